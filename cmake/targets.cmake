@@ -1,0 +1,40 @@
+# One way to declare a library, a program and a test, so that every target gets the same treatment.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+# ranktide_library(NAME SOURCES a.cpp ... [USES targets...] [PRIVATELY targets...])
+# USES is what the headers show; PRIVATELY is what only the .cpp files see. Each arrow of the include table is one of them.
+function(ranktide_library name)
+  cmake_parse_arguments(L "" "" "SOURCES;USES;PRIVATELY" ${ARGN})
+  if(L_SOURCES)
+    add_library(${name} STATIC ${L_SOURCES})
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${L_USES} PRIVATE ${L_PRIVATELY})
+  else()
+    add_library(${name} INTERFACE)
+    target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} INTERFACE ${L_USES})
+  endif()
+endfunction()
+
+# ranktide_test(NAME SOURCES a_test.cpp ... USES targets... [LABELS nightly] [TIMEOUT seconds])
+# One GoogleTest program, one CTest entry. Tests find the tree through RANKTIDE_SOURCE_DIR and the shared data, where it
+# exists, through RANKTIDE_SHARED_DATA (a test that needs it and finds none skips with a message).
+function(ranktide_test name)
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE ${T_USES} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE RANKTIDE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                                             RANKTIDE_BUILD_DIR="${PROJECT_BINARY_DIR}"
+                                             RANKTIDE_SHARED_DATA="${RANKTIDE_SHARED_DATA}")
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
+  if(T_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}")
+  endif()
+endfunction()
+
+set(RANKTIDE_SHARED_DATA "${PROJECT_SOURCE_DIR}/../shared/data" CACHE PATH "Folder with the shared data sets; may be absent")
