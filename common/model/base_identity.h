@@ -1,0 +1,15 @@
+#pragma once
+// The identity of a base model: what is hashed is content, so a copied or moved folder is the same base.
+
+#include <filesystem>
+
+#include "common/model/model_error.h"
+#include "common/vocabulary/ids.h"
+
+namespace ranktide {
+
+// Returns: SHA-256 over the names and hashes of config.json and every weight file.
+// Reads every byte: about a second per few hundred MB. Throws: ModelError when a file is missing or unreadable.
+BaseId base_id_of(const std::filesystem::path& folder);
+
+}  // namespace ranktide

@@ -1,0 +1,89 @@
+#pragma once
+// A language model as a trial sees it: the shared, immutable weights of a base, plus what the trial trains.
+// LoRA or full differ only in which parameters train. No LibTorch type appears here.
+// Thread rule: one engine thread (engine.h). A Base may be shared by any number of models.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/model/shape.h"
+#include "common/vocabulary/trial.h"
+
+namespace ranktide {
+
+struct BaseTensors;   // base.h: for the engine's own files
+struct ModelTensors;  // parameters.h: for the engine's own files
+
+// The weights of one Hugging Face folder in one dtype. Never written to after loading.
+class Base {
+ public:
+  // Products use `dtype`; norms are kept in fp32.
+  // Throws: ModelError when a file is missing, damaged, or does not fit config.json.
+  static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype);
+
+  ~Base();
+  const ModelShape& shape() const { return shape_; }
+  const std::filesystem::path& folder() const { return folder_; }
+  Dtype dtype() const { return dtype_; }
+  const BaseTensors& tensors() const { return *tensors_; }
+  // Returns: SHA-256 over all weights in memory; a test asks it before and after a training.
+  std::string sha256() const;
+
+ private:
+  Base(std::filesystem::path folder, Dtype dtype, ModelShape shape, std::unique_ptr<BaseTensors> tensors);
+
+  std::filesystem::path folder_;
+  Dtype dtype_;
+  ModelShape shape_;
+  std::unique_ptr<BaseTensors> tensors_;
+};
+
+class Model {
+ public:
+  // The base as it is: nothing trains.
+  static Model untouched(std::shared_ptr<const Base> base);
+  // A fresh adapter: A drawn from the seed, B zero, so the output is the base's.
+  static Model with_lora(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed);
+  // Every weight trains, from fp32 masters that are read from the base's folder.
+  static Model full(std::shared_ptr<const Base> base, uint64_t seed);
+  // The adapter of a PEFT folder. Throws: ModelError when it does not fit the base or needs what is not implemented.
+  static Model with_adapter(std::shared_ptr<const Base> base, const std::filesystem::path& adapter_folder);
+  // What the settings ask for: with_lora or full.
+  static Model for_trial(std::shared_ptr<const Base> base, const TrialSettings& settings);
+
+  Model(Model&&) noexcept;
+  Model& operator=(Model&&) noexcept;
+  ~Model();
+
+  const Base& base() const { return *base_; }
+  const ModelShape& shape() const { return base_->shape(); }
+
+  // Returns: fp32 logits of one sequence, [T, V] in C order. Requires: tokens not empty, each in [0, V).
+  std::vector<float> logits(std::span<const int32_t> tokens) const;
+
+  // Adds the adapter into product weights, W + s B A, summed in fp32; afterwards no adapter is applied. Twice is once.
+  void merge();
+
+  // Writes what was trained as the field reads it: an adapter folder for PEFT, or a Hugging Face folder with the base's
+  // config and tokenizer files. Creates the folder. Throws: ModelError when something cannot be written.
+  void save(const std::filesystem::path& folder) const;
+
+  // Returns: SHA-256 over names and bytes of what was trained.
+  std::string weights_sha256() const;
+
+  ModelTensors& tensors() { return *tensors_; }
+  const ModelTensors& tensors() const { return *tensors_; }
+
+ private:
+  Model(std::shared_ptr<const Base> base, std::unique_ptr<ModelTensors> tensors);
+
+  std::shared_ptr<const Base> base_;
+  std::unique_ptr<ModelTensors> tensors_;
+};
+
+}  // namespace ranktide
