@@ -1,0 +1,101 @@
+#pragma once
+// A sweep's trials, by index. The grid is held as its spec: trial i is computed from i alone, so a million
+// trials cost nothing until they are touched. Raw indices run over blocks, then cells, then seeds (the seed
+// varies fastest); they count cells before exclusion and merging, so that an index never moves when another
+// cell is excluded. Not an id: the same trial has another index in another sweep. Const after construction,
+// safe from any thread.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sweep/sweep_spec.h"
+#include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
+
+namespace ranktide {
+
+// One trial in one sweep's view.
+struct SweepTrial {
+  int64_t index = 0;  // raw
+  TrialId id;
+  StageId stage;  // from the base to its last step
+  CellId cell;
+  BaseId base;
+  TrialSettings settings;
+  std::vector<std::string> blocks;  // every block that names this cell, in file order
+  std::map<std::string, std::string>
+      labels;                   // axis -> text as written; always has "regime", with LoRA "lora.target"
+  std::vector<EvalTask> evals;  // the union over its blocks
+  std::vector<Step> eval_at;    // sorted, distinct, within 0..steps
+  Step steps = 0;               // 0 only while provisional: epochs or tokens of unread data
+  bool provisional = false;     // an input is missing: ids will change when it is read
+};
+template <class Ar>
+void fields(Ar& ar, SweepTrial& t) {
+  ar("index", t.index)("id", t.id)("stage", t.stage)("cell", t.cell)("base", t.base)("settings", t.settings);
+  ar("blocks", t.blocks)("labels", t.labels)("evals", t.evals)("eval_at", t.eval_at)("steps", t.steps);
+  ar("provisional", t.provisional);
+}
+
+// What `plan` prints of a block, in cells (without seeds).
+struct BlockCount {
+  std::string block;
+  std::vector<std::string> axes;  // "lora.rank{3}"
+  int64_t cells = 0;              // after exclusion
+  int64_t excluded = 0;
+  std::map<std::string, int64_t> equal_to;  // earlier block -> cells that are already in it
+  std::vector<int64_t> excluded_by_rule;    // beside Block::exclude; 0 deserves a warning
+  int64_t distinct() const;
+};
+
+class Grid {
+ public:
+  // Throws: SpecError when the product is larger than max_trials (checked before anything is expanded), when a
+  // block has an axis without values, or when validate() refuses the spec.
+  explicit Grid(SweepSpec spec);
+
+  int64_t raw_count() const { return raw_count_; }
+
+  // Returns: the trial; nullopt when its cell is excluded or equal to a cell with a lower index.
+  // Throws: SpecError naming block and key when the cell does not resolve (a required key missing, a value out
+  // of range after derivation). Requires: 0 <= raw < raw_count().
+  std::optional<SweepTrial> at(int64_t raw) const;
+
+  // Touches every cell once. Throws: SpecError as at(), or when a rule empties a whole block.
+  std::vector<BlockCount> counts() const;
+
+  const SweepSpec& spec() const { return spec_; }
+
+ private:
+  struct Cell {  // one cell of one block, and which it is
+    size_t block = 0;
+    int64_t number = 0;
+  };
+
+  Cell cell_of(int64_t raw) const;
+  std::optional<int64_t> first_equal(size_t block, const SettingValues& target, int64_t below) const;
+
+  SweepSpec spec_;
+  std::vector<int64_t> cells_;       // per block
+  std::vector<int64_t> first_cell_;  // per block: cells before it
+  int64_t raw_count_ = 0;
+};
+
+// What has to be read before ids are final.
+struct WantedData {
+  ModelSettings model;  // whose tokenizer reads the data
+  DataSettings data;
+};
+struct WantedInputs {
+  std::vector<ModelSettings> models;  // distinct by model_key
+  std::vector<WantedData> data;       // distinct
+  std::vector<std::string> files;     // eval data, absolute, sorted
+};
+
+// Returns: the inputs that the grid's trials name. Looks only at axes that set model, data or eval keys.
+WantedInputs wanted_inputs(const SweepSpec& spec);
+
+}  // namespace ranktide

@@ -1,0 +1,45 @@
+#pragma once
+// Content ids: what a trial, cell, stage and eval are named by. A name is the SHA-256 of canonical JSON, so it
+// must never change for the same work: tests/common/sweep/identity_test.cpp holds a frozen corpus.
+// Paths, names, labels, policy and settings without effect are in no id. Pure functions.
+
+#include <string>
+
+#include "common/sweep/sweep_spec.h"
+#include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
+#include "common/vocabulary/wire.h"
+
+namespace ranktide {
+
+// Returns: JSON text with sorted keys and no spaces, numbers as short as they read back equal.
+std::string canonical_json(const Json& value);
+
+// What can change a training: effective settings by full key, with content hashes where a path stood.
+struct TrialIdentity {
+  Json settings;             // flat object, seed included
+  bool provisional = false;  // an input is unknown, so its path stands in for its hash
+};
+
+// Requires: `values` is complete (resolve.h).
+TrialIdentity identity_of(const SettingValues& values, const Inputs& inputs);
+
+TrialId trial_id(const TrialIdentity& identity);
+// The same without the seed.
+CellId cell_id(const TrialIdentity& identity);
+// The stage [from, to) of a trial that starts at the base.
+StageId stage_id(const TrialIdentity& identity, Step from, Step to);
+
+// Returns: hash of what is evaluated and how, with data_sha256 in place of the path (the path when it is
+// unknown).
+std::string eval_spec_id(const EvalSpec& spec);
+EvalId eval_id(const BaseId& base, const std::string& spec_id);
+EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id);
+
+// Returns: the key of Inputs::models: the path, and the tokenizer's where it is not the model's own.
+std::string model_key(const ModelSettings& model);
+
+// Returns: the key of Inputs::data: everything that a data index depends on, by path.
+std::string data_key(const DataSettings& data, const std::string& tokenizer_sha256);
+
+}  // namespace ranktide

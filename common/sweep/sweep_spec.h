@@ -1,0 +1,152 @@
+#pragma once
+// A sweep as it travels: read from a file (sweep_yaml), changed by overrides, sent as canonical JSON, validated
+// again where it arrives, expanded by Grid. Not the file's text and not its trials. Plain data; one thread at a
+// time.
+//
+// Precedence is already applied: every block is complete, each key in it is set by one constant, axis or
+// derivation. Evals and their moments are settings like any other (eval.learn, eval.retain, eval.at).
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sweep/settings.h"
+#include "common/sweep/spec_error.h"
+#include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
+#include "common/vocabulary/wire.h"
+
+namespace ranktide {
+
+// What was found at a model's path: content hashes of its weights and of the tokenizer that is used with it.
+struct ModelInput {
+  std::string path;
+  BaseId base;
+  std::string tokenizer_sha256;
+};
+template <class Ar>
+void fields(Ar& ar, ModelInput& m) {
+  ar("path", m.path)("base", m.base)("tokenizer_sha256", m.tokenizer_sha256);
+}
+
+// Summary of a data index: what the steps of an epoch and a data set's identity are computed from.
+struct DataInput {
+  std::string sha256;
+  int64_t documents = 0;
+  int64_t tokens = 0;
+  int64_t rows = 0;
+};
+template <class Ar>
+void fields(Ar& ar, DataInput& d) {
+  ar("sha256", d.sha256)("documents", d.documents)("tokens", d.tokens)("rows", d.rows);
+}
+
+// Everything outside the file that trials depend on. Filled by the client from wanted_inputs() (grid.h).
+struct Inputs {
+  std::map<std::string, ModelInput> models;  // by model_key (identity.h)
+  std::map<std::string, DataInput> data;     // by data_key (identity.h)
+  std::map<std::string, std::string> files;  // eval data: absolute path -> sha256
+};
+template <class Ar>
+void fields(Ar& ar, Inputs& i) {
+  ar("models", i.models)("data", i.data)("files", i.files);
+}
+
+// One value of an axis: what people call it, and the settings that it brings. Labels are in no id.
+struct AxisPoint {
+  std::string label;
+  SettingValues set;
+};
+template <class Ar>
+void fields(Ar& ar, AxisPoint& p) {
+  ar("label", p.label)("set", p.set);
+}
+
+// What varies: a key's values, the labels of `rows`, or the positions of a `zip`.
+struct Axis {
+  std::string name;  // the full key, or the name under rows or zip
+  std::vector<AxisPoint> points;
+  std::string when;  // expression; where it is false the axis has one cell and sets nothing; empty: always
+};
+template <class Ar>
+void fields(Ar& ar, Axis& a) {
+  ar("name", a.name)("points", a.points)("when", a.when);
+}
+
+// A rule that drops cells: an expression, with the place that messages speak of.
+struct Rule {
+  std::string text;
+  std::string where;  // file:line:column
+};
+template <class Ar>
+void fields(Ar& ar, Rule& r) {
+  ar("text", r.text)("where", r.where);
+}
+
+struct Block {
+  std::string name;
+  SettingValues constants;
+  std::map<std::string, std::string>
+      labels;              // axis -> label, of a rows axis that the block pins (regime: code)
+  std::vector<Axis> axes;  // crossed; the last varies fastest
+  std::map<std::string, std::string> derive;  // key -> expression
+  std::vector<Rule> exclude;
+};
+template <class Ar>
+void fields(Ar& ar, Block& b) {
+  ar("name", b.name)("constants", b.constants)("labels", b.labels)("axes", b.axes)("derive", b.derive);
+  ar("exclude", b.exclude);
+}
+
+struct RetryPolicy {
+  int own = 3;     // failures of the trial itself
+  int infra = 20;  // lost workers and preemptions
+};
+template <class Ar>
+void fields(Ar& ar, RetryPolicy& r) {
+  ar("own", r.own)("infra", r.infra);
+}
+
+// How the sweep is run. Nothing here enters an id.
+struct RunPolicy {
+  int priority = 0;
+  std::optional<int> max_parallel;
+  std::optional<int> max_failures;
+  RetryPolicy retry;
+  Keep keep = Keep::adapters;
+  int64_t checkpoint_every_ms = 300'000;
+  int64_t lease_ms = 120'000;
+  std::optional<int> microbatch;  // sequences; unset: a function of shape and device
+  bool require_exact = false;
+};
+template <class Ar>
+void fields(Ar& ar, RunPolicy& r) {
+  ar("priority", r.priority)("max_parallel", r.max_parallel)("max_failures", r.max_failures)("retry", r.retry);
+  ar("keep", r.keep)("checkpoint_every_ms", r.checkpoint_every_ms)("lease_ms", r.lease_ms);
+  ar("microbatch", r.microbatch)("require_exact", r.require_exact);
+}
+
+inline constexpr int64_t kTrialsMaxDefault = 1'000'000;
+
+struct SweepSpec {
+  int version = 1;
+  std::string name;
+  std::vector<Block> blocks;
+  std::vector<uint64_t> seeds{0};
+  RunPolicy run;
+  int64_t max_trials = kTrialsMaxDefault;  // raw cells x seeds; raised by --max-trials
+  Inputs inputs;
+};
+template <class Ar>
+void fields(Ar& ar, SweepSpec& s) {
+  ar("version", s.version)("name", s.name)("blocks", s.blocks)("seeds", s.seeds)("run", s.run);
+  ar("max_trials", s.max_trials)("inputs", s.inputs);
+}
+
+// Checks a spec that came over the wire as strictly as a file: known keys, types, ranges, names, limits, no key
+// set twice in a block. Says nothing of missing inputs. Throws: SpecError naming block and key.
+void validate(const SweepSpec& spec);
+
+}  // namespace ranktide

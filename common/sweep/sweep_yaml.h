@@ -1,0 +1,23 @@
+#pragma once
+// A sweep file's text -> SweepSpec. Strict: an unknown, misspelt, repeated or ineffective key is an error with
+// file:line:column and a remedy; nothing is half accepted, a construct that is not built is refused by name.
+// yaml-cpp stays inside yaml_tree.cpp. Bounded in time and memory for any input (limits in yaml_tree.h).
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide {
+
+// Reads a file and applies overrides (overrides.h), in order. Relative paths are relative to the file's folder.
+// Throws: SpecError; std::runtime_error when the file cannot be read.
+SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+
+// The same from text. `name_for_messages` stands where the file's name would.
+SweepSpec parse_sweep(std::string_view text, const std::string& name_for_messages,
+                      const std::filesystem::path& base_folder, const std::vector<std::string>& overrides = {});
+
+}  // namespace ranktide
