@@ -200,6 +200,7 @@ def tokenizer_config_of(reader):
         **special_tokens_of(reader),
         "chat_template": value(reader, "tokenizer.chat_template"),
         "clean_up_tokenization_spaces": False,
+        "model_input_names": ["input_ids", "attention_mask"],  # Llama takes no token types; generate() would refuse them
         "model_max_length": value(reader, "llama.context_length"),
         "tokenizer_class": "PreTrainedTokenizerFast",  # it takes tokenizer.json as it is; GPT2Tokenizer may rebuild it
     }
