@@ -1,0 +1,61 @@
+#pragma once
+// What a lease hands over: the work itself, and what the worker's trainer child says about it.
+// The same structs travel coordinator -> worker (inside Grant) and worker -> trainer (over the child's pipe).
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
+
+namespace ranktide {
+
+enum class WorkKind { train, evaluate };
+template <> struct EnumTexts<WorkKind> { static constexpr std::array texts{"train", "evaluate"}; };
+
+// train: compute `stage`, then the evals on its weights at the steps they name.
+// evaluate: the evals alone, on the kept weights of `stage` or, without one, on the untouched base.
+struct Work {
+  WorkKind kind = WorkKind::train;
+  std::optional<Stage> stage;
+  BaseId base;
+  ModelSettings model;
+  std::vector<EvalOrder> evals;
+  Keep keep = Keep::adapters;
+  int64_t checkpoint_every_ms = 300'000;
+  int microbatch = 0;  // rows; 0: the trainer's own choice from shape and device class
+};
+template <class Ar> void fields(Ar& ar, Work& w) {
+  ar("kind", w.kind)("stage", w.stage)("base", w.base)("model", w.model)("evals", w.evals)("keep", w.keep);
+  ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
+}
+
+template <class Ar> void fields(Ar& ar, Lease& l) { ar("unit", l.unit)("attempt", l.attempt); }
+
+// What a running attempt has to tell, in order. Any part may be empty.
+struct Findings {
+  std::vector<Point> points;
+  std::vector<EvalResult> evals;
+  std::optional<Step> checkpoint;  // a resumable checkpoint of this step is safe on the worker's disk
+};
+template <class Ar> void fields(Ar& ar, Findings& f) {
+  ar("points", f.points)("evals", f.evals)("checkpoint", f.checkpoint);
+}
+
+// Where a running attempt stands; for eyes only, lost without harm.
+struct Progress {
+  Lease lease;
+  std::string phase;  // "loading", "training", "evaluating NAME"
+  Step step = 0;
+  Step steps = 0;
+  double loss = 0;
+  double tokens_per_second = 0;
+};
+template <class Ar> void fields(Ar& ar, Progress& p) {
+  ar("lease", p.lease)("phase", p.phase)("step", p.step)("steps", p.steps)("loss", p.loss);
+  ar("tokens_per_second", p.tokens_per_second);
+}
+
+}  // namespace ranktide
