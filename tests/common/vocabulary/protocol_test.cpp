@@ -1,0 +1,79 @@
+#include "common/vocabulary/protocol.h"
+
+#include <gtest/gtest.h>
+
+namespace ranktide {
+namespace {
+
+const UnitId kUnit{std::string(32, 'a') + std::string(32, '0')};
+
+Report some_report() {
+  return {.lease = {kUnit, 3}, .seq = 7, .findings = {.points = {{4, "loss", 2.5}}, .evals = {}, .checkpoint = 4}};
+}
+
+WorkerMessage there_and_back(const WorkerMessage& m) {
+  const Frames f = encode(m, 9);
+  return decode_worker_message(decode_header(f.header), f.body);
+}
+
+std::string error_of(auto&& act) {
+  try {
+    act();
+  } catch (const ProtocolError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+TEST(Protocol, AMessageComesBackAsItWasSent) {
+  const auto back = std::get<Report>(there_and_back(some_report()));
+  EXPECT_TRUE(equal(back, some_report()));
+}
+
+TEST(Protocol, TheHeaderSaysEnoughToFenceWithoutTheBody) {
+  const Header h = decode_header(encode(WorkerMessage{some_report()}, 9).header);
+  EXPECT_EQ(h.epoch, 9u);
+  EXPECT_EQ(h.seq, 7);
+  EXPECT_EQ(h.lease.unit, kUnit);
+  EXPECT_EQ(h.lease.attempt, 3);
+}
+
+TEST(Protocol, TypeNumbersOnTheWireAreFrozen) {
+  EXPECT_EQ(decode_header(encode(WorkerMessage{Hello{}}, 1).header).type, 0);
+  EXPECT_EQ(decode_header(encode(WorkerMessage{Drain{}}, 1).header).type, 4);
+  EXPECT_EQ(decode_header(encode(CoordinatorMessage{Welcome{}}, 1).header).type, 256);
+  EXPECT_EQ(decode_header(encode(CoordinatorMessage{Abandon{}}, 1).header).type, 263);
+}
+
+TEST(Protocol, RefusesAnotherVersionAndSaysWhatToDo) {
+  std::string header = encode(WorkerMessage{Hello{}}, 1).header;
+  header[4] = 2;
+  EXPECT_EQ(error_of([&] { decode_header(header); }),
+            "protocol version 2, this side speaks 1: use one ranktide version on both sides");
+}
+
+TEST(Protocol, RefusesAHeaderOfTheWrongSizeOrMagic) {
+  EXPECT_EQ(error_of([] { decode_header("short"); }), "not a ranktide header");
+  EXPECT_EQ(error_of([] { decode_header(std::string(kHeaderBytes, 'x')); }), "not a ranktide header");
+}
+
+TEST(Protocol, RefusesAMessageThatGoesTheOtherWay) {
+  const Frames f = encode(WorkerMessage{Drain{}}, 1);
+  EXPECT_EQ(error_of([&] { decode_coordinator_message(decode_header(f.header), f.body); }),
+            "message type 4 goes the other way");
+  const Frames back = encode(CoordinatorMessage{Welcome{}}, 1);
+  EXPECT_EQ(error_of([&] { decode_worker_message(decode_header(back.header), back.body); }),
+            "unknown message type 256");
+}
+
+TEST(Protocol, RefusesABodyThatSpeaksOfAnotherAttemptThanItsHeader) {
+  const Frames a = encode(WorkerMessage{some_report()}, 1);
+  Report other = some_report();
+  other.lease.attempt = 2;
+  const Frames b = encode(WorkerMessage{other}, 1);
+  EXPECT_EQ(error_of([&] { decode_worker_message(decode_header(a.header), b.body); }),
+            "header and body speak of different attempts");
+}
+
+}  // namespace
+}  // namespace ranktide
