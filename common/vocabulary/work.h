@@ -52,10 +52,11 @@ struct Progress {
   Step steps = 0;
   double loss = 0;
   double tokens_per_second = 0;
+  double tokens_per_step = 0;
 };
 template <class Ar> void fields(Ar& ar, Progress& p) {
   ar("lease", p.lease)("phase", p.phase)("step", p.step)("steps", p.steps)("loss", p.loss);
-  ar("tokens_per_second", p.tokens_per_second);
+  ar("tokens_per_second", p.tokens_per_second)("tokens_per_step", p.tokens_per_step);
 }
 
 }  // namespace ranktide

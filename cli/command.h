@@ -1,0 +1,50 @@
+#pragma once
+// The command table: one entry per command, from which the parser, the help and the list of commands are made.
+// A command prints and calls; it decides nothing about sweeps. One thread.
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ranktide::cli {
+
+// What every command takes.
+struct GlobalOptions {
+  std::string data_dir;  // empty: folders.h decides
+  bool json = false;
+  bool quiet = false;
+  std::string color = "auto";  // auto, always, never
+};
+
+// Adds its own options to `command` and returns what runs when it is chosen; that returns an exit code.
+using Setup = std::function<int()> (*)(CLI::App& command, const GlobalOptions& globals);
+
+struct Command {
+  const char* name;
+  const char* summary;
+  const char* example;  // a line that works
+  Setup setup;
+};
+
+// In the order of the help: the daily ones first.
+const std::vector<Command>& commands();
+
+// Ends a command with a message for people and a code of exit_codes.h.
+struct CommandError : std::runtime_error {
+  CommandError(int exit_code, const std::string& message) : std::runtime_error(message), code(exit_code) {}
+  int code;
+};
+
+std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals);
+
+}  // namespace ranktide::cli

@@ -1,0 +1,15 @@
+#pragma once
+// What a command's exit status says; stable, printed by `ranktide help exit-codes`.
+
+namespace ranktide::cli {
+
+enum ExitCode : int {
+  kOk = 0,
+  kFailed = 1,         // the operation failed
+  kUsage = 2,          // usage, or an invalid sweep file
+  kNotFound = 5,       // no such sweep, trial or data folder
+  kTrialsFailed = 6,   // everything ended, some trials failed
+  kInterrupted = 130,  // Ctrl-C; what ran is checkpointed
+};
+
+}  // namespace ranktide::cli

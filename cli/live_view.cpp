@@ -1,0 +1,96 @@
+#include "cli/live_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cli/terminal.h"
+
+namespace ranktide::cli {
+namespace {
+
+// Eighths of a column, so that a short bar still moves.
+std::string bar(double share, int columns) {
+  static const char* const kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::clamp(share, 0.0, 1.0) * columns * 8 + 0.5);
+  std::string out;
+  for (int i = 0; i < eighths / 8; ++i) out += "█";
+  out += kParts[eighths % 8];
+  for (int i = (eighths + 7) / 8; i < columns; ++i) out += "·";
+  return out;
+}
+
+size_t columns_of(const std::string& text) {  // code points; everything drawn here is one column wide
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+std::string cut(const std::string& text, int width) {
+  if (columns_of(text) <= static_cast<size_t>(width)) return text;
+  std::string out;
+  int columns = 0;
+  for (const char c : text) {
+    if ((c & 0xc0) != 0x80 && ++columns > width - 1) break;
+    out += c;
+  }
+  return out + "…";
+}
+
+double share_of(const Progress& p) {
+  return p.steps > 0 ? static_cast<double>(p.step) / static_cast<double>(p.steps) : 0;
+}
+
+std::string left_of(const Progress& p, double tokens_per_second, double tokens_per_step) {
+  if (p.step == 0 || p.steps == 0 || tokens_per_second <= 0) return "";
+  return "  ETA " + duration_text(static_cast<double>(p.steps - p.step) * tokens_per_step / tokens_per_second);
+}
+
+std::string numbers_of(const Progress& p) {
+  if (p.phase != "training" || p.step == 0) return p.phase;
+  std::string out = fmt::format("step {}/{}  loss {:.3f}  {} tok/s", p.step, p.steps, p.loss,
+                                count_text(p.tokens_per_second));
+  return out + left_of(p, p.tokens_per_second, p.tokens_per_step);
+}
+
+const LiveUnit* find(const LiveFrame& frame, const Lease& lease) {
+  for (const LiveUnit& unit : frame.running)
+    if (unit.progress.lease == lease) return &unit;
+  return nullptr;
+}
+
+int quarter_of(const Progress& p) { return static_cast<int>(share_of(p) * 4); }
+
+}  // namespace
+
+std::vector<std::string> draw(const LiveFrame& frame, int width) {
+  const double share = frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
+  std::string head = fmt::format("{}  {}  {}/{} trials", frame.sweep, bar(share, 20), frame.done + frame.failed, frame.total);
+  if (frame.diverged > 0) head += fmt::format("  {} diverged", frame.diverged);
+  if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
+  head += "  " + duration_text(frame.elapsed_seconds);
+  if (frame.left_seconds) head += "  ETA " + duration_text(*frame.left_seconds);
+  std::vector<std::string> lines{cut(head, width)};
+  size_t label_width = 0;
+  for (const LiveUnit& unit : frame.running) label_width = std::max(label_width, columns_of(unit.label));
+  for (const LiveUnit& unit : frame.running) {
+    const std::string pad(label_width - columns_of(unit.label), ' ');
+    lines.push_back(cut(fmt::format("  {}{}  {}  {}", unit.label, pad, bar(share_of(unit.progress), 12),
+                                    numbers_of(unit.progress)), width));
+  }
+  return lines;
+}
+
+std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now) {
+  std::vector<std::string> lines;
+  for (const LiveUnit& unit : now.running) {
+    const LiveUnit* old = find(before, unit.progress.lease);
+    const bool moved = !old || old->progress.phase != unit.progress.phase || quarter_of(old->progress) != quarter_of(unit.progress);
+    if (moved) lines.push_back(fmt::format("{}  {}", unit.label, numbers_of(unit.progress)));
+  }
+  if (before.done != now.done || before.failed != now.failed)
+    lines.push_back(fmt::format("{}: {} of {} trials done{}", now.sweep, now.done + now.failed, now.total,
+                                now.left_seconds ? ", ETA " + duration_text(*now.left_seconds) : ""));
+  return lines;
+}
+
+}  // namespace ranktide::cli

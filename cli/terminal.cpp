@@ -1,0 +1,56 @@
+#include "cli/terminal.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <string_view>
+
+namespace ranktide::cli {
+namespace {
+
+bool is_set(const char* name) {
+  const char* value = std::getenv(name);
+  return value && *value;
+}
+
+bool wants_color(bool is_terminal, const std::string& setting) {
+  if (setting == "always") return true;
+  if (setting == "never" || is_set("NO_COLOR")) return false;
+  if (is_set("CLICOLOR_FORCE")) return true;
+  const char* term = std::getenv("TERM");
+  return is_terminal && term && std::string_view(term) != "dumb";
+}
+
+}  // namespace
+
+Terminal terminal_of(int descriptor, const std::string& setting) {
+  Terminal t;
+  const char* term = std::getenv("TERM");
+  t.is_terminal = isatty(descriptor) == 1 && term && std::string_view(term) != "dumb";
+  t.color = wants_color(t.is_terminal, setting);
+  winsize size{};
+  if (t.is_terminal && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) t.width = size.ws_col;
+  return t;
+}
+
+std::string duration_text(double seconds) {
+  const auto s = static_cast<int64_t>(std::lround(seconds));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+std::string count_text(double count) {
+  if (count >= 999'950) return fmt::format("{:.1f}M", count / 1e6);
+  if (count >= 1000) return fmt::format("{:.1f}k", count / 1e3);
+  return fmt::format("{:.0f}", count);
+}
+
+std::string bytes_text(double bytes) {
+  if (bytes >= 1 << 30) return fmt::format("{:.1f} GiB", bytes / (1 << 30));
+  return fmt::format("{:.0f} MiB", bytes / (1 << 20));
+}
+
+}  // namespace ranktide::cli
