@@ -1,0 +1,50 @@
+#pragma once
+// Where sweeps stand: counts by state, what is running, and what an estimate of the time left needs. Not results
+// (query.h). Reads only.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/edge/reader.h"
+
+namespace ranktide {
+
+struct RunningTrial {
+  std::string trial;
+  int64_t attempt = 0;
+  std::string worker;
+  std::string slots;  // "0" or "0,1"
+  int64_t started_ms = 0;  // wall clock
+  int64_t step = 0;        // of the newest durable point
+  int64_t steps = 0;
+  std::string settings;  // "math lora r4 attn lr 0.0005 seed 0"
+};
+
+struct SweepStatus {
+  std::string name;
+  int64_t revision = 0;
+  std::string state;  // listing, running, finished, cancelled
+  int64_t submitted_ms = 0;
+  std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
+  int64_t trials_total = 0;
+  int64_t evals_missing = 0;   // of completed trials
+  std::vector<RunningTrial> running;
+  // For an estimate: seconds left ≈ steps_left · seconds_per_step / slots at work.
+  int64_t steps_left = 0;                   // of ready and running trials
+  std::optional<double> seconds_per_step;   // over this sweep's ended trials; absent before the first
+  int64_t slots_at_work = 0;
+};
+
+// Returns: the sweep's status, nullopt when there is no sweep of this name.
+std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string& sweep);
+
+// Returns: every sweep's status, oldest first.
+std::vector<SweepStatus> all_sweep_status(const Reader& reader);
+
+// Returns: full ids of the trials whose id starts with `prefix`, at most ten, sorted.
+std::vector<std::string> trials_with_prefix(const Reader& reader, const std::string& prefix);
+
+}  // namespace ranktide

@@ -1,0 +1,56 @@
+#pragma once
+// The one function that opens readers: a read-only connection that can neither checkpoint nor run anything but
+// SELECT, and that gives up after five seconds. Not the writer (store.h). Works with and without a running
+// coordinator. One thread per reader; open one per thread.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "coordinator/edge/store_sql.h"
+
+namespace ranktide {
+
+struct Selection {
+  std::vector<std::string> names;
+  std::vector<std::vector<Value>> rows;
+};
+
+class Reader {
+ public:
+  // Throws: StoreError when the folder has no database, or one of a newer version than this program knows.
+  explicit Reader(const std::filesystem::path& data_folder);
+  ~Reader();
+
+  // Runs one SELECT with ?1, ?2 ... bound to parameters.
+  // Throws: StoreError for anything but a SELECT, for more than kRowsMax rows and after kSeconds.
+  Selection select(std::string_view sql, const std::vector<Value>& parameters = {}) const;
+
+  // Runs `read` over one unchanging state of the database: all its selects see the same commit.
+  template <class F>
+  auto snapshot(F read) const {
+    const Snapshot held(*this);
+    return read();
+  }
+
+  const std::filesystem::path& data_folder() const { return folder_; }
+
+  static constexpr int kSeconds = 5;
+  static constexpr size_t kRowsMax = 2'000'000;
+
+ private:
+  struct Snapshot {
+    explicit Snapshot(const Reader& reader);
+    ~Snapshot();
+    const Reader& reader;
+  };
+  struct Limits;
+
+  std::filesystem::path folder_;
+  std::unique_ptr<Limits> limits_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace ranktide
