@@ -1,0 +1,61 @@
+#pragma once
+// Who may connect, and under which name: the table of enrolled worker keys, a text file that is read again when
+// it has changed, so that a key is added or revoked without a restart. Not the connection itself. One line a
+// key: `<public key> <worker name>`, with ` revoked` at its end for a key that must not come back. A line that
+// starts with "# " is a comment. Two keys may carry one name while a worker changes its key. Thread rule: one
+// object per thread; files may be changed by other processes at any time.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/net/keys.h"
+#include "common/vocabulary/ids.h"
+
+namespace ranktide {
+
+enum class KeyStanding { unknown, active, revoked };
+
+class WorkerKeys {
+ public:
+  // An absent file is an empty table. Throws: KeyError with file and line for one that is not understood.
+  explicit WorkerKeys(std::filesystem::path file);
+
+  // Reads the file again if it is another one than last time. Returns: whether it was read.
+  // Throws: KeyError as the constructor; the table then stays as it was.
+  bool refresh();
+
+  KeyStanding standing(std::string_view public_key) const;
+  // Returns: the name that an active key is enrolled under; nullopt for any other key.
+  std::optional<WorkerName> name_of(std::string_view public_key) const;
+
+ private:
+  struct Entry {
+    WorkerName worker;
+    bool revoked = false;
+  };
+  using Table = std::map<std::string, Entry, std::less<>>;
+  struct Stamp {  // which file was read; a rename puts another inode in place
+    uint64_t inode = 0;
+    int64_t size = -1;
+    int64_t modified_ns = 0;
+    friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  static Table read(const std::filesystem::path& file);
+  static Stamp stamp_of(const std::filesystem::path& file);
+
+  std::filesystem::path file_;
+  Table table_;
+  Stamp stamp_;
+};
+
+// Enrols a key, or gives an enrolled one another name; replaces the file in one step, so that a reader sees the
+// old table or the new one. Throws: KeyError for a malformed key or name, a revoked key, or failed I/O.
+void authorise_worker(const std::filesystem::path& file, std::string_view public_key, const WorkerName& worker);
+// Throws: KeyError when the key is not enrolled.
+void revoke_worker_key(const std::filesystem::path& file, std::string_view public_key);
+
+}  // namespace ranktide

@@ -1,0 +1,69 @@
+#pragma once
+// The coordinator's end of the link: one ROUTER socket behind CURVE, and the ZAP handler that guards it.
+// It turns frames into (worker, message) and back. It does not decide, store or wait for acks; a message that
+// cannot be sent now is dropped and said so, because what matters is said again on the worker's next heartbeat.
+// Thread rule: everything on the thread that constructed it (a ZeroMQ socket belongs to one thread).
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "common/net/keys.h"
+#include "common/vocabulary/time.h"
+#include "coordinator/core/coordinator.h"
+
+namespace ranktide {
+
+struct RouterError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct RouterConfig {
+  std::string endpoint = "tcp://127.0.0.1:*";  // port *: any free one
+  KeyPair keys;
+  std::filesystem::path worker_keys;  // table of enrolled keys (common/net/worker_keys.h); may not exist yet
+};
+
+struct RouterCounters {
+  uint64_t received = 0;            // well-formed messages of active keys
+  uint64_t malformed = 0;           // dropped: frame count, header or body
+  uint64_t unauthorised = 0;        // dropped: the sender's key is no longer active
+  uint64_t handshakes_refused = 0;  // by the ZAP handler
+  uint64_t sent = 0;
+  uint64_t unsent = 0;  // peer gone or its queue full
+};
+
+class Router {
+ public:
+  // Binds, and proves with a random key that strangers are refused. Throws: RouterError naming endpoint and
+  // remedy, also when that proof fails; KeyError for a worker table that is not understood.
+  explicit Router(RouterConfig config);
+  ~Router();
+  Router(const Router&) = delete;
+  Router& operator=(const Router&) = delete;
+
+  // Returns: the address workers connect to, with the real port.
+  const std::string& endpoint() const;
+
+  // Waits until a message or `doorbell` (a file descriptor) is readable, or until `timeout` has passed;
+  // handshakes are answered meanwhile and may end the wait early.
+  void wait(Duration timeout, int doorbell);
+
+  // Returns: the next message of an active key; nullopt when none is there. Whatever is malformed or comes from
+  // a key that is not active is counted, logged and dropped on the way.
+  std::optional<FromWorker> receive();
+
+  // Sends to the newest connection of that worker. Returns: false when there is none, or its queue is full.
+  bool send(const ToWorker& message, uint64_t epoch);
+
+  const RouterCounters& counters() const;
+
+ private:
+  struct Sockets;
+  std::unique_ptr<Sockets> sockets_;
+};
+
+}  // namespace ranktide

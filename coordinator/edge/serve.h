@@ -1,0 +1,59 @@
+#pragma once
+// A coordinator as one object: data folder, keys, ROUTER, store and core, with the turn on a thread of its own.
+// `ranktide run` holds one in its process, `ranktide coordinator` is one and a wait for signals.
+// Thread rule: every method from any thread; submit and cancel block until the turn that holds them has
+// committed. A commit that fails ends the process with exit code 74, whatever else it was doing: it must not
+// speak any more.
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/edge/mailbox.h"
+
+namespace ranktide {
+
+struct CoordinatorServiceConfig {
+  std::filesystem::path data_folder;           // holds the store and keys/; locked while the service lives
+  std::string endpoint = "tcp://127.0.0.1:*";  // where workers connect
+  CoordinatorConfig core;
+};
+
+class CoordinatorService {
+ public:
+  // Opens the folder, replays, binds, starts the turn.
+  // Throws: StoreError, KeyError or RouterError; nothing runs then and the folder is free again.
+  explicit CoordinatorService(CoordinatorServiceConfig config);
+  ~CoordinatorService();
+  CoordinatorService(const CoordinatorService&) = delete;
+  CoordinatorService& operator=(const CoordinatorService&) = delete;
+
+  const std::string& endpoint() const { return endpoint_; }
+  const std::string& public_key() const { return public_key_; }
+  // Returns: the table that `authorise_worker` (common/net/worker_keys.h) enrols keys in.
+  std::filesystem::path worker_keys() const;
+
+  // Returns: Submitted, or Rejected with the reason. The same request id and spec get the same answer again.
+  Answer submit(const std::string& request_id, SweepSpec spec);
+  Answer cancel(const std::string& request_id, const std::string& sweep);
+  LivePicture live() const { return mailbox_.live(); }
+
+  // Refuses new requests, ends the turn after its commit, checkpoints the store and closes it. Idempotent.
+  // Workers are not told: they go on training and find the next coordinator.
+  void stop();
+
+ private:
+  struct Parts;
+  void run(std::unique_ptr<Parts> parts);
+
+  CoordinatorServiceConfig config_;
+  Mailbox mailbox_;
+  std::string endpoint_;
+  std::string public_key_;
+  std::thread thread_;
+};
+
+}  // namespace ranktide

@@ -1,0 +1,38 @@
+#pragma once
+// The turn: drain inputs, step each, commit once, and only then speak. Durable before visible.
+// It decides nothing (the core does) and keeps nothing (the store does).
+// Thread rule: everything on one thread, which is also the router's and the store's.
+
+#include <cstdint>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/router.h"
+#include "coordinator/edge/store.h"
+
+namespace ranktide {
+
+class Shell {
+ public:
+  // Commits the start of a new epoch. Outlives: store, router and mailbox must outlive the shell.
+  Shell(CoordinatorConfig config, State replayed, Store& store, Router& router, Mailbox& mailbox);
+
+  // Waits for input or the core's deadline, then does one turn.
+  // Throws: StoreError when the commit failed. Memory is then ahead of the disk: the process must end, unheard.
+  void turn();
+
+  const State& state() const { return coordinator_.state(); }
+
+ private:
+  Effects drain();
+  void commit(const Effects& effects);
+  void speak(const Effects& effects);
+
+  Coordinator coordinator_;
+  Store& store_;
+  Router& router_;
+  Mailbox& mailbox_;
+  LivePicture picture_;
+};
+
+}  // namespace ranktide

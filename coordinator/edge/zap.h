@@ -1,0 +1,23 @@
+#pragma once
+// Answers ZeroMQ's question "may this key connect?" (RFC 27) out of the table of worker keys. Not the check of
+// each message: a handshake is asked about once, so router.cpp looks every sender's key up again. The User-Id
+// that a connection gets is its public key, whatever the peer claims about itself. Thread rule: the router's
+// thread.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/net/worker_keys.h"
+
+namespace ranktide {
+
+// An unknown key may be enrolled later and is told to try again (300); a revoked one is told to give up (400).
+constexpr const char* kZapDomain = "ranktide";
+
+// Returns: the frames of the reply to a request's frames. A request that is not ours or malformed is refused
+// (500). `refused` is raised by one for each refusal, and a line with address and fingerprint is logged.
+std::vector<std::string> answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys,
+                                    uint64_t& refused);
+
+}  // namespace ranktide

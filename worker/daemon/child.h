@@ -1,0 +1,76 @@
+#pragma once
+// One trainer process: spawned with command and report pipes on descriptors 3 and 4, every other descriptor
+// closed, in a process group of its own. Standard output and error are its log. It knows nothing of leases:
+// what the process says and how it ended goes to the caller. Thread rule: one thread; no SIGCHLD handler is
+// needed or set.
+
+#include <filesystem>
+#include <optional>
+#include <poll.h>
+#include <stdexcept>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "common/vocabulary/trainer_protocol.h"
+#include "worker/daemon/child_log.h"
+
+namespace ranktide {
+
+struct ChildError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct ChildConfig {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;
+  int threads = 1;  // OMP_NUM_THREADS and MKL_NUM_THREADS of the process
+};
+
+enum class EndKind { exited, signalled, out_of_memory };
+struct ChildEnd {
+  EndKind kind = EndKind::exited;
+  int status = 0;       // exit code or signal number
+  std::string message;  // "the trainer was killed by signal 11 (Segmentation fault)"
+};
+
+class Child {
+ public:
+  // Throws: ChildError when the program cannot be started, naming it and the reason.
+  explicit Child(const ChildConfig& config);
+  // Kills the group and reaps.
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  // Queues a command; what the pipe does not take now goes with later flushes. Never blocks.
+  void send(const TrainerCommand& command);
+  // Returns: descriptors to wait on: reports, log, and the command pipe while something is queued for it.
+  std::vector<pollfd> pollfds() const;
+
+  // Moves bytes both ways without blocking, a bounded amount per call: log lines into `log`, whole reports out.
+  // Throws: ProtocolError when the process speaks nonsense; it is of no use then and should be killed.
+  std::vector<TrainerReport> exchange(ChildLog& log);
+
+  // Returns: how it ended, once it has and its pipes are drained; nullopt while it lives.
+  std::optional<ChildEnd> take_end(ChildLog& log);
+  // SIGKILL to the whole group.
+  void kill();
+  pid_t pid() const { return pid_; }
+
+ private:
+  void flush();
+  bool drain_log(ChildLog& log);
+  bool fill_reports();
+
+  pid_t pid_ = -1;
+  int command_fd_ = -1;
+  int report_fd_ = -1;
+  int log_fd_ = -1;
+  std::string outgoing_;
+  std::string incoming_;
+  int64_t oom_kills_at_start_ = 0;
+  bool reaped_ = false;
+};
+
+}  // namespace ranktide
