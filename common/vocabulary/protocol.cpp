@@ -140,6 +140,8 @@ struct Describe {
     return "Resume{" + brief(m.lease) + ", from " + std::to_string(m.from_seq) + "}";
   }
   std::string operator()(const Abandon& m) const { return "Abandon{" + brief(m.lease) + "}"; }
+  std::string operator()(const Heard& m) const { return "Heard{boot " + m.boot + "}"; }
+  std::string operator()(const AskHello& m) const { return "AskHello{boot " + m.boot + "}"; }
 };
 
 }  // namespace

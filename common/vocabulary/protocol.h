@@ -89,12 +89,15 @@ template <class Ar> void fields(Ar& ar, Welcome& w) {
   ar("boot", w.boot)("heartbeat_ms", w.heartbeat_ms)("lease_ms", w.lease_ms);
 }
 
-struct Grant {
+struct Grant {  // said again until a Heartbeat names the lease; a worker starts it once, in the life it is meant for
   Lease lease;
+  std::string boot;
   std::vector<int> slots;
   Work work;
 };
-template <class Ar> void fields(Ar& ar, Grant& g) { ar("lease", g.lease)("slots", g.slots)("work", g.work); }
+template <class Ar> void fields(Ar& ar, Grant& g) {
+  ar("lease", g.lease)("boot", g.boot)("slots", g.slots)("work", g.work);
+}
 
 enum class StopKind { checkpoint, kill };
 template <> struct EnumTexts<StopKind> { static constexpr std::array texts{"checkpoint", "kill"}; };
@@ -133,9 +136,19 @@ struct Abandon {  // answers Hello for a held attempt: it has ended or moved; st
 };
 template <class Ar> void fields(Ar& ar, Abandon& a) { ar("lease", a.lease); }
 
+struct Heard {  // answers Heartbeat: the leases it named are renewed, but for those answered Fenced or Abandon
+  std::string boot;
+};
+template <class Ar> void fields(Ar& ar, Heard& h) { ar("boot", h.boot); }
+
+struct AskHello {  // the coordinator does not know this life or where its attempts stand: introduce yourself
+  std::string boot;  // as the message named it; empty when it named none
+};
+template <class Ar> void fields(Ar& ar, AskHello& a) { ar("boot", a.boot); }
+
 // The order gives the type numbers on the wire: permanent, append only.
 using WorkerMessage = std::variant<Hello, Heartbeat, Report, Done, Drain>;
-using CoordinatorMessage = std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon>;
+using CoordinatorMessage = std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon, Heard, AskHello>;
 
 struct Frames {
   std::string header;

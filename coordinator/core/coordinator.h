@@ -2,12 +2,15 @@
 // Decides what runs where. It does not send, store or measure: the shell does, from the effects.
 // One thread; no clock, no chance, no I/O. Replaying the records of a run rebuilds state() exactly.
 
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "common/vocabulary/time.h"
+#include "coordinator/core/deadlines.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/state.h"
 
@@ -68,23 +71,101 @@ struct CoordinatorConfig {
 
 class Coordinator {
  public:
-  // Every running lease of `state` gets a full fresh term from `now`. The first record of a start is EpochStarted,
-  // which the shell commits through begin().
+  // Every running lease of `state` gets a full fresh term from `now`, every joined worker a full term of
+  // silence. The first record of a start is EpochStarted, which the shell commits through begin().
   Coordinator(CoordinatorConfig config, State state, Instant now);
 
   // Emits EpochStarted with an epoch one above the state's. Requires: called once, before the first step.
   void begin(Effects& out);
   // Applies what it decides to state() and appends it to `out`. Requires: now never goes back.
+  // A slot that falls free gets its next Grant in the same step.
   void step(Instant now, const Input& input, Effects& out);
-  // Returns: when a Wake is due; nullopt if nothing is pending.
+  // Returns: when a Wake is due; nullopt if nothing is pending. Leases expire on Wake only, and never on one
+  // that comes much later than its deadline: then we were deaf, and every deadline moves by that lateness.
   std::optional<Instant> next_deadline() const;
   const State& state() const { return state_; }
   // Returns: the newest progress of every running attempt, for eyes only.
   std::vector<Progress> progress() const;
 
  private:
+  // What is known of a worker since this process began: never durable.
+  struct Session {
+    Instant heard;
+    bool is_introduced = false;  // it said Hello to this process
+    bool is_draining = false;
+  };
+  // A running lease's soft side.
+  struct Term {
+    Duration length;
+    std::optional<int64_t> next_seq;  // of its reports; unknown after a restart until the worker says Hello
+    Progress progress;
+  };
+
+  void decide(Record record);
+  void send(const WorkerName& worker, CoordinatorMessage message);
+  void reply(uint64_t to, decltype(Reply::answer) answer);
+
+  // coordinator.cpp: workers come, beat, drain and go
+  void on(const FromWorker& in);
+  void on(const Wake& wake);
+  void on_hello(const WorkerName& sender, const Hello& hello);
+  void join(const WorkerName& sender, const Hello& hello);
+  void on_heartbeat(const WorkerName& sender, const Heartbeat& beat);
+  void on_drain(const WorkerName& sender, const Drain& drain);
+  void hear(const WorkerName& sender);
+  void leave_if_drained(const WorkerName& worker);
+  void stay_deaf_for(Duration lateness);
+  void expire_due();
+
+  // submissions.cpp: what users ask for
+  void on(const Submit& submit);
+  void on(const Cancel& cancel);
+  std::optional<std::string> refusal_of(const Submit& submit) const;
+  void cancel_sweep(const Sweep& sweep, const std::string& request_id);
+  void stop_what_nobody_wants(const std::set<UnitId>& were_running);
+  void stop_hopeless_sweeps(const UnitId& failed);
+
+  // leases.cpp: what attempts say, and how they end
+  enum class Standing {
+    current,    // the running lease
+    revivable,  // expired, and nobody else was granted its unit
+    ended,      // its Done was accepted: whatever it says again is known
+    stale,      // not the newest attempt, not the owner, or not wanted any more
+  };
+  Standing standing(const WorkerName& sender, const Lease& lease) const;
+  bool is_running_for(const WorkerName& sender, const Lease& lease);
+  void refuse(const WorkerName& sender, const Lease& lease, Standing standing);
+  void on_held(const WorkerName& sender, const Held& held);
+  void on_report(const WorkerName& sender, const Report& report);
+  void on_done(const WorkerName& sender, const Done& done);
+  bool is_next(const WorkerName& sender, const Lease& lease, int64_t seq);
+  void take_findings(const Lease& lease, const Findings& findings);
+  void end_attempt(const Lease& lease, const Outcome& outcome);
+  void return_lease(const Lease& lease, Step step);
+  void fail_attempt(const Lease& lease, const Outcome& outcome);
+  void expire(const Lease& lease);
+  void revive(const Lease& lease);
+  void renew(const UnitId& unit);
+  void forget_term(const UnitId& unit);
+
+  // grants.cpp: what runs next, and where
+  void fill_free_slots();
+  bool fill(const Worker& worker, int slot);
+  void list_next(const Sweep& sweep);
+  void grant(const Worker& worker, int slot, const UnitId& unit);
+  void say_grant(const UnitId& unit);
+  bool may_get_work(const Worker& worker) const;
+
   CoordinatorConfig config_;
   State state_;
+  Instant now_;
+  Effects* out_ = nullptr;  // of the step in progress
+  bool has_room_ = false;   // something changed that may let a slot be filled
+  std::map<WorkerName, Session> sessions_;
+  std::map<UnitId, Term> terms_;    // exactly the running units
+  Deadlines<UnitId> expiries_;      // of running leases
+  Deadlines<UnitId> backoffs_;      // of ready units that must wait; volatile, a restart forgets them
+  Deadlines<WorkerName> silences_;  // when a joined worker counts as gone
 };
 
 }  // namespace ranktide

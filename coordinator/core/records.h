@@ -1,7 +1,8 @@
 #pragma once
 // The facts of a coordinator's life, in the past tense: what is journaled, mirrored into the query tables and
-// replayed. State::apply is the only code that changes state from them. Bodies are JSON through their field lists;
-// kinds and field names are permanent, a field may be added. No wall clock: the store stamps a record when it commits.
+// replayed. State::apply is the only code that changes state from them. Bodies are JSON through their field
+// lists; kinds and field names are permanent, a field may be added. No wall clock: the store stamps a record
+// when it commits.
 
 #include <cstdint>
 #include <optional>
@@ -19,7 +20,10 @@ namespace ranktide {
 struct EpochStarted {  // a coordinator process began to serve this folder
   uint64_t epoch = 0;
 };
-template <class Ar> void fields(Ar& ar, EpochStarted& r) { ar("epoch", r.epoch); }
+template <class Ar>
+void fields(Ar& ar, EpochStarted& r) {
+  ar("epoch", r.epoch);
+}
 
 struct SweepSubmitted {  // a name seen before: another revision of that sweep
   SweepNumber sweep = 0;
@@ -28,23 +32,31 @@ struct SweepSubmitted {  // a name seen before: another revision of that sweep
   std::string spec_sha256;
   SweepSpec spec;
 };
-template <class Ar> void fields(Ar& ar, SweepSubmitted& r) {
+template <class Ar>
+void fields(Ar& ar, SweepSubmitted& r) {
   ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("spec_sha256", r.spec_sha256);
   ar("spec", r.spec);
 }
 
-struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist from now on
+struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist
+                      // from now on
   SweepNumber sweep = 0;
   int revision = 1;
   SweepTrial trial;
 };
-template <class Ar> void fields(Ar& ar, TrialListed& r) { ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial); }
+template <class Ar>
+void fields(Ar& ar, TrialListed& r) {
+  ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial);
+}
 
 struct SweepListed {  // every index of the revision's grid has been touched
   SweepNumber sweep = 0;
   int revision = 1;
 };
-template <class Ar> void fields(Ar& ar, SweepListed& r) { ar("sweep", r.sweep)("revision", r.revision); }
+template <class Ar>
+void fields(Ar& ar, SweepListed& r) {
+  ar("sweep", r.sweep)("revision", r.revision);
+}
 
 struct WorkerJoined {
   WorkerName worker;
@@ -52,18 +64,26 @@ struct WorkerJoined {
   std::string version;
   std::vector<Slot> slots;
 };
-template <class Ar> void fields(Ar& ar, WorkerJoined& r) {
+template <class Ar>
+void fields(Ar& ar, WorkerJoined& r) {
   ar("worker", r.worker)("boot", r.boot)("version", r.version)("slots", r.slots);
 }
 
 enum class LeaveReason { drained, silent, replaced };
-template <> struct EnumTexts<LeaveReason> { static constexpr std::array texts{"drained", "silent", "replaced"}; };
-struct WorkerLeft {  // drained on its own wish, silent past its leases, or replaced by a new life of the same key
+template <>
+struct EnumTexts<LeaveReason> {
+  static constexpr std::array texts{"drained", "silent", "replaced"};
+};
+struct WorkerLeft {  // drained on its own wish, silent past its leases, or replaced by a new life of the same
+                     // key
   WorkerName worker;
   std::string boot;
   LeaveReason reason = LeaveReason::drained;
 };
-template <class Ar> void fields(Ar& ar, WorkerLeft& r) { ar("worker", r.worker)("boot", r.boot)("reason", r.reason); }
+template <class Ar>
+void fields(Ar& ar, WorkerLeft& r) {
+  ar("worker", r.worker)("boot", r.boot)("reason", r.reason);
+}
 
 struct LeaseGranted {  // the only record that raises a unit's attempt
   Lease lease;
@@ -72,45 +92,65 @@ struct LeaseGranted {  // the only record that raises a unit's attempt
   std::vector<int> slots;
   std::vector<EvalId> evals;  // that this attempt is asked to run beside its stage
   int microbatch = 0;
+  Keep keep = Keep::none;  // what it is to leave on the worker's disk when it completes
 };
-template <class Ar> void fields(Ar& ar, LeaseGranted& r) {
+template <class Ar>
+void fields(Ar& ar, LeaseGranted& r) {
   ar("lease", r.lease)("worker", r.worker)("boot", r.boot)("slots", r.slots)("evals", r.evals);
-  ar("microbatch", r.microbatch);
+  ar("microbatch", r.microbatch)("keep", r.keep);
 }
 
 struct LeaseExpired {  // its worker was silent for a whole term; spends the infrastructure budget
   Lease lease;
 };
-template <class Ar> void fields(Ar& ar, LeaseExpired& r) { ar("lease", r.lease); }
+template <class Ar>
+void fields(Ar& ar, LeaseExpired& r) {
+  ar("lease", r.lease);
+}
 
 struct LeaseRevived {  // the silent worker came back before a newer attempt was granted
   Lease lease;
 };
-template <class Ar> void fields(Ar& ar, LeaseRevived& r) { ar("lease", r.lease); }
+template <class Ar>
+void fields(Ar& ar, LeaseRevived& r) {
+  ar("lease", r.lease);
+}
 
 struct LeaseReturned {  // drained or preempted after a checkpoint at `step`
   Lease lease;
   Step step = 0;
 };
-template <class Ar> void fields(Ar& ar, LeaseReturned& r) { ar("lease", r.lease)("step", r.step); }
+template <class Ar>
+void fields(Ar& ar, LeaseReturned& r) {
+  ar("lease", r.lease)("step", r.step);
+}
 
 struct CheckpointSaved {  // the worker can resume the stage from here
   Lease lease;
   Step step = 0;
 };
-template <class Ar> void fields(Ar& ar, CheckpointSaved& r) { ar("lease", r.lease)("step", r.step); }
+template <class Ar>
+void fields(Ar& ar, CheckpointSaved& r) {
+  ar("lease", r.lease)("step", r.step);
+}
 
 struct EvalFinished {
   Lease lease;  // of the stage that ran it, or of the eval leased by itself
   EvalResult result;
 };
-template <class Ar> void fields(Ar& ar, EvalFinished& r) { ar("lease", r.lease)("result", r.result); }
+template <class Ar>
+void fields(Ar& ar, EvalFinished& r) {
+  ar("lease", r.lease)("result", r.result);
+}
 
 struct UnitFinished {  // completed or diverged: a result, never retried
   Lease lease;
   Outcome outcome;
 };
-template <class Ar> void fields(Ar& ar, UnitFinished& r) { ar("lease", r.lease)("outcome", r.outcome); }
+template <class Ar>
+void fields(Ar& ar, UnitFinished& r) {
+  ar("lease", r.lease)("outcome", r.outcome);
+}
 
 struct AttemptFailed {  // crash, hang or out of memory; the unit goes back to ready unless its budget is spent
   Lease lease;
@@ -119,7 +159,8 @@ struct AttemptFailed {  // crash, hang or out of memory; the unit goes back to r
   bool last = false;        // no budget left: the unit has failed
   int microbatch_next = 0;  // after out of memory; 0: unchanged
 };
-template <class Ar> void fields(Ar& ar, AttemptFailed& r) {
+template <class Ar>
+void fields(Ar& ar, AttemptFailed& r) {
   ar("lease", r.lease)("outcome", r.outcome)("retry_after_ms", r.retry_after_ms)("last", r.last);
   ar("microbatch_next", r.microbatch_next);
 }
@@ -128,12 +169,15 @@ struct SweepCancelled {
   SweepNumber sweep = 0;
   std::string request_id;
 };
-template <class Ar> void fields(Ar& ar, SweepCancelled& r) { ar("sweep", r.sweep)("request_id", r.request_id); }
+template <class Ar>
+void fields(Ar& ar, SweepCancelled& r) {
+  ar("sweep", r.sweep)("request_id", r.request_id);
+}
 
 // The order is permanent, append only: kinds are counted from it in old journals' indexes and in transcripts.
-using Record = std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft, LeaseGranted,
-                            LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
-                            AttemptFailed, SweepCancelled>;
+using Record = std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft,
+                            LeaseGranted, LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved,
+                            EvalFinished, UnitFinished, AttemptFailed, SweepCancelled>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {
@@ -141,7 +185,10 @@ struct PointBatch {
   Attempt attempt = 0;
   std::vector<Point> points;
 };
-template <class Ar> void fields(Ar& ar, PointBatch& b) { ar("stage", b.stage)("attempt", b.attempt)("points", b.points); }
+template <class Ar>
+void fields(Ar& ar, PointBatch& b) {
+  ar("stage", b.stage)("attempt", b.attempt)("points", b.points);
+}
 
 // Returns: the record's permanent name, such as "LeaseGranted".
 std::string_view kind_of(const Record& record);

@@ -1,0 +1,191 @@
+#pragma once
+// What the coordinator knows for good: the fold of its records and nothing else. Who was heard when, deadlines
+// and back-off times are not in here; they are soft and private to Coordinator, and a restart begins them anew.
+// Value type, one thread at a time. Everything iterates in key order: two replays of one journal print the same
+// text.
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/sweep/grid.h"
+#include "coordinator/core/records.h"
+
+namespace ranktide {
+
+// Life of a unit. Every edge is one record, and the table in state.cpp is the only place that knows them:
+//   ready -LeaseGranted-> running -UnitFinished-> completed | diverged
+//   running -LeaseExpired | LeaseReturned | AttemptFailed-> ready, or failed when a budget is spent
+//   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
+//   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
+//   failed | cancelled -TrialListed-> ready              somebody wants it again
+enum class UnitLife { ready, running, completed, diverged, failed, cancelled };
+template <>
+struct EnumTexts<UnitLife> {
+  static constexpr std::array texts{"ready", "running", "completed", "diverged", "failed", "cancelled"};
+};
+inline bool is_terminal(UnitLife life) {
+  return life != UnitLife::ready && life != UnitLife::running;
+}
+
+// How the newest attempt stands with its worker.
+enum class AttemptEnd {
+  open,     // granted and not ended
+  expired,  // its worker was silent; it may still come back
+  ended,    // its Done was accepted, or the coordinator gave it up for good
+};
+template <>
+struct EnumTexts<AttemptEnd> {
+  static constexpr std::array texts{"open", "expired", "ended"};
+};
+
+// The newest try of a unit.
+struct AttemptState {
+  Attempt number = 0;  // 0: never granted
+  AttemptEnd end = AttemptEnd::ended;
+  WorkerName worker;
+  std::string boot;
+  std::vector<int> slots;
+  std::vector<EvalId> evals;  // asked of it beside its stage
+  int microbatch = 0;
+  Keep keep = Keep::none;
+  Step began_at = 0;  // the checkpoint it could start from
+};
+
+struct Unit {
+  UnitId id;
+  WorkKind kind = WorkKind::train;
+  UnitLife life = UnitLife::ready;
+  BaseId base;
+  ModelSettings model;
+  std::optional<Stage> stage;             // to train, or whose weights to evaluate; emptied when terminal
+  std::map<EvalId, EvalOrder> evals;      // wanted of it and not finished
+  std::map<SweepNumber, int64_t> wanted;  // by whom, and its place in that sweep's queue
+  WorkerName home;                        // the only worker that has the weights it needs; empty: any worker
+  AttemptState attempt;
+  Step checkpoint = 0;  // newest one reported
+  int microbatch = 0;   // rows after out of memory; 0: never ran out
+  int own_failures = 0;
+  int infra_losses = 0;
+  Keep kept = Keep::none;  // what the finished attempt was asked to leave on `attempt.worker`'s disk
+  std::optional<OutcomeKind> outcome;
+
+  Lease lease() const { return {id, attempt.number}; }
+};
+
+struct EvalState {
+  bool is_finished = false;
+  std::set<SweepNumber> wanted;
+};
+
+using LifeCounts = std::array<int64_t, EnumTexts<UnitLife>::texts.size()>;  // by UnitLife
+
+struct Sweep {
+  SweepNumber number = 0;
+  int revision = 1;
+  std::string spec_sha256;
+  Grid grid;               // of the newest revision; its spec() holds name and policy
+  int64_t cursor = 0;      // next raw index to list
+  bool is_listed = false;  // the grid has been touched to its end
+  bool is_cancelled = false;
+  std::map<int64_t, StageId> trials;  // listed ones, by raw index
+  std::set<UnitId> units;             // stages, and evals leased by themselves, that it wants
+  std::set<EvalId> evals;
+  std::set<std::pair<int64_t, UnitId>> ready;  // its queue: base evals before stages, stages in file order
+  LifeCounts stages{};
+  LifeCounts eval_units{};
+  int64_t evals_finished = 0;
+
+  const std::string& name() const { return grid.spec().name; }
+  int64_t open_units() const;
+  int64_t running_units() const;
+  // Returns: whether nothing more will happen for this revision.
+  bool is_over() const { return is_cancelled || (is_listed && open_units() == 0); }
+};
+
+struct Worker {
+  WorkerName name;
+  std::string boot;
+  std::string version;
+  std::vector<Slot> slots;
+  bool is_joined = false;
+  std::set<UnitId> running;
+  std::vector<std::string>
+      past_boots;  // replaced lives, newest last, at most kPastBootsMax: never listened to again
+};
+constexpr size_t kPastBootsMax = 32;
+
+struct Request {
+  std::string spec_sha256;
+  SweepNumber sweep = 0;
+  int revision = 1;
+};
+
+class State {
+ public:
+  // The only mutator, live and in replay. RT_CHECKs that the record can follow what is already there.
+  void apply(const Record& record);
+
+  uint64_t epoch() const { return epoch_; }
+  const std::map<SweepNumber, Sweep>& sweeps() const { return sweeps_; }
+  const std::map<UnitId, Unit>& units() const { return units_; }
+  const std::map<EvalId, EvalState>& evals() const { return evals_; }
+  const std::map<WorkerName, Worker>& workers() const { return workers_; }
+  const std::map<std::string, Request>& submissions() const { return submissions_; }
+  // Returns: sweeps that are not over, highest priority first, then oldest.
+  const std::set<std::pair<int, SweepNumber>>& queue() const { return queue_; }
+
+  // Returns: nullptr when there is none.
+  const Sweep* find_sweep(const std::string& name) const;
+  const Unit* find_unit(const UnitId& unit) const;
+  const Worker* find_worker(const WorkerName& worker) const;
+
+  // Returns: one line per thing it holds, in key order; two states are equal exactly when their texts are.
+  std::string text() const;
+  std::string digest() const;  // SHA-256 of text()
+
+ private:
+  void on(const EpochStarted& r);
+  void on(const SweepSubmitted& r);
+  void on(const TrialListed& r);
+  void on(const SweepListed& r);
+  void on(const WorkerJoined& r);
+  void on(const WorkerLeft& r);
+  void on(const LeaseGranted& r);
+  void on(const LeaseExpired& r);
+  void on(const LeaseRevived& r);
+  void on(const LeaseReturned& r);
+  void on(const CheckpointSaved& r);
+  void on(const EvalFinished& r);
+  void on(const UnitFinished& r);
+  void on(const AttemptFailed& r);
+  void on(const SweepCancelled& r);
+
+  Unit& running_unit(const Lease& lease);
+  void set_life(Unit& unit, UnitLife life);
+  void count(const Unit& unit, int64_t by);
+  void end_attempt(Unit& unit, AttemptEnd end, UnitLife life);
+  void want(Sweep& sweep, Unit& unit, int64_t place);
+  void unwant_everything(Sweep& sweep);
+  void list_evals(Sweep& sweep, const SweepTrial& trial);
+  void want_eval(Sweep& sweep, const EvalId& eval);
+  Unit& eval_unit(const EvalOrder& order, const BaseId& base, const ModelSettings& model);
+  void lease_left_over_evals(Unit& stage_unit, const Stage& stage);
+  void requeue(Sweep& sweep);
+
+  uint64_t epoch_ = 0;
+  std::map<SweepNumber, Sweep> sweeps_;
+  std::map<std::string, SweepNumber> sweep_names_;
+  std::map<UnitId, Unit> units_;
+  std::map<EvalId, EvalState> evals_;
+  std::map<WorkerName, Worker> workers_;
+  std::map<std::string, Request> submissions_;   // by request id
+  std::set<std::pair<int, SweepNumber>> queue_;  // (-priority, number)
+};
+
+}  // namespace ranktide
