@@ -12,7 +12,7 @@ fail() {
 }
 
 # A step's stamp is a file that holds the hash of what the step was made from; it lies beside what was made.
-hash_of() { cat -- "$@" 2>/dev/null | sha256sum | cut -c1-64; }
+hash_of() { { cat -- "$@" 2>/dev/null || true; } | sha256sum | cut -c1-64; }  # a file that is absent counts as empty
 is_done() { [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 mark_done() {
   printf '%s\n' "$2" >"$1.new"

@@ -44,7 +44,7 @@ def main():
             total += size
         if size is None or size >= LISTED_FROM_BYTES:
             shown = "size unknown" if size is None else f"{size / 1e6:.0f} MB"
-            print(f"  {Path(urllib.parse.urlparse(url).path).name}  {shown}")
+            print(f"  {urllib.parse.unquote(Path(urllib.parse.urlparse(url).path).name)}  {shown}")
     more = f", {unknown} of unknown size" if unknown else ""
     print(f"  in all {total / 1e6:.0f} MB in {len(report['install'])} packages{more}")
 
