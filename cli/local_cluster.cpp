@@ -1,0 +1,29 @@
+#include "cli/local_cluster.h"
+
+#include "common/net/worker_keys.h"
+#include "worker/daemon/devices.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
+    : coordinator_({.data_folder = data}) {
+  const fs::path keys = data / "keys";
+  authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});
+  worker_ = std::make_unique<WorkerService>(WorkerServiceConfig{
+      .work_folder = data,  // artifacts and checkpoints of a local run stand in the data folder itself
+      .keys_folder = keys,
+      .coordinator_endpoint = coordinator_.endpoint(),
+      .coordinator_key = coordinator_.public_key(),
+      .trainer = trainer,
+      .slots = cpu_slots(measure_node(), threads_per_slot, slots),
+  });
+}
+
+void LocalCluster::end() {
+  worker_->drain();
+  worker_->wait();
+  coordinator_.stop();
+}
+
+}  // namespace ranktide::cli

@@ -1,0 +1,88 @@
+// The program: parses the command line, runs one command, turns what it throws into a message and an exit code.
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/version.h"
+#include "common/net/keys.h"
+#include "common/sweep/expression.h"
+#include "common/sweep/spec_error.h"
+#include "coordinator/edge/query.h"
+
+namespace ranktide::cli {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {
+      {"run", "run a sweep file on this machine, from coordinator to report", "ranktide run sweeps/quickstart.yaml", setup_run},
+      {"plan", "validate, expand, count and estimate a sweep file; change nothing", "ranktide plan sweeps/quickstart.yaml", setup_plan},
+      {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'", setup_query},
+      {"status", "where sweeps stand", "ranktide status quickstart", setup_status},
+      {"logs", "what a trial's trainer printed", "ranktide logs 3f9c1e --tail 20", setup_logs},
+      {"report", "write a sweep's HTML report", "ranktide report quickstart -o report.html", setup_report},
+      {"doctor", "check this machine", "ranktide doctor", setup_doctor},
+      {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help},
+  };
+  return table;
+}
+
+namespace {
+
+void print_error(const std::exception& e, const std::string& excerpt = "") {
+  std::cerr << "error: " << e.what() << "\n" << excerpt;
+}
+
+int guarded(const std::function<int()>& act) {
+  try {
+    return act();
+  } catch (const CommandError& e) {
+    return print_error(e), e.code;
+  } catch (const SpecError& e) {
+    print_error(e, e.excerpt.empty() || e.excerpt.ends_with("\n") ? e.excerpt : e.excerpt + "\n");
+    std::cerr << "hint: ranktide help sweep-file\n";
+    return kUsage;
+  } catch (const ExpressionError& e) {
+    return print_error(e), kUsage;
+  } catch (const SweepNotFound& e) {
+    return print_error(e), kNotFound;
+  } catch (const QueryError& e) {
+    return print_error(e), kUsage;
+  } catch (const std::exception& e) {
+    return print_error(e), kFailed;
+  }
+}
+
+void add_globals(CLI::App& command, GlobalOptions& globals) {
+  command.add_option("--data-dir", globals.data_dir, "data folder: database, artifacts, cache, reports");
+  command.add_flag("--json", globals.json, "machine-readable output");
+  command.add_flag("-q,--quiet", globals.quiet, "only results and errors");
+  command.add_option("--color", globals.color, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+}
+
+int main(int argc, char** argv) {
+  CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot", "ranktide");
+  app.set_version_flag("--version", std::string("ranktide ") + kVersion);
+  app.require_subcommand(1);
+  GlobalOptions globals;
+  std::function<int()> chosen;
+  for (const Command& entry : commands()) {
+    CLI::App* command = app.add_subcommand(entry.name, entry.summary);
+    command->footer(std::string("Example:\n  ") + entry.example);
+    add_globals(*command, globals);
+    const auto act = entry.setup(*command, globals);
+    command->callback([&chosen, act] { chosen = act; });
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kOk : kUsage;
+  }
+  return guarded(chosen);
+}
+
+}  // namespace
+}  // namespace ranktide::cli
+
+int main(int argc, char** argv) { return ranktide::cli::main(argc, argv); }

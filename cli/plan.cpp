@@ -1,0 +1,65 @@
+// `ranktide plan`: what a sweep file means, counted and estimated; changes nothing but caches.
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/sweep_plan.h"
+#include "cli/trial_label.h"
+#include "worker/daemon/devices.h"
+
+namespace ranktide::cli {
+namespace {
+
+struct PlanOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+  bool list = false;
+};
+
+Json plan_json(const SweepPlan& plan, int slots) {
+  Json blocks = Json::array();
+  for (const BlockCount& b : plan.blocks)
+    blocks.push_back({{"block", b.block}, {"axes", b.axes}, {"cells", b.cells}, {"excluded", b.excluded},
+                      {"distinct", b.distinct()}});
+  Json out{{"sweep", plan.spec.name}, {"blocks", blocks}, {"trials", plan.trials.size()}, {"done", plan.done},
+           {"resumable", plan.resumable}, {"provisional", !plan.unreadable.empty()}, {"unreadable", plan.unreadable}};
+  if (plan.estimate)
+    out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots}, {"slots", slots},
+                       {"measured", plan.estimate->measured}, {"memory_bytes", plan.estimate->memory_bytes}};
+  return out;
+}
+
+void print_trials(const SweepPlan& plan) {
+  for (const SweepTrial& trial : plan.trials)
+    std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ", trial.steps, label_of(trial));
+}
+
+int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
+  const auto say = [&](const std::string& line) {
+    if (!globals.quiet && !globals.json) std::cerr << line << "\n";
+  };
+  const SweepPlan plan = make_plan(options.file, options.overrides, data_folder(globals.data_dir), say);
+  const NodeCapacity node = measure_node();
+  const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
+                              plan.estimate ? plan.estimate->memory_bytes : 0);
+  if (globals.json) std::cout << plan_json(plan, slots).dump(2) << "\n";
+  else std::cout << plan_text(plan, slots);
+  if (options.list && !globals.json) print_trials(plan);
+  return kOk;
+}
+
+}  // namespace
+
+std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<PlanOptions>();
+  command.add_option("file", options->file, "sweep file")->required();
+  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  command.add_flag("--list", options->list, "one line per trial");
+  return [options, &globals] { return run_plan(*options, globals); };
+}
+
+}  // namespace ranktide::cli

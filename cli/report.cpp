@@ -1,0 +1,57 @@
+// `ranktide report`: the sweep's HTML page.
+
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/report_file.h"
+#include "cli/version.h"
+#include "coordinator/edge/report.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+void write_report(const Reader& reader, const std::string& sweep, const std::string& command, const fs::path& file) {
+  const std::string html = report_html(reader, {.sweep = sweep, .command = command, .program_version = kVersion});
+  if (file.has_parent_path()) fs::create_directories(file.parent_path());
+  const fs::path draft = file.string() + ".draft";
+  std::ofstream out(draft, std::ios::binary);
+  out << html;
+  out.close();
+  if (!out) throw CommandError(kFailed, "cannot write " + file.string() + "; give another place with -o FILE");
+  fs::rename(draft, file);
+}
+
+fs::path default_report_file(const fs::path& data, const std::string& sweep) {
+  return data / "reports" / sweep / "report.html";
+}
+
+namespace {
+
+struct ReportOptions {
+  std::string sweep;
+  std::string file;
+};
+
+int run_report(const ReportOptions& options, const GlobalOptions& globals) {
+  const fs::path data = data_folder(globals.data_dir);
+  const fs::path file = options.file.empty() ? default_report_file(data, options.sweep) : fs::path(options.file);
+  write_report(Reader(data), options.sweep, "", file);
+  if (globals.json) std::cout << Json{{"report", file.string()}}.dump() << "\n";
+  else std::cout << file.string() << "\n";
+  return kOk;
+}
+
+}  // namespace
+
+std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<ReportOptions>();
+  command.add_option("sweep", options->sweep, "name of the sweep")->required();
+  command.add_option("-o,--output", options->file, "file to write; default: reports/SWEEP/report.html in the data folder");
+  return [options, &globals] { return run_report(*options, globals); };
+}
+
+}  // namespace ranktide::cli

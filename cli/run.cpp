@@ -1,0 +1,110 @@
+// `ranktide run`: everything in one process tree, from a sweep file to the table of what was learned and forgotten.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <iostream>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/interrupt.h"
+#include "cli/local_cluster.h"
+#include "cli/report_file.h"
+#include "cli/sweep_plan.h"
+#include "cli/sweep_watch.h"
+#include "coordinator/edge/query.h"
+#include "worker/daemon/devices.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct RunOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+  int slots = 0;
+  int threads_per_slot = 1;
+};
+
+void refuse_unreadable(const SweepPlan& plan) {
+  if (plan.unreadable.empty()) return;
+  throw CommandError(kUsage, fmt::format("{}; paths in {} are relative to it", fmt::join(plan.unreadable, "\n       "), "the sweep file"));
+}
+
+int slots_of(const RunOptions& options, const SweepPlan& plan) {
+  if (options.slots > 0) return options.slots;
+  const NodeCapacity node = measure_node();
+  return slots_for(node.cores / options.threads_per_slot, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
+                   plan.estimate ? plan.estimate->memory_bytes : 0);
+}
+
+// The same file again is the same request, so that a second start goes on instead of making a revision.
+void submit(CoordinatorService& coordinator, const SweepPlan& plan) {
+  const std::string request_id = "run:" + sha256_hex(to_json(plan.spec).dump());
+  const Answer answer = coordinator.submit(request_id, plan.spec);
+  if (const auto* rejected = std::get_if<Rejected>(&answer)) throw CommandError(kUsage, rejected->reason);
+}
+
+// Returns: whether the sweep came to its end; false after an interrupt.
+bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep) {
+  int said = 0;
+  while (!sweep.refresh(cluster.coordinator().live())) {
+    if (interrupt.count() == 1 && said++ == 0) sweep.say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
+    if (cluster.worker().has_ended()) return false;
+    std::this_thread::sleep_for(250ms);
+  }
+  return true;
+}
+
+int show_results(const RunOptions& options, const GlobalOptions& globals, const fs::path& data, const std::string& sweep) {
+  const Reader reader(data);
+  const fs::path report = default_report_file(data, sweep);
+  write_report(reader, sweep, "ranktide run " + options.file, report);
+  const Frame frame = query(reader, {.sweeps = {sweep}});
+  std::cout << print(frame, globals.json ? FrameFormat::json : FrameFormat::table);
+  if (!globals.quiet) std::cerr << "report: " << report.string() << "\n";
+  return failed_trials(reader, sweep) > 0 ? kTrialsFailed : kOk;
+}
+
+int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
+  const fs::path data = data_folder(globals.data_dir);
+  const fs::path trainer = trainer_program();
+  const auto say = [&](const std::string& line) {
+    if (!globals.quiet) std::cerr << line << "\n";
+  };
+  const SweepPlan plan = make_plan(options.file, options.overrides, data, say);
+  refuse_unreadable(plan);
+  const int slots = slots_of(options, plan);
+  say(plan_text(plan, slots));
+  LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
+  const Interrupt interrupt(cluster.worker());
+  submit(cluster.coordinator(), plan);
+  SweepWatch sweep(data, plan, globals);
+  const bool finished = watch(cluster, interrupt, sweep);
+  cluster.end();
+  sweep.close();
+  if (!finished) {
+    say("interrupted; the same command goes on from the checkpoints");
+    return kInterrupted;
+  }
+  return show_results(options, globals, data, plan.spec.name);
+}
+
+}  // namespace
+
+std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<RunOptions>();
+  command.add_option("file", options->file, "sweep file")->required();
+  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  command.add_option("--slots", options->slots, "trials at once; default: as cores, trials and memory allow")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--threads-per-slot", options->threads_per_slot, "threads of a trial; results are bit-equal at equal threads only")
+      ->check(CLI::Range(1, 1024));
+  return [options, &globals] { return run_sweep(*options, globals); };
+}
+
+}  // namespace ranktide::cli

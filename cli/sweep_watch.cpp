@@ -1,0 +1,101 @@
+#include "cli/sweep_watch.h"
+
+#include <unistd.h>
+
+#include <iostream>
+
+#include "cli/trial_label.h"
+#include "common/sweep/identity.h"
+#include "coordinator/edge/query_status.h"
+
+namespace ranktide::cli {
+namespace {
+
+std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
+  std::map<std::string, std::string> labels;
+  for (const SweepTrial& trial : plan.trials) {
+    labels[trial.stage.text] = label_of(trial);
+    for (const EvalTask& task : trial.evals) {
+      labels[eval_id(trial.base, task.spec_id).text] = "base " + task.name;
+      labels[eval_id(trial.stage, trial.steps, task.spec_id).text] = label_of(trial) + " " + task.name;
+    }
+  }
+  return labels;
+}
+
+int64_t count_of(const SweepStatus& status, const char* state) {
+  const auto found = status.trials.find(state);
+  return found == status.trials.end() ? 0 : found->second;
+}
+
+std::optional<double> seconds_left(const SweepStatus& status) {
+  if (!status.seconds_per_step || status.slots_at_work == 0) return std::nullopt;
+  return static_cast<double>(status.steps_left) * *status.seconds_per_step / static_cast<double>(status.slots_at_work);
+}
+
+}  // namespace
+
+int64_t failed_trials(const Reader& reader, const std::string& sweep) {
+  const auto status = sweep_status(reader, sweep);
+  return status ? count_of(*status, "failed") : 0;
+}
+
+SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals)
+    : reader_(data),
+      sweep_(plan.spec.name),
+      labels_(labels_of(plan)),
+      terminal_(terminal_of(STDERR_FILENO, globals.color)),
+      quiet_(globals.quiet),
+      started_(std::chrono::steady_clock::now()) {}
+
+bool SweepWatch::refresh(const LivePicture& live) {
+  bool finished = false;
+  const LiveFrame frame = frame_of(live, finished);
+  if (!quiet_) show(frame);
+  shown_ = frame;
+  return finished;
+}
+
+LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
+  const auto status = sweep_status(reader_, sweep_);
+  LiveFrame frame{.sweep = sweep_};
+  frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  if (!status) return frame;  // the submission is not committed yet
+  frame.total = status->trials_total;
+  frame.diverged = count_of(*status, "diverged");
+  frame.done = count_of(*status, "completed") + frame.diverged;
+  frame.failed = count_of(*status, "failed") + count_of(*status, "cancelled");
+  frame.left_seconds = seconds_left(*status);
+  for (const Progress& p : live.progress) {
+    const auto label = labels_.find(p.lease.unit.text);
+    frame.running.push_back({.label = label == labels_.end() ? p.lease.unit.brief() : label->second, .progress = p});
+  }
+  finished = status->state == "cancelled" || (status->state == "finished" && status->evals_missing == 0);
+  return frame;
+}
+
+void SweepWatch::show(const LiveFrame& frame) {
+  if (!terminal_.is_terminal) {
+    for (const std::string& line : news(shown_, frame)) std::cerr << line << "\n";
+    return;
+  }
+  erase();
+  const auto lines = draw(frame, terminal_.width);
+  for (const std::string& line : lines) std::cerr << line << "\n";
+  drawn_lines_ = lines.size();
+  std::cerr.flush();
+}
+
+void SweepWatch::erase() {
+  for (size_t i = 0; i < drawn_lines_; ++i) std::cerr << "\x1b[1A\x1b[2K";
+  drawn_lines_ = 0;
+}
+
+void SweepWatch::say(const std::string& line) {
+  if (terminal_.is_terminal) erase();
+  std::cerr << line << "\n";
+}
+
+void SweepWatch::close() { drawn_lines_ = 0; }
+
+}  // namespace ranktide::cli

@@ -1,0 +1,49 @@
+#pragma once
+// Follows one sweep while it runs and shows it: redrawn in place on a terminal, plain lines elsewhere. Reads counts from
+// the database and progress from the coordinator's live picture; changes nothing.
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/live_view.h"
+#include "cli/sweep_plan.h"
+#include "cli/terminal.h"
+#include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/reader.h"
+
+namespace ranktide::cli {
+
+// Returns: trials of the sweep that ended without a result.
+int64_t failed_trials(const Reader& reader, const std::string& sweep);
+
+class SweepWatch {
+ public:
+  SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals);
+
+  // Looks once and draws. Returns: whether every trial has ended and every eval that can be had is there.
+  bool refresh(const LivePicture& live);
+  // Prints a line above the live view.
+  void say(const std::string& line);
+  // Leaves the last picture standing.
+  void close();
+
+ private:
+  LiveFrame frame_of(const LivePicture& live, bool& finished) const;
+  void show(const LiveFrame& frame);
+  void erase();
+
+  Reader reader_;
+  std::string sweep_;
+  std::map<std::string, std::string> labels_;  // unit -> label
+  std::optional<double> estimate_seconds_;     // of the whole, before anything was measured
+  Terminal terminal_;
+  bool quiet_;
+  std::chrono::steady_clock::time_point started_;
+  LiveFrame shown_;
+  size_t drawn_lines_ = 0;
+};
+
+}  // namespace ranktide::cli

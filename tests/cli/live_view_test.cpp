@@ -1,0 +1,58 @@
+#include "cli/live_view.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ranktide::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+LiveUnit training(Step step) {
+  return {.label = "math lora r=32 all seed 0",
+          .progress = {.lease = {UnitId{"a"}, 1}, .phase = "training", .step = step, .steps = 12, .loss = 1.2345,
+                       .tokens_per_second = 256, .tokens_per_step = 512}};
+}
+
+LiveFrame frame_with(std::vector<LiveUnit> units) {
+  return {.sweep = "quickstart", .total = 20, .done = 5, .running = std::move(units), .elapsed_seconds = 65,
+          .left_seconds = 400};
+}
+
+TEST(LiveView, ShowsABarStepLossRateAndTimeLeftForEachRunningTrial) {
+  EXPECT_THAT(draw(frame_with({training(6)}), 120),
+              ElementsAre("quickstart  █████···············  5/20 trials  1:05  ETA 6:40",
+                          "  math lora r=32 all seed 0  ██████······  step 6/12  loss 1.234  256 tok/s  ETA 0:12"));
+}
+
+TEST(LiveView, NamesThePhaseWhileNothingIsTrained) {
+  LiveUnit loading = training(0);
+  loading.progress.phase = "loading";
+  EXPECT_THAT(draw(frame_with({loading}), 120)[1], testing::EndsWith("  loading"));
+}
+
+TEST(LiveView, CountsWhatDivergedAndFailed) {
+  LiveFrame f = frame_with({});
+  f.diverged = 1, f.failed = 2;
+  EXPECT_THAT(draw(f, 120)[0], testing::HasSubstr("7/20 trials  1 diverged  2 failed"));
+}
+
+TEST(LiveView, NoLineIsWiderThanTheTerminal) {
+  for (const std::string& line : draw(frame_with({training(6)}), 30)) {
+    const auto columns = std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xc0) != 0x80; });
+    EXPECT_LE(columns, 30) << line;
+  }
+}
+
+TEST(LiveView, PlainOutputSaysOnlyWhatIsNew) {
+  const LiveFrame before = frame_with({training(3)});
+  EXPECT_THAT(news(before, frame_with({training(4)})), IsEmpty());
+  EXPECT_THAT(news(before, frame_with({training(6)})), ElementsAre(testing::HasSubstr("step 6/12")));
+  LiveFrame more = before;
+  more.done = 6;
+  EXPECT_THAT(news(before, more), ElementsAre("quickstart: 6 of 20 trials done, ETA 6:40"));
+}
+
+}  // namespace
+}  // namespace ranktide::cli
