@@ -2,9 +2,9 @@
 // Answers "how much did each setting learn, how much was forgotten" from the v_* views. Not a printer
 // (query_frame.h) and not statistics (statistics.h). Pure but for the reads.
 //
-// The rules: seeds are the replicates and cells the unit; intervals are t(df)·s/√n with s pooled over the cells of
-// the same sweep, method and evalset; a trial that lacks one declared eval is in no mean; diverged, failed and
-// missing trials are counted and said; nothing is pooled over an axis that was not named.
+// The rules: seeds are the replicates and cells the unit; intervals are t(df)·s/√n with s pooled over the cells
+// of the same sweep, method and evalset; a trial that lacks one declared eval is in no mean; diverged, failed
+// and missing trials are counted and said; nothing is pooled over an axis that was not named.
 
 #include <optional>
 #include <stdexcept>
@@ -31,15 +31,16 @@ enum class QueryRows {
 
 struct QueryRequest {
   std::vector<std::string> sweeps;  // names; at least one
-  std::vector<std::string> by;      // axes: labels or settings, full or last part. Default: regime method rank target lr
-  std::string where;                // expression over labels, settings and seed; empty: everything
-  std::vector<std::string> metrics;  // learning gain retained forgetting tokens seconds memory, or an eval's name.
-                                     // Default: learning gain forgetting tokens seconds memory
+  std::vector<std::string>
+      by;             // axes: labels or settings, full or last part. Default: regime method rank target lr
+  std::string where;  // expression over labels, settings and seed; empty: everything
+  std::vector<std::string> metrics;  // learning gain retained forgetting tokens seconds memory, or an eval's
+                                     // name. Default: learning gain forgetting tokens seconds memory
   QueryRows rows = QueryRows::cells;
 };
 
-// Throws: SweepNotFound naming the sweeps there are; QueryError for an unknown axis or metric, a bad expression, or
-// axes that vary inside a group (it lists them).
+// Throws: SweepNotFound naming the sweeps there are; QueryError for an unknown axis or metric, a bad
+// expression, or axes that vary inside a group (it lists them).
 Frame query(const Reader& reader, const QueryRequest& request);
 
 }  // namespace ranktide

@@ -13,15 +13,15 @@ namespace ranktide {
 
 struct Column {
   std::string name;
-  std::string type;       // "text", "integer" or "number"
-  std::string unit;       // "" when it has none; "s", "bytes", "tokens", "score"
+  std::string type;         // "text", "integer" or "number"
+  std::string unit;         // "" when it has none; "s", "bytes", "tokens", "score"
   bool half_width = false;  // the 95 % half width of the column before it: tables print the two as "mean ±ci"
 };
 
 struct Frame {
   std::vector<Column> columns;
   std::vector<std::vector<Value>> rows;  // one value per column
-  std::vector<std::string> notes;        // what the numbers are made of and what is missing; printed below a table
+  std::vector<std::string> notes;  // what the numbers are made of and what is missing; printed below a table
 };
 
 enum class FrameFormat { table, csv, json, jsonl, md };
@@ -29,9 +29,10 @@ enum class FrameFormat { table, csv, json, jsonl, md };
 // Returns: nullopt for a name that is none of table, csv, json, jsonl, md.
 std::optional<FrameFormat> frame_format(std::string_view name);
 
-// Returns: the frame as text that ends in a newline. table and md round a mean to its half width's two digits and
-// end with the notes; csv is RFC 4180; json is {"schema":1,"columns":[{name,type,unit}],"rows":[{...}],"notes":[...]};
-// jsonl is one object per row. csv, json and jsonl keep full precision; absence is an empty field or null.
+// Returns: the frame as text that ends in a newline. table and md round a mean to its half width's two digits
+// and end with the notes; csv is RFC 4180; json is
+// {"schema":1,"columns":[{name,type,unit}],"rows":[{...}],"notes":[...]}; jsonl is one object per row. csv,
+// json and jsonl keep full precision; absence is an empty field or null.
 std::string print(const Frame& frame, FrameFormat format);
 
 }  // namespace ranktide

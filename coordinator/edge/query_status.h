@@ -1,6 +1,6 @@
 #pragma once
-// Where sweeps stand: counts by state, what is running, and what an estimate of the time left needs. Not results
-// (query.h). Reads only.
+// Where sweeps stand: counts by state, what is running, and what an estimate of the time left needs. Not
+// results (query.h). Reads only.
 
 #include <cstdint>
 #include <map>
@@ -16,7 +16,7 @@ struct RunningTrial {
   std::string trial;
   int64_t attempt = 0;
   std::string worker;
-  std::string slots;  // "0" or "0,1"
+  std::string slots;       // "0" or "0,1"
   int64_t started_ms = 0;  // wall clock
   int64_t step = 0;        // of the newest durable point
   int64_t steps = 0;
@@ -30,11 +30,11 @@ struct SweepStatus {
   int64_t submitted_ms = 0;
   std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
   int64_t trials_total = 0;
-  int64_t evals_missing = 0;   // of completed trials
+  int64_t evals_missing = 0;  // of completed trials
   std::vector<RunningTrial> running;
   // For an estimate: seconds left ≈ steps_left · seconds_per_step / slots at work.
-  int64_t steps_left = 0;                   // of ready and running trials
-  std::optional<double> seconds_per_step;   // over this sweep's ended trials; absent before the first
+  int64_t steps_left = 0;                  // of ready and running trials
+  std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
 };
 

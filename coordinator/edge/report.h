@@ -1,7 +1,7 @@
 #pragma once
-// A sweep's report: one HTML file that opens from disk, needs no network and no script, and can be printed. Not a
-// second source of numbers: it shows the frame that `query` prints, embedded as JSON beside the pictures.
-// Its bytes are a function of the database and the request.
+// A sweep's report: one HTML file that opens from disk, needs no network and no script, and can be printed. Not
+// a second source of numbers: it shows the frame that `query` prints, embedded as JSON beside the pictures. Its
+// bytes are a function of the database and the request.
 
 #include <string>
 

@@ -15,13 +15,14 @@ double incomplete_gamma(double a, double x);
 
 // Returns: P(|T| > t) of Student's t with df degrees of freedom. Requires: df > 0 and t >= 0.
 double t_two_sided(double t, double df);
-// Returns: the t with P(|T| <= t) = confidence, such as 12.706 for (1, 0.95). Requires: df > 0, 0 < confidence < 1.
+// Returns: the t with P(|T| <= t) = confidence, such as 12.706 for (1, 0.95). Requires: df > 0, 0 < confidence
+// < 1.
 double t_critical(double df, double confidence);
 // Returns: P(X > x) of chi-squared with df degrees of freedom.
 double chi_squared_upper(double x, double df);
 
-// One sample of replicates. Its sum of squares is about its own mean, in two passes: the one-pass form gives 0 for
-// a variance of 0.01 around 1e7.
+// One sample of replicates. Its sum of squares is about its own mean, in two passes: the one-pass form gives 0
+// for a variance of 0.01 around 1e7.
 struct Spread {
   int64_t n = 0;
   double mean = 0;
@@ -40,8 +41,8 @@ struct Pooled {
   std::optional<double> half_width(int64_t n) const;
 };
 
-// Returns: the probability, under equal variances, of spreads as unequal as these (Bartlett's test); nullopt with
-// fewer than two samples of two or more replicates. Samples without any spread count as unequal.
+// Returns: the probability, under equal variances, of spreads as unequal as these (Bartlett's test); nullopt
+// with fewer than two samples of two or more replicates. Samples without any spread count as unequal.
 std::optional<double> bartlett(const std::vector<Spread>& samples);
 
 }  // namespace ranktide

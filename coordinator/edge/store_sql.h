@@ -1,13 +1,15 @@
 #pragma once
-// The thin skin over SQLite's C interface: one connection, one prepared statement, one value. Not a query builder
-// and not the store: it knows no table. The only place that names sqlite3 types; a connection belongs to one
-// thread at a time. Every failure is a StoreError with the place, SQLite's words and what to do.
+// The thin skin over SQLite's C interface: one connection, one prepared statement, one value. Not a query
+// builder and not the store: it knows no table. The only place that names sqlite3 types; a connection belongs
+// to one thread at a time. Every failure is a StoreError with the place, SQLite's words and what to do.
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -76,8 +78,11 @@ class Statement {
     return *this;
   }
   Statement& bind_all(const std::vector<Value>& values);
-  // Returns: whether there is a row to read.
+  // Returns: whether there is a row to read. A row left unread keeps a read transaction open: read on, or use
+  // first().
   bool step();
+  // Returns: the first column of the first row, nullopt without rows; the statement is done with then.
+  std::optional<Value> first();
   // Binds, runs to the end, and returns the number of rows changed.
   template <class... T>
   int64_t run(const T&... values) {
@@ -88,9 +93,9 @@ class Statement {
   int column_count() const;
   std::string column_name(int column) const;
   Value value(int column) const;
-  int64_t integer(int column) const;  // NULL reads as 0
-  double real(int column) const;      // NULL reads as NaN
-  std::string text(int column) const; // NULL reads as ""
+  int64_t integer(int column) const;   // NULL reads as 0
+  double real(int column) const;       // NULL reads as NaN
+  std::string text(int column) const;  // NULL reads as ""
 
  private:
   void reset();
@@ -104,7 +109,7 @@ class Statement {
   static Value to_value(double d) { return d; }
   static Value to_value(bool b) { return int64_t{b}; }
   template <class T>
-    requires std::is_integral_v<T>
+  requires std::is_integral_v<T>
   static Value to_value(T i) { return static_cast<int64_t>(i); }
 
   Connection* connection_;

@@ -1,0 +1,80 @@
+#include "coordinator/edge/reader.h"
+
+#include <chrono>
+#include <sqlite3.h>
+
+#include "coordinator/edge/schema.h"
+#include "coordinator/edge/store.h"
+
+namespace ranktide {
+
+struct Reader::Limits {
+  std::chrono::steady_clock::time_point deadline;
+};
+
+namespace {
+
+constexpr int kInstructionsPerLook = 10'000;  // of SQLite's virtual machine, well under a millisecond
+
+// Nothing but SELECT and what it needs: no ATTACH, PRAGMA, writes or extensions. Schema reads are for views.
+int allow_select_only(void*, int action, const char*, const char* name, const char*, const char*) {
+  if (action == SQLITE_SELECT || action == SQLITE_READ || action == SQLITE_RECURSIVE) return SQLITE_OK;
+  if (action == SQLITE_FUNCTION) return std::string_view(name) == "load_extension" ? SQLITE_DENY : SQLITE_OK;
+  return SQLITE_DENY;
+}
+
+}  // namespace
+
+Reader::Reader(const std::filesystem::path& data_folder)
+    : folder_(data_folder), limits_(std::make_unique<Limits>()) {
+  const auto file = database_file(folder_);
+  if (!std::filesystem::exists(file))
+    throw StoreError("no results in " + folder_.string() +
+                     ": ranktide.db is missing; name the right --data-dir");
+  connection_ = std::make_unique<Connection>(file, Connection::Mode::reader);
+  connection_->execute("PRAGMA wal_autocheckpoint=0");
+  sqlite3* db = connection_->handle();
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  check_schema(*connection_);
+  sqlite3_set_authorizer(db, allow_select_only, nullptr);
+  sqlite3_progress_handler(
+      db, kInstructionsPerLook,
+      [](void* limits) -> int {
+        return std::chrono::steady_clock::now() > static_cast<Limits*>(limits)->deadline ? 1 : 0;
+      },
+      limits_.get());
+}
+
+Reader::~Reader() = default;
+
+Selection Reader::select(std::string_view sql, const std::vector<Value>& parameters) const {
+  limits_->deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kSeconds);
+  auto statement = connection_->prepare(sql);
+  statement.bind_all(parameters);
+  Selection out;
+  for (int c = 0; c < statement.column_count(); ++c) out.names.push_back(statement.column_name(c));
+  while (statement.step()) {
+    if (out.rows.size() == kRowsMax)
+      throw StoreError("the query gives more than " + std::to_string(kRowsMax) +
+                       " rows; narrow it, or add a LIMIT");
+    auto& row = out.rows.emplace_back();
+    row.reserve(out.names.size());
+    for (int c = 0; c < statement.column_count(); ++c) row.push_back(statement.value(c));
+  }
+  return out;
+}
+
+// The authorizer refuses transactions to everyone else, so it looks away for these two.
+Reader::Snapshot::Snapshot(const Reader& r) : reader(r) {
+  sqlite3_set_authorizer(r.connection_->handle(), nullptr, nullptr);
+  r.connection_->execute("BEGIN");
+  sqlite3_set_authorizer(r.connection_->handle(), allow_select_only, nullptr);
+}
+
+Reader::Snapshot::~Snapshot() {
+  sqlite3_set_authorizer(reader.connection_->handle(), nullptr, nullptr);
+  sqlite3_exec(reader.connection_->handle(), "COMMIT", nullptr, nullptr, nullptr);
+  sqlite3_set_authorizer(reader.connection_->handle(), allow_select_only, nullptr);
+}
+
+}  // namespace ranktide

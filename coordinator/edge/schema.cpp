@@ -1,0 +1,138 @@
+#include "coordinator/edge/schema.h"
+
+#include <string>
+#include <utility>
+
+#include "common/vocabulary/check.h"
+#include "coordinator/edge/statistics.h"
+#include "coordinator/edge/views.h"
+
+namespace ranktide {
+
+namespace {
+
+constexpr int kDegreesMax = 200;  // of t_crit; beyond, views use the normal quantile
+
+// The journal is the truth; every table below it is a mirror that the same transaction keeps.
+constexpr const char* kTables = R"sql(
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE record(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+
+-- state: listing | listed | cancelled
+CREATE TABLE sweep(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, state TEXT NOT NULL,
+  submitted INTEGER NOT NULL) STRICT;
+CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NULL, request_id TEXT NOT NULL UNIQUE,
+  spec_sha256 TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sweep, n)) STRICT, WITHOUT ROWID;
+
+-- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's
+CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEXT NOT NULL, from_step INTEGER NOT NULL,
+  to_step INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, checkpoint_step INTEGER,
+  step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
+  memory_peak_bytes INTEGER) STRICT;
+CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
+  method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
+  steps INTEGER NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX trial_by_stage ON trial(stage);
+-- what a trial's evals are of: its stages, and the untouched base as step 0
+CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NOT NULL, PRIMARY KEY(trial, subject))
+  STRICT, WITHOUT ROWID;
+
+CREATE TABLE evalset(id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE evalset_task(evalset TEXT NOT NULL REFERENCES evalset, spec TEXT NOT NULL, task TEXT NOT NULL,
+  role TEXT NOT NULL, PRIMARY KEY(evalset, spec, task)) STRICT, WITHOUT ROWID;
+CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT NULL REFERENCES trial,
+  revision INTEGER NOT NULL, position INTEGER NOT NULL, block TEXT NOT NULL, regime TEXT NOT NULL, labels TEXT NOT NULL,
+  evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
+  PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
+CREATE INDEX sweep_trial_by_trial ON sweep_trial(trial);
+
+-- state: wanted | finished | failed; flag: nan, inf or -inf where value is NULL for that reason
+CREATE TABLE eval(id TEXT PRIMARY KEY, subject TEXT NOT NULL, spec TEXT NOT NULL, step INTEGER NOT NULL,
+  state TEXT NOT NULL, metric TEXT, value REAL, flag TEXT, sign INTEGER, stderr REAL, n INTEGER, at INTEGER)
+  STRICT, WITHOUT ROWID;
+CREATE INDEX eval_by_subject ON eval(subject, spec);
+
+CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
+  state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
+-- unit: a stage's or an eval's id; end_reason: completed diverged failed out_of_memory expired returned cancelled
+CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
+  slots TEXT NOT NULL, microbatch INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
+  message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;
+CREATE INDEX attempt_running ON attempt(worker) WHERE ended IS NULL;
+
+CREATE TABLE metric_name(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+-- step first: appended in order, so that leaves fill up (name first is three times slower to write)
+CREATE TABLE point(stage INTEGER NOT NULL, step INTEGER NOT NULL, name INTEGER NOT NULL, value REAL, flag TEXT,
+  attempt INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(stage, step, name)) STRICT, WITHOUT ROWID;
+
+CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
+  message TEXT NOT NULL) STRICT;
+CREATE TABLE t_crit(df INTEGER PRIMARY KEY, t90 REAL NOT NULL, t95 REAL NOT NULL, t99 REAL NOT NULL) STRICT;
+)sql";
+
+int64_t pragma_number(Connection& connection, const std::string& name) {
+  const Value value = connection.value_of("PRAGMA " + name);
+  const auto* number = std::get_if<int64_t>(&value);
+  return number ? *number : -1;
+}
+
+void set_pragma(Connection& connection, const std::string& name, int64_t wanted) {
+  connection.execute("PRAGMA " + name + "=" + std::to_string(wanted));
+  if (pragma_number(connection, name) != wanted)
+    throw StoreError("cannot set " + name + "=" + std::to_string(wanted) + " on " + connection.file().string() +
+                     ": this SQLite does not take it; use the distribution's libsqlite3, 3.37 or newer");
+}
+
+void fill_t_crit(Connection& connection) {
+  auto insert = connection.prepare("INSERT INTO t_crit VALUES(?1,?2,?3,?4)");
+  for (int df = 1; df <= kDegreesMax; ++df)
+    insert.run(df, t_critical(df, 0.90), t_critical(df, 0.95), t_critical(df, 0.99));
+}
+
+void create_schema(Connection& connection) {
+  connection.execute("BEGIN IMMEDIATE");
+  connection.execute(kTables);
+  connection.execute(kViews);
+  fill_t_crit(connection);
+  connection.execute("PRAGMA application_id=" + std::to_string(kApplicationId));
+  connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+  connection.execute("COMMIT");
+}
+
+}  // namespace
+
+void apply_writer_settings(Connection& connection) {
+  if (connection.value_of("PRAGMA journal_mode=WAL") != Value("wal"))
+    throw StoreError("cannot set journal_mode=WAL on " + connection.file().string() +
+                     ": its file system lacks shared memory; name a local disk with --data-dir");
+  constexpr std::pair<const char*, int64_t> kSettings[] = {
+      {"synchronous", 2},  // FULL: an acknowledged commit survives a power cut
+      {"wal_autocheckpoint", 0},
+      {"busy_timeout", 5000},
+      {"foreign_keys", 1},
+      {"cache_size", -65536},
+      {"trusted_schema", 0},
+      {"cell_size_check", 1},
+      {"journal_size_limit", 67108864}};
+  for (const auto& [name, value] : kSettings) set_pragma(connection, name, value);
+}
+
+void check_schema(Connection& connection) {
+  const std::string file = connection.file().string();
+  if (pragma_number(connection, "application_id") != kApplicationId)
+    throw StoreError(file + " was not made by ranktide; move it away or name another folder with --data-dir");
+  const int64_t version = pragma_number(connection, "user_version");
+  if (version > kSchemaVersion)
+    throw StoreError(file + " has data version " + std::to_string(version) +
+                     ", this program knows versions up to " + std::to_string(kSchemaVersion) +
+                     "; use the newer ranktide that wrote it, or another --data-dir");
+  RT_CHECK(version == kSchemaVersion);  // version 1 is the first: there is nothing older to migrate
+}
+
+void create_or_check_schema(Connection& connection) {
+  const bool is_empty = connection.value_of("SELECT count(*) FROM sqlite_schema") == Value(int64_t{0});
+  if (is_empty && pragma_number(connection, "application_id") == 0) return create_schema(connection);
+  check_schema(connection);
+}
+
+}  // namespace ranktide

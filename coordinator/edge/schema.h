@@ -1,0 +1,24 @@
+#pragma once
+// The tables of ranktide.db and how a file is made or refused. Private: they change with kSchemaVersion; what
+// people read are the views (views.h). Column names are the journal's field names where they mean the same.
+
+#include "coordinator/edge/store_sql.h"
+
+namespace ranktide {
+
+inline constexpr int64_t kApplicationId = 0x72746964;  // "rtid" in the file's header; permanent
+inline constexpr int64_t kSchemaVersion = 1;           // PRAGMA user_version; up by one per migration
+
+// Sets what the writer relies on (WAL, synchronous=FULL, ...) and reads each one back.
+// Throws: StoreError naming the setting that did not take.
+void apply_writer_settings(Connection& connection);
+
+// Makes tables, views and the t table in an empty file; in one that has them, checks whose it is and its
+// version. Throws: StoreError for another program's file and for a newer version, with both numbers. Changes
+// nothing then.
+void create_or_check_schema(Connection& connection);
+
+// Throws: StoreError as above; for readers, which create nothing.
+void check_schema(Connection& connection);
+
+}  // namespace ranktide

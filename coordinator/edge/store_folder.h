@@ -1,0 +1,41 @@
+#pragma once
+// A data folder on disk: its lock and its reserve of space. Not its database (store.h). One thread.
+
+#include <cstdint>
+#include <filesystem>
+
+namespace ranktide {
+
+// Makes the folder where it is absent. Throws: StoreError naming the folder and the remedy.
+void make_data_folder(const std::filesystem::path& folder);
+
+// Holds the folder for one coordinator. flock: the kernel lets go when the process ends, however it ends.
+class FolderLock {
+ public:
+  // Throws: StoreError when another process holds it, or the folder cannot be written.
+  explicit FolderLock(const std::filesystem::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int descriptor_ = -1;
+};
+
+// Space that is given back when the disk is full, so that a last turn and its checkpoint still fit.
+class Reserve {
+ public:
+  explicit Reserve(const std::filesystem::path& folder);
+
+  // Takes the reserve up to its size where the disk has ten times that left; a fuller disk keeps what it has.
+  void refill() const;
+  // Returns: whether there was something to give back.
+  bool spend() const;
+
+  static constexpr int64_t kBytesMax = int64_t{16} << 20;  // of a small disk: 5 % of it
+
+ private:
+  std::filesystem::path file_;
+};
+
+}  // namespace ranktide

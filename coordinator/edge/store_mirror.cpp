@@ -1,0 +1,310 @@
+#include "coordinator/edge/store_mirror.h"
+
+#include <cmath>
+#include <set>
+
+#include "common/sweep/identity.h"
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/store_params.h"
+
+namespace ranktide {
+
+namespace {
+
+void claim_one(int64_t rows_changed) {
+  RT_CHECK(rows_changed == 1);
+}
+
+std::string slots_text(const std::vector<int>& slots) {
+  std::string text;
+  for (const int s : slots) text += (text.empty() ? "" : ",") + std::to_string(s);
+  return text;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& n : names) text += (text.empty() ? "" : ",") + n;
+  return text;
+}
+
+// What is NULL for not being finite: NaN is not "no value".
+Value flag_of(double value) {
+  if (std::isnan(value)) return Value("nan");
+  if (std::isinf(value)) return Value(value > 0 ? "inf" : "-inf");
+  return {};
+}
+
+Value finite_or_null(double value) {
+  return std::isfinite(value) ? Value(value) : Value{};
+}
+
+std::string lease_text(const Lease& lease) {
+  return "attempt " + std::to_string(lease.attempt) + " of " + lease.unit.brief();
+}
+
+// A front or a mean never mixes two evalsets: the hash says what is evaluated, how, and what it counts as.
+std::string evalset_id(const std::vector<EvalTask>& tasks) {
+  std::set<std::string> lines;
+  for (const auto& t : tasks)
+    lines.insert(t.spec_id + " " + std::string(text_of(t.role)) + " " + t.name + "\n");
+  std::string text;
+  for (const auto& l : lines) text += l;
+  return sha256_hex(text);
+}
+
+int64_t count_role(const std::vector<EvalTask>& tasks, EvalRole role) {
+  int64_t n = 0;
+  for (const auto& t : tasks) n += t.role == role;
+  return n;
+}
+
+}  // namespace
+
+void Mirror::apply(const Record& record, int64_t wall_ms) {
+  now_ms_ = wall_ms;
+  std::visit([this](const auto& r) { on(r); }, record);
+}
+
+void Mirror::on(const EpochStarted& r) {
+  claim_one(sql("INSERT INTO meta VALUES('epoch', ?1) ON CONFLICT DO UPDATE SET value=excluded.value")
+                .run(std::to_string(r.epoch)));
+  note("EpochStarted", "coordinator", "epoch " + std::to_string(r.epoch));
+}
+
+void Mirror::on(const SweepSubmitted& r) {
+  claim_one(sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4) ON CONFLICT(id) DO UPDATE SET"
+                " revision=excluded.revision, state='listing', submitted=excluded.submitted")
+                .run(r.sweep, r.spec.name, r.revision, now_ms_));
+  claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
+                .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
+}
+
+void Mirror::on(const TrialListed& r) {
+  list_trial(r.trial);
+  const std::string evalset = list_evals(r.trial);
+  const auto regime = r.trial.labels.find("regime");
+  claim_one(
+      sql("INSERT INTO sweep_trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+          " ON CONFLICT(sweep, trial) DO UPDATE SET revision=excluded.revision, position=excluded.position,"
+          " block=excluded.block, regime=excluded.regime, labels=excluded.labels, evalset=excluded.evalset,"
+          " n_learn=excluded.n_learn, n_retain=excluded.n_retain")
+          .run(r.sweep, r.trial.id.text, r.revision, r.trial.index, joined(r.trial.blocks),
+               regime == r.trial.labels.end() ? "" : regime->second, to_json(r.trial.labels).dump(), evalset,
+               count_role(r.trial.evals, EvalRole::learn), count_role(r.trial.evals, EvalRole::retain)));
+}
+
+void Mirror::list_trial(const SweepTrial& trial) {
+  sql("INSERT INTO stage(id, base, from_step, to_step, state) VALUES(?1, ?2, 0, ?3, 'ready') ON CONFLICT DO "
+      "NOTHING")
+      .run(trial.stage.text, trial.base.text, trial.steps);
+  sql("UPDATE stage SET state='ready', step=NULL, message=NULL WHERE id=?1 AND state IN ('cancelled', "
+      "'failed')")
+      .run(trial.stage.text);
+  const auto& s = trial.settings;
+  const auto of_lora = [&](Value value) { return s.lora ? value : Value{}; };
+  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING")
+      .run(trial.id.text, trial.base.text, trial.cell.text, stage_number(trial.stage.text),
+           std::string(text_of(s.method)), of_lora(int64_t{s.lora ? s.lora->rank : 0}),
+           of_lora(s.lora ? s.lora->alpha : 0),
+           of_lora(target_text(s.lora ? s.lora->target : std::vector<std::string>{})), s.train.lr, s.seed,
+           trial.steps, flat_params(s).dump());
+  for (const auto& subject : {trial.base.text, trial.stage.text})
+    sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
+}
+
+std::string Mirror::list_evals(const SweepTrial& trial) {
+  const std::string evalset = evalset_id(trial.evals);
+  sql("INSERT INTO evalset VALUES(?1) ON CONFLICT DO NOTHING").run(evalset);
+  auto& want =
+      sql("INSERT INTO eval(id, subject, spec, step, state) VALUES(?1, ?2, ?3, ?4, 'wanted') ON CONFLICT DO "
+          "NOTHING");
+  for (const auto& task : trial.evals) {
+    sql("INSERT INTO evalset_task VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
+        .run(evalset, task.spec_id, task.name, std::string(text_of(task.role)));
+    want.run(eval_id(trial.base, task.spec_id).text, trial.base.text, task.spec_id, 0);
+    for (const Step at : trial.eval_at)
+      if (at > 0) want.run(eval_id(trial.stage, at, task.spec_id).text, trial.stage.text, task.spec_id, at);
+  }
+  return evalset;
+}
+
+void Mirror::on(const SweepListed& r) {
+  claim_one(sql("UPDATE sweep SET state='listed' WHERE id=?1 AND revision=?2").run(r.sweep, r.revision));
+}
+
+void Mirror::on(const WorkerJoined& r) {
+  claim_one(sql("INSERT INTO worker VALUES(?1, ?2, ?3, ?4, 'joined', ?5, NULL) ON CONFLICT(name) DO UPDATE SET"
+                " boot=excluded.boot, version=excluded.version, slots=excluded.slots, state='joined',"
+                " joined=excluded.joined, departed=NULL")
+                .run(r.worker.text, r.boot, r.version, to_json(r.slots).dump(), now_ms_));
+  note("WorkerJoined", r.worker.text, std::to_string(r.slots.size()) + " slots, version " + r.version);
+}
+
+void Mirror::on(const WorkerLeft& r) {
+  claim_one(sql("UPDATE worker SET state=?2, departed=?3 WHERE name=?1")
+                .run(r.worker.text, std::string(text_of(r.reason)), now_ms_));
+  note("WorkerLeft", r.worker.text, text_of(r.reason));
+}
+
+void Mirror::on(const LeaseGranted& r) {
+  claim_one(sql("INSERT INTO attempt(unit, attempt, worker, boot, slots, microbatch, started) "
+                "VALUES(?1,?2,?3,?4,?5,?6,?7)")
+                .run(r.lease.unit.text, r.lease.attempt, r.worker.text, r.boot, slots_text(r.slots),
+                     r.microbatch, now_ms_));
+  if (!is_stage(r.lease.unit)) return;
+  claim_one(sql("UPDATE stage SET state='running', attempt=?2 WHERE id=?1 AND attempt<?2")
+                .run(r.lease.unit.text, r.lease.attempt));
+}
+
+void Mirror::on(const LeaseExpired& r) {
+  end_attempt(r.lease, "expired", "its worker was silent for a whole lease", "");
+  set_stage_state(r.lease.unit, "ready");
+  note("LeaseExpired", r.lease.unit.text, lease_text(r.lease));
+}
+
+void Mirror::on(const LeaseRevived& r) {
+  claim_one(sql("UPDATE attempt SET ended=NULL, end_reason=NULL, message=NULL WHERE unit=?1 AND attempt=?2")
+                .run(r.lease.unit.text, r.lease.attempt));
+  set_stage_state(r.lease.unit, "running");
+  note("LeaseRevived", r.lease.unit.text, lease_text(r.lease));
+}
+
+void Mirror::on(const LeaseReturned& r) {
+  end_attempt(r.lease, "returned", "given back at step " + std::to_string(r.step), "");
+  set_stage_state(r.lease.unit, "ready");
+}
+
+void Mirror::on(const CheckpointSaved& r) {
+  claim_one(sql("UPDATE stage SET checkpoint_step=?2 WHERE id=?1").run(r.lease.unit.text, r.step));
+}
+
+void Mirror::on(const EvalFinished& r) {
+  const auto& e = r.result;
+  claim_one(
+      sql("UPDATE eval SET state='finished', metric=?2, value=?3, flag=?4, sign=?5, stderr=?6, n=?7, at=?8"
+          " WHERE id=?1 AND state<>'finished'")
+          .run(e.id.text, e.metric, finite_or_null(e.value), flag_of(e.value), e.sign, e.stderr_, e.n,
+               now_ms_));
+}
+
+void Mirror::on(const UnitFinished& r) {
+  const auto& o = r.outcome;
+  end_attempt(r.lease, text_of(o.kind), o.message, o.log_tail);
+  if (!is_stage(r.lease.unit)) return;
+  claim_one(
+      sql("UPDATE stage SET state=?2, step=?3, message=?4, weights_sha256=?5, exact=?6, tokens=?7, seconds=?8,"
+          " memory_peak_bytes=?9 WHERE id=?1")
+          .run(r.lease.unit.text, std::string(text_of(o.kind)), o.step, o.message, o.weights_sha256, o.exact,
+               o.tokens, o.seconds, o.memory_peak_bytes));
+  if (o.kind == OutcomeKind::diverged)
+    note("Diverged", r.lease.unit.text, "step " + std::to_string(o.step) + ": " + o.message);
+}
+
+void Mirror::on(const AttemptFailed& r) {
+  end_attempt(r.lease, text_of(r.outcome.kind), r.outcome.message, r.outcome.log_tail);
+  note("AttemptFailed", r.lease.unit.text, lease_text(r.lease) + ": " + r.outcome.message);
+  if (!is_stage(r.lease.unit)) {
+    if (r.last)
+      claim_one(sql("UPDATE eval SET state='failed' WHERE id=?1 AND state='wanted'").run(r.lease.unit.text));
+    return;
+  }
+  set_stage_state(r.lease.unit, r.last ? "failed" : "ready");
+  if (r.last)
+    claim_one(sql("UPDATE stage SET step=?2, message=?3 WHERE id=?1")
+                  .run(r.lease.unit.text, r.outcome.step, r.outcome.message));
+}
+
+void Mirror::on(const SweepCancelled& r) {
+  claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
+  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number IN"
+      " (SELECT t.stage FROM sweep_trial m JOIN trial t ON t.id=m.trial WHERE m.sweep=?1) AND number NOT IN"
+      " (SELECT t.stage FROM sweep_trial m JOIN sweep w ON w.id=m.sweep AND w.state<>'cancelled' JOIN trial t "
+      "ON t.id=m.trial)")
+      .run(r.sweep);
+  note("SweepCancelled", std::to_string(r.sweep), "by request " + r.request_id);
+}
+
+void Mirror::end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
+                         std::string_view log_tail) {
+  claim_one(
+      sql("UPDATE attempt SET ended=?3, end_reason=?4, message=?5, log_tail=?6 WHERE unit=?1 AND attempt=?2")
+          .run(lease.unit.text, lease.attempt, now_ms_, reason, message, log_tail));
+}
+
+// A cancelled stage stays so: what its last attempt still says ends the attempt, not the cancellation.
+void Mirror::set_stage_state(const UnitId& unit, std::string_view state) {
+  if (!is_stage(unit)) return;
+  claim_one(sql("UPDATE stage SET state=CASE state WHEN 'cancelled' THEN state ELSE ?2 END WHERE id=?1")
+                .run(unit.text, state));
+}
+
+void Mirror::event(std::string_view kind, std::string_view subject, std::string_view message, int64_t wall_ms) {
+  claim_one(sql("INSERT INTO event(at, kind, subject, message) VALUES(?1, ?2, ?3, ?4)")
+                .run(wall_ms, kind, subject, message));
+}
+
+void Mirror::note(std::string_view kind, std::string_view subject, std::string_view message) {
+  event(kind, subject, message, now_ms_);
+}
+
+void Mirror::add(const PointBatch& batch, int64_t wall_ms) {
+  const int64_t stage = stage_number(batch.stage.text);
+  int64_t divergent = 0;
+  int64_t left_out = 0;
+  for (const auto& p : batch.points) {
+    const int64_t name = metric_name(p.name);
+    if (name == 0) {
+      ++left_out;
+      continue;
+    }
+    const Value value = finite_or_null(p.value);
+    const Value flag = flag_of(p.value);
+    if (sql("INSERT INTO point VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")
+            .run(stage, p.step, name, value, flag, batch.attempt, wall_ms) == 1)
+      continue;
+    const auto is_same =
+        sql("SELECT value IS ?4 AND flag IS ?5 FROM point WHERE stage=?1 AND step=?2 AND name=?3")
+            .bind(stage, p.step, name, value, flag)
+            .first();
+    divergent += is_same == Value(int64_t{0});
+  }
+  if (divergent > 0)
+    event("DivergentDuplicate", batch.stage.text,
+          std::to_string(divergent) + " points of attempt " + std::to_string(batch.attempt) +
+              " differ from what is kept: training was not deterministic",
+          wall_ms);
+  if (left_out > 0)
+    event("MetricNamesFull", batch.stage.text,
+          std::to_string(left_out) + " points left out: more than " + std::to_string(kMetricNamesMax) +
+              " metric names",
+          wall_ms);
+}
+
+bool Mirror::is_stage(const UnitId& unit) {
+  return sql("SELECT 1 FROM stage WHERE id=?1").bind(unit.text).first().has_value();
+}
+
+int64_t Mirror::stage_number(std::string_view id) {
+  const auto found = sql("SELECT number FROM stage WHERE id=?1").bind(id).first();
+  RT_CHECK(found.has_value());
+  return std::get<int64_t>(*found);
+}
+
+// Returns: the name's number; 0 when there is no room for another name.
+int64_t Mirror::metric_name(const std::string& name) {
+  if (const auto it = metric_names_.find(name); it != metric_names_.end()) return it->second;
+  sql("INSERT INTO metric_name(name) SELECT ?1 WHERE (SELECT count(*) FROM metric_name) < ?2 ON CONFLICT DO "
+      "NOTHING")
+      .run(name, kMetricNamesMax);
+  const auto found = sql("SELECT id FROM metric_name WHERE name=?1").bind(name).first();
+  if (!found) return 0;
+  return metric_names_[name] = std::get<int64_t>(*found);
+}
+
+Statement& Mirror::sql(const char* text) {
+  if (const auto it = statements_.find(text); it != statements_.end()) return it->second;
+  return statements_.emplace(text, connection_.prepare(text)).first->second;
+}
+
+}  // namespace ranktide

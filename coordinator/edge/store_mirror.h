@@ -1,0 +1,64 @@
+#pragma once
+// Keeps the query tables in step with the journal: one record in, the rows that it claims changed. Not a
+// decider and not a transaction: the store calls it inside one. Replay never runs it: the tables are already
+// there. One thread, the writer's.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "coordinator/core/records.h"
+#include "coordinator/edge/store_sql.h"
+
+namespace ranktide {
+
+class Mirror {
+ public:
+  // Outlives: `connection` must outlive this.
+  explicit Mirror(Connection& connection) : connection_(connection) {}
+
+  // RT_CHECKs that the record changed as many rows as it claims: a mirror that disagrees with the journal is a
+  // bug.
+  void apply(const Record& record, int64_t wall_ms);
+  void add(const PointBatch& batch, int64_t wall_ms);
+  void event(std::string_view kind, std::string_view subject, std::string_view message, int64_t wall_ms);
+
+  // Distinct metric names in one database; points under later names are left out, and an event says so.
+  static constexpr int64_t kMetricNamesMax = 1000;
+
+ private:
+  void on(const EpochStarted&);
+  void on(const SweepSubmitted&);
+  void on(const TrialListed&);
+  void on(const SweepListed&);
+  void on(const WorkerJoined&);
+  void on(const WorkerLeft&);
+  void on(const LeaseGranted&);
+  void on(const LeaseExpired&);
+  void on(const LeaseRevived&);
+  void on(const LeaseReturned&);
+  void on(const CheckpointSaved&);
+  void on(const EvalFinished&);
+  void on(const UnitFinished&);
+  void on(const AttemptFailed&);
+  void on(const SweepCancelled&);
+
+  void list_trial(const SweepTrial& trial);
+  std::string list_evals(const SweepTrial& trial);
+  void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
+                   std::string_view log_tail);
+  void set_stage_state(const UnitId& unit, std::string_view state);
+  void note(std::string_view kind, std::string_view subject, std::string_view message);
+  bool is_stage(const UnitId& unit);
+  int64_t stage_number(std::string_view id);
+  int64_t metric_name(const std::string& name);
+  Statement& sql(const char* text);
+
+  Connection& connection_;
+  std::map<const char*, Statement> statements_;  // by address: every text is a literal
+  std::map<std::string, int64_t> metric_names_;
+  int64_t now_ms_ = 0;  // of the record being applied
+};
+
+}  // namespace ranktide
