@@ -54,9 +54,8 @@ std::string_view joined(std::string_view left, std::string_view right) {
 }
 
 void append_contiguous(const std::vector<Found>& found, Pieces& out) {
-  const size_t first = out.size();
   for (size_t i = 0; i < found.size(); ++i) {
-    if (out.size() > first && found[i].is_match == found[i - 1].is_match)
+    if (i > 0 && found[i].is_match == found[i - 1].is_match)
       out.back() = joined(out.back(), found[i].text);
     else
       out.push_back(found[i].text);
@@ -65,9 +64,8 @@ void append_contiguous(const std::vector<Found>& found, Pieces& out) {
 
 // A match joins the piece before it, but of several in a row only the first one does.
 void append_merged_with_previous(const std::vector<Found>& found, Pieces& out) {
-  const size_t first = out.size();
   for (size_t i = 0; i < found.size(); ++i) {
-    const bool joins = found[i].is_match && i > 0 && !found[i - 1].is_match && out.size() > first;
+    const bool joins = found[i].is_match && i > 0 && !found[i - 1].is_match;
     if (joins)
       out.back() = joined(out.back(), found[i].text);
     else

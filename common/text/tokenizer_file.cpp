@@ -17,6 +17,10 @@ constexpr const char* kSupported =
 constexpr const char* kByteLevelPattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
+std::string quoted(const std::string& text) {
+  return '"' + text + '"';
+}
+
 // Reads one tokenizer.json; `where_` begins every message.
 class Reader {
  public:
@@ -45,7 +49,7 @@ class Reader {
     const Json& model = root_.contains("model") ? root_["model"] : root_;
     const std::string type = model.value("type", model.contains("merges") ? "BPE" : "");
     if (type != "BPE")
-      throw TokenizerError(where_ + ": tokenizer kind \"" + type + "\" is not supported: " + kSupported);
+      throw TokenizerError(where_ + ": tokenizer kind " + quoted(type) + " is not supported: " + kSupported);
     if (model.value("byte_fallback", false))
       refuse("BPE", "with byte_fallback (SentencePiece families: Llama 1/2, Mistral v1)");
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
@@ -72,7 +76,7 @@ class Reader {
     if (part.is_null()) return Normalizer::none;
     const std::string type = type_of(part);
     if (type == "NFC") return Normalizer::nfc;
-    if (type != "Sequence") refuse("normalizer", "\"" + type + "\"");
+    if (type != "Sequence") refuse("normalizer", quoted(type));
     Normalizer all = Normalizer::none;
     for (const Json& one : part.at("normalizers"))
       if (normalizer(one) == Normalizer::nfc) all = Normalizer::nfc;
@@ -83,7 +87,7 @@ class Reader {
     if (part.is_null()) return;
     const std::string type = type_of(part);
     // ByteLevel replaces bytes by symbols: a later stage would match against those.
-    if (byte_level_) refuse("pre_tokenizer", "\"" + type + "\" after ByteLevel");
+    if (byte_level_) refuse("pre_tokenizer", quoted(type) + " after ByteLevel");
     if (type == "Sequence") {
       for (const Json& one : part.at("pretokenizers")) read_stages(one, stages);
     } else if (type == "Split") {
@@ -96,7 +100,7 @@ class Reader {
       if (part.value("use_regex", true)) stages.push_back({kByteLevelPattern, SplitBehavior::isolated});
       byte_level_ = true;
     } else {
-      refuse("pre_tokenizer", "\"" + type + "\"");
+      refuse("pre_tokenizer", quoted(type));
     }
   }
 
@@ -109,7 +113,7 @@ class Reader {
         {"Contiguous", SplitBehavior::contiguous}};
     const auto behavior = kBehaviors.find(part.value("behavior", ""));
     if (behavior == kBehaviors.end())
-      refuse("pre_tokenizer", "Split with behavior \"" + part.value("behavior", "") + "\"");
+      refuse("pre_tokenizer", "Split with behavior " + quoted(part.value("behavior", "")));
     const Json pattern = part.value("pattern", Json::object());
     SplitStage stage{.pattern = "", .behavior = behavior->second, .invert = part.value("invert", false)};
     if (pattern.contains("Regex"))
@@ -132,7 +136,7 @@ class Reader {
   }
 
   void check_decoder(const Json& part) const {
-    if (!part.is_null() && type_of(part) != "ByteLevel") refuse("decoder", "\"" + type_of(part) + "\"");
+    if (!part.is_null() && type_of(part) != "ByteLevel") refuse("decoder", quoted(type_of(part)));
   }
 
   // Only what encode(add_special_tokens=True) would put first matters here: it says how documents of the family
@@ -145,7 +149,7 @@ class Reader {
       const Json& parts = part.at("processors");
       return std::any_of(parts.begin(), parts.end(), [&](const Json& one) { return adds_bos(one); });
     }
-    if (type != "TemplateProcessing") refuse("post_processor", "\"" + type + "\"");
+    if (type != "TemplateProcessing") refuse("post_processor", quoted(type));
     const Json single = part.value("single", Json::array());
     return !single.empty() && single[0].contains("SpecialToken");
   }
