@@ -3,8 +3,9 @@
 // again where it arrives, expanded by Grid. Not the file's text and not its trials. Plain data; one thread at a
 // time.
 //
-// Precedence is already applied: every block is complete, each key in it is set by one constant, axis or
-// derivation. Evals and their moments are settings like any other (eval.learn, eval.retain, eval.at).
+// Precedence between the levels of a file is already applied: every block is complete. Within a block a constant
+// gives way to the axis point that sets the same key, and both to a derivation; no two axes set one key.
+// Evals and their moments are settings like any other (eval.learn, eval.retain, eval.at).
 
 #include <cstdint>
 #include <map>
@@ -88,16 +89,13 @@ void fields(Ar& ar, Rule& r) {
 struct Block {
   std::string name;
   SettingValues constants;
-  std::map<std::string, std::string>
-      labels;              // axis -> label, of a rows axis that the block pins (regime: code)
-  std::vector<Axis> axes;  // crossed; the last varies fastest
+  std::vector<Axis> axes;                     // crossed; the last varies fastest; one point: a pinned axis
   std::map<std::string, std::string> derive;  // key -> expression
   std::vector<Rule> exclude;
 };
 template <class Ar>
 void fields(Ar& ar, Block& b) {
-  ar("name", b.name)("constants", b.constants)("labels", b.labels)("axes", b.axes)("derive", b.derive);
-  ar("exclude", b.exclude);
+  ar("name", b.name)("constants", b.constants)("axes", b.axes)("derive", b.derive)("exclude", b.exclude);
 }
 
 struct RetryPolicy {
@@ -145,8 +143,16 @@ void fields(Ar& ar, SweepSpec& s) {
   ar("max_trials", s.max_trials)("inputs", s.inputs);
 }
 
-// Checks a spec that came over the wire as strictly as a file: known keys, types, ranges, names, limits, no key
-// set twice in a block. Says nothing of missing inputs. Throws: SpecError naming block and key.
+inline constexpr size_t kBlocksMax = 256;
+inline constexpr size_t kAxesMax = 32;            // of one block
+inline constexpr size_t kAxisPointsMax = 10'000;  // of one axis
+inline constexpr size_t kSeedsMax = 100'000;
+
+// Checks a spec that came over the wire as strictly as a file: known keys, types, ranges, names, limits, rules
+// that parse, and that a cell along every axis resolves. Says nothing of missing inputs.
+// Throws: SpecError naming block and key.
 void validate(const SweepSpec& spec);
+// The same for one block.
+void validate(const Block& block);
 
 }  // namespace ranktide
