@@ -1,0 +1,68 @@
+#include "worker/trainer/program/eval_run.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "worker/trainer/eval/evaluate.h"
+
+namespace ranktide {
+namespace fs = std::filesystem;
+namespace {
+
+void require_kept(const Stage& stage, const EvalsOrder& order, const fs::path& artifact) {
+  for (const EvalOrder& eval : order.evals)
+    if (eval.at != stage.to)
+      throw WorkError("step " + std::to_string(eval.at) + " of trial " + stage.trial.brief() +
+                      ": only the weights of its last step, " + std::to_string(stage.to) + ", are kept");
+  if (!fs::is_directory(artifact))
+    throw WorkError(artifact.string() + ": the weights of trial " + stage.trial.brief() +
+                    " are not here; train it with run.keep: adapters (LoRA) or weights, on this worker");
+}
+
+Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& inputs) {
+  if (!order.stage) return Model::untouched(inputs.base(order.model, order.base));
+  const fs::path artifact = folders.artifact_of(order.stage->trial);
+  require_kept(*order.stage, order, artifact);
+  if (order.stage->settings.method == Method::lora)
+    return Model::with_adapter(inputs.base(order.model, order.base), artifact);
+  return Model::untouched(inputs.weights(artifact, order.model.dtype));
+}
+
+}  // namespace
+
+std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
+                                   const Model& model, WorkReporter& reporter, std::stop_token stop) {
+  reporter.phase("evaluating " + fs::path(order.spec.data).stem().string());
+  const auto found = evaluate(model, items, order.spec.kind, order.spec.norm, std::move(stop),
+                              [&](size_t, size_t) { reporter.pulse(); });
+  if (!found) return std::nullopt;
+  return EvalResult{.id = order.id,
+                    .metric = found->metric,
+                    .value = found->value,
+                    .sign = found->sign,
+                    .stderr_ = found->stderr_,
+                    .n = static_cast<int64_t>(found->items.size())};
+}
+
+Outcome run_evals(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& inputs,
+                  WorkReporter& reporter, std::stop_token stop) {
+  reporter.phase("loading");
+  const Model model = model_of(order, folders, inputs);
+  const auto tokenizer = inputs.tokenizer(order.model, model.shape());
+  Outcome outcome;
+  outcome.step = order.stage ? order.stage->to : 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (const EvalOrder& eval : order.evals) {
+    const auto items = inputs.eval_items(eval.spec, *tokenizer);
+    const auto result = run_eval(eval, *items, model, reporter, stop);
+    if (!result) {
+      outcome.kind = OutcomeKind::stopped;
+      break;
+    }
+    reporter.eval(*result);
+  }
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return outcome;
+}
+
+}  // namespace ranktide

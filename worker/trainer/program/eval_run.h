@@ -1,0 +1,34 @@
+#pragma once
+// Evals of a running work: one eval on a model, and a work of evals alone. Evals at steps of a training are
+// stage_run.h's. The engine thread.
+
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "common/vocabulary/trial.h"
+#include "worker/trainer/program/work_folders.h"
+#include "worker/trainer/program/work_inputs.h"
+#include "worker/trainer/program/work_reporter.h"
+
+namespace ranktide {
+
+// Scores the items of the order; says so and pulses meanwhile, but leaves telling the result to the caller.
+// Returns: nullopt when `stop` was asked for before its end.
+std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
+                                   const Model& model, WorkReporter& reporter, std::stop_token stop);
+
+// Evals leased by themselves.
+struct EvalsOrder {
+  std::optional<Stage> stage;  // on its kept weights; absent: on the untouched base
+  BaseId base;
+  ModelSettings model;
+  std::vector<EvalOrder> evals;
+};
+
+// Reports each result as it is found. Returns: completed or stopped.
+// Throws: WorkError when the stage's weights are not kept here, and what loading and computing throw.
+Outcome run_evals(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& inputs,
+                  WorkReporter& reporter, std::stop_token stop);
+
+}  // namespace ranktide

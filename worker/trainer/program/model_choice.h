@@ -1,0 +1,26 @@
+#pragma once
+// The options by which a window is told what to compute with: a base, an adapter on it, a dtype, threads.
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "common/text/tokenizer.h"
+#include "worker/trainer/lm/model.h"
+
+namespace ranktide {
+
+struct ModelChoice {
+  std::string folder;
+  std::string adapter;  // PEFT folder; empty: the base as it is
+  std::string dtype = "fp32";
+  int threads = 1;
+
+  void add_options(CLI::App& command);
+  // Starts the engine and loads. Throws: ModelError.
+  Model load() const;
+};
+
+// Throws: ModelError when the tokenizer has ids that the model's embedding does not.
+void require_fit(const Tokenizer& tokenizer, const ModelShape& shape, const std::string& tokenizer_folder);
+
+}  // namespace ranktide

@@ -1,0 +1,138 @@
+#include "worker/trainer/program/serve.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "worker/trainer/lm/engine.h"
+#include "worker/trainer/program/command.h"
+#include "worker/trainer/program/command_inbox.h"
+#include "worker/trainer/program/eval_run.h"
+#include "worker/trainer/program/failure.h"
+#include "worker/trainer/program/report_pipe.h"
+#include "worker/trainer/program/stage_run.h"
+
+namespace ranktide {
+namespace {
+
+struct DeviceLost : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void require_open(int fd, const char* what) {
+  if (::fcntl(fd, F_GETFD) < 0)
+    throw FolderError("descriptor " + std::to_string(fd) + ", " + what +
+                      ", is not open; serve is started by `ranktide worker`");
+}
+
+// So that a work's peak is its own and not the largest of all works before it.
+void reset_memory_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+class Server {
+ public:
+  Server(const WorkFolders& folders, ReportPipe& reports)
+      : folders_(folders), reports_(reports), inputs_(folders.cache) {}
+
+  // Throws: PipeClosed, DeviceLost.
+  void serve(const CommandInbox::Order& order) {
+    forget_ended_stage(order.run);
+    reset_memory_peak();
+    const Outcome outcome = attempt(order);
+    const bool is_final = outcome.kind == OutcomeKind::completed || outcome.kind == OutcomeKind::diverged;
+    if (is_final && order.run.work.kind == WorkKind::train) ended_ = order.run;
+    reports_.send(WorkEnded{order.run.lease, outcome});
+  }
+
+ private:
+  // A next work says that the worker has the end of the one before in its spool: nobody will resume it.
+  void forget_ended_stage(const RunWork& next) {
+    if (!ended_ || !ended_->work.stage || ended_->work.keep == Keep::checkpoints) return;
+    if (next.work.stage && next.work.stage->id == ended_->work.stage->id) return;
+    forget_stage(folders_, ended_->work.stage->id);
+    ended_.reset();
+  }
+
+  Outcome attempt(const CommandInbox::Order& order) {
+    const auto& stage = order.run.work.stage;
+    WorkReporter reporter(reports_, order.run.lease, stage ? stage->to : 0);
+    try {
+      return run(order, reporter);
+    } catch (const PipeClosed&) {
+      throw;
+    } catch (const std::exception& e) {
+      const Failure failure = failure_of(e);
+      if (failure.kind == FailureKind::device) throw DeviceLost(failure.message);
+      if (failure.kind == FailureKind::memory) inputs_.clear();
+      std::cerr << "work " << order.run.lease.unit.brief() << " failed: " << failure.message << "\n";
+      reporter.flush();  // what the steps before the failure came to
+      return outcome_of(failure);
+    }
+  }
+
+  Outcome run(const CommandInbox::Order& order, WorkReporter& reporter) {
+    const Work& work = order.run.work;
+    if (work.kind == WorkKind::evaluate)
+      return run_evals({work.stage, work.base, work.model, work.evals}, folders_, inputs_, reporter,
+                       order.stop);
+    if (!work.stage) throw WorkError("a work of kind train came without its stage");
+    const StageOrder stage{.stage = *work.stage,
+                           .attempt = order.run.lease.attempt,
+                           .evals = work.evals,
+                           .keep = work.keep,
+                           .checkpoint_every = Duration{work.checkpoint_every_ms},
+                           .microbatch = work.microbatch};
+    return run_stage(stage, folders_, inputs_, reporter, order.stop);
+  }
+
+  const WorkFolders& folders_;
+  ReportPipe& reports_;
+  WorkInputs inputs_;
+  std::optional<RunWork> ended_;  // the last work that nobody will resume once its end is in the worker's spool
+};
+
+void serve_until_told(const WorkFolders& folders, int threads) {
+  ReportPipe reports(kTrainerReportFd);
+  CommandInbox inbox(kTrainerCommandFd);
+  const Engine engine = start_engine(threads);
+  reports.send(TrainerReady{
+      .numerics = engine.numerics_version, .threads = engine.threads, .isa = engine.isa, .device = "cpu"});
+  Server server(folders, reports);
+  while (const auto order = inbox.next()) server.serve(*order);
+}
+
+}  // namespace
+
+int serve(const ServeOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // a worker that has gone shows as an error of write
+  try {
+    require_open(kTrainerCommandFd, "the command pipe");
+    require_open(kTrainerReportFd, "the report pipe");
+    serve_until_told(make_work_folders(options.work_dir), options.threads);
+  } catch (const FolderError& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return kExitBadStart;
+  } catch (const DeviceLost& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return kExitDevice;
+  } catch (const PipeClosed& e) {
+    std::cerr << "the worker has gone: " << e.what() << "\n";
+  }
+  return kExitOk;
+}
+
+std::function<int()> setup_serve(CLI::App& command) {
+  const auto options = std::make_shared<ServeOptions>();
+  command.add_option("--work-dir", options->work_dir, "folder for checkpoints, artifacts and caches")
+      ->required();
+  command.add_option("--threads", options->threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  return [options] { return serve(*options); };
+}
+
+}  // namespace ranktide

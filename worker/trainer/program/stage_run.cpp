@@ -1,0 +1,149 @@
+#include "worker/trainer/program/stage_run.h"
+
+#include <chrono>
+#include <iostream>
+#include <optional>
+
+#include "worker/trainer/data/step_batches.h"
+#include "worker/trainer/program/artifact.h"
+#include "worker/trainer/program/eval_ledger.h"
+#include "worker/trainer/program/eval_run.h"
+#include "worker/trainer/train/trainer.h"
+
+namespace ranktide {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// An eval with its items in memory: a damaged file ends a work before hours are spent on training.
+struct PreparedEval {
+  EvalOrder order;
+  std::shared_ptr<const std::vector<EvalItem>> items;
+  bool told = false;
+};
+
+class StageRun {
+ public:
+  StageRun(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs, WorkReporter& reporter,
+           std::stop_token stop)
+      : order_(order),
+        folders_(folders),
+        reporter_(reporter),
+        stop_(std::move(stop)),
+        ledger_(folders.evals / order.stage.id.text) {
+    reporter_.phase("loading");
+    const ModelSettings& model = order.stage.settings.model;
+    base_ = inputs.base(model, order.stage.base);
+    const auto tokenizer = inputs.tokenizer(model, base_->shape());
+    data_ = inputs.dataset(order.stage.settings.data, *tokenizer);
+    for (const EvalOrder& eval : order.evals)
+      evals_.push_back({eval, inputs.eval_items(eval.spec, *tokenizer)});
+  }
+
+  Outcome run() {
+    tell_remembered_evals();
+    Model model = Model::for_trial(base_, order_.stage.settings);
+    reporter_.phase("training");
+    Outcome outcome =
+        train(order_.stage, model, batches(), {folders_.checkpoints, order_.attempt}, hooks(model), stop_);
+    outcome.exact = microbatch() == default_microbatch();
+    tell_checkpoint();
+    if (outcome.kind == OutcomeKind::stopped) reporter_.checkpoint(outcome.step);
+    if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
+    reporter_.flush();
+    return outcome;
+  }
+
+ private:
+  int default_microbatch() const {
+    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
+  }
+  int microbatch() const { return order_.microbatch > 0 ? order_.microbatch : default_microbatch(); }
+  BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
+
+  TrainHooks hooks(const Model& model) {
+    return {.on_progress = [this, &model](const Progress& p) { after_step(p, model); },
+            .checkpoint_due = [this](Step s) { return checkpoint_due(s); },
+            .note = [](const std::string& text) { std::cerr << text << "\n"; }};
+  }
+
+  void after_step(const Progress& p, const Model& model) {
+    tell_checkpoint();
+    reporter_.step({.step = p.step,
+                    .loss = p.loss,
+                    .lr = p.lr,
+                    .grad_norm = p.grad_norm,
+                    .tokens_per_second = p.tokens_per_second});
+    if (p.step == order_.stage.to) return;  // the last evals wait until the weights are safe
+    // Not stopped halfway: a resume from the checkpoint of this step would find the eval's step gone by.
+    run_evals_at(p.step, model, {});
+  }
+
+  bool checkpoint_due(Step step) {
+    if (Clock::now() - last_checkpoint_ < order_.checkpoint_every) return false;
+    last_checkpoint_ = Clock::now();
+    written_ = step;
+    return true;
+  }
+
+  // The engine writes a checkpoint after checkpoint_due said so; by the next call from it the step is safe.
+  void tell_checkpoint() {
+    if (written_) reporter_.checkpoint(*written_);
+    written_.reset();
+  }
+
+  void tell_remembered_evals() {
+    for (PreparedEval& eval : evals_)
+      if (const auto result = ledger_.find(eval.order.id)) tell(eval, *result);
+  }
+
+  void tell(PreparedEval& eval, const EvalResult& result) {
+    reporter_.eval(result);
+    eval.told = true;
+  }
+
+  // Returns: false when `stop` was asked for before all evals of this step had been run.
+  bool run_evals_at(Step step, const Model& model, const std::stop_token& stop) {
+    bool evaluated = false;
+    for (PreparedEval& eval : evals_) {
+      if (eval.told || eval.order.at != step) continue;
+      const auto result = run_eval(eval.order, *eval.items, model, reporter_, stop);
+      if (!result) return false;
+      ledger_.remember(*result);
+      tell(eval, *result);
+      evaluated = true;
+    }
+    if (evaluated) reporter_.phase("training");
+    return true;
+  }
+
+  void finish(const Model& model, Outcome& outcome) {
+    keep_artifact(model, order_.stage.settings.method, order_.keep, folders_.artifact_of(order_.stage.trial));
+    if (!run_evals_at(order_.stage.to, model, stop_)) outcome.kind = OutcomeKind::stopped;
+    for (const PreparedEval& eval : evals_)
+      if (!eval.told && eval.order.at != order_.stage.to)
+        outcome.message += "eval " + eval.order.id.brief() + " was not run: step " +
+                           std::to_string(eval.order.at) + " had gone by when this attempt resumed. ";
+  }
+
+  const StageOrder& order_;
+  const WorkFolders& folders_;
+  WorkReporter& reporter_;
+  std::stop_token stop_;
+  EvalLedger ledger_;
+  std::shared_ptr<const Base> base_;
+  std::shared_ptr<const Dataset> data_;
+  std::vector<PreparedEval> evals_;
+  Clock::time_point last_checkpoint_ = Clock::now();
+  std::optional<Step> written_;  // a checkpoint that has been asked for and not yet been told
+};
+
+}  // namespace
+
+Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
+                  WorkReporter& reporter, std::stop_token stop) {
+  require_keepable(order.stage.settings.method, order.keep);
+  return StageRun(order, folders, inputs, reporter, std::move(stop)).run();
+}
+
+}  // namespace ranktide

@@ -1,0 +1,75 @@
+#include "worker/trainer/program/work_inputs.h"
+
+#include <utility>
+
+#include "common/model/base_identity.h"
+#include "common/vocabulary/sha256.h"
+#include "common/vocabulary/wire.h"
+#include "worker/trainer/program/file_stamp.h"
+#include "worker/trainer/program/model_choice.h"
+
+namespace ranktide {
+namespace {
+
+std::string data_stamp(const DataSettings& settings) {
+  std::string stamp;
+  for (const DataSource& source : settings.train) stamp += file_stamp(source.path);
+  if (settings.replay) stamp += file_stamp(settings.replay->path);
+  return stamp;
+}
+
+void require_content(const EvalSpec& spec) {
+  if (spec.data_sha256.empty() || sha256_of_file(spec.data) == spec.data_sha256) return;
+  throw WorkError(spec.data +
+                  ": the evaluation file is not the one that this sweep was planned with; put the old one "
+                  "back, or submit the sweep again to evaluate on the new one");
+}
+
+}  // namespace
+
+WorkInputs::WorkInputs(std::filesystem::path cache_folder) : cache_folder_(std::move(cache_folder)) {}
+
+std::shared_ptr<const Base> WorkInputs::base(const ModelSettings& model, const BaseId& expected) {
+  const std::string stamp = file_stamp(model.path);
+  const auto found = base_ids_.get(stamp, [&] { return std::make_shared<BaseId>(base_id_of(model.path)); });
+  if (*found != expected)
+    throw WorkError(model.path + ": holds base " + found->brief() + ", but the work was planned for base " +
+                    expected.brief() + "; put the old files back, or submit the sweep again for the new ones");
+  return weights(model.path, model.dtype);
+}
+
+std::shared_ptr<const Base> WorkInputs::weights(const std::filesystem::path& folder, Dtype dtype) {
+  const std::string key = std::string(text_of(dtype)) + "\n" + file_stamp(folder);
+  return bases_.get(key, [&] { return Base::load(folder, dtype); });
+}
+
+std::shared_ptr<const Tokenizer> WorkInputs::tokenizer(const ModelSettings& model, const ModelShape& shape) {
+  const std::string folder = model.tokenizer.empty() ? model.path : model.tokenizer;
+  auto loaded =
+      tokenizers_.get(file_stamp(folder), [&] { return std::make_shared<Tokenizer>(Tokenizer::load(folder)); });
+  require_fit(*loaded, shape, folder);
+  return loaded;
+}
+
+std::shared_ptr<const Dataset> WorkInputs::dataset(const DataSettings& settings, const Tokenizer& tokenizer) {
+  const std::string key = to_json(settings).dump() + tokenizer.sha256() + data_stamp(settings);
+  return datasets_.get(
+      key, [&] { return std::make_shared<Dataset>(load_dataset(settings, tokenizer, cache_folder_)); });
+}
+
+std::shared_ptr<const std::vector<EvalItem>> WorkInputs::eval_items(const EvalSpec& spec,
+                                                                    const Tokenizer& tokenizer) {
+  const std::string key = to_json(spec).dump() + tokenizer.sha256() + file_stamp(spec.data);
+  return eval_items_.get(key, [&] {
+    require_content(spec);
+    return std::make_shared<std::vector<EvalItem>>(load_eval_items(spec, tokenizer));
+  });
+}
+
+void WorkInputs::clear() {
+  bases_.clear();
+  datasets_.clear();
+  eval_items_.clear();
+}
+
+}  // namespace ranktide

@@ -1,0 +1,53 @@
+#pragma once
+// What works are made of, loaded and checked: base, tokenizer, data set, eval items. Kept between works,
+// because a sweep's trials ask for the same ones again and again. Content is verified where the work names a
+// hash, so that a file changed since the sweep was planned is an error and not a wrong result. The engine
+// thread.
+
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "common/text/data_index.h"
+#include "common/text/eval_items.h"
+#include "common/text/tokenizer.h"
+#include "common/vocabulary/trial.h"
+#include "worker/trainer/lm/model.h"
+#include "worker/trainer/program/kept.h"
+
+namespace ranktide {
+
+// A work that cannot be done as it stands: its inputs are not what it was planned for, or it asks for what is
+// not kept here. The text says what, where, and what to do.
+struct WorkError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class WorkInputs {
+ public:
+  explicit WorkInputs(std::filesystem::path cache_folder);
+
+  // Throws: WorkError when the folder's content is not `expected`; ModelError.
+  std::shared_ptr<const Base> base(const ModelSettings& model, const BaseId& expected);
+  // The weights of a folder whose content nobody has promised: kept full weights.
+  std::shared_ptr<const Base> weights(const std::filesystem::path& folder, Dtype dtype);
+  // Throws: TokenizerError; ModelError when it does not belong to the model.
+  std::shared_ptr<const Tokenizer> tokenizer(const ModelSettings& model, const ModelShape& shape);
+  // Throws: DataError.
+  std::shared_ptr<const Dataset> dataset(const DataSettings& settings, const Tokenizer& tokenizer);
+  // Throws: WorkError when the file's content is not spec.data_sha256 (where that is set); DataError.
+  std::shared_ptr<const std::vector<EvalItem>> eval_items(const EvalSpec& spec, const Tokenizer& tokenizer);
+  // Lets everything go, after memory has run out.
+  void clear();
+
+ private:
+  std::filesystem::path cache_folder_;
+  Kept<Base> bases_{1};  // by far the largest: never two at once
+  Kept<BaseId> base_ids_{8};
+  Kept<Tokenizer> tokenizers_{4};
+  Kept<Dataset> datasets_{4};
+  Kept<std::vector<EvalItem>> eval_items_{16};
+};
+
+}  // namespace ranktide
