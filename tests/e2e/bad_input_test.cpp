@@ -1,0 +1,133 @@
+// What a user is told when something is wrong, as `ranktide run` says it: place, reason, remedy, and the exit code.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "tests/e2e/tiny_world.h"
+
+namespace ranktide::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class BadInput : public testing::Test {
+ protected:
+  Ended run_sweep() { return world_.ranktide({"run", world_.sweep().string()}); }
+  Ended run_text(const std::string& text) {
+    world_.write_sweep(text);
+    return run_sweep();
+  }
+  // Nothing half done: a refused start leaves no database behind.
+  bool nothing_was_begun() const { return !fs::exists(world_.data() / "ranktide.db"); }
+
+  TinyWorld world_;
+};
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const auto at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return text.replace(at, from.size(), to);
+}
+
+TEST_F(BadInput, AnUnknownKeyIsNamedWithItsPlaceAndTheNearestOne) {
+  const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "schedule:", "shedule:"));
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:5:18: unknown key"), HasSubstr("did you mean"), HasSubstr("train.schedule")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AWrongTypeIsNamedWithItsPlace) {
+  const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "batch: 2", "batch: two"));
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:5:16: train.batch"), HasSubstr("two")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AnEmptyGridIsRefused) {
+  const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "lora.rank: 4", "lora.rank: []"));
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:14:"), HasSubstr("lora.rank")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AMissingModelFileIsNamed) {
+  fs::remove(world_.model() / "model.safetensors");
+  const Ended ended = run_sweep();
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, HasSubstr((world_.model()).string()));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, ATruncatedWeightFileIsRefusedByNameAndSize) {
+  fs::resize_file(world_.model() / "model.safetensors", 1000);
+  const Ended ended = run_sweep();
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("model.safetensors"));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AMalformedJsonLineIsNamedByFileAndLine) {
+  std::string rows = read_text(world_.folder() / "math_train.jsonl");
+  write_text(world_.folder() / "math_train.jsonl", rows + "{\"prompt\": \"broken\n");
+  const Ended ended = run_sweep();
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("math_train.jsonl:201:"));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
+  write_text(world_.model() / "tokenizer.json",
+             replaced(read_text(world_.model() / "tokenizer.json"), "\"type\": \"BPE\"", "\"type\": \"Unigram\""));
+  const Ended ended = run_sweep();
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, ADataFolderThatCannotBeMadeIsNamedWithARemedy) {
+  write_text(world_.folder() / "file", "");
+  const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir",
+                           (world_.folder() / "file/inside").string()}, world_.folder() / "output");
+  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, HasSubstr((world_.folder() / "file/inside").string()));
+}
+
+TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
+  ASSERT_EQ(run_sweep().exit_code, 0);
+  run({"/usr/bin/sqlite3", (world_.data() / "ranktide.db").string(), "PRAGMA user_version = 999"}, world_.folder() / "sqlite");
+  const Ended ended = run_sweep();
+  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("999"), HasSubstr("newer")));
+}
+
+TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
+  world_.write_sweep(TinyWorld::sweep_text(200, 1));
+  Program first(world_.command({"run", world_.sweep().string()}), world_.folder() / "first");
+  ASSERT_TRUE(first.says("step ", 60s));
+  const Ended second = run_sweep();
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, AllOf(HasSubstr(world_.data().string()), HasSubstr("another")));
+  EXPECT_EQ(first.wait(120s).exit_code, 0);
+}
+
+TEST_F(BadInput, AFullDiskIsSaidAndNothingThatWasDoneIsLost) {
+  const fs::path small = world_.folder() / "small";
+  fs::create_directories(small);
+  if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=3m") != 0)
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir", (small / "d").string()},
+                          world_.folder() / "output");
+  umount2(small.c_str(), MNT_DETACH);
+  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("small"), testing::AnyOf(HasSubstr("full"), HasSubstr("space"))));
+}
+
+}  // namespace
+}  // namespace ranktide::e2e
