@@ -96,7 +96,6 @@ class Coordinator {
   };
   // A running lease's soft side.
   struct Term {
-    Duration length;
     std::optional<int64_t> next_seq;  // of its reports; unknown after a restart until the worker says Hello
     Progress progress;
   };
@@ -113,6 +112,8 @@ class Coordinator {
   void on_heartbeat(const WorkerName& sender, const Heartbeat& beat);
   void on_drain(const WorkerName& sender, const Drain& drain);
   void hear(const WorkerName& sender);
+  void not_held(const UnitId& unit, const std::string& boot);
+  void leave(const Worker& worker, LeaveReason reason);
   void leave_if_drained(const WorkerName& worker);
   void stay_deaf_for(Duration lateness);
   void expire_due();
@@ -120,9 +121,7 @@ class Coordinator {
   // submissions.cpp: what users ask for
   void on(const Submit& submit);
   void on(const Cancel& cancel);
-  std::optional<std::string> refusal_of(const Submit& submit) const;
   void cancel_sweep(const Sweep& sweep, const std::string& request_id);
-  void stop_what_nobody_wants(const std::set<UnitId>& were_running);
   void stop_hopeless_sweeps(const UnitId& failed);
 
   // leases.cpp: what attempts say, and how they end
@@ -134,17 +133,20 @@ class Coordinator {
   };
   Standing standing(const WorkerName& sender, const Lease& lease) const;
   bool is_running_for(const WorkerName& sender, const Lease& lease);
-  void refuse(const WorkerName& sender, const Lease& lease, Standing standing);
+  void refuse(const WorkerName& sender, const Lease& lease, Standing why);
   void on_held(const WorkerName& sender, const Held& held);
   void on_report(const WorkerName& sender, const Report& report);
   void on_done(const WorkerName& sender, const Done& done);
   bool is_next(const WorkerName& sender, const Lease& lease, int64_t seq);
   void take_findings(const Lease& lease, const Findings& findings);
   void end_attempt(const Lease& lease, const Outcome& outcome);
+  void finish(const Lease& lease, Outcome outcome);
   void return_lease(const Lease& lease, Step step);
   void fail_attempt(const Lease& lease, const Outcome& outcome);
   void expire(const Lease& lease);
   void revive(const Lease& lease);
+  bool is_out_of_infra_budget(const Unit& unit) const;
+  void give_up_on_lost_workers(const Lease& lease);
   void renew(const UnitId& unit);
   void forget_term(const UnitId& unit);
 

@@ -93,10 +93,10 @@ struct Sweep {
   int64_t cursor = 0;      // next raw index to list
   bool is_listed = false;  // the grid has been touched to its end
   bool is_cancelled = false;
-  std::map<int64_t, StageId> trials;  // listed ones, by raw index
-  std::set<UnitId> units;             // stages, and evals leased by themselves, that it wants
-  std::set<EvalId> evals;
-  std::set<std::pair<int64_t, UnitId>> ready;  // its queue: base evals before stages, stages in file order
+  std::map<int64_t, StageId> trials{};  // listed ones, by raw index
+  std::set<UnitId> units{};             // stages, and evals leased by themselves, that it wants
+  std::set<EvalId> evals{};
+  std::set<std::pair<int64_t, UnitId>> ready{};  // its queue: base evals before stages, stages in file order
   LifeCounts stages{};
   LifeCounts eval_units{};
   int64_t evals_finished = 0;

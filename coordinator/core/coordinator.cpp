@@ -1,0 +1,220 @@
+#include "coordinator/core/coordinator.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/vocabulary/check.h"
+#include "coordinator/core/scheduler.h"
+
+namespace ranktide {
+namespace {
+
+// A Wake this much later than its deadline means that the process stood still, not that workers were silent.
+constexpr Duration kDeafAfter{1'000};
+constexpr size_t kSlotsMax = 1'024;  // of one worker
+
+bool is_sound(const Hello& hello) {
+  std::set<int> indices;
+  for (const Slot& slot : hello.slots) indices.insert(slot.index);
+  return !hello.boot.empty() && hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();
+}
+
+bool names(const Hello& hello, const Lease& lease) {
+  return std::any_of(hello.held.begin(), hello.held.end(), [&](const Held& h) { return h.lease == lease; });
+}
+
+}  // namespace
+
+Coordinator::Coordinator(CoordinatorConfig config, State state, Instant now)
+    : config_(config), state_(std::move(state)), now_(now) {
+  for (const auto& [name, worker] : state_.workers()) {
+    for (const UnitId& unit : worker.running) renew(unit);
+    if (!worker.is_joined) continue;
+    sessions_[name] = {.heard = now};
+    silences_.set(name, now + config_.lease);
+  }
+}
+
+void Coordinator::begin(Effects& out) {
+  out_ = &out;
+  decide(EpochStarted{state_.epoch() + 1});
+  out_ = nullptr;
+}
+
+void Coordinator::step(Instant now, const Input& input, Effects& out) {
+  RT_CHECK(now >= now_);
+  now_ = now;
+  out_ = &out;
+  std::visit([this](const auto& in) { on(in); }, input);
+  if (has_room_) fill_free_slots();
+  out_ = nullptr;
+}
+
+std::optional<Instant> Coordinator::next_deadline() const {
+  std::optional<Instant> out;
+  for (const auto& first : {expiries_.first(), backoffs_.first(), silences_.first()})
+    if (first && (!out || *first < *out)) out = first;
+  return out;
+}
+
+std::vector<Progress> Coordinator::progress() const {
+  std::vector<Progress> out;
+  for (const auto& [unit, term] : terms_)
+    if (!term.progress.lease.unit.empty()) out.push_back(term.progress);
+  return out;
+}
+
+void Coordinator::decide(Record record) {
+  state_.apply(record);
+  out_->records.push_back(std::move(record));
+}
+
+void Coordinator::send(const WorkerName& worker, CoordinatorMessage message) {
+  out_->messages.push_back({worker, std::move(message)});
+}
+
+void Coordinator::reply(uint64_t to, decltype(Reply::answer) answer) {
+  out_->replies.push_back({to, std::move(answer)});
+}
+
+// ---- workers come, beat, drain and go
+
+void Coordinator::on(const FromWorker& in) {
+  std::visit(
+      [&]<class M>(const M& message) {
+        if constexpr (std::is_same_v<M, Hello>)
+          on_hello(in.sender, message);
+        else if constexpr (std::is_same_v<M, Heartbeat>)
+          on_heartbeat(in.sender, message);
+        else if constexpr (std::is_same_v<M, Report>)
+          on_report(in.sender, message);
+        else if constexpr (std::is_same_v<M, Done>)
+          on_done(in.sender, message);
+        else
+          on_drain(in.sender, message);
+      },
+      in.message);
+}
+
+void Coordinator::hear(const WorkerName& sender) {
+  Session& session = sessions_[sender];
+  if (session.heard + config_.suspect_after <= now_) has_room_ = true;  // it was suspect and may get work again
+  session.heard = now_;
+  const Worker* worker = state_.find_worker(sender);
+  if (worker && worker->is_joined) silences_.set(sender, now_ + config_.lease);
+}
+
+void Coordinator::on_hello(const WorkerName& sender, const Hello& hello) {
+  if (!is_sound(hello)) return;
+  const Worker* known = state_.find_worker(sender);
+  if (known) {
+    const auto& past = known->past_boots;
+    if (std::find(past.begin(), past.end(), hello.boot) != past.end()) return;  // the echo of a dead life
+  }
+  join(sender, hello);
+  hear(sender);
+  Session& session = sessions_.at(sender);
+  session.is_introduced = true;
+  session.is_draining = false;
+  has_room_ = true;
+  send(sender,
+       Welcome{
+           .boot = hello.boot, .heartbeat_ms = config_.heartbeat.count(), .lease_ms = config_.lease.count()});
+  for (const Held& held : hello.held) on_held(sender, held);
+  const std::set<UnitId> running = state_.workers().at(sender).running;
+  for (const UnitId& unit : running)
+    if (!names(hello, state_.units().at(unit).lease())) not_held(unit, hello.boot);
+}
+
+void Coordinator::join(const WorkerName& sender, const Hello& hello) {
+  const Worker* known = state_.find_worker(sender);
+  if (known && known->is_joined && known->boot == hello.boot) return;
+  if (known && known->is_joined) decide(WorkerLeft{sender, known->boot, LeaveReason::replaced});
+  decide(WorkerJoined{sender, hello.boot, hello.version, hello.slots});
+}
+
+void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) {
+  const Worker* worker = state_.find_worker(sender);
+  if (!worker || !worker->is_joined || worker->boot != beat.boot) return send(sender, AskHello{beat.boot});
+  hear(sender);
+  if (!sessions_.at(sender).is_introduced) send(sender, AskHello{beat.boot});
+  send(sender, Heard{beat.boot});
+  for (const Lease& lease : beat.running) {
+    if (is_running_for(sender, lease)) renew(lease.unit);
+  }
+  for (const Progress& progress : beat.progress) {
+    const auto term = terms_.find(progress.lease.unit);
+    if (term != terms_.end() && standing(sender, progress.lease) == Standing::current)
+      term->second.progress = progress;
+  }
+  const std::set<UnitId> running = worker->running;
+  for (const UnitId& unit : running) {
+    const Lease lease = state_.units().at(unit).lease();
+    if (std::find(beat.running.begin(), beat.running.end(), lease) == beat.running.end())
+      not_held(unit, beat.boot);
+  }
+}
+
+// A running lease that its worker does not name: the Grant was lost and is said again, or the life that it was
+// meant for is over and took the attempt with it.
+void Coordinator::not_held(const UnitId& unit, const std::string& boot) {
+  const Unit& state = state_.units().at(unit);
+  if (state.attempt.boot == boot)
+    say_grant(unit);
+  else
+    expire(state.lease());
+}
+
+void Coordinator::on_drain(const WorkerName& sender, const Drain& drain) {
+  const Worker* worker = state_.find_worker(sender);
+  if (!worker || !worker->is_joined || worker->boot != drain.boot) return;
+  hear(sender);
+  sessions_.at(sender).is_draining = true;
+  leave_if_drained(sender);
+}
+
+void Coordinator::leave_if_drained(const WorkerName& name) {
+  const Worker& worker = state_.workers().at(name);
+  const auto session = sessions_.find(name);
+  if (session == sessions_.end() || !session->second.is_draining) return;
+  if (worker.is_joined && worker.running.empty()) leave(worker, LeaveReason::drained);
+}
+
+void Coordinator::leave(const Worker& worker, LeaveReason reason) {
+  silences_.erase(worker.name);
+  sessions_.erase(worker.name);
+  decide(WorkerLeft{worker.name, worker.boot, reason});
+}
+
+// ---- time
+
+void Coordinator::on(const Wake&) {
+  const auto deadline = next_deadline();
+  if (!deadline) return;
+  if (now_ - *deadline > kDeafAfter) return stay_deaf_for(now_ - *deadline);
+  expire_due();
+}
+
+void Coordinator::stay_deaf_for(Duration lateness) {
+  expiries_.shift_all(lateness);
+  silences_.shift_all(lateness);
+  backoffs_.shift_all(lateness);
+  for (auto& [name, session] : sessions_) session.heard = session.heard + lateness;
+}
+
+void Coordinator::expire_due() {
+  while (const auto unit = expiries_.due(now_)) expire(state_.units().at(*unit).lease());
+  while (const auto unit = backoffs_.due(now_)) {
+    backoffs_.erase(*unit);
+    has_room_ = true;
+  }
+  while (const auto name = silences_.due(now_)) {
+    const Worker& worker = state_.workers().at(*name);
+    if (worker.running.empty())
+      leave(worker, LeaveReason::silent);
+    else
+      silences_.set(*name, now_ + config_.lease);  // a longer lease of a sweep's own still runs
+  }
+}
+
+}  // namespace ranktide

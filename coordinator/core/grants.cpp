@@ -1,0 +1,74 @@
+// What runs next, and where.
+
+#include "common/vocabulary/check.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/scheduler.h"
+
+namespace ranktide {
+
+bool Coordinator::may_get_work(const Worker& worker) const {
+  if (!worker.is_joined) return false;
+  const Session& session = sessions_.at(worker.name);
+  return session.is_introduced && !session.is_draining && now_ < session.heard + config_.suspect_after;
+}
+
+void Coordinator::fill_free_slots() {
+  has_room_ = false;
+  for (const auto& [name, worker] : state_.workers()) {
+    if (!may_get_work(worker)) continue;
+    while (const auto slot = free_slot(state_, worker))
+      if (!fill(worker, *slot)) break;
+  }
+}
+
+// Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, or at the
+// grid's end.
+bool Coordinator::fill(const Worker& worker, int slot) {
+  for (;;) {
+    const Pick picked = pick(state_, worker.name, backoffs_);
+    if (const auto* list = std::get_if<ListNext>(&picked)) {
+      list_next(state_.sweeps().at(list->sweep));
+      continue;
+    }
+    const auto* run = std::get_if<RunUnit>(&picked);
+    if (run) grant(worker, slot, run->unit);
+    return run != nullptr;
+  }
+}
+
+void Coordinator::list_next(const Sweep& sweep) {
+  for (int64_t index = sweep.cursor; index < sweep.grid.raw_count(); ++index) {
+    auto trial = sweep.grid.at(index);
+    if (!trial) continue;
+    return decide(TrialListed{sweep.number, sweep.revision, std::move(*trial)});
+  }
+  decide(SweepListed{sweep.number, sweep.revision});
+}
+
+void Coordinator::grant(const Worker& worker, int slot, const UnitId& id) {
+  const Unit& unit = state_.units().at(id);
+  const RunPolicy policy = policy_of(state_, unit);
+  LeaseGranted granted{.lease = {id, unit.attempt.number + 1},
+                       .worker = worker.name,
+                       .boot = worker.boot,
+                       .slots = {slot},
+                       .evals = {},
+                       .microbatch = unit.microbatch > 0 ? unit.microbatch : policy.microbatch.value_or(0),
+                       .keep = policy.keep};
+  for (const auto& [eval, order] : unit.evals)
+    if (!state_.evals().at(eval).wanted.empty()) granted.evals.push_back(eval);
+  decide(std::move(granted));
+  renew(id);
+  terms_.at(id).next_seq = 1;
+  say_grant(id);
+}
+
+void Coordinator::say_grant(const UnitId& id) {
+  const Unit& unit = state_.units().at(id);
+  send(unit.attempt.worker, Grant{.lease = unit.lease(),
+                                  .boot = unit.attempt.boot,
+                                  .slots = unit.attempt.slots,
+                                  .work = work_of(state_, unit)});
+}
+
+}  // namespace ranktide

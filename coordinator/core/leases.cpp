@@ -1,0 +1,225 @@
+// What attempts say, who is listened to, and how an attempt ends.
+
+#include <algorithm>
+
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/seeded_bug.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/scheduler.h"
+
+namespace ranktide {
+namespace {
+
+constexpr int kMicrobatchFirstGuess = 8;  // rows, of evals: they have no batch of their own
+
+// Rows to try after running out of memory with `tried` (0: the trainer's own choice, at most a whole batch).
+// Returns: 0 when there is nothing smaller.
+int smaller_microbatch(const Unit& unit, int tried) {
+  if (tried == 1) return 0;
+  const int most = unit.stage ? unit.stage->settings.train.batch : kMicrobatchFirstGuess;
+  return std::max(1, (tried > 0 ? tried : most) / 2);
+}
+
+Outcome outcome_of(OutcomeKind kind, std::string message) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.message = std::move(message);
+  return outcome;
+}
+
+bool was_asked_for(const Unit& unit, const EvalId& eval) {
+  const auto& asked = unit.attempt.evals;
+  return std::find(asked.begin(), asked.end(), eval) != asked.end();
+}
+
+}  // namespace
+
+// ---- the fence
+
+Coordinator::Standing Coordinator::standing(const WorkerName& sender, const Lease& lease) const {
+  const Unit* unit = state_.find_unit(lease.unit);
+  if (!unit) return Standing::stale;
+  if (seeded_bug("fencing") && unit->life == UnitLife::running) return Standing::current;
+  if (unit->attempt.number != lease.attempt || unit->attempt.worker != sender) return Standing::stale;
+  if (unit->life == UnitLife::running) return Standing::current;
+  if (unit->life == UnitLife::ready && unit->attempt.end == AttemptEnd::expired) return Standing::revivable;
+  if (unit->life != UnitLife::cancelled && unit->attempt.end == AttemptEnd::ended) return Standing::ended;
+  return Standing::stale;
+}
+
+// Revives where that is possible, and tells the worker where it is not.
+bool Coordinator::is_running_for(const WorkerName& sender, const Lease& lease) {
+  const Standing found = standing(sender, lease);
+  if (found == Standing::revivable) revive(lease);
+  if (found == Standing::current || found == Standing::revivable) return true;
+  refuse(sender, lease, found);
+  return false;
+}
+
+void Coordinator::refuse(const WorkerName& sender, const Lease& lease, Standing why) {
+  if (why == Standing::ended) return send(sender, Abandon{lease});
+  const Unit* unit = state_.find_unit(lease.unit);
+  send(sender, Fenced{lease, unit ? unit->attempt.number : 0});
+}
+
+void Coordinator::on_held(const WorkerName& sender, const Held& held) {
+  const Standing found = standing(sender, held.lease);
+  if (found == Standing::revivable)
+    revive(held.lease);
+  else if (found != Standing::current)
+    return send(sender, Abandon{held.lease});
+  Term& term = terms_.at(held.lease.unit);
+  // An ack only ever followed a commit, so the worker's count is a floor; what it repeats above it is known by
+  // key.
+  term.next_seq = std::max(term.next_seq.value_or(1), held.last_acked_seq + 1);
+  renew(held.lease.unit);
+  send(sender, Resume{held.lease, *term.next_seq});
+}
+
+// ---- what attempts say
+
+// Returns: whether this entry is the next one of a running attempt; answers it where it is not.
+bool Coordinator::is_next(const WorkerName& sender, const Lease& lease, int64_t seq) {
+  const Worker* worker = state_.find_worker(sender);
+  const bool is_known = worker && worker->is_joined && sessions_.contains(sender);
+  if (!is_known) {
+    send(sender, AskHello{});
+    return false;
+  }
+  hear(sender);
+  if (!is_running_for(sender, lease)) return false;
+  renew(lease.unit);
+  const auto expected = terms_.at(lease.unit).next_seq;
+  if (!expected)
+    send(sender, AskHello{});
+  else if (seq < *expected)
+    send(sender, Ack{lease, *expected - 1});
+  else if (seq > *expected)
+    send(sender, Nack{lease, *expected});
+  return expected == seq;
+}
+
+void Coordinator::on_report(const WorkerName& sender, const Report& report) {
+  if (!is_next(sender, report.lease, report.seq)) return;
+  terms_.at(report.lease.unit).next_seq = report.seq + 1;
+  take_findings(state_.units().at(report.lease.unit).lease(), report.findings);
+  send(sender, Ack{report.lease, report.seq});
+}
+
+void Coordinator::take_findings(const Lease& lease, const Findings& findings) {
+  const Unit& unit = state_.units().at(lease.unit);
+  if (!findings.points.empty() && unit.kind == WorkKind::train)
+    out_->points.push_back({unit.stage->id, lease.attempt, findings.points});
+  for (const EvalResult& result : findings.evals)
+    if (was_asked_for(unit, result.id) && unit.evals.contains(result.id)) decide(EvalFinished{lease, result});
+  if (findings.checkpoint && *findings.checkpoint > unit.checkpoint)
+    decide(CheckpointSaved{lease, *findings.checkpoint});
+}
+
+void Coordinator::on_done(const WorkerName& sender, const Done& done) {
+  if (standing(sender, done.lease) == Standing::ended) return send(sender, Ack{done.lease, done.seq});
+  if (!is_next(sender, done.lease, done.seq)) return;
+  end_attempt(state_.units().at(done.lease.unit).lease(), done.outcome);
+  send(sender, Ack{done.lease, done.seq});
+  leave_if_drained(sender);
+}
+
+// ---- how an attempt ends
+
+void Coordinator::end_attempt(const Lease& lease, const Outcome& outcome) {
+  const Unit& unit = state_.units().at(lease.unit);
+  switch (outcome.kind) {
+    case OutcomeKind::completed:
+      if (unit.kind == WorkKind::evaluate && !unit.evals.empty())
+        return fail_attempt(lease, outcome_of(OutcomeKind::failed, "the eval ended without a result"));
+      return finish(lease, outcome);
+    case OutcomeKind::diverged:
+      return finish(lease, outcome);
+    case OutcomeKind::stopped:
+      return return_lease(lease, outcome.step);
+    case OutcomeKind::failed:
+    case OutcomeKind::out_of_memory:
+      return fail_attempt(lease, outcome);
+  }
+}
+
+void Coordinator::finish(const Lease& lease, Outcome outcome) {
+  if (state_.units().at(lease.unit).microbatch > 0) outcome.exact = false;
+  forget_term(lease.unit);
+  decide(UnitFinished{lease, std::move(outcome)});
+}
+
+void Coordinator::return_lease(const Lease& lease, Step step) {
+  const Unit& unit = state_.units().at(lease.unit);
+  const bool is_untouched = step <= unit.attempt.began_at;
+  if (is_untouched && is_out_of_infra_budget(unit)) return give_up_on_lost_workers(lease);
+  forget_term(lease.unit);
+  decide(LeaseReturned{lease, step});
+}
+
+void Coordinator::expire(const Lease& lease) {
+  const Unit& unit = state_.units().at(lease.unit);
+  const bool lacks_only_its_done = unit.kind == WorkKind::evaluate && unit.evals.empty();
+  if (lacks_only_its_done) return finish(lease, outcome_of(OutcomeKind::completed, "its result had arrived"));
+  if (is_out_of_infra_budget(unit)) return give_up_on_lost_workers(lease);
+  forget_term(lease.unit);
+  decide(LeaseExpired{lease});
+}
+
+void Coordinator::revive(const Lease& lease) {
+  decide(LeaseRevived{lease});
+  backoffs_.erase(lease.unit);
+  renew(lease.unit);
+}
+
+bool Coordinator::is_out_of_infra_budget(const Unit& unit) const {
+  return !unit.wanted.empty() && unit.infra_losses >= policy_of(state_, unit).retry.infra;
+}
+
+void Coordinator::give_up_on_lost_workers(const Lease& lease) {
+  const int losses = state_.units().at(lease.unit).infra_losses + 1;
+  const std::string message =
+      "lost its worker " + std::to_string(losses) + " times; raise run.retry.infra to go on";
+  forget_term(lease.unit);
+  decide(AttemptFailed{.lease = lease, .outcome = outcome_of(OutcomeKind::failed, message), .last = true});
+  stop_hopeless_sweeps(lease.unit);
+}
+
+// A crash or hang spends the unit's own budget. Running out of memory does so only when nothing smaller is
+// left.
+void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
+  const Unit& unit = state_.units().at(lease.unit);
+  AttemptFailed failed{.lease = lease, .outcome = outcome};
+  const bool is_wanted = !unit.wanted.empty();
+  const RunPolicy policy = is_wanted ? policy_of(state_, unit) : RunPolicy{};
+  if (outcome.kind == OutcomeKind::out_of_memory && !policy.require_exact)
+    failed.microbatch_next = smaller_microbatch(unit, unit.attempt.microbatch);
+  if (failed.microbatch_next == 0) {
+    failed.last = unit.own_failures + 1 > policy.retry.own;
+    const auto doublings = std::min(unit.own_failures, 20);
+    const Duration wait = std::min(config_.backoff_max, config_.backoff_min * (int64_t{1} << doublings));
+    if (!failed.last) failed.retry_after_ms = wait.count();
+  }
+  forget_term(lease.unit);
+  decide(failed);
+  if (failed.retry_after_ms > 0) backoffs_.set(lease.unit, now_ + Duration{failed.retry_after_ms});
+  if (failed.last) stop_hopeless_sweeps(lease.unit);
+}
+
+// ---- terms
+
+void Coordinator::renew(const UnitId& unit) {
+  const Unit& state = state_.units().at(unit);
+  Duration length = config_.lease;
+  if (!state.wanted.empty()) length = std::max(length, Duration{policy_of(state_, state).lease_ms});
+  terms_.try_emplace(unit);
+  expiries_.set(unit, now_ + length);
+}
+
+void Coordinator::forget_term(const UnitId& unit) {
+  terms_.erase(unit);
+  expiries_.erase(unit);
+  has_room_ = true;
+}
+
+}  // namespace ranktide

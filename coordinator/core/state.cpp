@@ -1,0 +1,199 @@
+#include "coordinator/core/state.h"
+
+#include <algorithm>
+
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+// Which lives may follow which. Row: from; column: to, in the order of UnitLife.
+constexpr bool kMayFollow[6][6] = {
+    //            ready  running completed diverged failed cancelled
+    /* ready     */ {false, true, false, false, false, true},
+    /* running   */ {true, false, true, true, true, true},
+    /* completed */ {false, false, false, false, false, false},
+    /* diverged  */ {false, false, false, false, false, false},
+    /* failed    */ {true, false, false, false, false, false},
+    /* cancelled */ {true, false, false, false, false, false},
+};
+
+// Whether an attempt that was told to keep `keep` leaves weights from which evals can be run later.
+bool leaves_weights(Keep keep, Method method) {
+  return keep != Keep::none && (keep != Keep::adapters || method == Method::lora);
+}
+
+template <class Map, class Key>
+auto* find_in(Map& map, const Key& key) {
+  const auto it = map.find(key);
+  return it == map.end() ? nullptr : &it->second;
+}
+
+}  // namespace
+
+const Unit* State::find_unit(const UnitId& unit) const {
+  return find_in(units_, unit);
+}
+const Worker* State::find_worker(const WorkerName& worker) const {
+  return find_in(workers_, worker);
+}
+const Sweep* State::find_sweep(const std::string& name) const {
+  const auto* number = find_in(sweep_names_, name);
+  return number ? find_in(sweeps_, *number) : nullptr;
+}
+
+void State::apply(const Record& record) {
+  std::visit([this](const auto& r) { on(r); }, record);
+}
+
+void State::on(const EpochStarted& r) {
+  RT_CHECK(r.epoch > epoch_);
+  epoch_ = r.epoch;
+}
+
+// ---- workers
+
+void State::on(const WorkerJoined& r) {
+  Worker& worker = workers_[r.worker];
+  RT_CHECK(!worker.is_joined);
+  if (!worker.boot.empty() && worker.boot != r.boot) {
+    worker.past_boots.push_back(worker.boot);
+    if (worker.past_boots.size() > kPastBootsMax) worker.past_boots.erase(worker.past_boots.begin());
+  }
+  worker.name = r.worker;
+  worker.boot = r.boot;
+  worker.version = r.version;
+  worker.slots = r.slots;
+  worker.is_joined = true;
+}
+
+void State::on(const WorkerLeft& r) {
+  Worker& worker = workers_.at(r.worker);
+  RT_CHECK(worker.is_joined);
+  RT_CHECK(worker.boot == r.boot);
+  RT_CHECK(r.reason == LeaveReason::replaced || worker.running.empty());
+  worker.is_joined = false;
+}
+
+// ---- the life of a unit
+
+void State::count(const Unit& unit, int64_t by) {
+  for (const auto& [number, place] : unit.wanted) {
+    Sweep& sweep = sweeps_.at(number);
+    auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
+    counts[static_cast<size_t>(unit.life)] += by;
+    if (unit.life == UnitLife::ready && by > 0) sweep.ready.emplace(place, unit.id);
+    if (unit.life == UnitLife::ready && by < 0) sweep.ready.erase({place, unit.id});
+  }
+}
+
+void State::set_life(Unit& unit, UnitLife life) {
+  RT_CHECK(kMayFollow[static_cast<size_t>(unit.life)][static_cast<size_t>(life)]);
+  count(unit, -1);
+  unit.life = life;
+  count(unit, +1);
+  if (is_terminal(life)) {
+    unit.stage.reset();
+    unit.evals.clear();
+  }
+  for (const auto& [number, place] : unit.wanted) requeue(sweeps_.at(number));
+}
+
+Unit& State::running_unit(const Lease& lease) {
+  Unit& unit = units_.at(lease.unit);
+  RT_CHECK(unit.life == UnitLife::running);
+  RT_CHECK(unit.attempt.number == lease.attempt);
+  return unit;
+}
+
+void State::end_attempt(Unit& unit, AttemptEnd end, UnitLife life) {
+  unit.attempt.end = end;
+  RT_CHECK(workers_.at(unit.attempt.worker).running.erase(unit.id) == 1);
+  // A revision or a cancel may have dropped the unit while it ran; then it does not queue again.
+  const bool back_to_nobody = life == UnitLife::ready && unit.wanted.empty();
+  set_life(unit, back_to_nobody ? UnitLife::cancelled : life);
+}
+
+void State::on(const LeaseGranted& r) {
+  Unit& unit = units_.at(r.lease.unit);
+  Worker& worker = workers_.at(r.worker);
+  RT_CHECK(unit.life == UnitLife::ready);
+  RT_CHECK(r.lease.attempt == unit.attempt.number + 1);
+  RT_CHECK(worker.is_joined);
+  RT_CHECK(worker.boot == r.boot);
+  unit.attempt = {.number = r.lease.attempt,
+                  .end = AttemptEnd::open,
+                  .worker = r.worker,
+                  .boot = r.boot,
+                  .slots = r.slots,
+                  .evals = r.evals,
+                  .microbatch = r.microbatch,
+                  .keep = r.keep,
+                  .began_at = unit.checkpoint};
+  worker.running.insert(unit.id);
+  set_life(unit, UnitLife::running);
+}
+
+void State::on(const LeaseExpired& r) {
+  Unit& unit = running_unit(r.lease);
+  ++unit.infra_losses;
+  end_attempt(unit, AttemptEnd::expired, UnitLife::ready);
+}
+
+void State::on(const LeaseRevived& r) {
+  Unit& unit = units_.at(r.lease.unit);
+  RT_CHECK(unit.attempt.number == r.lease.attempt);
+  RT_CHECK(unit.attempt.end == AttemptEnd::expired);
+  --unit.infra_losses;  // it was not lost after all
+  unit.attempt.end = AttemptEnd::open;
+  workers_.at(unit.attempt.worker).running.insert(unit.id);
+  set_life(unit, UnitLife::running);
+}
+
+void State::on(const LeaseReturned& r) {
+  Unit& unit = running_unit(r.lease);
+  // Giving back work that moved on is free; giving it back untouched, again and again, is not.
+  if (r.step <= unit.attempt.began_at) ++unit.infra_losses;
+  unit.checkpoint = std::max(unit.checkpoint, r.step);
+  end_attempt(unit, AttemptEnd::ended, UnitLife::ready);
+}
+
+void State::on(const CheckpointSaved& r) {
+  Unit& unit = running_unit(r.lease);
+  RT_CHECK(r.step > unit.checkpoint);
+  unit.checkpoint = r.step;
+}
+
+void State::on(const EvalFinished& r) {
+  Unit& unit = running_unit(r.lease);
+  EvalState& eval = evals_.at(r.result.id);
+  RT_CHECK(!eval.is_finished);
+  eval.is_finished = true;
+  for (const SweepNumber number : eval.wanted) ++sweeps_.at(number).evals_finished;
+  RT_CHECK(unit.evals.erase(r.result.id) == 1);
+}
+
+void State::on(const UnitFinished& r) {
+  Unit& unit = running_unit(r.lease);
+  const bool is_completed = r.outcome.kind == OutcomeKind::completed;
+  RT_CHECK(is_completed || r.outcome.kind == OutcomeKind::diverged);
+  unit.outcome = r.outcome.kind;
+  if (is_completed && unit.stage) {
+    if (leaves_weights(unit.attempt.keep, unit.stage->settings.method)) unit.kept = unit.attempt.keep;
+    lease_left_over_evals(unit, *unit.stage);
+  }
+  end_attempt(unit, AttemptEnd::ended, is_completed ? UnitLife::completed : UnitLife::diverged);
+}
+
+void State::on(const AttemptFailed& r) {
+  Unit& unit = running_unit(r.lease);
+  if (r.microbatch_next > 0) {
+    unit.microbatch = r.microbatch_next;
+  } else {
+    ++unit.own_failures;
+  }
+  if (r.last) unit.outcome = r.outcome.kind;
+  end_attempt(unit, AttemptEnd::ended, r.last ? UnitLife::failed : UnitLife::ready);
+}
+
+}  // namespace ranktide

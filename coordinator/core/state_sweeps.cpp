@@ -1,0 +1,193 @@
+// The part of State that sweeps, their listings and their wishes change.
+
+#include "common/sweep/identity.h"
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
+#include "coordinator/core/state.h"
+
+namespace ranktide {
+namespace {
+
+constexpr int64_t kBeforeStages = -1;  // place of base evals: raw indices start at 0
+
+Stage stage_of(const SweepTrial& trial) {
+  return {.id = trial.stage,
+          .trial = trial.id,
+          .base = trial.base,
+          .from = 0,
+          .to = trial.steps,
+          .settings = trial.settings};
+}
+
+// Somebody wants it again: budgets start anew, what was learnt (checkpoint, micro-batch) stays.
+void forget_failures(Unit& unit) {
+  unit.own_failures = 0;
+  unit.infra_losses = 0;
+  unit.outcome.reset();
+}
+
+}  // namespace
+
+int64_t Sweep::running_units() const {
+  constexpr auto running = static_cast<size_t>(UnitLife::running);
+  return stages[running] + eval_units[running];
+}
+
+int64_t Sweep::open_units() const {
+  constexpr auto ready_life = static_cast<size_t>(UnitLife::ready);
+  return stages[ready_life] + eval_units[ready_life] + running_units();
+}
+
+void State::requeue(Sweep& sweep) {
+  const std::pair key{-sweep.grid.spec().run.priority, sweep.number};
+  if (sweep.is_over())
+    queue_.erase(key);
+  else
+    queue_.insert(key);
+}
+
+void State::on(const SweepSubmitted& r) {
+  if (r.revision == 1) {
+    RT_CHECK(r.sweep == static_cast<SweepNumber>(sweeps_.size()) + 1);
+    RT_CHECK(sweep_names_.emplace(r.spec.name, r.sweep).second);
+    sweeps_.emplace(r.sweep, Sweep{.number = r.sweep, .spec_sha256 = r.spec_sha256, .grid = Grid(r.spec)});
+  } else {
+    Sweep& old = sweeps_.at(r.sweep);
+    RT_CHECK(r.revision == old.revision + 1);
+    queue_.erase({-old.grid.spec().run.priority, old.number});
+    unwant_everything(old);
+    old = Sweep{.number = r.sweep, .revision = r.revision, .spec_sha256 = r.spec_sha256, .grid = Grid(r.spec)};
+  }
+  submissions_[r.request_id] = {r.spec_sha256, r.sweep, r.revision};
+  requeue(sweeps_.at(r.sweep));
+}
+
+// Ready units that nobody else wants leave the queue; running ones go on to their end.
+void State::unwant_everything(Sweep& sweep) {
+  for (const UnitId& id : sweep.units) {
+    Unit& unit = units_.at(id);
+    unit.wanted.erase(sweep.number);
+    if (unit.life == UnitLife::ready && unit.wanted.empty()) set_life(unit, UnitLife::cancelled);
+  }
+  for (const EvalId& id : sweep.evals) evals_.at(id).wanted.erase(sweep.number);
+}
+
+void State::on(const SweepCancelled& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(!sweep.is_cancelled);
+  sweep.is_cancelled = true;
+  for (const UnitId& id : sweep.units) {
+    Unit& unit = units_.at(id);
+    const auto place = unit.wanted.find(r.sweep);
+    if (place == unit.wanted.end() || is_terminal(unit.life)) continue;
+    // For this sweep it is cancelled even where it runs on for another.
+    auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
+    --counts[static_cast<size_t>(unit.life)];
+    ++counts[static_cast<size_t>(UnitLife::cancelled)];
+    unit.wanted.erase(place);
+    if (!unit.wanted.empty()) continue;
+    if (unit.life == UnitLife::running)
+      end_attempt(unit, AttemptEnd::ended, UnitLife::cancelled);
+    else
+      set_life(unit, UnitLife::cancelled);
+  }
+  sweep.ready.clear();
+  unwant_everything(sweep);
+  requeue(sweep);
+}
+
+void State::on(const SweepListed& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.revision == r.revision);
+  RT_CHECK(!sweep.is_listed);
+  sweep.is_listed = true;
+  sweep.cursor = sweep.grid.raw_count();
+  requeue(sweep);
+}
+
+void State::on(const TrialListed& r) {
+  const SweepTrial& trial = r.trial;
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.revision == r.revision);
+  RT_CHECK(!sweep.is_listed);
+  RT_CHECK(trial.index >= sweep.cursor);
+  RT_CHECK(!trial.provisional);
+  sweep.cursor = trial.index + 1;
+  sweep.trials.emplace(trial.index, trial.stage);
+
+  Unit& unit = units_[unit_of(trial.stage)];
+  unit.id = unit_of(trial.stage);
+  unit.base = trial.base;
+  unit.model = trial.settings.model;
+  if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
+    forget_failures(unit);
+    set_life(unit, UnitLife::ready);
+  }
+  if (!is_terminal(unit.life)) unit.stage = stage_of(trial);
+  want(sweep, unit, trial.index);
+  list_evals(sweep, trial);
+  if (unit.life == UnitLife::completed) lease_left_over_evals(unit, stage_of(trial));
+  if (is_terminal(unit.life)) unit.evals.clear();  // no weights of it will come any more
+}
+
+void State::want(Sweep& sweep, Unit& unit, int64_t place) {
+  count(unit, -1);
+  unit.wanted.emplace(sweep.number, place);
+  count(unit, +1);
+  sweep.units.insert(unit.id);
+  requeue(sweep);
+}
+
+// Step 0 is the untouched base, whatever the trial: one unit for everybody. Later steps ride on the stage's
+// attempt.
+void State::list_evals(Sweep& sweep, const SweepTrial& trial) {
+  for (const Step at : trial.eval_at) {
+    for (const EvalTask& task : trial.evals) {
+      const EvalId id = at == 0 ? eval_id(trial.base, task.spec_id) : eval_id(trial.stage, at, task.spec_id);
+      want_eval(sweep, id);
+      if (evals_.at(id).is_finished) continue;
+      const EvalOrder order{.id = id, .at = at, .spec = task.spec};
+      if (at == 0)
+        want(sweep, eval_unit(order, trial.base, trial.settings.model), kBeforeStages);
+      else
+        units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
+    }
+  }
+}
+
+void State::want_eval(Sweep& sweep, const EvalId& id) {
+  EvalState& eval = evals_[id];
+  eval.wanted.insert(sweep.number);
+  if (sweep.evals.insert(id).second && eval.is_finished) ++sweep.evals_finished;
+}
+
+Unit& State::eval_unit(const EvalOrder& order, const BaseId& base, const ModelSettings& model) {
+  Unit& unit = units_[unit_of(order.id)];
+  unit.id = unit_of(order.id);
+  unit.kind = WorkKind::evaluate;
+  unit.base = base;
+  unit.model = model;
+  if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
+    forget_failures(unit);
+    set_life(unit, UnitLife::ready);
+  }
+  if (!is_terminal(unit.life)) unit.evals.insert_or_assign(order.id, order);
+  return unit;
+}
+
+// Evals that were asked for after the attempt was granted, or that it did not get to. They need the weights of
+// the stage's end, so they run where those lie; an earlier step's weights are gone, and so are those that
+// nobody kept.
+void State::lease_left_over_evals(Unit& stage_unit, const Stage& stage) {
+  for (const auto& [id, order] : stage_unit.evals) {
+    if (order.at != stage.to || stage_unit.kept == Keep::none) continue;
+    Unit& unit = eval_unit(order, stage_unit.base, stage_unit.model);
+    unit.stage = stage;
+    unit.home = stage_unit.attempt.worker;
+    for (const SweepNumber number : evals_.at(id).wanted)
+      want(sweeps_.at(number), unit, stage_unit.wanted.at(number));
+  }
+  stage_unit.evals.clear();
+}
+
+}  // namespace ranktide

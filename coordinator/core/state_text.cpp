@@ -1,0 +1,82 @@
+// How a state prints itself: one line per thing, everything that apply() can change, in key order.
+
+#include <sstream>
+
+#include "common/vocabulary/sha256.h"
+#include "coordinator/core/state.h"
+
+namespace ranktide {
+namespace {
+
+template <class Counts>
+std::string counts_text(const Counts& counts) {
+  std::string out;
+  for (size_t i = 0; i < counts.size(); ++i)
+    if (counts[i] != 0)
+      out += " " + std::string(EnumTexts<UnitLife>::texts[i]) + "=" + std::to_string(counts[i]);
+  return out;
+}
+
+void print(std::ostream& out, const Sweep& s) {
+  out << "sweep " << s.number << "." << s.revision << " " << s.name() << " spec=" << s.spec_sha256.substr(0, 12)
+      << " cursor=" << s.cursor << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "")
+      << " stages:" << counts_text(s.stages) << " eval units:" << counts_text(s.eval_units) << " evals "
+      << s.evals_finished << "/" << s.evals.size() << "\n";
+  for (const auto& [index, stage] : s.trials) out << "  trial " << index << " stage " << stage.text << "\n";
+  for (const auto& [place, unit] : s.ready) out << "  queued " << place << " " << unit.text << "\n";
+  for (const UnitId& unit : s.units) out << "  unit " << unit.text << "\n";
+  for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
+}
+
+void print(std::ostream& out, const AttemptState& a) {
+  out << "  attempt " << a.number << " " << text_of(a.end) << " worker=" << a.worker.text << " boot=" << a.boot
+      << " microbatch=" << a.microbatch << " keep=" << text_of(a.keep) << " began_at=" << a.began_at
+      << " slots";
+  for (const int slot : a.slots) out << " " << slot;
+  for (const EvalId& eval : a.evals) out << " " << eval.text;
+  out << "\n";
+}
+
+void print(std::ostream& out, const Unit& u) {
+  out << "unit " << u.id.text << " " << text_of(u.kind) << " " << text_of(u.life) << " base=" << u.base.text
+      << " model=" << to_json(u.model).dump() << " home=" << u.home.text << " checkpoint=" << u.checkpoint
+      << " microbatch=" << u.microbatch << " own=" << u.own_failures << " infra=" << u.infra_losses
+      << " kept=" << text_of(u.kept) << " outcome=" << (u.outcome ? text_of(*u.outcome) : "none") << "\n";
+  print(out, u.attempt);
+  if (u.stage) out << "  stage " << to_json(*u.stage).dump() << "\n";
+  for (const auto& [id, order] : u.evals) out << "  wants " << to_json(order).dump() << "\n";
+  for (const auto& [sweep, place] : u.wanted) out << "  wanted by " << sweep << " at " << place << "\n";
+}
+
+void print(std::ostream& out, const Worker& w) {
+  out << "worker " << w.name.text << " boot=" << w.boot << " version=" << w.version
+      << " slots=" << to_json(w.slots).dump() << (w.is_joined ? " joined" : " away") << "\n";
+  for (const UnitId& unit : w.running) out << "  runs " << unit.text << "\n";
+  for (const std::string& boot : w.past_boots) out << "  was " << boot << "\n";
+}
+
+}  // namespace
+
+std::string State::text() const {
+  std::ostringstream out;
+  out << "epoch " << epoch_ << "\n";
+  for (const auto& [number, sweep] : sweeps_) print(out, sweep);
+  for (const auto& [id, unit] : units_) print(out, unit);
+  for (const auto& [id, eval] : evals_) {
+    out << "eval " << id.text << (eval.is_finished ? " finished" : " open") << " wanted by";
+    for (const SweepNumber sweep : eval.wanted) out << " " << sweep;
+    out << "\n";
+  }
+  for (const auto& [name, worker] : workers_) print(out, worker);
+  for (const auto& [id, request] : submissions_)
+    out << "request " << id << " sweep " << request.sweep << "." << request.revision << " "
+        << request.spec_sha256 << "\n";
+  for (const auto& [priority, number] : queue_) out << "queue " << priority << " sweep " << number << "\n";
+  return out.str();
+}
+
+std::string State::digest() const {
+  return sha256_hex(text());
+}
+
+}  // namespace ranktide
