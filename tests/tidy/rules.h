@@ -1,0 +1,47 @@
+#pragma once
+// The house rules that a machine can check, each a pure function of the files. Not style (clang-format) and not
+// lengths: those are printed, never judged. Any thread.
+
+#include <string>
+#include <vector>
+
+#include "tests/tidy/source_file.h"
+
+namespace ranktide::tidy {
+
+struct Violation {
+  std::string path;
+  int line = 0;
+  std::string what;
+};
+std::string to_string(const Violation&);
+
+// Who may include whom, and which folder owns which library: the two tables in rules.cpp.
+std::vector<Violation> check_includes(const SourceFile&);
+
+// The cores (coordinator/core, worker/agent) have no clock, chance, environment, hash order or threads.
+std::vector<Violation> check_core_is_pure(const SourceFile&);
+
+// A catch (...) ends the process or passes the exception on.
+std::vector<Violation> check_catch_all(const SourceFile&);
+
+// Work that is left over has an issue: TODO(#12).
+std::vector<Violation> check_todo(const SourceFile&);
+
+// Headers: #pragma once, then a comment that says what this is; no `using namespace`.
+std::vector<Violation> check_header(const SourceFile&);
+
+// CHECK belongs to c10; ours is RT_CHECK.
+std::vector<Violation> check_bare_check(const SourceFile&);
+
+// No path of one person's machine.
+std::vector<Violation> check_machine_paths(const SourceFile&);
+
+// Every .cpp of a library is included by a test: by its own header or the header of its family (store.h for
+// store_sql.cpp), or it stands in the list of edges in rules.cpp, with what tests it instead.
+std::vector<Violation> check_has_test(const std::vector<SourceFile>&);
+
+// All of the above.
+std::vector<Violation> check_tree(const std::vector<SourceFile>&);
+
+}  // namespace ranktide::tidy

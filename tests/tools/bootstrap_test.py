@@ -1,0 +1,188 @@
+"""What ./bootstrap promises before and around the long steps. Runs its functions with stand-ins for the system's
+programs; installs nothing, builds nothing, and writes only to temporary folders."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ["bootstrap", "tools/bootstrap_steps.sh", ".ci/run"]
+
+
+class Checkout(unittest.TestCase):
+    """A copy of the scripts in a folder of its own, and stand-ins that come first in PATH."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name) / "tree"
+        self.stand_ins = Path(folder.name) / "stand-ins"
+        self.stand_ins.mkdir()
+        shutil.copytree(ROOT / "tools", self.root / "tools")
+        shutil.copy(ROOT / "bootstrap", self.root)
+
+    def stand_in(self, name, body):
+        path = self.stand_ins / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+
+    def run_in_tree(self, *command, **environment):
+        inherited = {key: value for key, value in os.environ.items() if key not in ("RANKTIDE_TORCH", "LIBTORCH_ROOT")}
+        path = f"{self.stand_ins}:{os.environ['PATH']}"
+        return subprocess.run(command, cwd=self.root, env={**inherited, "PATH": path, **environment},
+                              capture_output=True, text=True, timeout=60, check=False)
+
+    def bootstrap(self, *arguments, **environment):
+        return self.run_in_tree("./bootstrap", *arguments, **environment)
+
+    def steps(self, script, **environment):
+        """Runs `script` with the functions of bootstrap_steps.sh, as bootstrap does."""
+        setup = ("set -euo pipefail; root=$PWD; start_folder=$PWD; logs=$root/build/bootstrap; mkdir -p $logs; "
+                 "env_python=$root/.env/bin/python; step='testing the step'; source tools/bootstrap_steps.sh\n")
+        return self.run_in_tree("bash", "-c", setup + script, **environment)
+
+
+class Commands(Checkout):
+    def test_help_names_the_two_commands(self):
+        done = self.bootstrap("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("./bootstrap run [FILE]", done.stdout)
+        self.assertIn("./bootstrap test", done.stdout)
+
+    def test_an_unknown_command_is_a_usage_error(self):
+        done = self.bootstrap("tset")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown command tset", done.stderr)
+
+    def test_a_missing_sweep_file_is_named_before_anything_is_installed(self):
+        done = self.bootstrap("run", "absent.yaml")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"there is no sweep file {self.root}/absent.yaml", done.stderr)
+        self.assertFalse((self.root / ".env").exists())
+
+    def test_the_scripts_pass_shellcheck(self):
+        if shutil.which("shellcheck") is None:
+            self.skipTest("needs shellcheck")
+        done = subprocess.run(["shellcheck", "-x", *SCRIPTS], cwd=ROOT, capture_output=True, text=True, check=False)
+        self.assertEqual(done.stdout, "")
+
+    def test_the_check_of_every_change_is_the_command_that_the_readme_names(self):
+        self.assertTrue((ROOT / ".ci" / "run").read_text().rstrip().endswith('/../bootstrap" test'))
+
+
+class Packages(Checkout):
+    INSTALL = "install_packages tools/debian-packages.txt"
+
+    def test_nothing_is_asked_for_when_all_are_there(self):
+        names = self.steps("names_in tools/debian-packages.txt").stdout.split()
+        self.stand_in("dpkg-query", "\n".join(f"echo '{name} ii '" for name in names))
+        self.stand_in("apt-get", "echo must not be called >&2; exit 1")
+        done = self.steps(self.INSTALL)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_packages_that_dpkg_never_heard_of_are_installed(self):
+        self.stand_in("dpkg-query", "echo 'python3 ii '; exit 1")
+        self.stand_in("id", "echo 0")
+        self.stand_in("apt-get", f'echo "$@" >>{self.root}/calls')
+        done = self.steps(self.INSTALL)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        calls = (self.root / "calls").read_text()
+        self.assertRegex(calls, r"update\n")
+        self.assertRegex(calls, r"install --no-install-recommends ca-certificates .*zlib1g-dev")
+        self.assertNotRegex(calls, r"\bpython3 ")
+
+    def test_without_a_way_to_root_the_command_to_run_is_shown(self):
+        self.stand_in("dpkg-query", "exit 1")
+        self.stand_in("id", "echo 1000")
+        self.stand_in("sudo", "exit 1")
+        done = self.steps(self.INSTALL)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("As root, run:  apt-get install --no-install-recommends ca-certificates", done.stderr)
+
+    def test_without_a_network_the_remedy_is_said(self):
+        self.stand_in("dpkg-query", "exit 1")
+        self.stand_in("id", "echo 0")
+        self.stand_in("apt-get", "echo 'Err: could not resolve'; exit 100")
+        done = self.steps(self.INSTALL)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("could not resolve", done.stderr)
+        self.assertIn("Is there a network", done.stderr)
+
+
+class Steps(Checkout):
+    def test_a_stamp_follows_the_content_of_its_inputs(self):
+        done = self.steps("""
+            echo one >input; mark_done s.stamp "$(hash_of input absent)"
+            is_done s.stamp "$(hash_of input absent)" && echo same
+            echo two >input; is_done s.stamp "$(hash_of input absent)" || echo changed""")
+        self.assertEqual(done.stdout.split(), ["same", "changed"])
+
+    def test_a_failed_step_shows_its_log_and_is_not_marked_done(self):
+        self.stand_in("failing", "echo the cause; exit 3")
+        done = self.steps("logged name 'What to do.' failing; mark_done s.stamp x")
+        self.assertEqual(done.returncode, 1)
+        for part in ("the cause", "failed while testing the step", "What to do."):
+            self.assertIn(part, done.stderr)
+        self.assertFalse((self.root / "s.stamp").exists())
+
+    def test_a_full_disk_is_told_from_other_failures(self):
+        self.stand_in("failing", "echo 'write error: No space left on device'; exit 1")
+        self.assertIn("The disk is full", self.steps("logged name 'Something else.' failing").stderr)
+
+    def test_too_little_space_is_said_beforehand(self):
+        done = self.steps("check_space 999999999")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"only \d+ MB are free under .*; this step needs about 999999999 MB")
+
+    def test_compile_jobs_can_be_set_and_are_never_zero(self):
+        self.assertEqual(self.steps("compile_jobs", RANKTIDE_JOBS="7").stdout, "7")
+        self.assertGreater(int(self.steps("compile_jobs").stdout), 0)
+
+
+class Torch(Checkout):
+    def test_the_pinned_wheel_is_the_default(self):
+        self.assertEqual(self.steps("choose_torch; echo $torch_spec").stdout, "torch==2.13.0\n")
+
+    def test_a_wheel_of_ones_own_takes_its_place(self):
+        wheel = self.root / "torch-own.whl"
+        wheel.touch()
+        self.assertEqual(self.steps("choose_torch; echo $torch_spec", RANKTIDE_TORCH="torch-own.whl").stdout, f"{wheel}\n")
+
+    def test_a_folder_of_ones_own_needs_no_wheel(self):
+        for name in ("include/ATen/core/Tensor.h", "lib/libtorch_cpu.so"):
+            path = self.root / "libtorch" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        for variable in ("RANKTIDE_TORCH", "LIBTORCH_ROOT"):
+            done = self.steps('choose_torch; echo "$LIBTORCH_ROOT[$torch_spec]"', **{variable: "libtorch"})
+            self.assertEqual(done.stdout, f"{self.root}/libtorch[]\n", variable)
+
+    def test_a_folder_that_is_no_libtorch_is_refused(self):
+        done = self.steps("choose_torch", LIBTORCH_ROOT=str(self.root))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is no LibTorch: include/ATen/core/Tensor.h", done.stderr)
+
+    def test_a_path_that_is_not_there_is_refused(self):
+        done = self.steps("choose_torch", RANKTIDE_TORCH="absent.whl")
+        self.assertIn("absent.whl is neither a wheel nor a folder", done.stderr)
+
+    def test_the_size_of_what_will_be_fetched_is_printed(self):
+        wheel = self.root / "torch-2.13.0+cpu.whl"
+        with open(wheel, "wb") as file:
+            file.truncate(192_000_000)
+        urls = [wheel.as_uri(), "https://localhost:1/small.whl"]
+        (self.root / "plan.json").write_text(
+            json.dumps({"install": [{"download_info": {"url": url}} for url in urls]}))
+        done = self.run_in_tree(sys.executable, "tools/download_sizes.py", "plan.json")
+        self.assertEqual(done.stdout, "  torch-2.13.0+cpu.whl  192 MB\n  small.whl  size unknown\n"
+                                      "  in all 192 MB in 2 packages, 1 of unknown size\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
