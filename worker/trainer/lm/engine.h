@@ -11,7 +11,8 @@ inline constexpr int kNumericsVersion = 1;
 
 struct Engine {
   int threads = 1;
-  std::string isa;  // instruction set LibTorch picked, as it names it
+  std::string isa;       // instruction set LibTorch picked, as it names it
+  std::string libtorch;  // version this was compiled for
   int numerics_version = kNumericsVersion;
 };
 

@@ -1,0 +1,36 @@
+#pragma once
+// Dropout without a generator: a mask is a pure function of (seed, step, layer, place, token of the step, column), so
+// micro-batches, packing and resumes draw the same masks, and the backward pass computes them again instead of saving.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "common/vocabulary/ids.h"
+
+namespace ranktide {
+
+// What a training forward knows about chance; evaluation has none.
+struct Chance {
+  uint64_t seed = 0;
+  Step step = 0;
+  int64_t first_token = 0;  // of this micro-batch within its step
+  double lora_dropout = 0;
+  double attention_dropout = 0;
+};
+
+// Places of a layer: 0-6 are the adapters in the order of kLinears. Values are permanent: results depend on them.
+inline constexpr int kAttentionPlace = 7;
+
+struct DropoutKey {
+  uint64_t key = 0;
+  double rate = 0;          // 0: nothing is dropped
+  int64_t first_row = 0;
+};
+
+DropoutKey dropout_key(const Chance& chance, size_t layer, int place, double rate, int64_t first_row);
+
+// Returns: (rows, cols) of 0 or 1 / (1 - rate).
+at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::ScalarType dtype);
+
+}  // namespace ranktide

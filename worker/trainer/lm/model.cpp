@@ -1,0 +1,98 @@
+#include "worker/trainer/lm/model.h"
+
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
+#include "worker/trainer/lm/lora.h"
+#include "worker/trainer/lm/loss.h"
+#include "worker/trainer/lm/model_folder.h"
+#include "worker/trainer/lm/tensor_bytes.h"
+#include "worker/trainer/lm/transformer.h"
+#include "worker/trainer/lm/weights.h"
+
+namespace ranktide {
+
+Model::Model(std::shared_ptr<const Base> base, std::unique_ptr<ModelTensors> tensors)
+    : base_(std::move(base)), tensors_(std::move(tensors)) {}
+Model::Model(Model&&) noexcept = default;
+Model& Model::operator=(Model&&) noexcept = default;
+Model::~Model() = default;
+
+Model Model::untouched(std::shared_ptr<const Base> base) {
+  auto tensors = std::make_unique<ModelTensors>();
+  tensors->network = base->tensors().network;
+  return {std::move(base), std::move(tensors)};
+}
+
+Model Model::with_lora(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed) {
+  Model model = untouched(std::move(base));
+  model.tensors_->seed = seed;
+  add_adapters(*model.tensors_, lora, model.shape(), model.base().dtype());
+  init_adapters(*model.tensors_, seed);
+  return model;
+}
+
+Model Model::full(std::shared_ptr<const Base> base, uint64_t seed) {
+  auto tensors = std::make_unique<ModelTensors>();
+  tensors->seed = seed;
+  allocate_parameters(*tensors, weight_slots(tensors->network, base->shape()), base->dtype());
+  load_parameters(*tensors, base->folder());
+  refresh_products(*tensors);
+  tie(tensors->network, base->shape());
+  return {std::move(base), std::move(tensors)};
+}
+
+Model Model::with_adapter(std::shared_ptr<const Base> base, const std::filesystem::path& adapter_folder) {
+  Model model = untouched(std::move(base));
+  add_adapters(*model.tensors_, read_adapter_config(adapter_folder), model.shape(), model.base().dtype());
+  read_adapter_weights(*model.tensors_, adapter_folder);
+  return model;
+}
+
+Model Model::for_trial(std::shared_ptr<const Base> base, const TrialSettings& settings) {
+  if (settings.method == Method::full) return full(std::move(base), settings.seed);
+  RT_CHECK(settings.lora.has_value());
+  return with_lora(std::move(base), *settings.lora, settings.seed);
+}
+
+std::vector<float> Model::logits(std::span<const int32_t> tokens) const {
+  RT_CHECK(!tokens.empty());
+  const c10::NoGradGuard no_grad;
+  const std::array<int32_t, 1> ends{static_cast<int32_t>(tokens.size())};
+  const Network& network = tensors_->network;
+  std::vector<int32_t> rows(tokens.size());
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);
+  const at::Tensor stream = residual_stream(network, shape(), base_->dtype(), {tokens, ends}, std::nullopt);
+  const at::Tensor x = normed_rows(network, shape(), base_->dtype(), stream, indices(rows));
+  const at::Tensor out = head_logits(network.head, x).contiguous();  // (T, V)
+  return {out.const_data_ptr<float>(), out.const_data_ptr<float>() + out.numel()};
+}
+
+void Model::merge() {
+  if (tensors_->lora) merge_adapters(*tensors_);
+}
+
+void Model::save(const std::filesystem::path& folder) const {
+  std::error_code failed;
+  std::filesystem::create_directories(folder, failed);
+  if (failed) throw ModelError(folder.string() + ": cannot be made: " + failed.message());
+  if (tensors_->lora) write_adapter(*tensors_, base_->folder(), folder);
+  else write_model_folder(tensors_->network, *base_, folder);
+}
+
+std::string Model::weights_sha256() const {
+  Sha256 all;
+  for (const Parameter& p : tensors_->parameters) {
+    const auto bytes = view_of(p.value).bytes;
+    all.update(p.name);
+    all.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  return all.hex();
+}
+
+}  // namespace ranktide

@@ -1,0 +1,48 @@
+#pragma once
+// What a model trains, as flat buffers: one fp32 run of values, one of gradients and, in bf16, one of product copies.
+// Every parameter is a view into them, so clipping, the optimizer and the copy are one pass each, and a gradient that
+// autograd makes lands in the flat buffer by itself. Engine-internal: this header shows LibTorch.
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/vocabulary/trial.h"
+#include "worker/trainer/lm/network.h"
+
+namespace ranktide {
+
+// One tensor to train: its name in files and where the network wants it.
+struct ParameterSlot {
+  std::string name;
+  std::vector<int64_t> sizes;
+  bool decays = true;               // weight decay applies: everything but norms and biases, as the field does
+  at::Tensor* product = nullptr;    // nullptr: products use the fp32 master (norms)
+  at::Tensor* master = nullptr;
+};
+
+struct Parameter {
+  std::string name;
+  at::Tensor value;  // fp32, an autograd leaf, a view into values
+  int64_t offset = 0;  // into the flat buffers
+};
+
+struct ModelTensors {
+  Network network;
+  std::vector<Parameter> parameters;  // empty: nothing trains
+  at::Tensor values, grads;           // fp32, flat
+  at::Tensor products;                // product dtype, flat; undefined in fp32 and when nothing trains
+  int64_t decayed = 0;                // the first so many elements decay, the others do not
+  std::optional<LoraSettings> lora;   // set while an adapter is applied
+  uint64_t seed = 0;
+};
+
+// Makes the flat buffers, zero, and points the network into them. Requires: called once.
+void allocate_parameters(ModelTensors& tensors, std::vector<ParameterSlot> slots, Dtype dtype);
+
+// Copies the values into the product dtype. Called after every change of values.
+void refresh_products(ModelTensors& tensors);
+
+}  // namespace ranktide

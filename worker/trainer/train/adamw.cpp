@@ -1,0 +1,49 @@
+#include "worker/trainer/train/adamw.h"
+
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
+
+namespace ranktide {
+namespace {
+
+// Elements [from, to) of the flat buffers share one decay.
+void update_range(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, double decay, Step step, int64_t from,
+                  int64_t to) {
+  if (from == to) return;
+  std::vector<at::Tensor> p{t.values.slice(0, from, to)}, g{t.grads.slice(0, from, to)};
+  std::vector<at::Tensor> m{moments.first.slice(0, from, to)}, v{moments.second.slice(0, from, to)};
+  std::vector<at::Tensor> steps{at::full({}, static_cast<double>(step), at::kFloat)};
+  at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay, s.eps, /*amsgrad=*/false,
+                    /*maximize=*/false);
+}
+
+}  // namespace
+
+Moments zero_moments(const ModelTensors& tensors) {
+  return {.first = at::zeros_like(tensors.values), .second = at::zeros_like(tensors.values)};
+}
+
+double gradient_norm(const ModelTensors& tensors) {
+  return at::linalg_vector_norm(tensors.grads, 2, std::nullopt, false, at::kDouble).item<double>();
+}
+
+void clip_gradients(ModelTensors& tensors, double norm, double clip) {
+  if (clip > 0 && norm > clip) tensors.grads.mul_(clip / (norm + 1e-6));  // the field's epsilon, for equal curves
+}
+
+void adamw_step(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, Step step) {
+  const c10::NoGradGuard no_grad;
+  double decay = s.weight_decay;
+  if (s.decay_rule == DecayRule::per_step && decay > 0) {
+    t.values.slice(0, 0, t.decayed).mul_(1 - decay);
+    decay = 0;
+  }
+  update_range(t, moments, s, lr, decay, step, 0, t.decayed);
+  update_range(t, moments, s, lr, 0, step, t.decayed, t.values.numel());
+  refresh_products(t);
+}
+
+}  // namespace ranktide

@@ -1,0 +1,154 @@
+#include "worker/trainer/train/checkpoint.h"
+
+#include <c10/core/GradMode.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "common/model/safetensors.h"
+#include "common/vocabulary/sha256.h"
+#include "worker/trainer/lm/tensor_bytes.h"
+#include "worker/trainer/train/trainer.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kStateName = "state.safetensors";
+
+[[noreturn]] void failed(const fs::path& path, const std::string& doing, const std::string& why) {
+  throw TrainError(path.string() + ": cannot be " + doing + ": " + why);
+}
+
+void sync(const fs::path& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) failed(path, "opened to sync it", std::strerror(errno));
+  const int result = fsync(fd);
+  const int error = errno;
+  close(fd);
+  if (result != 0) failed(path, "synced", std::strerror(error));
+}
+
+// Returns: the number a folder is named by; nullopt for temporary and foreign names.
+std::optional<int64_t> number_of(const fs::path& folder) {
+  const std::string name = folder.filename().string();
+  int64_t n = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), n);
+  if (error != std::errc{} || end != name.data() + name.size()) return std::nullopt;
+  return n;
+}
+
+// Returns: the folders in `parent` that are named by a number, highest first.
+std::vector<fs::path> numbered_folders(const fs::path& parent) {
+  std::vector<fs::path> folders;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(parent, absent))
+    if (entry.is_directory() && number_of(entry.path())) folders.push_back(entry.path());
+  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
+  return folders;
+}
+
+// Every parameter and its two moments, by name.
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;  // a view into the flat buffers
+};
+std::vector<NamedTensor> state_tensors(const ModelTensors& tensors, const Moments& moments) {
+  std::vector<NamedTensor> state;
+  for (const Parameter& p : tensors.parameters) {
+    const int64_t n = p.value.numel();
+    state.push_back({"value." + p.name, tensors.values.narrow(0, p.offset, n).view(p.value.sizes())});
+    state.push_back({"first." + p.name, moments.first.narrow(0, p.offset, n).view(p.value.sizes())});
+    state.push_back({"second." + p.name, moments.second.narrow(0, p.offset, n).view(p.value.sizes())});
+  }
+  return state;
+}
+
+// Checkpoints that died half written, and those beyond the newest few.
+void remove_old(const fs::path& attempt_folder) {
+  std::error_code ignored;  // what cannot be removed today is tried again after the next checkpoint
+  for (const auto& entry : fs::directory_iterator(attempt_folder, ignored))
+    if (!number_of(entry.path())) fs::remove_all(entry.path(), ignored);
+  const auto folders = numbered_folders(attempt_folder);
+  for (size_t i = kCheckpointsKept; i < folders.size(); ++i) fs::remove_all(folders[i], ignored);
+}
+
+fs::path make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) failed(folder, "made", error.message());
+  return folder;
+}
+
+}  // namespace
+
+void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const ModelTensors& tensors, const Moments& moments) {
+  const fs::path attempt_folder = checkpoints / manifest.stage.text / std::to_string(manifest.attempt);
+  const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
+  const fs::path folder = make_folder(attempt_folder / ("writing-" + std::to_string(manifest.step)));
+
+  const auto state = state_tensors(tensors, moments);
+  std::map<std::string, TensorView> views;
+  for (const NamedTensor& named : state) views.emplace(named.name, view_of(named.tensor));
+  try {
+    write_safetensors(folder / kStateName, views);
+  } catch (const ModelError& e) {
+    throw TrainError(e.what());
+  }
+  manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
+  write_manifest(manifest, folder);
+  for (const char* name : {kStateName, kManifestName}) sync(folder / name);
+  sync(folder);
+
+  std::error_code error;
+  fs::remove_all(final_folder, error);  // the same step of the same attempt, from before a restart
+  fs::rename(folder, final_folder, error);
+  if (error) failed(final_folder, "put in place", error.message());
+  sync(attempt_folder);
+  remove_old(attempt_folder);
+}
+
+CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& stage, const Engine& engine) {
+  std::vector<fs::path> candidates;
+  for (const auto& attempt : numbered_folders(checkpoints / stage.text))
+    for (const auto& folder : numbered_folders(attempt)) candidates.push_back(folder);
+  std::stable_sort(candidates.begin(), candidates.end(),
+                   [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
+  CheckpointSearch search;
+  for (const auto& folder : candidates) {
+    std::string why;
+    try {
+      Manifest manifest = read_manifest(folder);
+      why = refusal(manifest, stage, engine);
+      if (why.empty()) {
+        search.newest = {.manifest = std::move(manifest), .folder = folder};
+        return search;
+      }
+    } catch (const std::runtime_error& e) {
+      why = e.what();
+    }
+    search.skipped.push_back("checkpoint " + folder.string() + " is skipped: " + why);
+  }
+  return search;
+}
+
+void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments) {
+  const c10::NoGradGuard no_grad;
+  const SafetensorsFile file(found.folder / kStateName);
+  const auto state = state_tensors(tensors, moments);
+  if (file.tensors().size() != state.size())
+    throw ModelError(found.folder.string() + ": holds other parameters than the trial trains");
+  for (const NamedTensor& named : state) {
+    const auto stored = file.tensors().find(named.name);
+    if (stored == file.tensors().end()) throw ModelError(found.folder.string() + ": lacks \"" + named.name + "\"");
+    at::Tensor(named.tensor).copy_(read_tensor(named.name, stored->second, named.tensor.sizes().vec(), at::kFloat));
+  }
+  refresh_products(tensors);
+}
+
+}  // namespace ranktide

@@ -1,0 +1,45 @@
+#pragma once
+// manifest.json of a checkpoint: what it belongs to, what made it, and the hash of every file beside it. No tensors.
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "common/vocabulary/trial.h"
+#include "worker/trainer/lm/engine.h"
+
+namespace ranktide {
+
+inline constexpr int kCheckpointFormat = 1;
+inline constexpr const char* kManifestName = "manifest.json";
+
+struct Manifest {
+  int format = kCheckpointFormat;
+  StageId stage;
+  Attempt attempt = 0;
+  Step step = 0;           // steps done; data order, dropout and schedule are functions of it
+  int64_t tokens = 0;      // the data cursor in tokens: real tokens trained on since step 0
+  double seconds = 0;      // training time so far, over all attempts that led here
+  uint64_t seed = 0;       // key of every random draw
+  int threads = 0;         // what bit-equality depends on
+  std::string isa;
+  int numerics_version = 0;
+  std::string libtorch;
+  std::map<std::string, std::string> files;  // name -> SHA-256
+};
+template <class Ar> void fields(Ar& ar, Manifest& m) {
+  ar("format", m.format)("stage", m.stage)("attempt", m.attempt)("step", m.step)("tokens", m.tokens);
+  ar("seconds", m.seconds)("seed", m.seed)("threads", m.threads)("isa", m.isa);
+  ar("numerics_version", m.numerics_version)("libtorch", m.libtorch)("files", m.files);
+}
+
+// Throws: TrainError when it cannot be written.
+void write_manifest(const Manifest& manifest, const std::filesystem::path& folder);
+
+// Reads the manifest and checks every file's hash. Throws: TrainError saying what is wrong.
+Manifest read_manifest(const std::filesystem::path& folder);
+
+// Returns: why this engine must not resume from it, empty when it may.
+std::string refusal(const Manifest& manifest, const StageId& stage, const Engine& engine);
+
+}  // namespace ranktide
