@@ -1,0 +1,309 @@
+#include "worker/agent/agent.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/seeded_bug.h"
+#include "worker/agent/outbox.h"
+#include "worker/agent/runner.h"
+
+namespace ranktide {
+namespace {
+
+constexpr size_t kPointsPerReport = 2'000;  // keeps a Report's body well under kBodyBytesMax
+constexpr size_t kEvalsPerReport = 1'000;
+constexpr size_t kLogTailBytesMax = 64 << 10;
+constexpr size_t kMessageBytesMax = 4 << 10;
+
+// Trainers are resumed when a quarter of the spool is free again, so that they do not stutter at its limit.
+int64_t resume_below(int64_t spool_bytes_max) {
+  return spool_bytes_max / 4 * 3;
+}
+
+template <class T>
+std::vector<T> take_front(std::vector<T>& items, size_t most) {
+  const auto n = static_cast<std::ptrdiff_t>(std::min(items.size(), most));
+  std::vector<T> out(items.begin(), items.begin() + n);
+  items.erase(items.begin(), items.begin() + n);
+  return out;
+}
+
+// Returns: the same findings in pieces that fit a message each. The checkpoint comes last: whoever resumes from
+// it must find what was said before it.
+std::vector<Findings> in_pieces(Findings all) {
+  std::vector<Findings> out;
+  do {
+    out.push_back({.points = take_front(all.points, kPointsPerReport),
+                   .evals = take_front(all.evals, kEvalsPerReport),
+                   .checkpoint = std::nullopt});
+  } while (!all.points.empty() || !all.evals.empty());
+  out.back().checkpoint = all.checkpoint;
+  return out;
+}
+
+Outcome trimmed(Outcome outcome) {
+  if (outcome.log_tail.size() > kLogTailBytesMax)
+    outcome.log_tail.erase(0, outcome.log_tail.size() - kLogTailBytesMax);
+  if (outcome.message.size() > kMessageBytesMax) outcome.message.resize(kMessageBytesMax);
+  return outcome;
+}
+
+}  // namespace
+
+// ---- what one process life knows
+
+struct Agent::Life {
+  Life(AgentConfig c, Instant start) : config(std::move(c)), now(start), outbox(config) {
+    for (const Slot& slot : config.slots) runners.emplace(slot.index, Runner(slot.index, config));
+  }
+
+  void on(const SpoolLoaded& loaded);
+  void on(const Connected&);
+  void on(const Disconnected&);
+  void on(const FromCoordinator& in);
+  void on(const FromTrainer& in);
+  void on(const TrainerDied& death);
+  void on(const DrainRequested&);
+  void on(const AgentWake&);
+
+  void hear(const Welcome& m);
+  void hear(const Grant& m);
+  void hear(const Stop& m);
+  void hear(const Ack& m) { outbox.ack(m.lease, m.seq, now, *out); }
+  void hear(const Nack& m) { outbox.nack(m.lease, m.expected, now, *out); }
+  void hear(const Fenced& m) { forget(m.lease); }
+  void hear(const Resume& m) { outbox.resume(m.lease, m.from_seq, now, *out); }
+  void hear(const Abandon& m) { forget(m.lease); }
+  void hear(const Heard&) {}  // having heard it is all there is to it
+  void hear(const AskHello& m);
+
+  void say_hello();
+  void beat();
+  void say_drain();
+  void keep(const std::vector<Said>& said);
+  void give_back(const Lease& lease);
+  void forget(const Lease& lease);
+  void mind_the_spool_limit();
+  void finish_step();
+
+  AgentConfig config;
+  Instant now;
+  AgentEffects* out = nullptr;  // of the step in progress
+  Outbox outbox;
+  std::map<int, Runner> runners;      // by slot
+  std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
+
+  uint64_t epoch = 0;
+  bool is_loaded = false;
+  bool is_connected = false;
+  bool is_welcomed = false;  // the coordinator answered our newest Hello; only then reports are sent
+  bool is_draining = false;
+  bool said_drain = false;  // since nothing is held any more
+  bool is_paused = false;
+  Duration heartbeat{10'000};
+  Duration silence_max{120'000};  // a lease: after it the coordinator may think us gone
+  Instant heard;
+  Instant hello_at;
+  Instant beat_at;
+};
+
+// ---- connection
+
+void Agent::Life::on(const SpoolLoaded& loaded) {
+  RT_CHECK(!is_loaded);
+  is_loaded = true;
+  for (const SpooledAttempt& attempt : loaded.attempts) {
+    if (attempt.entries.empty())
+      out->spool.push_back(SpoolForget{attempt.lease});
+    else
+      outbox.load(attempt);
+  }
+}
+
+void Agent::Life::on(const Connected&) {
+  is_connected = true;
+  outbox.rewind_all();
+  say_hello();
+}
+
+void Agent::Life::on(const Disconnected&) {
+  is_connected = false;
+  is_welcomed = false;
+}
+
+void Agent::Life::say_hello() {
+  is_welcomed = false;
+  if (!is_connected) return;
+  hello_at = now + config.hello_again_after;
+  out->messages.push_back(
+      Hello{.boot = config.boot, .version = config.version, .slots = config.slots, .held = outbox.held()});
+}
+
+void Agent::Life::on(const FromCoordinator& in) {
+  if (in.epoch < epoch) return;  // an old coordinator that woke up, or a restored backup
+  const bool is_new_coordinator = in.epoch > epoch && is_welcomed;
+  epoch = in.epoch;
+  heard = now;
+  if (is_new_coordinator) say_hello();  // it may not know where our attempts stand
+  std::visit([this](const auto& m) { hear(m); }, in.message);
+}
+
+void Agent::Life::hear(const Welcome& m) {
+  if (m.boot != config.boot) return;
+  is_welcomed = true;
+  heartbeat = std::max(Duration{1}, Duration{m.heartbeat_ms});
+  silence_max = std::max(heartbeat, Duration{m.lease_ms});
+  beat_at = now + heartbeat;
+  if (is_draining) say_drain();
+}
+
+void Agent::Life::hear(const AskHello& m) {
+  if (!m.boot.empty() && m.boot != config.boot) return;
+  if (is_welcomed) say_hello();  // else one is under way
+}
+
+void Agent::Life::beat() {
+  beat_at = now + heartbeat;
+  Heartbeat beat{.boot = config.boot, .running = outbox.leases(), .progress = {}};
+  for (const auto& [slot, runner] : runners)
+    if (const auto progress = runner.progress()) beat.progress.push_back(*progress);
+  out->messages.push_back(std::move(beat));
+}
+
+// ---- leases
+
+void Agent::Life::hear(const Grant& m) {
+  const bool is_for_this_life = m.boot == config.boot || seeded_bug("grant_any_life");
+  const bool is_repeated = started.contains(m.lease.unit) && started.at(m.lease.unit) >= m.lease.attempt &&
+                           !seeded_bug("grant_twice");
+  const auto runner = m.slots.empty() ? runners.end() : runners.find(m.slots.front());
+  if (!is_for_this_life || is_repeated || runner == runners.end() || outbox.holds(m.lease)) return;
+  started[m.lease.unit] = m.lease.attempt;
+  outbox.open(m.lease);
+  if (is_draining)
+    give_back(m.lease);
+  else
+    runner->second.take(m, now, *out);
+}
+
+void Agent::Life::hear(const Stop& m) {
+  if (m.kind == StopKind::kill) return forget(m.lease);
+  for (auto& [slot, runner] : runners) keep(runner.stop(m.lease, now, *out));
+}
+
+void Agent::Life::give_back(const Lease& lease) {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::stopped;
+  outcome.message = "the worker is draining";
+  keep({{lease, outcome}});
+}
+
+void Agent::Life::forget(const Lease& lease) {
+  outbox.forget(lease, *out);
+  for (auto& [slot, runner] : runners) runner.forget(lease, now, *out);
+}
+
+// ---- trainers
+
+void Agent::Life::on(const FromTrainer& in) {
+  keep(runners.at(in.slot).on(in, now, *out));
+}
+
+void Agent::Life::on(const TrainerDied& death) {
+  keep(runners.at(death.slot).on(death, now, *out));
+}
+
+void Agent::Life::keep(const std::vector<Said>& said) {
+  for (const Said& s : said) {
+    if (const auto* outcome = std::get_if<Outcome>(&s.what)) {
+      outbox.append(s.lease, Done{.lease = {}, .outcome = trimmed(*outcome)}, *out);
+    } else {
+      for (Findings& piece : in_pieces(std::get<Findings>(s.what)))
+        outbox.append(s.lease, Report{.lease = {}, .findings = std::move(piece)}, *out);
+    }
+  }
+}
+
+void Agent::Life::mind_the_spool_limit() {
+  if (!is_paused && outbox.bytes() >= config.spool_bytes_max)
+    is_paused = true;
+  else if (is_paused && outbox.bytes() < resume_below(config.spool_bytes_max))
+    is_paused = false;
+  for (auto& [slot, runner] : runners) {
+    if (is_paused)
+      runner.pause(*out);
+    else
+      runner.resume(now, *out);
+  }
+}
+
+// ---- drain and time
+
+void Agent::Life::on(const DrainRequested&) {
+  if (is_draining) return;
+  is_draining = true;
+  for (auto& [slot, runner] : runners) keep(runner.stop_everything(now, *out));
+  if (is_welcomed) say_drain();
+}
+
+void Agent::Life::say_drain() {
+  said_drain = outbox.is_empty();
+  out->messages.push_back(Drain{config.boot});
+}
+
+void Agent::Life::on(const AgentWake&) {
+  for (auto& [slot, runner] : runners) runner.wake(now, *out);
+  if (is_welcomed && now - heard > silence_max) say_hello();
+  if (!is_welcomed && is_connected && hello_at <= now) say_hello();
+  if (is_welcomed && beat_at <= now) beat();
+}
+
+void Agent::Life::finish_step() {
+  mind_the_spool_limit();
+  if (!is_welcomed) return;
+  outbox.pump(now, *out);
+  if (is_draining && !said_drain && outbox.is_empty()) say_drain();
+}
+
+// ---- the outside
+
+Agent::Agent(AgentConfig config, Instant now) : life_(std::make_unique<Life>(std::move(config), now)) {}
+Agent::~Agent() = default;
+Agent::Agent(Agent&&) noexcept = default;
+
+void Agent::step(Instant now, const AgentInput& input, AgentEffects& out) {
+  RT_CHECK(now >= life_->now);
+  RT_CHECK(life_->is_loaded || std::holds_alternative<SpoolLoaded>(input));
+  life_->now = now;
+  life_->out = &out;
+  std::visit([this](const auto& in) { life_->on(in); }, input);
+  life_->finish_step();
+  life_->out = nullptr;
+}
+
+std::optional<Instant> Agent::next_deadline() const {
+  std::optional<Instant> out;
+  const auto consider = [&](std::optional<Instant> at) {
+    if (at && (!out || *at < *out)) out = at;
+  };
+  for (const auto& [slot, runner] : life_->runners) consider(runner.next_deadline());
+  if (life_->is_welcomed) {
+    consider(life_->beat_at);
+    consider(life_->heard + life_->silence_max + Duration{1});
+    consider(life_->outbox.next_resend());
+  } else if (life_->is_connected) {
+    consider(life_->hello_at);
+  }
+  return out;
+}
+
+uint64_t Agent::epoch() const {
+  return life_->epoch;
+}
+
+bool Agent::is_drained() const {
+  return life_->is_draining && life_->said_drain && life_->outbox.is_empty();
+}
+
+}  // namespace ranktide

@@ -1,0 +1,77 @@
+#pragma once
+// What the worker has said and the coordinator has not acked, per attempt: numbers entries, sends them within a
+// window, sends them again. It is the picture of the spool in memory; the disk itself is the daemon's. Not the
+// network: sending means appending to the effects. One thread; time is an argument.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "worker/agent/agent.h"
+
+namespace ranktide {
+
+class Outbox {
+ public:
+  explicit Outbox(const AgentConfig& config) : config_(config) {}
+
+  // An attempt is held from here until it was closed and everything is acked, or until it is forgotten.
+  void open(const Lease& lease);
+  // Takes over what a former life left; it is closed from the start. Requires: entries are not empty.
+  void load(const SpooledAttempt& spooled);
+  // Numbers the message (Report or Done) and spools it; a Done closes the attempt. Requires: open.
+  void append(const Lease& lease, Report report, AgentEffects& out);
+  void append(const Lease& lease, Done done, AgentEffects& out);
+
+  void ack(const Lease& lease, int64_t seq, Instant now, AgentEffects& out);
+  // The coordinator lacks `expected`. Ignored when the same was asked for a moment ago: a gap makes many such
+  // answers.
+  void nack(const Lease& lease, int64_t expected, Instant now, AgentEffects& out);
+  // Everything below from_seq is durable over there; the rest is sent again.
+  void resume(const Lease& lease, int64_t from_seq, Instant now, AgentEffects& out);
+  void forget(const Lease& lease, AgentEffects& out);
+  // The connection is new: whatever was in flight is lost.
+  void rewind_all();
+  // Sends what the window allows, and again what was not acked in time.
+  void pump(Instant now, AgentEffects& out);
+
+  bool holds(const Lease& lease) const { return streams_.contains(lease); }
+  bool is_empty() const { return streams_.empty(); }
+  // Bytes of all entries that are not acked.
+  int64_t bytes() const { return bytes_; }
+  std::vector<Lease> leases() const;
+  std::vector<Held> held() const;
+  // Returns: when pump() has something to send again.
+  std::optional<Instant> next_resend() const;
+
+ private:
+  struct Stream {  // entries acked+1 .. last
+    std::map<int64_t, std::string> entries;
+    int64_t last = 0;
+    int64_t acked = 0;
+    int64_t sent = 0;  // acked <= sent <= last
+    bool is_closed = false;
+    Step checkpoint = 0;
+    std::optional<Instant> resend_at;  // set exactly while something is in flight
+    int64_t nacked = 0;                // newest gap that was answered, and until when it is not answered again
+    Instant nacked_until;
+  };
+  struct InFlight {
+    size_t entries = 0;
+    int64_t bytes = 0;
+  };
+
+  Stream* find(const Lease& lease);
+  void spool(const Lease& lease, Stream& stream, const WorkerMessage& message, bool sync, AgentEffects& out);
+  void drop_up_to(const Lease& lease, Stream& stream, int64_t seq, AgentEffects& out);
+  void forget_if_done(const Lease& lease, AgentEffects& out);
+  InFlight in_flight() const;
+
+  AgentConfig config_;
+  std::map<Lease, Stream> streams_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace ranktide
