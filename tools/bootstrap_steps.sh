@@ -42,8 +42,10 @@ install_packages() {  # FILE...
   fi
   local wanted present missing as_root=()
   wanted=$(names_in "$@" | sort -u)
+  # dpkg-query fails when it has never heard of one of them.
   # shellcheck disable=SC2016,SC2086  # dpkg-query's own ${...}; one word per package
-  present=$(dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' $wanted 2>/dev/null | awk '$2 == "ii" {print $1}' | sort -u)
+  present=$({ dpkg-query -W -f='${Package} ${db:Status-Abbrev}\n' $wanted 2>/dev/null || true; } |
+    awk '$2 == "ii" {print $1}' | sort -u)
   missing=$(comm -23 <(printf '%s\n' "$wanted") <(printf '%s\n' "$present") | tr '\n' ' ')
   [ -n "$missing" ] || return 0
   if [ "$(id -u)" -ne 0 ]; then
@@ -190,13 +192,14 @@ build_programs() {
     check_space 1000
     logged build "The first error above is the cause." cmake --build --preset release --parallel "$(compile_jobs)"
   fi
-  place_program cli/ranktide
-  place_program worker/trainer/ranktide-trainer
+  place_program ranktide
+  place_program ranktide-trainer
 }
 
-place_program() {  # PATH under the build folder; put in place whole, also while an old one runs
-  local from=$root/build/release/$1 to=$root/bin/${1##*/}
-  [ -x "$from" ] || fail "the build did not make $from"
+place_program() {  # NAME; put in place whole, also while an old one runs
+  local from to=$root/bin/$1
+  from=$(find "$root/build/release" -type f -name "$1" -perm -u+x -print -quit)
+  [ -n "$from" ] || fail "the build did not make $1"
   if cmp -s "$from" "$to"; then return; fi
   mkdir -p "$root/bin"
   cp "$from" "$to.new"
