@@ -45,8 +45,8 @@ def ranktide(method, dtype, args):
         import sqlite3
 
         store = sqlite3.connect(f"file:{data}/ranktide.db?mode=ro", uri=True)
-        rates = [v for step, v in store.execute("SELECT step, value FROM v_metric WHERE metric = 'tokens_per_second' ORDER BY step") if step > WARM_STEPS]
-        (memory,) = store.execute("SELECT memory FROM v_trial").fetchone()
+        rates = [v for step, v in store.execute("SELECT step, value FROM v_metric WHERE name = 'tokens_per_second' ORDER BY step") if step > WARM_STEPS]
+        (memory,) = store.execute("SELECT memory_peak_bytes FROM v_trial").fetchone()
         return statistics.median(rates), memory
 
 

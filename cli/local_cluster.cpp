@@ -8,6 +8,7 @@ namespace fs = std::filesystem;
 
 LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
     : coordinator_({.data_folder = data}) {
+  http_.emplace(data);
   const fs::path keys = data / "keys";
   authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});
   worker_ = std::make_unique<WorkerService>(WorkerServiceConfig{
@@ -23,6 +24,7 @@ LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int sl
 void LocalCluster::end() {
   worker_->drain();
   worker_->wait();
+  http_.reset();
   coordinator_.stop();
 }
 

@@ -5,7 +5,9 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 
+#include "coordinator/edge/http_server.h"
 #include "coordinator/edge/serve.h"
 #include "worker/daemon/serve.h"
 
@@ -25,6 +27,7 @@ class LocalCluster {
 
  private:
   CoordinatorService coordinator_;
+  std::optional<HttpServer> http_;
   std::unique_ptr<WorkerService> worker_;
 };
 

@@ -9,10 +9,9 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "cli/results.h"
 #include "common/vocabulary/wire.h"
-#include "coordinator/edge/query_status.h"
-#include "coordinator/edge/reader.h"
-#include "worker/daemon/child_log.h"
+#include "worker/daemon/work_folder.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -25,8 +24,8 @@ struct LogOptions {
   int attempt = 0;
 };
 
-std::string full_trial_id(const Reader& reader, const std::string& prefix) {
-  const auto found = trials_with_prefix(reader, prefix);
+std::string full_trial_id(const Results& results, const std::string& prefix) {
+  const auto found = results.trials_with_prefix(prefix);
   if (found.empty()) throw CommandError(kNotFound, "no trial whose id starts with \"" + prefix + "\"; `ranktide query SWEEP --trials` lists them");
   if (found.size() > 1)
     throw CommandError(kUsage, fmt::format("\"{}\" begins {} trial ids, {} and {} among them; give more digits", prefix, found.size(),
@@ -47,19 +46,16 @@ std::deque<std::string> last_lines(const fs::path& file, int count) {
 
 int run_logs(const LogOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
-  const Reader reader(data);
-  const std::string trial = full_trial_id(reader, options.trial);
-  const auto attempts = reader.select("SELECT stage, attempt, worker, end_reason FROM v_attempt WHERE trial = ?1 ORDER BY attempt", {trial});
+  const Results results(data);
+  const std::string trial = full_trial_id(results, options.trial);
   Json out = Json::array();
-  for (const auto& row : attempts.rows) {
-    const auto attempt = static_cast<int>(std::get<int64_t>(row[1]));
-    if (options.attempt > 0 && options.attempt != attempt) continue;
-    const fs::path file = log_file(data, Lease{UnitId{std::get<std::string>(row[0])}, attempt});
-    const std::string* worker = std::get_if<std::string>(&row[2]);
+  for (const TrialAttempt& attempt : results.attempts_of(trial)) {
+    if (options.attempt > 0 && options.attempt != attempt.lease.attempt) continue;
+    const fs::path file = WorkFolder::logs_of(data) / attempt.lease.unit.text / fmt::format("{}.log", attempt.lease.attempt);
     const auto lines = last_lines(file, options.tail);
-    out.push_back({{"trial", trial}, {"attempt", attempt}, {"file", file.string()}, {"lines", lines}});
+    out.push_back({{"trial", trial}, {"attempt", attempt.lease.attempt}, {"file", file.string()}, {"lines", lines}});
     if (globals.json) continue;
-    for (const std::string& line : lines) std::cout << fmt::format("[{} attempt {}] {}\n", worker ? *worker : "?", attempt, line);
+    for (const std::string& line : lines) std::cout << fmt::format("[{} attempt {}] {}\n", attempt.worker, attempt.lease.attempt, line);
   }
   if (globals.json) std::cout << out.dump(2) << "\n";
   return kOk;

@@ -5,7 +5,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
-#include "coordinator/edge/query.h"
+#include "cli/results.h"
 
 namespace ranktide::cli {
 namespace {
@@ -20,8 +20,7 @@ int run_query(const QueryOptions& options, const GlobalOptions& globals) {
   QueryRequest request = options.request;
   if (options.trials) request.rows = QueryRows::trials;
   const std::string format = globals.json ? "json" : options.format;
-  const Reader reader(data_folder(globals.data_dir));
-  std::cout << print(query(reader, request), *frame_format(format));
+  std::cout << Results(data_folder(globals.data_dir)).query(request, format);
   return kOk;
 }
 

@@ -7,38 +7,23 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "cli/results.h"
 #include "cli/terminal.h"
-#include "common/vocabulary/wire.h"
-#include "coordinator/edge/query_status.h"
 
 namespace ranktide::cli {
 namespace {
 
-int64_t count_of(const SweepStatus& s, const std::string& state) {
-  const auto found = s.trials.find(state);
-  return found == s.trials.end() ? 0 : found->second;
-}
-
-std::optional<double> seconds_left(const SweepStatus& s) {
-  if (!s.seconds_per_step || s.slots_at_work == 0) return std::nullopt;
-  return static_cast<double>(s.steps_left) * *s.seconds_per_step / static_cast<double>(s.slots_at_work);
-}
-
 Json status_json(const SweepStatus& s) {
-  Json running = Json::array();
-  for (const RunningTrial& t : s.running)
-    running.push_back({{"trial", t.trial}, {"attempt", t.attempt}, {"worker", t.worker}, {"slots", t.slots},
-                       {"step", t.step}, {"steps", t.steps}, {"settings", t.settings}});
+  Json out = to_json(s);
   const auto left = seconds_left(s);
-  return {{"sweep", s.name}, {"revision", s.revision}, {"state", s.state}, {"trials", s.trials},
-          {"trials_total", s.trials_total}, {"evals_missing", s.evals_missing}, {"running", running},
-          {"seconds_left", left ? Json(*left) : Json(nullptr)}};
+  out["seconds_left"] = left ? Json(*left) : Json(nullptr);
+  return out;
 }
 
 void print_status(const SweepStatus& s) {
-  const int64_t done = count_of(s, "completed") + count_of(s, "diverged");
+  const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
   std::cout << fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done, s.trials_total,
-                           count_of(s, "running"), count_of(s, "diverged"), count_of(s, "failed"));
+                           trials_in(s, "running"), trials_in(s, "diverged"), trials_in(s, "failed"));
   if (s.revision > 1) std::cout << fmt::format("  revision {}", s.revision);
   if (const auto left = seconds_left(s)) std::cout << "  ETA " << duration_text(*left);
   std::cout << "\n";
@@ -48,15 +33,7 @@ void print_status(const SweepStatus& s) {
 }
 
 int run_status(const std::string& sweep, const GlobalOptions& globals) {
-  const Reader reader(data_folder(globals.data_dir));
-  std::vector<SweepStatus> found;
-  if (sweep.empty()) {
-    found = all_sweep_status(reader);
-  } else {
-    auto one = sweep_status(reader, sweep);
-    if (!one) throw CommandError(kNotFound, "no sweep named \"" + sweep + "\"; `ranktide status` lists them");
-    found.push_back(*one);
-  }
+  const auto found = Results(data_folder(globals.data_dir)).sweeps(sweep);
   if (globals.json) {
     Json out = Json::array();
     for (const SweepStatus& s : found) out.push_back(status_json(s));

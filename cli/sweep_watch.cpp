@@ -23,21 +23,11 @@ std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
   return labels;
 }
 
-int64_t count_of(const SweepStatus& status, const char* state) {
-  const auto found = status.trials.find(state);
-  return found == status.trials.end() ? 0 : found->second;
-}
-
-std::optional<double> seconds_left(const SweepStatus& status) {
-  if (!status.seconds_per_step || status.slots_at_work == 0) return std::nullopt;
-  return static_cast<double>(status.steps_left) * *status.seconds_per_step / static_cast<double>(status.slots_at_work);
-}
-
 }  // namespace
 
 int64_t failed_trials(const Reader& reader, const std::string& sweep) {
   const auto status = sweep_status(reader, sweep);
-  return status ? count_of(*status, "failed") : 0;
+  return status ? trials_in(*status, "failed") : 0;
 }
 
 SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals)
@@ -62,9 +52,9 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
   frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   if (!status) return frame;  // the submission is not committed yet
   frame.total = status->trials_total;
-  frame.diverged = count_of(*status, "diverged");
-  frame.done = count_of(*status, "completed") + frame.diverged;
-  frame.failed = count_of(*status, "failed") + count_of(*status, "cancelled");
+  frame.diverged = trials_in(*status, "diverged");
+  frame.done = trials_in(*status, "completed") + frame.diverged;
+  frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
   frame.left_seconds = seconds_left(*status);
   for (const Progress& p : live.progress) {
     const auto label = labels_.find(p.lease.unit.text);

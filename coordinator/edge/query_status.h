@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/vocabulary/wire.h"
 #include "coordinator/edge/reader.h"
 
 namespace ranktide {
@@ -22,6 +23,10 @@ struct RunningTrial {
   int64_t steps = 0;
   std::string settings;  // "math lora r4 attn lr 0.0005 seed 0"
 };
+template <class Ar> void fields(Ar& ar, RunningTrial& t) {
+  ar("trial", t.trial)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)("started_ms", t.started_ms);
+  ar("step", t.step)("steps", t.steps)("settings", t.settings);
+}
 
 struct SweepStatus {
   std::string name;
@@ -37,6 +42,16 @@ struct SweepStatus {
   std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
 };
+template <class Ar> void fields(Ar& ar, SweepStatus& s) {
+  ar("sweep", s.name)("revision", s.revision)("state", s.state)("submitted_ms", s.submitted_ms)("trials", s.trials);
+  ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("running", s.running)("steps_left", s.steps_left);
+  ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work);
+}
+
+// Returns: an estimate of the time to the end; nullopt before anything was measured or while nothing runs.
+std::optional<double> seconds_left(const SweepStatus& status);
+// Returns: trials in a state, such as "failed".
+int64_t trials_in(const SweepStatus& status, const std::string& state);
 
 // Returns: the sweep's status, nullopt when there is no sweep of this name.
 std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string& sweep);

@@ -1,0 +1,34 @@
+#pragma once
+// Where a command's answers come from: the coordinator that serves the data folder, over loopback HTTP, or, when none
+// does, the database itself, read-only. Both end in the same functions, so the answers are the same.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "coordinator/edge/query.h"
+#include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_status.h"
+
+namespace ranktide::cli {
+
+class Results {
+ public:
+  explicit Results(std::filesystem::path data_folder);
+
+  // Returns: the frame printed in `format`. Throws: CommandError, QueryError, SweepNotFound, StoreError.
+  std::string query(const QueryRequest& request, const std::string& format) const;
+  // Returns: one sweep's status, or all for an empty name. Throws: CommandError when there is none of that name.
+  std::vector<SweepStatus> sweeps(const std::string& name) const;
+  std::vector<std::string> trials_with_prefix(const std::string& prefix) const;
+  std::vector<TrialAttempt> attempts_of(const std::string& trial) const;
+
+ private:
+  // Returns: the body of the coordinator's answer; nullopt when no coordinator serves the folder.
+  std::optional<std::string> ask(const std::string& target) const;
+
+  std::filesystem::path data_folder_;
+};
+
+}  // namespace ranktide::cli

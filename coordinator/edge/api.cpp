@@ -1,0 +1,145 @@
+#include "coordinator/edge/api.h"
+
+#include <cctype>
+#include <optional>
+
+#include "coordinator/edge/query_attempts.h"
+
+namespace ranktide {
+namespace {
+
+std::optional<int> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+std::string percent_decode(const std::string& text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+') {
+      out.push_back(' ');
+    } else if (text[i] != '%') {
+      out.push_back(text[i]);
+    } else {
+      const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+      const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
+      if (!high || !low) throw QueryError("broken percent escape in \"" + text + "\"");
+      out.push_back(static_cast<char>(*high * 16 + *low));
+      i += 2;
+    }
+  }
+  return out;
+}
+
+std::vector<std::string> all_of(const Target& target, const std::string& name) {
+  std::vector<std::string> out;
+  const auto [begin, end] = target.arguments.equal_range(name);
+  for (auto it = begin; it != end; ++it) out.push_back(it->second);
+  return out;
+}
+
+std::string one_of(const Target& target, const std::string& name, const std::string& otherwise) {
+  const auto all = all_of(target, name);
+  return all.empty() ? otherwise : all.front();
+}
+
+ApiResponse failure(int status, const std::string& text) { return {.status = status, .body = Json{{"error", text}}.dump()}; }
+
+const char* media_type(FrameFormat format) {
+  switch (format) {
+    case FrameFormat::csv: return "text/csv";
+    case FrameFormat::json: return "application/json";
+    case FrameFormat::jsonl: return "application/x-ndjson";
+    case FrameFormat::md: return "text/markdown";
+    case FrameFormat::table: return "text/plain";
+  }
+  return "text/plain";
+}
+
+ApiResponse answer_query(const Reader& reader, const Target& target) {
+  const QueryRequest request{.sweeps = all_of(target, "sweep"),
+                             .by = all_of(target, "by"),
+                             .where = one_of(target, "where", ""),
+                             .metrics = all_of(target, "metric"),
+                             .rows = one_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
+  const auto format = frame_format(one_of(target, "format", "json"));
+  if (!format) throw QueryError("format is one of table, csv, json, jsonl, md");
+  return {.type = media_type(*format), .body = print(query(reader, request), *format)};
+}
+
+ApiResponse answer_sweeps(const Reader& reader, const Target& target) {
+  const std::string name = one_of(target, "name", "");
+  if (name.empty()) return {.body = to_json(all_sweep_status(reader)).dump()};
+  const auto status = sweep_status(reader, name);
+  if (!status) return failure(404, "no sweep named \"" + name + "\"");
+  return {.body = to_json(std::vector<SweepStatus>{*status}).dump()};
+}
+
+ApiResponse answer_get(const std::filesystem::path& data_folder, const Target& target) {
+  if (target.path == "/livez") return {.type = "text/plain", .body = "ok\n"};
+  const Reader reader(data_folder);
+  if (target.path == "/api/v1/query") return answer_query(reader, target);
+  if (target.path == "/api/v1/sweeps") return answer_sweeps(reader, target);
+  if (target.path == "/api/v1/trials") return {.body = to_json(trials_with_prefix(reader, one_of(target, "prefix", ""))).dump()};
+  if (target.path == "/api/v1/attempts") return {.body = to_json(attempts_of(reader, one_of(target, "trial", ""))).dump()};
+  return failure(404, "nothing is served at " + target.path);
+}
+
+}  // namespace
+
+Target parse_target(const std::string& target) {
+  const auto question = target.find('?');
+  Target out{.path = percent_decode(target.substr(0, question))};
+  if (question == std::string::npos) return out;
+  for (size_t begin = question + 1; begin <= target.size();) {
+    const size_t end = std::min(target.find('&', begin), target.size());
+    const std::string pair = target.substr(begin, end - begin);
+    const size_t equals = std::min(pair.find('='), pair.size());
+    if (!pair.empty())
+      out.arguments.emplace(percent_decode(pair.substr(0, equals)),
+                            percent_decode(pair.substr(std::min(equals + 1, pair.size()))));
+    begin = end + 1;
+  }
+  return out;
+}
+
+std::string percent_encode(const std::string& text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) || c == '-' || c == '.' || c == '_' || c == '~') {
+      out.push_back(c);
+    } else {
+      out += {'%', kDigits[byte >> 4], kDigits[byte & 0xf]};
+    }
+  }
+  return out;
+}
+
+std::string query_target(const QueryRequest& request, const std::string& format) {
+  std::string out = "/api/v1/query?format=" + format;
+  for (const auto& sweep : request.sweeps) out += "&sweep=" + percent_encode(sweep);
+  for (const auto& axis : request.by) out += "&by=" + percent_encode(axis);
+  for (const auto& metric : request.metrics) out += "&metric=" + percent_encode(metric);
+  if (!request.where.empty()) out += "&where=" + percent_encode(request.where);
+  if (request.rows == QueryRows::trials) out += "&rows=trials";
+  return out;
+}
+
+ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method, const std::string& target) {
+  if (method != "GET") return failure(405, "only GET is served here");
+  try {
+    return answer_get(data_folder, parse_target(target));
+  } catch (const SweepNotFound& e) {
+    return failure(404, e.what());
+  } catch (const QueryError& e) {
+    return failure(400, e.what());
+  } catch (const StoreError& e) {
+    return failure(503, e.what());
+  }
+}
+
+}  // namespace ranktide
