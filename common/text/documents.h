@@ -27,31 +27,16 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <stdexcept>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "common/text/chat.h"
+#include "common/text/data_files.h"
+#include "common/text/span.h"
 #include "common/text/tokenizer.h"
 #include "common/vocabulary/trial.h"
 
 namespace ranktide {
-
-// A data file that cannot be used: `file:line:column: what; what to do`.
-struct DataError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-enum class SpanKind {
-  control,  // a special token of the template or the tokenizer, by its exact text
-  text,     // user or template text: special tokens in it are spelled out
-};
-
-struct Span {
-  std::string text;
-  SpanKind kind = SpanKind::text;
-  bool learned = false;  // whether its tokens are targets when prompts are masked
-};
 
 enum class DocumentKind {
   plain,    // running text: may be cut anywhere into rows
@@ -68,13 +53,6 @@ struct Documents {
   std::string format;  // for people: "text", "prompt (question + answer)", "messages"
 };
 
-// Returns: the files that a path stands for, in reading order: itself, or the known files below a folder, by
-// name. Throws: DataError when there is none.
-std::vector<std::filesystem::path> data_files(const std::filesystem::path& path);
-
-// Returns: SHA-256 over the content of every file in order. Names and places do not enter.
-std::string data_sha256(const std::filesystem::path& path);
-
 // How the rows of a file are to be read.
 struct ReadingRules {
   DataFormat format = DataFormat::automatic;
@@ -85,6 +63,12 @@ struct ReadingRules {
 // Returns: the documents of a file or folder, in order. Empty documents are left out.
 // Throws: DataError with file:line:column and remedy.
 Documents read_documents(const std::filesystem::path& path, const ReadingRules&, const Tokenizer&);
+
+// Returns: the texts of a text file: its pieces between end-of-text lines, or all of it. Throws: DataError.
+std::vector<std::string> texts_of(const std::filesystem::path& file);
+
+// Returns: the turns of a row. Throws: DataError when the field is not a list of {role, content} texts.
+std::vector<Message> messages_of(const JsonRow& row, const std::string& field);
 
 // One document in tokens; learned[i] says whether token i is a target when prompts are masked.
 struct EncodedDocument {
