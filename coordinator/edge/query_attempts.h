@@ -13,7 +13,10 @@ struct TrialAttempt {
   Lease lease;
   std::string worker;
 };
-template <class Ar> void fields(Ar& ar, TrialAttempt& a) { ar("lease", a.lease)("worker", a.worker); }
+template <class Ar>
+void fields(Ar& ar, TrialAttempt& a) {
+  ar("lease", a.lease)("worker", a.worker);
+}
 
 // Requires: `trial` is a full id. Returns: none for a trial that was never granted.
 std::vector<TrialAttempt> attempts_of(const Reader& reader, const std::string& trial);

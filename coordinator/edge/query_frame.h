@@ -13,10 +13,19 @@ namespace ranktide {
 
 struct Column {
   std::string name;
-  std::string type;         // "text", "integer" or "number"
-  std::string unit;         // "" when it has none; "s", "bytes", "tokens", "score"
-  bool half_width = false;  // the 95 % half width of the column before it: tables print the two as "mean ±ci"
+  std::string type;  // "text", "integer" or "number"
+  std::string unit;  // "score", "tokens", "s", "bytes", "id"; empty when it has none
+  enum class Role {
+    plain,
+    half_width,  // 95 % half width of the column before it: tables print the two as "mean ±ci"
+    detail,      // only in csv, json and jsonl
+  };
+  Role role = Role::plain;
 };
+
+inline Value value_or_null(const std::optional<double>& number) {
+  return number ? Value(*number) : Value{};
+}
 
 struct Frame {
   std::vector<Column> columns;

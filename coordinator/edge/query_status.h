@@ -23,7 +23,8 @@ struct RunningTrial {
   int64_t steps = 0;
   std::string settings;  // "math lora r4 attn lr 0.0005 seed 0"
 };
-template <class Ar> void fields(Ar& ar, RunningTrial& t) {
+template <class Ar>
+void fields(Ar& ar, RunningTrial& t) {
   ar("trial", t.trial)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)("started_ms", t.started_ms);
   ar("step", t.step)("steps", t.steps)("settings", t.settings);
 }
@@ -42,9 +43,12 @@ struct SweepStatus {
   std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
 };
-template <class Ar> void fields(Ar& ar, SweepStatus& s) {
-  ar("sweep", s.name)("revision", s.revision)("state", s.state)("submitted_ms", s.submitted_ms)("trials", s.trials);
-  ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("running", s.running)("steps_left", s.steps_left);
+template <class Ar>
+void fields(Ar& ar, SweepStatus& s) {
+  ar("sweep", s.name)("revision", s.revision)("state", s.state)("submitted_ms", s.submitted_ms)("trials",
+                                                                                                s.trials);
+  ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("running", s.running)("steps_left",
+                                                                                             s.steps_left);
   ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work);
 }
 

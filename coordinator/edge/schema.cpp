@@ -31,7 +31,7 @@ CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEX
   memory_peak_bytes INTEGER) STRICT;
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
-  steps INTEGER NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX trial_by_stage ON trial(stage);
 -- what a trial's evals are of: its stages, and the untouched base as step 0
 CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NOT NULL, PRIMARY KEY(trial, subject))
@@ -45,18 +45,24 @@ CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
   PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
 CREATE INDEX sweep_trial_by_trial ON sweep_trial(trial);
+-- what the newest revision of each sweep lists, and what of it a sweep that is not cancelled still wants
+CREATE VIEW listed AS SELECT m.sweep, m.trial, t.stage, m.evalset FROM sweep_trial m
+  JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial;
+CREATE VIEW wanted AS SELECT l.* FROM listed l JOIN sweep w ON w.id=l.sweep AND w.state<>'cancelled';
 
--- state: wanted | finished | failed; flag: nan, inf or -inf where value is NULL for that reason
+-- state: wanted | finished | failed | lost (its weights are gone or will never be); flag: nan, inf or -inf where value is NULL for that reason
 CREATE TABLE eval(id TEXT PRIMARY KEY, subject TEXT NOT NULL, spec TEXT NOT NULL, step INTEGER NOT NULL,
   state TEXT NOT NULL, metric TEXT, value REAL, flag TEXT, sign INTEGER, stderr REAL, n INTEGER, at INTEGER)
   STRICT, WITHOUT ROWID;
 CREATE INDEX eval_by_subject ON eval(subject, spec);
+CREATE VIEW listed_eval AS SELECT l.sweep, l.trial, e.id AS eval FROM listed l JOIN trial_subject p ON p.trial=l.trial
+  JOIN evalset_task k ON k.evalset=l.evalset JOIN eval e ON e.subject=p.subject AND e.spec=k.spec;
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
 -- unit: a stage's or an eval's id; end_reason: completed diverged failed out_of_memory expired returned cancelled
 CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
-  slots TEXT NOT NULL, microbatch INTEGER NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
+  slots TEXT NOT NULL, microbatch INTEGER NOT NULL, keep TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
   message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;
 CREATE INDEX attempt_running ON attempt(worker) WHERE ended IS NULL;
 

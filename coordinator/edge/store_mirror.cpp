@@ -78,6 +78,9 @@ void Mirror::on(const SweepSubmitted& r) {
                 .run(r.sweep, r.spec.name, r.revision, now_ms_));
   claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
                 .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
+  // What only the revision before wanted leaves the queue; what runs goes on to its end.
+  sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)")
+      .run();
 }
 
 void Mirror::on(const TrialListed& r) {
@@ -101,14 +104,15 @@ void Mirror::list_trial(const SweepTrial& trial) {
   sql("UPDATE stage SET state='ready', step=NULL, message=NULL WHERE id=?1 AND state IN ('cancelled', "
       "'failed')")
       .run(trial.stage.text);
+  sql("UPDATE eval SET state='wanted' WHERE state='lost' AND subject=?1"
+      " AND EXISTS(SELECT 1 FROM stage WHERE id=?1 AND state='ready')")
+      .run(trial.stage.text);
   const auto& s = trial.settings;
-  const auto of_lora = [&](Value value) { return s.lora ? value : Value{}; };
-  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING")
+  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING")
       .run(trial.id.text, trial.base.text, trial.cell.text, stage_number(trial.stage.text),
-           std::string(text_of(s.method)), of_lora(int64_t{s.lora ? s.lora->rank : 0}),
-           of_lora(s.lora ? s.lora->alpha : 0),
-           of_lora(target_text(s.lora ? s.lora->target : std::vector<std::string>{})), s.train.lr, s.seed,
-           trial.steps, flat_params(s).dump());
+           std::string(text_of(s.method)), s.lora ? Value(int64_t{s.lora->rank}) : Value{},
+           s.lora ? Value(s.lora->alpha) : Value{}, s.lora ? Value(target_text(s.lora->target)) : Value{},
+           s.train.lr, s.seed, trial.steps, flat_settings(s).dump(), to_json(s).dump());
   for (const auto& subject : {trial.base.text, trial.stage.text})
     sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
 }
@@ -116,17 +120,23 @@ void Mirror::list_trial(const SweepTrial& trial) {
 std::string Mirror::list_evals(const SweepTrial& trial) {
   const std::string evalset = evalset_id(trial.evals);
   sql("INSERT INTO evalset VALUES(?1) ON CONFLICT DO NOTHING").run(evalset);
-  auto& want =
-      sql("INSERT INTO eval(id, subject, spec, step, state) VALUES(?1, ?2, ?3, ?4, 'wanted') ON CONFLICT DO "
-          "NOTHING");
   for (const auto& task : trial.evals) {
     sql("INSERT INTO evalset_task VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
-        .run(evalset, task.spec_id, task.name, std::string(text_of(task.role)));
-    want.run(eval_id(trial.base, task.spec_id).text, trial.base.text, task.spec_id, 0);
-    for (const Step at : trial.eval_at)
-      if (at > 0) want.run(eval_id(trial.stage, at, task.spec_id).text, trial.stage.text, task.spec_id, at);
+        .run(evalset, task.spec_id, task.name, text_of(task.role));
+    for (const Step at : trial.eval_at) {
+      if (at == 0)
+        want_eval(eval_id(trial.base, task.spec_id), trial.base.text, task, at);
+      else
+        want_eval(eval_id(trial.stage, at, task.spec_id), trial.stage.text, task, at);
+    }
   }
   return evalset;
+}
+
+void Mirror::want_eval(const EvalId& id, const std::string& subject, const EvalTask& task, Step at) {
+  sql("INSERT INTO eval(id, subject, spec, step, state) VALUES(?1, ?2, ?3, ?4, 'wanted')"
+      " ON CONFLICT DO UPDATE SET state='wanted' WHERE state='failed'")
+      .run(id.text, subject, task.spec_id, at);
 }
 
 void Mirror::on(const SweepListed& r) {
@@ -151,7 +161,7 @@ void Mirror::on(const LeaseGranted& r) {
   claim_one(sql("INSERT INTO attempt(unit, attempt, worker, boot, slots, microbatch, started) "
                 "VALUES(?1,?2,?3,?4,?5,?6,?7)")
                 .run(r.lease.unit.text, r.lease.attempt, r.worker.text, r.boot, slots_text(r.slots),
-                     r.microbatch, now_ms_));
+                     r.microbatch, text_of(r.keep), now_ms_));
   if (!is_stage(r.lease.unit)) return;
   claim_one(sql("UPDATE stage SET state='running', attempt=?2 WHERE id=?1 AND attempt<?2")
                 .run(r.lease.unit.text, r.lease.attempt));
@@ -159,20 +169,21 @@ void Mirror::on(const LeaseGranted& r) {
 
 void Mirror::on(const LeaseExpired& r) {
   end_attempt(r.lease, "expired", "its worker was silent for a whole lease", "");
-  set_stage_state(r.lease.unit, "ready");
+  requeue_stage(r.lease.unit);
   note("LeaseExpired", r.lease.unit.text, lease_text(r.lease));
 }
 
 void Mirror::on(const LeaseRevived& r) {
   claim_one(sql("UPDATE attempt SET ended=NULL, end_reason=NULL, message=NULL WHERE unit=?1 AND attempt=?2")
                 .run(r.lease.unit.text, r.lease.attempt));
-  set_stage_state(r.lease.unit, "running");
+  if (is_stage(r.lease.unit))
+    claim_one(sql("UPDATE stage SET state='running' WHERE id=?1 AND state='ready'").run(r.lease.unit.text));
   note("LeaseRevived", r.lease.unit.text, lease_text(r.lease));
 }
 
 void Mirror::on(const LeaseReturned& r) {
   end_attempt(r.lease, "returned", "given back at step " + std::to_string(r.step), "");
-  set_stage_state(r.lease.unit, "ready");
+  requeue_stage(r.lease.unit);
 }
 
 void Mirror::on(const CheckpointSaved& r) {
@@ -197,6 +208,7 @@ void Mirror::on(const UnitFinished& r) {
           " memory_peak_bytes=?9 WHERE id=?1")
           .run(r.lease.unit.text, std::string(text_of(o.kind)), o.step, o.message, o.weights_sha256, o.exact,
                o.tokens, o.seconds, o.memory_peak_bytes));
+  lose_evals(r.lease);
   if (o.kind == OutcomeKind::diverged)
     note("Diverged", r.lease.unit.text, "step " + std::to_string(o.step) + ": " + o.message);
 }
@@ -209,19 +221,25 @@ void Mirror::on(const AttemptFailed& r) {
       claim_one(sql("UPDATE eval SET state='failed' WHERE id=?1 AND state='wanted'").run(r.lease.unit.text));
     return;
   }
-  set_stage_state(r.lease.unit, r.last ? "failed" : "ready");
-  if (r.last)
-    claim_one(sql("UPDATE stage SET step=?2, message=?3 WHERE id=?1")
-                  .run(r.lease.unit.text, r.outcome.step, r.outcome.message));
+  if (!r.last) return requeue_stage(r.lease.unit);
+  claim_one(sql("UPDATE stage SET state='failed', step=?2, message=?3 WHERE id=?1 AND state='running'")
+                .run(r.lease.unit.text, r.outcome.step, r.outcome.message));
+  lose_evals(r.lease);
 }
 
 void Mirror::on(const SweepCancelled& r) {
   claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
-  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number IN"
-      " (SELECT t.stage FROM sweep_trial m JOIN trial t ON t.id=m.trial WHERE m.sweep=?1) AND number NOT IN"
-      " (SELECT t.stage FROM sweep_trial m JOIN sweep w ON w.id=m.sweep AND w.state<>'cancelled' JOIN trial t "
-      "ON t.id=m.trial)")
+  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number NOT IN (SELECT stage "
+      "FROM wanted)"
+      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
       .run(r.sweep);
+  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
+      " (unit IN (SELECT g.id FROM stage g JOIN listed l ON l.stage=g.number WHERE l.sweep=?1 AND "
+      "g.state='cancelled')"
+      "  OR (unit IN (SELECT eval FROM listed_eval WHERE sweep=?1)"
+      "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
+      "w.state<>'cancelled')))")
+      .run(r.sweep, now_ms_);
   note("SweepCancelled", std::to_string(r.sweep), "by request " + r.request_id);
 }
 
@@ -232,11 +250,23 @@ void Mirror::end_attempt(const Lease& lease, std::string_view reason, std::strin
           .run(lease.unit.text, lease.attempt, now_ms_, reason, message, log_tail));
 }
 
-// A cancelled stage stays so: what its last attempt still says ends the attempt, not the cancellation.
-void Mirror::set_stage_state(const UnitId& unit, std::string_view state) {
+// Back to the queue, or cancelled where a revision or a cancel left nobody who wants it.
+void Mirror::requeue_stage(const UnitId& unit) {
   if (!is_stage(unit)) return;
-  claim_one(sql("UPDATE stage SET state=CASE state WHEN 'cancelled' THEN state ELSE ?2 END WHERE id=?1")
-                .run(unit.text, state));
+  claim_one(sql("UPDATE stage SET state=CASE WHEN number IN (SELECT stage FROM wanted) THEN 'ready' ELSE "
+                "'cancelled' END"
+                " WHERE id=?1 AND state='running'")
+                .run(unit.text));
+}
+
+// Evals of a stage that ended can still run where its last weights were kept; the others never will. LoRA's
+// weights are its adapters.
+void Mirror::lose_evals(const Lease& lease) {
+  sql("UPDATE eval SET state='lost' WHERE subject=?1 AND state='wanted' AND NOT EXISTS"
+      " (SELECT 1 FROM stage g JOIN trial t ON t.stage=g.number JOIN attempt a ON a.unit=g.id AND a.attempt=?2"
+      "  WHERE g.id=?1 AND g.state='completed' AND g.to_step=eval.step"
+      "  AND (a.keep IN ('weights', 'delta', 'checkpoints') OR (a.keep='adapters' AND t.method='lora')))")
+      .run(lease.unit.text, lease.attempt);
 }
 
 void Mirror::event(std::string_view kind, std::string_view subject, std::string_view message, int64_t wall_ms) {

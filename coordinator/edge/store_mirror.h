@@ -48,7 +48,9 @@ class Mirror {
   std::string list_evals(const SweepTrial& trial);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
                    std::string_view log_tail);
-  void set_stage_state(const UnitId& unit, std::string_view state);
+  void requeue_stage(const UnitId& unit);
+  void want_eval(const EvalId& id, const std::string& subject, const EvalTask& task, Step at);
+  void lose_evals(const Lease& lease);
   void note(std::string_view kind, std::string_view subject, std::string_view message);
   bool is_stage(const UnitId& unit);
   int64_t stage_number(std::string_view id);

@@ -76,7 +76,7 @@ std::string target_text(const std::vector<std::string>& modules) {
   return text;
 }
 
-Json flat_params(const TrialSettings& settings) {
+Json flat_settings(const TrialSettings& settings) {
   Json out = Json::object();
   out["model.path"] = settings.model.path;
   if (!settings.model.tokenizer.empty()) out["model.tokenizer"] = settings.model.tokenizer;

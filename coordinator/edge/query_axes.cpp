@@ -1,0 +1,163 @@
+#include "coordinator/edge/query_axes.h"
+
+#include <map>
+#include <set>
+
+#include "common/sweep/expression.h"
+#include "common/sweep/settings.h"
+#include "coordinator/edge/query.h"
+
+namespace ranktide {
+
+namespace {
+
+constexpr const char* kTargetLabel = "lora.target";  // the setting of that name says the same
+
+Value value_of(const Json& json) {
+  if (json.is_boolean()) return Value(std::string(json.get<bool>() ? "true" : "false"));
+  if (json.is_number_integer()) return Value(json.get<int64_t>());
+  if (json.is_number()) return Value(json.get<double>());
+  if (json.is_string()) return Value(json.get<std::string>());
+  return {};
+}
+
+std::set<std::string> label_names(const std::vector<const TrialRow*>& trials) {
+  std::set<std::string> names;
+  for (const auto* t : trials)
+    for (const auto& [name, label] : t->labels)
+      if (name != kTargetLabel) names.insert(name);
+  return names;
+}
+
+std::set<std::string> setting_keys(const std::vector<const TrialRow*>& trials) {
+  std::set<std::string> keys;
+  for (const auto* t : trials)
+    for (const auto& [key, value] : t->settings.items()) keys.insert(key);
+  return keys;
+}
+
+std::vector<const TrialRow*> pointers(const std::vector<TrialRow>& trials) {
+  std::vector<const TrialRow*> out;
+  for (const auto& t : trials) out.push_back(&t);
+  return out;
+}
+
+// The last part of a key, where that is enough to find it again.
+std::string short_name(const std::string& key) {
+  const std::string last = key.substr(key.rfind('.') + 1);
+  return full_key(last) == key ? last : key;
+}
+
+// Every axis there is, those that people name first: a varying list is explained by its first entries.
+std::vector<ResultAxis> all_axes(const std::vector<const TrialRow*>& trials) {
+  std::vector<ResultAxis> axes{{.name = "sweep", .kind = ResultAxis::Kind::column, .key = "sweep"}};
+  for (const auto& name : label_names(trials))
+    axes.push_back({.name = name, .kind = ResultAxis::Kind::label, .key = name});
+  auto keys = setting_keys(trials);
+  keys.erase("seed");
+  for (const char* key : {"method", "lora.rank", "lora.target", "train.lr"})
+    if (keys.erase(key) > 0) axes.push_back({.name = short_name(key), .key = key});
+  for (const auto& key : keys) axes.push_back({.name = short_name(key), .key = key});
+  return axes;
+}
+
+std::string names_text(const std::vector<ResultAxis>& axes) {
+  std::string text;
+  for (const auto& a : axes) text += (text.empty() ? "" : ", ") + a.name;
+  return text;
+}
+
+Json json_of_axis(const ResultAxis& axis, const TrialRow& trial) {
+  const Value value = axis_value(axis, trial);
+  if (const auto* i = std::get_if<int64_t>(&value)) return *i;
+  if (const auto* d = std::get_if<double>(&value)) return *d;
+  if (const auto* s = std::get_if<std::string>(&value)) return *s;
+  return nullptr;
+}
+
+std::optional<ResultAxis> lookup_axis(const std::string& name, const std::vector<const TrialRow*>& trials) {
+  if (name == "sweep" || name == "block")
+    return ResultAxis{.name = name, .kind = ResultAxis::Kind::column, .key = name};
+  if (label_names(trials).contains(name))
+    return ResultAxis{.name = name, .kind = ResultAxis::Kind::label, .key = name};
+  if (const auto key = full_key(name); key && find_setting(*key)) return ResultAxis{.name = name, .key = *key};
+  if (setting_keys(trials).contains(name)) return ResultAxis{.name = name, .key = name};
+  return std::nullopt;
+}
+
+// Trials in parts that agree in every axis seen so far.
+class Partition {
+ public:
+  explicit Partition(const std::vector<const TrialRow*>& trials) : trials_(trials), part_(trials.size(), 0) {}
+
+  // Returns: whether the axis split a part.
+  bool refine(const ResultAxis& axis) {
+    std::map<std::pair<size_t, Value>, size_t> finer;
+    for (size_t i = 0; i < trials_.size(); ++i)
+      part_[i] = finer.try_emplace({part_[i], axis_value(axis, *trials_[i])}, finer.size()).first->second;
+    const bool is_finer = finer.size() > parts_;
+    parts_ = finer.size();
+    return is_finer;
+  }
+
+ private:
+  const std::vector<const TrialRow*>& trials_;
+  std::vector<size_t> part_;
+  size_t parts_ = 1;
+};
+
+}  // namespace
+
+ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trials) {
+  const auto rows = pointers(trials);
+  if (auto axis = lookup_axis(name, rows)) return *axis;
+  throw QueryError("unknown axis \"" + name + "\"; there are: block, " + names_text(all_axes(rows)));
+}
+
+Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
+  switch (axis.kind) {
+    case ResultAxis::Kind::column:
+      return axis.key == "sweep" ? trial.sweep : trial.block;
+    case ResultAxis::Kind::label: {
+      const auto found = trial.labels.find(axis.key);
+      return found == trial.labels.end() ? Value{} : Value(found->second);
+    }
+    case ResultAxis::Kind::setting:
+      break;
+  }
+  const auto found = trial.settings.find(axis.key);
+  return found == trial.settings.end() ? Value{} : value_of(*found);
+}
+
+std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
+                                     const std::vector<ResultAxis>& known) {
+  Partition partition(trials);
+  for (const auto& axis : known) partition.refine(axis);
+  std::vector<ResultAxis> varying;
+  for (const auto& axis : all_axes(trials))
+    if (partition.refine(axis)) varying.push_back(axis);
+  return varying;
+}
+
+std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where) {
+  if (where.find_first_not_of(" \t") == std::string::npos) return pointers(trials);
+  std::vector<const TrialRow*> passed;
+  try {
+    const Expression expression = parse_expression(where);
+    std::map<std::string, std::optional<ResultAxis>>
+        axes;  // a word that is no axis may be a value: the evaluator decides
+    for (const auto& word : words_of(expression)) axes[word] = lookup_axis(word, pointers(trials));
+    for (const auto& t : trials) {
+      const auto lookup = [&](const std::string& name) -> std::optional<Json> {
+        const auto& axis = axes.at(name);
+        return axis ? std::optional(json_of_axis(*axis, t)) : std::nullopt;
+      };
+      if (holds(expression, lookup)) passed.push_back(&t);
+    }
+  } catch (const ExpressionError& error) {
+    throw QueryError("--where: " + std::string(error.what()));
+  }
+  return passed;
+}
+
+}  // namespace ranktide

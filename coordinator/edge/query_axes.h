@@ -1,0 +1,35 @@
+#pragma once
+// What results can be grouped and filtered by: a sweep's labels and every setting. Finds out what varies, so
+// that nothing is pooled unsaid. Pure.
+
+#include <string>
+#include <vector>
+
+#include "coordinator/edge/query_rows.h"
+
+namespace ranktide {
+
+struct ResultAxis {
+  enum class Kind { column, label, setting };
+  std::string name;  // as it is shown: "rank"
+  Kind kind = Kind::setting;
+  std::string key;  // of the label or setting: "lora.rank"
+};
+
+// Returns: the axis that a name means among these trials: sweep, block, a label such as regime, or a setting by
+// full key or unique last part. Throws: QueryError with the names there are.
+ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trials);
+
+// Returns: the trial's value; NULL where the setting has no effect in it (the rank of a full finetuning).
+Value axis_value(const ResultAxis& axis, const TrialRow& trial);
+
+// Returns: the axes whose values differ among trials that agree in `known`, without those that the ones before
+// already tell: when the regime varies, its data file is not named too. The seed never counts.
+std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
+                                     const std::vector<ResultAxis>& known = {});
+
+// Returns: the trials for which the expression holds; all of them when it is empty.
+// Throws: QueryError for text that does not parse, an unknown name or a comparison that does not fit.
+std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where);
+
+}  // namespace ranktide

@@ -1,0 +1,24 @@
+#pragma once
+// The lines below a table of results: what the numbers are made of, how sure they are, what is missing. Pure.
+
+#include <string>
+#include <vector>
+
+#include "coordinator/edge/query_cells.h"
+#include "coordinator/edge/query_rows.h"
+
+namespace ranktide {
+
+// Returns: "learning, code: -loss of python_loss" and the like, one line per evalset that the trials use.
+std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
+                                     const std::vector<EvalsetRow>& evalsets);
+
+// Returns: how the intervals were made, with the degrees of freedom of each pool, and a warning where the
+// spreads of a pool differ (Bartlett, 1 %).
+std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& trials,
+                                        const std::vector<TrialRow>& all);
+
+// Returns: how many trials are in no mean and which, or that none is missing; and what is not bit-exact.
+std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials);
+
+}  // namespace ranktide

@@ -1,0 +1,66 @@
+#pragma once
+// A sweep's trials with what came out of them, as the query's in-memory rows. Not aggregated (query.h).
+// Reads only.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/vocabulary/wire.h"
+#include "coordinator/edge/reader.h"
+
+namespace ranktide {
+
+struct TrialRow {
+  std::string sweep;
+  std::string trial;
+  std::string cell;
+  std::string base;
+  std::string evalset;
+  std::string block;
+  std::string state;
+  std::string message;
+  int64_t position = 0;  // in the sweep's grid
+  int64_t seed = 0;
+  int64_t step = 0;
+  int64_t steps = 0;
+  int64_t attempts = 0;
+  bool is_exact = true;
+  Json settings;                              // flat, by full key
+  std::map<std::string, std::string> labels;  // axis -> label
+  std::optional<int64_t> tokens;
+  std::optional<double> seconds;
+  std::optional<int64_t> memory_peak_bytes;
+
+  // At the last step, from v_result; absent where no eval of that role has finished.
+  std::optional<double> learning, gain, retained, forgetting;
+  bool is_complete = false;              // every declared eval is there, of the trial and of the base
+  bool is_silent = false;                // its learn loss ended above the untouched base's
+  std::map<std::string, double> scores;  // by eval name
+};
+
+// What the untouched base scores on the tasks of one evalset.
+struct EvalsetRow {
+  struct Task {
+    std::string name;
+    std::string role;    // "learn" or "retain"
+    std::string metric;  // empty until one result is there
+    std::optional<double> base_score;
+  };
+  std::string sweep;
+  std::string evalset;
+  std::string base;
+  std::vector<Task> tasks;
+};
+
+struct SweepRows {
+  std::vector<TrialRow> trials;  // by sweep, then position
+  std::vector<EvalsetRow> evalsets;
+};
+
+// Requires: the sweeps exist. Throws: StoreError.
+SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps);
+
+}  // namespace ranktide

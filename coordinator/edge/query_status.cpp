@@ -1,0 +1,117 @@
+#include "coordinator/edge/query_status.h"
+
+#include <algorithm>
+
+namespace ranktide {
+
+namespace {
+
+int64_t integer(const Value& value) {
+  const auto* i = std::get_if<int64_t>(&value);
+  return i ? *i : 0;
+}
+std::string text(const Value& value) {
+  const auto* s = std::get_if<std::string>(&value);
+  return s ? *s : "";
+}
+
+constexpr const char* kRunning =
+    "SELECT t.trial, a.attempt, a.worker, a.slots, a.started,"
+    " coalesce((SELECT max(p.step) FROM point p JOIN stage g ON g.number=p.stage WHERE g.id=t.stage), 0), "
+    "t.steps,"
+    " t.regime || ' ' || t.method || coalesce(' r' || t.rank || ' ' || t.target, '') || ' lr ' || t.lr || ' "
+    "seed ' || t.seed"
+    " FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER BY t.position";
+
+void add_running(const Reader& reader, SweepStatus& status) {
+  for (const auto& v : reader.select(kRunning, {status.name}).rows)
+    status.running.push_back({.trial = text(v[0]),
+                              .attempt = integer(v[1]),
+                              .worker = text(v[2]),
+                              .slots = text(v[3]),
+                              .started_ms = integer(v[4]),
+                              .step = integer(v[5]),
+                              .steps = integer(v[6]),
+                              .settings = text(v[7])});
+  status.slots_at_work = static_cast<int64_t>(status.running.size());
+}
+
+void add_counts(const Reader& reader, SweepStatus& status) {
+  for (const auto& v :
+       reader.select("SELECT state, count(*) FROM v_trial WHERE sweep=?1 GROUP BY state", {status.name}).rows) {
+    status.trials[text(v[0])] = integer(v[1]);
+    status.trials_total += integer(v[1]);
+  }
+  // Evals that will still come: of the base, and of trials whose training is over.
+  const auto missing = reader.select(
+      "SELECT count(*) FROM (SELECT DISTINCT l.eval FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN eval "
+      "e ON e.id=l.eval"
+      " LEFT JOIN stage g ON g.id=e.subject WHERE w.name=?1 AND e.state='wanted' AND (g.id IS NULL OR "
+      "g.state='completed'))",
+      {status.name});
+  status.evals_missing = integer(missing.rows.at(0).at(0));
+}
+
+void add_pace(const Reader& reader, SweepStatus& status) {
+  const auto left = reader.select(
+      "SELECT sum(steps) FROM v_trial WHERE sweep=?1 AND state IN ('ready', 'running')", {status.name});
+  status.steps_left = integer(left.rows.at(0).at(0));
+  for (const auto& r : status.running) status.steps_left -= std::min(r.step, r.steps);
+  const auto pace = reader.select(
+      "SELECT sum(seconds)/sum(step) FROM v_trial WHERE sweep=?1 AND state IN ('completed', 'diverged') AND "
+      "step>0"
+      " AND seconds>0 AND attempts=1",
+      {status.name});
+  if (const auto* seconds = std::get_if<double>(&pace.rows.at(0).at(0))) status.seconds_per_step = *seconds;
+}
+
+std::string state_of(const SweepStatus& status, const std::string& listing) {
+  if (listing == "cancelled" || listing == "listing") return listing;
+  const bool is_open =
+      status.trials.contains("ready") || status.trials.contains("running") || status.evals_missing > 0;
+  return is_open ? "running" : "finished";
+}
+
+SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
+  SweepStatus status;
+  status.name = text(sweep[0]);
+  status.revision = integer(sweep[1]);
+  status.submitted_ms = integer(sweep[3]);
+  add_counts(reader, status);
+  add_running(reader, status);
+  add_pace(reader, status);
+  status.state = state_of(status, text(sweep[2]));
+  return status;
+}
+
+}  // namespace
+
+std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string& sweep) {
+  return reader.snapshot([&]() -> std::optional<SweepStatus> {
+    const auto found =
+        reader.select("SELECT name, revision, state, submitted FROM sweep WHERE name=?1", {sweep});
+    if (found.rows.empty()) return std::nullopt;
+    return status_of(reader, found.rows.front());
+  });
+}
+
+std::vector<SweepStatus> all_sweep_status(const Reader& reader) {
+  return reader.snapshot([&] {
+    std::vector<SweepStatus> all;
+    for (const auto& sweep :
+         reader.select("SELECT name, revision, state, submitted FROM sweep ORDER BY id").rows)
+      all.push_back(status_of(reader, sweep));
+    return all;
+  });
+}
+
+std::vector<std::string> trials_with_prefix(const Reader& reader, const std::string& prefix) {
+  std::vector<std::string> ids;
+  for (const auto& row :
+       reader.select("SELECT id FROM trial WHERE substr(id, 1, length(?1))=?1 ORDER BY id LIMIT 10", {prefix})
+           .rows)
+    ids.push_back(text(row[0]));
+  return ids;
+}
+
+}  // namespace ranktide
