@@ -5,21 +5,11 @@
 
 #include <memory>
 
-#include "common/model/shape.h"
 #include "common/text/data_index.h"
 #include "common/vocabulary/trial.h"
 #include "worker/trainer/train/batch.h"
 
 namespace ranktide {
-
-// Micro-batches may differ between device classes: summation order, and so the last bits of a result, follow
-// them.
-enum class DeviceClass { cpu };
-
-// Returns: rows of a micro-batch, in [1, settings.train.batch]: the most whose activations stay within a fixed
-// allowance of the device class. Depends on nothing but its arguments, so that a retry elsewhere gives equal
-// bits.
-int microbatch_rows(const ModelShape& shape, const TrialSettings& settings, DeviceClass device);
 
 // Returns: the source of a trial's steps: step s holds the rows at positions [(s - 1) * batch, s * batch) of
 // the trial's endless order (rows.h), cut into micro-batches of `microbatch` rows; the last may have fewer.

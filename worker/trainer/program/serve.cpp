@@ -2,7 +2,6 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -41,7 +40,6 @@ class Server {
   // Throws: PipeClosed, DeviceLost.
   void serve(const CommandInbox::Order& order) {
     forget_ended_stage(order.run);
-    reset_memory_peak();
     const Outcome outcome = attempt(order);
     const bool is_final = outcome.kind == OutcomeKind::completed || outcome.kind == OutcomeKind::diverged;
     if (is_final && order.run.work.kind == WorkKind::train) ended_ = order.run;

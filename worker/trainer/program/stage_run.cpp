@@ -8,6 +8,7 @@
 #include "worker/trainer/program/artifact.h"
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
+#include "worker/trainer/program/microbatch.h"
 #include "worker/trainer/train/trainer.h"
 
 namespace ranktide {
@@ -48,7 +49,8 @@ class StageRun {
         train(order_.stage, model, batches(), {folders_.checkpoints, order_.attempt}, hooks(model), stop_);
     outcome.exact = microbatch() == default_microbatch();
     tell_checkpoint();
-    if (outcome.kind == OutcomeKind::stopped) reporter_.checkpoint(outcome.step);
+    if (outcome.kind == OutcomeKind::stopped && outcome.step > order_.stage.from)
+      reporter_.checkpoint(outcome.step);
     if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
     reporter_.flush();
     return outcome;
@@ -74,9 +76,8 @@ class StageRun {
                     .lr = p.lr,
                     .grad_norm = p.grad_norm,
                     .tokens_per_second = p.tokens_per_second});
-    if (p.step == order_.stage.to) return;  // the last evals wait until the weights are safe
-    // Not stopped halfway: a resume from the checkpoint of this step would find the eval's step gone by.
-    run_evals_at(p.step, model, {});
+    if (p.step < order_.stage.to)
+      run_evals_at(p.step, model);  // the last evals wait until the weights are safe
   }
 
   bool checkpoint_due(Step step) {
@@ -102,28 +103,27 @@ class StageRun {
     eval.told = true;
   }
 
-  // Returns: false when `stop` was asked for before all evals of this step had been run.
-  bool run_evals_at(Step step, const Model& model, const std::stop_token& stop) {
+  // A stop does not end them halfway: a resume would find their step gone by, or train again what was finished.
+  void run_evals_at(Step step, const Model& model) {
     bool evaluated = false;
     for (PreparedEval& eval : evals_) {
       if (eval.told || eval.order.at != step) continue;
-      const auto result = run_eval(eval.order, *eval.items, model, reporter_, stop);
-      if (!result) return false;
-      ledger_.remember(*result);
-      tell(eval, *result);
+      const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {});
+      ledger_.remember(result);
+      tell(eval, result);
       evaluated = true;
     }
-    if (evaluated) reporter_.phase("training");
-    return true;
+    if (evaluated && step < order_.stage.to) reporter_.phase("training");
   }
 
   void finish(const Model& model, Outcome& outcome) {
-    keep_artifact(model, order_.stage.settings.method, order_.keep, folders_.artifact_of(order_.stage.trial));
-    if (!run_evals_at(order_.stage.to, model, stop_)) outcome.kind = OutcomeKind::stopped;
+    const Stage& stage = order_.stage;
+    keep_artifact(model, stage.settings.method, order_.keep, folders_.artifact_of(stage.trial));
+    run_evals_at(stage.to, model);
     for (const PreparedEval& eval : evals_)
-      if (!eval.told && eval.order.at != order_.stage.to)
+      if (!eval.told)
         outcome.message += "eval " + eval.order.id.brief() + " was not run: step " +
-                           std::to_string(eval.order.at) + " had gone by when this attempt resumed. ";
+                           std::to_string(eval.order.at) + " is not one of this attempt's. ";
   }
 
   const StageOrder& order_;

@@ -24,9 +24,9 @@ struct StageOrder {
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
 };
 
-// Returns: completed, diverged, or stopped (then everything a resume needs is on disk).
-// Throws: WorkError and what loading, training and evaluating throw; checkpoints of finished steps then stay
-// valid.
+// Returns: completed, diverged, or stopped (then everything a resume needs is on disk). A stop waits for the
+// evals that are running, and is too late once the last step is made. Throws: WorkError and what loading,
+// training and evaluating throw; checkpoints of finished steps then stay valid.
 Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop);
 
