@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <iostream>
 #include <map>
+#include <regex>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,34 @@ TEST(Tree, ShowsItsLongestFilesAndFunctions) {
     return function.name + "  " + function.path + ":" + std::to_string(function.line);
   });
   EXPECT_GT(functions.size(), 100u);
+}
+
+const SourceFile& readme() {
+  return *std::find_if(tree().begin(), tree().end(),
+                       [](const SourceFile& file) { return file.path == "README.md"; });
+}
+
+TEST(Readme, ExplainsEveryWordOfTheGlossary) {
+  const std::string words = readme().text.substr(readme().text.find("\n## Words\n"));
+  for (const char* word :
+       {"sweep", "block", "trial", "cell", "stage", "pack", "attempt", "lease", "worker", "slot", "base",
+        "regime", "point", "eval", "score", "learning", "gain", "retained", "forgetting"}) {
+    EXPECT_THAT(words, ::testing::ContainsRegex("\n\\|( [a-z]+,)? " + std::string(word) + "[ ,]")) << word;
+  }
+}
+
+TEST(Readme, FitsInTwoHundredLines) {
+  EXPECT_LE(line_of(readme().text, readme().text.size()) - 1, 200);
+}
+
+TEST(Readme, NamesOnlyFilesThatExist) {
+  static const std::regex kPath("`((common|coordinator|worker|cli|tests|tools|sweeps|docs)/[a-z0-9_./]+)`");
+  const std::string& text = readme().text;
+  for (auto match = std::sregex_iterator(text.begin(), text.end(), kPath); match != std::sregex_iterator();
+       ++match) {
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(RANKTIDE_SOURCE_DIR) / (*match)[1].str()))
+        << match->str();
+  }
 }
 
 TEST(Includes, CoordinatorAndWorkerNeverMeet) {
