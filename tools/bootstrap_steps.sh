@@ -27,6 +27,8 @@ logged() {
     tail -n 25 "$log" >&2
     if grep -q "No space left on device" "$log"; then
       remedy="The disk is full: a CPU build needs about 3 GB here, a CUDA build of LibTorch about 12 GB."
+    elif grep -q CERTIFICATE_VERIFY_FAILED "$log"; then
+      remedy="The package index shows a certificate that is not trusted here. Behind a proxy, name its CA file with PIP_CERT=FILE."
     fi
     fail "failed while $step (whole log: $log)" "$remedy"
   fi
