@@ -64,4 +64,12 @@ bool holds(const Expression& expression, const NameLookup& names);
 // Returns: the words that may be names, in order of appearance, without repeats.
 std::vector<std::string> words_of(const Expression& expression);
 
+// One `name = value` (or !=, in, not in) of an expression whose value is a word or text.
+struct TextComparison {
+  std::string name;
+  const Expression* value;  // into the expression
+};
+// Returns: all of them, so that a caller who knows the legal values can refuse `target = atn`.
+std::vector<TextComparison> text_comparisons(const Expression& expression);
+
 }  // namespace ranktide

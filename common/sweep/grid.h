@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "common/sweep/block_cells.h"
+#include "common/sweep/identity.h"
 #include "common/sweep/sweep_spec.h"
 #include "common/vocabulary/ids.h"
 #include "common/vocabulary/trial.h"
@@ -70,19 +72,28 @@ class Grid {
   const SweepSpec& spec() const { return spec_; }
 
  private:
-  struct Cell {  // one cell of one block, and which it is
+  struct Found {  // a cell that exists, and what it is
     size_t block = 0;
     int64_t number = 0;
+    CellSettings cell;
+    SettingValues values;  // complete, without seed
+    TrialIdentity identity;
   };
 
-  Cell cell_of(int64_t raw) const;
-  std::optional<int64_t> first_equal(size_t block, const SettingValues& target, int64_t below) const;
+  std::optional<Found> find(size_t block, int64_t number) const;
+  std::optional<int64_t> equal_in(size_t block, int64_t below, const Found& found) const;
+  std::optional<size_t> earlier_equal(const Found& found) const;
+  void add_view_of_block(const CellSettings& cell, const DataInput* data, SweepTrial& trial) const;
+  const DataInput* data_of(const TrialSettings& settings) const;
 
   SweepSpec spec_;
-  std::vector<int64_t> cells_;       // per block
-  std::vector<int64_t> first_cell_;  // per block: cells before it
+  std::vector<BlockCells> blocks_;
+  std::vector<int64_t> first_cell_;  // beside blocks_: cells before it
   int64_t raw_count_ = 0;
 };
+
+// Returns: what deserves a warning: exclude rules that remove nothing. `counts` from Grid::counts.
+std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts);
 
 // What has to be read before ids are final.
 struct WantedData {

@@ -36,16 +36,18 @@ enum class SettingType {
 // What a setting decides. Only `training` enters a trial's id.
 enum class SettingPart { training, policy, eval };
 
-// "Has an effect while `key` has one of `values`"; an empty key means always.
+// "Has an effect while `key` has one of `values`", or with no values "unless it has one of `unless`"; an empty
+// key means always.
 struct Effect {
-  std::string_view key;
-  std::vector<std::string_view> values;
+  std::string_view key = {};
+  std::vector<std::string_view> values = {};
+  std::vector<std::string_view> unless = {};
 };
 
 struct Setting {
   std::string_view key;  // full dotted path
   SettingType type;
-  std::string_view unit;          // for people: "steps", "tokens", ""
+  std::string_view unit = {};     // for people: "steps", "tokens"
   std::string_view default_text;  // as one would write it; "required", "none", or a rule such as "2·rank"
   std::string_view doc;           // one line
   SettingPart part = SettingPart::training;

@@ -3,9 +3,9 @@
 // again where it arrives, expanded by Grid. Not the file's text and not its trials. Plain data; one thread at a
 // time.
 //
-// Precedence between the levels of a file is already applied: every block is complete. Within a block a constant
-// gives way to the axis point that sets the same key, and both to a derivation; no two axes set one key.
-// Evals and their moments are settings like any other (eval.learn, eval.retain, eval.at).
+// Precedence between the levels of a file is already applied: every block is complete. Within a block a
+// constant gives way to the axis point that sets the same key, and both to a derivation; no two axes set one
+// key. Evals and their moments are settings like any other (eval.learn, eval.retain, eval.at).
 
 #include <cstdint>
 #include <map>

@@ -1,0 +1,190 @@
+#include "common/sweep/grid.h"
+
+#include <algorithm>
+
+#include "common/sweep/resolve.h"
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+std::string with_separators(__int128 n) {
+  std::string out;
+  for (int digits = 0; n > 0 || out.empty(); n /= 10, ++digits) {
+    if (digits > 0 && digits % 3 == 0) out.insert(out.begin(), ',');
+    out.insert(out.begin(), static_cast<char>('0' + static_cast<int>(n % 10)));
+  }
+  return out;
+}
+
+bool varies(const Axis& axis) {
+  return axis.points.size() > 1;
+}
+
+bool has_eval(const std::vector<EvalTask>& evals, const EvalTask& task) {
+  return std::any_of(evals.begin(), evals.end(), [&](const EvalTask& e) {
+    if (e.name != task.name) return false;
+    if (e.role == task.role && e.spec_id == task.spec_id) return true;
+    throw SpecError("eval " + task.name +
+                    " is defined in two ways by blocks that share a cell; give one another name");
+  });
+}
+
+SpecError in_block(const Block& block, const std::string& message) {
+  return SpecError("block " + block.name + ": " + message);
+}
+
+}  // namespace
+
+Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
+  validate(spec_);
+  __int128 cells = 0;
+  for (const auto& block : spec_.blocks) {
+    blocks_.emplace_back(block);
+    first_cell_.push_back(static_cast<int64_t>(std::min<__int128>(cells, spec_.max_trials)));
+    cells += blocks_.back().count();
+  }
+  const __int128 trials = cells * static_cast<__int128>(spec_.seeds.size());
+  if (trials > spec_.max_trials)
+    throw SpecError("the grid has " + with_separators(trials) + (cells >= INT64_MAX ? " or more" : "") +
+                    " trials, more than " + with_separators(spec_.max_trials) +
+                    "; shorten an axis, exclude an axis from a block, or raise --max-trials");
+  raw_count_ = static_cast<int64_t>(trials);
+}
+
+std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
+  try {
+    auto cell = blocks_[block].at(number);
+    if (!cell || blocks_[block].excluded_by(*cell)) return std::nullopt;
+    Found out{.block = block, .number = number, .cell = *std::move(cell), .values = {}, .identity = {}};
+    out.values = complete(out.cell.set);
+    out.identity = identity_of(out.values, spec_.inputs);
+    return out;
+  } catch (const ExpressionError& e) {
+    throw in_block(blocks_[block].block(), e.what());
+  } catch (const SpecError& e) {
+    throw in_block(blocks_[block].block(), e.what());
+  }
+}
+
+// Returns: the lowest cell of the block below `below` that trains the same.
+std::optional<int64_t> Grid::equal_in(size_t block, int64_t below, const Found& found) const {
+  return blocks_[block].first_equal(found.values, below, [&](const CellSettings& other) {
+    return identity_of(complete(other.set), spec_.inputs).settings == found.identity.settings;
+  });
+}
+
+// Returns: the block with an equal cell at a lower index, its own included.
+std::optional<size_t> Grid::earlier_equal(const Found& found) const {
+  for (size_t block = 0; block <= found.block; ++block) {
+    const int64_t below = block == found.block ? found.number : blocks_[block].count();
+    if (equal_in(block, below, found)) return block;
+  }
+  return std::nullopt;
+}
+
+const DataInput* Grid::data_of(const TrialSettings& settings) const {
+  const auto model = spec_.inputs.models.find(model_key(settings.model));
+  if (model == spec_.inputs.models.end()) return nullptr;
+  const auto data = spec_.inputs.data.find(data_key(settings.data, model->second.tokenizer_sha256));
+  return data == spec_.inputs.data.end() ? nullptr : &data->second;
+}
+
+void Grid::add_view_of_block(const CellSettings& cell, const DataInput* data, SweepTrial& trial) const {
+  for (auto& task : evals_of(cell.set, spec_.inputs))
+    if (!has_eval(trial.evals, task)) trial.evals.push_back(std::move(task));
+  if (trial.steps == 0) return;  // no step is known while the data is unread
+  for (const Step step : eval_steps(cell.set, trial.settings, data, trial.steps)) trial.eval_at.push_back(step);
+  std::sort(trial.eval_at.begin(), trial.eval_at.end());
+  trial.eval_at.erase(std::unique(trial.eval_at.begin(), trial.eval_at.end()), trial.eval_at.end());
+}
+
+std::optional<SweepTrial> Grid::at(int64_t raw) const {
+  RT_CHECK(raw >= 0);
+  RT_CHECK(raw < raw_count_);
+  const auto seeds = static_cast<int64_t>(spec_.seeds.size());
+  const int64_t cell = raw / seeds;
+  const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
+  const auto block = static_cast<size_t>(after - first_cell_.begin()) - 1;
+  auto found = find(block, cell - first_cell_[block]);
+  if (!found || earlier_equal(*found)) return std::nullopt;
+
+  SweepTrial trial;
+  trial.index = raw;
+  found->identity.settings["seed"] = spec_.seeds[static_cast<size_t>(raw % seeds)];
+  found->values["seed"] = found->identity.settings["seed"];
+  trial.settings = trial_settings(found->values);
+  const DataInput* data = data_of(trial.settings);
+  trial.steps = steps_of(trial.settings, data);
+  if (trial.steps == 0 && data)
+    throw in_block(spec_.blocks[block], trial.settings.data.train[0].path + " has no rows to train on");
+  trial.id = trial_id(found->identity);
+  trial.cell = cell_id(found->identity);
+  trial.stage = stage_id(found->identity, 0, trial.steps);
+  trial.provisional = found->identity.provisional;
+  if (const auto model = spec_.inputs.models.find(model_key(trial.settings.model));
+      model != spec_.inputs.models.end())
+    trial.base = model->second.base;
+
+  trial.labels = found->cell.labels;
+  trial.labels.try_emplace("regime", regime_label(trial.settings.data));
+  if (trial.settings.lora) trial.labels["lora.target"] = found->values.at("lora.target").get<std::string>();
+  trial.blocks.push_back(spec_.blocks[block].name);
+  add_view_of_block(found->cell, data, trial);
+  for (size_t later = block + 1; later < blocks_.size(); ++later) {
+    const auto number = equal_in(later, blocks_[later].count(), *found);
+    if (!number) continue;
+    trial.blocks.push_back(spec_.blocks[later].name);
+    add_view_of_block(*blocks_[later].at(*number), data, trial);
+  }
+  return trial;
+}
+
+int64_t BlockCount::distinct() const {
+  int64_t equal = 0;
+  for (const auto& [earlier, n] : equal_to) equal += n;
+  return cells - equal;
+}
+
+std::vector<BlockCount> Grid::counts() const {
+  std::vector<BlockCount> out;
+  for (size_t b = 0; b < blocks_.size(); ++b) {
+    const Block& block = spec_.blocks[b];
+    BlockCount count{.block = block.name, .axes = {}, .equal_to = {}, .excluded_by_rule = {}};
+    count.excluded_by_rule.resize(block.exclude.size());
+    for (const auto& axis : block.axes)
+      if (varies(axis)) count.axes.push_back(axis.name + "{" + std::to_string(axis.points.size()) + "}");
+    for (int64_t number = 0; number < blocks_[b].count(); ++number) {
+      const auto cell = blocks_[b].at(number);
+      if (!cell) continue;
+      if (const auto rule = blocks_[b].excluded_by(*cell)) {
+        ++count.excluded;
+        ++count.excluded_by_rule[*rule];
+        continue;
+      }
+      ++count.cells;
+      if (const auto earlier = earlier_equal(*find(b, number))) ++count.equal_to[spec_.blocks[*earlier].name];
+    }
+    if (count.cells == 0)
+      throw in_block(block, "its exclude rules remove all of its " + std::to_string(count.excluded) +
+                                " cells; drop the block or a rule");
+    out.push_back(std::move(count));
+  }
+  return out;
+}
+
+std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts) {
+  std::vector<std::string> out;
+  for (size_t b = 0; b < counts.size(); ++b) {
+    const auto& rules = grid.spec().blocks[b].exclude;
+    for (size_t r = 0; r < rules.size(); ++r) {
+      if (counts[b].excluded_by_rule[r] > 0) continue;
+      out.push_back((rules[r].where.empty() ? "" : rules[r].where + ": ") + "exclude rule \"" + rules[r].text +
+                    "\" removes 0 of " + std::to_string(counts[b].cells + counts[b].excluded) +
+                    " cells of block " + counts[b].block + " (warning)");
+    }
+  }
+  return out;
+}
+
+}  // namespace ranktide

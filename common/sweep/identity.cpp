@@ -1,0 +1,116 @@
+#include "common/sweep/identity.h"
+
+#include "common/sweep/resolve.h"
+#include "common/sweep/scalar_text.h"
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
+
+namespace ranktide {
+namespace {
+
+void write_canonical(const Json& value, std::string& out) {
+  if (value.is_object()) {
+    char separator = '{';
+    for (const auto& [key, item] : value.items()) {  // nlohmann's object is a sorted map
+      out += separator;
+      out += Json(key).dump() + ":";
+      write_canonical(item, out);
+      separator = ',';
+    }
+    out += value.empty() ? "{}" : "}";
+  } else if (value.is_array()) {
+    char separator = '[';
+    for (const auto& item : value) {
+      out += separator;
+      write_canonical(item, out);
+      separator = ',';
+    }
+    out += value.empty() ? "[]" : "]";
+  } else if (value.is_number_float()) {
+    out += short_number(value.get<double>());
+  } else {
+    out += value.dump();
+  }
+}
+
+std::string hash_of(const char* kind, const Json& body) {
+  return sha256_hex(std::string("ranktide ") + kind + " 1\n" + canonical_json(body));
+}
+
+// Stands for content that was not read, so that a plan can count cells before its inputs exist.
+std::string unread(const std::string& path) {
+  return "unread:" + path;
+}
+
+}  // namespace
+
+std::string canonical_json(const Json& value) {
+  std::string out;
+  write_canonical(value, out);
+  return out;
+}
+
+TrialIdentity identity_of(const SettingValues& values, const Inputs& inputs) {
+  TrialIdentity out{.settings = Json(values)};
+  const TrialSettings settings = trial_settings(values);
+  const auto model = inputs.models.find(model_key(settings.model));
+  const bool model_known = model != inputs.models.end();
+  const std::string tokenizer_path =
+      settings.model.tokenizer.empty() ? settings.model.path : settings.model.tokenizer;
+  const std::string tokenizer = model_known ? model->second.tokenizer_sha256 : unread(tokenizer_path);
+  out.settings["model.path"] = model_known ? model->second.base.text : unread(settings.model.path);
+  out.settings["model.tokenizer"] = tokenizer;
+
+  const std::string key = data_key(settings.data, tokenizer);
+  const auto data = inputs.data.find(key);
+  const bool data_known = data != inputs.data.end();
+  out.settings["data.train"] = data_known ? data->second.sha256 : unread(key);
+  if (settings.data.replay) out.settings["data.replay"] = Json{{"share", settings.data.replay->share}};
+  if (settings.method == Method::lora) out.settings["lora.target"] = settings.lora->target;
+  out.provisional = !model_known || !data_known;
+  return out;
+}
+
+TrialId trial_id(const TrialIdentity& identity) {
+  return TrialId{hash_of("trial", identity.settings)};
+}
+
+CellId cell_id(const TrialIdentity& identity) {
+  Json settings = identity.settings;
+  settings.erase("seed");
+  return CellId{hash_of("cell", settings)};
+}
+
+StageId stage_id(const TrialIdentity& identity, Step from, Step to) {
+  return StageId{hash_of("stage", {{"settings", identity.settings}, {"from", from}, {"to", to}})};
+}
+
+std::string eval_spec_id(const EvalSpec& spec) {
+  Json body = to_json(spec);
+  body.erase("data");
+  if (spec.data_sha256.empty()) body["data_sha256"] = unread(spec.data);
+  if (!spec.limit) body.erase("limit");
+  if (spec.kind != EvalKind::choice) {  // a plain loss has neither examples nor a choice to normalise
+    body.erase("shots");
+    body.erase("norm");
+  }
+  return hash_of("eval spec", body);
+}
+
+EvalId eval_id(const BaseId& base, const std::string& spec_id) {
+  return EvalId{hash_of("eval", {{"base", base.text}, {"spec", spec_id}})};
+}
+
+EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id) {
+  return EvalId{hash_of("eval", {{"stage", stage.text}, {"step", at}, {"spec", spec_id}})};
+}
+
+std::string model_key(const ModelSettings& model) {
+  return model.tokenizer.empty() ? model.path : model.path + " with " + model.tokenizer;
+}
+
+std::string data_key(const DataSettings& data, const std::string& tokenizer_sha256) {
+  return sha256_hex("ranktide data 1\n" + tokenizer_sha256 + "\n" + canonical_json(to_json(data)));
+}
+
+}  // namespace ranktide

@@ -1,0 +1,343 @@
+#include "common/sweep/level_yaml.h"
+
+#include <algorithm>
+
+#include "common/sweep/axis_yaml.h"
+#include "common/sweep/expression.h"
+#include "common/sweep/scalar_text.h"
+#include "common/sweep/setting_check.h"
+#include "common/sweep/suggest.h"
+
+namespace ranktide {
+namespace {
+
+struct Unbuilt {
+  std::string_view key;
+  std::string_view remedy;
+};
+// Words of the language that this version does not carry out: refused by name, never ignored.
+constexpr Unbuilt kUnbuilt[] = {
+    {"include", "write the cells as a block"},   {"tune", "sweep the key as an axis and choose in the query"},
+    {"search", "every cell of the grid runs"},   {"model.from", "trials start from the base"},
+    {"run.needs", "every slot is taken as fit"}, {"run.stop_early", "trials run to the end of their budget"},
+};
+
+constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks"};
+
+bool is_top_word(const std::string& key) {
+  return std::find(std::begin(kTopWords), std::end(kTopWords), key) != std::end(kTopWords);
+}
+
+// Whether a list or map under a block's key is an axis: its type decides, doubt is an error.
+bool is_axis_value(const Setting& setting, const YamlNode& node) {
+  const bool map_typed = setting.type == SettingType::names || setting.type == SettingType::replay ||
+                         setting.type == SettingType::evals;
+  if (map_typed) return node.find("values") && node.find("values")->is_list();
+  if (spells_axis(node)) return true;
+  if (!node.is_list()) return false;
+  return !is_list_typed(setting) || (!node.items.empty() && node.items[0].is_list());
+}
+
+// PEFT takes a list of modules as one value; here it would be an axis, so neither is guessed.
+void refuse_module_list(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  const bool doubtful =
+      setting.type == SettingType::modules && node.is_list() && node.items.size() > 1 &&
+      std::all_of(node.items.begin(), node.items.end(), [](auto& item) { return is_module(item.text); });
+  if (!doubtful) return;
+  std::string joined;
+  for (const auto& item : node.items) joined += (joined.empty() ? "" : "+") + item.text;
+  throw place.source.error(node, std::string(setting.key) + ": a list of modules can mean two things; write " +
+                                     joined + " for one trial with all of them, or {values: " + label_of(node) +
+                                     "} for one trial each");
+}
+
+Json plain_value(const Setting& setting, const std::string& key, const YamlNode& node,
+                 const ReadingPlace& place) {
+  if (!is_axis_value(setting, node)) return read_value(setting, key, node, place);
+  refuse_module_list(setting, node, place);
+  const bool numeric = setting.type == SettingType::count || setting.type == SettingType::number;
+  throw place.source.error(node, key + (numeric ? " takes one number, got " : " takes one value, got ") +
+                                     shown(node) + "; to sweep it write   axes: {" + key + ": " +
+                                     label_of(node) + "}");
+}
+
+// Returns: a value as it stands in an expression; nullopt for what has no literal.
+std::optional<std::string> literal(const Json& value) {
+  if (value.is_number()) return value.is_number_float() ? short_number(value.get<double>()) : value.dump();
+  if (value.is_boolean()) return value.dump();
+  if (value.is_object() && value.size() == 1) return literal(*value.begin());
+  if (!value.is_string()) return std::nullopt;
+  const auto& text = value.get_ref<const std::string&>();
+  const char quote = text.find('\'') == std::string::npos ? '\'' : '"';
+  return quote + text + quote;
+}
+
+class LevelReader {
+ public:
+  LevelReader(const ReadingPlace& place, std::string block, std::vector<Axis> below)
+      : place_(place), block_(std::move(block)), below_(std::move(below)) {}
+
+  void read(const YamlNode& map, Level& plain, Level& varying) const {
+    read_constructs(map, varying);
+    for (const auto& flat : flattened(map)) read_key(flat, plain, varying);
+  }
+
+ private:
+  SpecError bad(const YamlNode& node, const std::string& message) const {
+    return place_.source.error(node, message);
+  }
+  SpecError bad(const YamlEntry& entry, const std::string& message) const {
+    return place_.source.error(entry, message);
+  }
+
+  // Axes first: a block may pin the rows that it has itself defined nowhere but below.
+  void read_constructs(const YamlNode& map, Level& level) const {
+    for (const auto& entry : map.entries) {
+      if (entry.key == "axes")
+        read_axes(entry, level);
+      else if (entry.key == "rows")
+        read_rows(entry, level);
+      else if (entry.key == "zip")
+        read_zips(entry, level);
+      else if (entry.key == "derive")
+        read_derive(entry, level);
+      else if (entry.key == "exclude")
+        read_exclude(entry, level);
+    }
+  }
+
+  void mark_set(const std::string& key, const YamlEntry& entry, Level& level) const {
+    const auto [it, is_new] = level.set_at.emplace(key, entry.at);
+    if (is_new) return;
+    throw bad(entry, "\"" + key + "\" is set twice" + (block_.empty() ? "" : " in block " + block_) +
+                         " (first at line " + std::to_string(it->second.line) + ")");
+  }
+
+  void expect_map(const YamlEntry& entry, const std::string& shape) const {
+    if (!entry.value.is_map())
+      throw bad(entry.value, entry.key + " takes " + shape + ", got " + shown(entry.value));
+  }
+
+  void read_axes(const YamlEntry& axes, Level& level) const {
+    expect_map(axes, "a map: {lora.rank: [4, 16]}");
+    for (const auto& flat : flattened(axes.value)) {
+      const Setting& setting = varying_setting(flat, place_);
+      mark_set(flat.key, *flat.entry, level);
+      add_axis(read_axis(setting, flat.entry->value, place_), *flat.entry, level);
+    }
+  }
+
+  // An axis that sets only evals or moments would make cells that train the same and differ in nothing.
+  void add_axis(Axis axis, const YamlEntry& entry, Level& level) const {
+    const bool trains = std::any_of(axis.points.begin(), axis.points.end(), [](const AxisPoint& point) {
+      return std::any_of(point.set.begin(), point.set.end(),
+                         [](auto& item) { return find_setting(item.first)->part == SettingPart::training; });
+    });
+    if (!trains && axis.points.size() > 1)
+      throw bad(entry,
+                "axis " + axis.name +
+                    " changes nothing in the training, so its trials would be equal; list the evals together");
+    level.axes.push_back(std::move(axis));
+  }
+
+  void check_axis_name(const YamlEntry& entry, const Level& level) const {
+    if (!is_name(entry.key)) throw bad(entry, name_refusal("an axis' name", entry.key));
+    if (full_key(entry.key) || is_section(entry.key))
+      throw bad(entry, "\"" + entry.key + "\" is a setting; give the axis another name");
+    for (const auto& axis : level.axes)
+      if (axis.name == entry.key) throw bad(entry, "two axes are named \"" + entry.key + "\"; rename one");
+  }
+
+  void mark_axis_keys(const Axis& axis, const YamlEntry& entry, Level& level) const {
+    std::map<std::string, bool> keys;
+    for (const auto& point : axis.points)
+      for (const auto& [key, value] : point.set) keys[key] = true;
+    for (const auto& [key, value] : keys) mark_set(key, entry, level);
+  }
+
+  void read_rows(const YamlEntry& rows, Level& level) const {
+    expect_map(rows, "a map: name -> {label -> settings}");
+    for (const auto& entry : rows.value.entries) {
+      check_axis_name(entry, level);
+      if (!entry.value.is_map() || entry.value.entries.empty())
+        throw bad(entry.value,
+                  "rows \"" + entry.key + "\" takes {label -> settings}, got " + shown(entry.value));
+      Axis axis{.name = entry.key, .points = {}, .when = ""};
+      for (const auto& label : entry.value.entries) axis.points.push_back(read_row(label));
+      mark_axis_keys(axis, entry, level);
+      add_axis(std::move(axis), entry, level);
+    }
+  }
+
+  AxisPoint read_row(const YamlEntry& label) const {
+    if (!is_name(label.key)) throw bad(label, name_refusal("a label", label.key));
+    if (!label.value.is_map())
+      throw bad(label.value, "label \"" + label.key + "\" takes a map of settings, got " + shown(label.value));
+    AxisPoint out{.label = label.key, .set = {}};
+    Level row;
+    for (const auto& flat : flattened(label.value)) {
+      const Setting& setting = varying_setting(flat, place_);
+      mark_set(flat.key, *flat.entry, row);
+      out.set[flat.key] = plain_value(setting, flat.key, flat.entry->value, place_);
+    }
+    return out;
+  }
+
+  void read_zips(const YamlEntry& zips, Level& level) const {
+    expect_map(zips, "a map: name -> {key: [..], key: [..]}");
+    for (const auto& entry : zips.value.entries) {
+      check_axis_name(entry, level);
+      Axis axis = read_zip(entry, place_);
+      mark_axis_keys(axis, entry, level);
+      add_axis(std::move(axis), entry, level);
+    }
+  }
+
+  void check_expression(const YamlNode& node, const std::string& what) const {
+    if (!node.is_scalar()) throw bad(node, what + " takes an expression, got " + shown(node));
+    try {
+      parse_expression(node.text);
+    } catch (const ExpressionError& e) {
+      throw bad(node, e.what());
+    }
+  }
+
+  void read_derive(const YamlEntry& derive, Level& level) const {
+    expect_map(derive, "a map: key -> expression");
+    for (const auto& flat : flattened(derive.value)) {
+      const Setting& setting = varying_setting(flat, place_);
+      if (setting.part != SettingPart::training) throw bad(*flat.entry, flat.key + " cannot be derived");
+      check_expression(flat.entry->value, "derive " + flat.key);
+      mark_set(flat.key, *flat.entry, level);
+      level.derive[flat.key] = flat.entry->value.text;
+    }
+  }
+
+  void read_exclude(const YamlEntry& exclude, Level& level) const {
+    if (!exclude.value.is_list())
+      throw bad(exclude.value, "exclude takes a list of rules, got " + shown(exclude.value));
+    for (const auto& item : exclude.value.items) {
+      const std::string where =
+          place_.source.name() + ":" + std::to_string(item.at.line) + ":" + std::to_string(item.at.column);
+      if (item.is_map()) {
+        level.exclude.push_back({.text = expression_of(item), .where = where});
+      } else {
+        check_expression(item, "exclude");
+        level.exclude.push_back({.text = item.text, .where = where});
+      }
+    }
+  }
+
+  // {lora.rank: [4, 8], regime: code} -> lora.rank in (4, 8) and regime = 'code'
+  std::string expression_of(const YamlNode& map) const {
+    std::string out;
+    for (const auto& flat : flattened(map)) {
+      const YamlNode& node = flat.entry->value;
+      std::string values;
+      for (const auto& item : node.is_list() ? node.items : std::vector<YamlNode>{node})
+        values += (values.empty() ? "" : ", ") + literal_of(flat, item);
+      out +=
+          (out.empty() ? "" : " and ") + flat.key + (node.is_list() ? " in (" + values + ")" : " = " + values);
+    }
+    if (out.empty())
+      throw bad(map, "an exclude rule without keys would remove everything; name keys or write an expression");
+    return out;
+  }
+
+  std::string literal_of(const FlatEntry& flat, const YamlNode& node) const {
+    if (!find_setting(flat.key) && is_name(flat.key) && node.is_scalar())
+      return *literal(node.text);  // a label
+    const Setting& setting = varying_setting(flat, place_);
+    const auto out = literal(read_value(setting, flat.key, node, place_));
+    if (!out) throw bad(node, flat.key + " cannot stand in an exclude rule");
+    return *out;
+  }
+
+  void read_key(const FlatEntry& flat, Level& plain, Level& varying) const {
+    constexpr std::string_view kRead[] = {"axes", "rows", "zip", "derive", "exclude"};
+    if (std::find(std::begin(kRead), std::end(kRead), flat.key) != std::end(kRead)) return;
+    if (block_.empty() ? is_top_word(flat.key) : flat.key == "like") return;
+    for (const auto& word : kUnbuilt)
+      if (flat.key == word.key || flat.key.starts_with(std::string(word.key) + "."))
+        throw bad(*flat.entry, flat.key + " is not built yet; leave it out: " + std::string(word.remedy));
+    if (const Setting* setting = find_setting(flat.key)) return read_setting(*setting, flat, plain, varying);
+    if (!block_.empty() && read_pin(flat, plain)) return;
+    throw bad(*flat.entry, refusal_of_key(flat));
+  }
+
+  std::string refusal_of_key(const FlatEntry& flat) const {
+    if (is_section(flat.key)) return flat.key + " takes a map of settings, got " + shown(flat.entry->value);
+    if (!block_.empty() && is_top_word(flat.key))
+      return flat.key + " stands at the top of the file, not in a block";
+    const size_t dot = flat.key.rfind('.');
+    if (dot != std::string::npos && find_setting(flat.key.substr(0, dot))) {
+      const std::string parent = flat.key.substr(0, dot);
+      return "unknown key \"" + flat.key + "\"; write it as a map:   " + parent + ": {" +
+             flat.key.substr(dot + 1) + ": ...}";
+    }
+    std::vector<std::string> names;
+    for (const auto& axis : below_) names.push_back(axis.name);
+    return unknown_key(flat.key, names);
+  }
+
+  void read_setting(const Setting& setting, const FlatEntry& flat, Level& plain, Level& varying) const {
+    const bool is_policy = flat.key.starts_with("run.");
+    if (flat.key == "seed" || (is_policy && !block_.empty())) varying_setting(flat, place_);  // throws
+    const YamlNode& node = flat.entry->value;
+    const bool is_axis = !block_.empty() && is_axis_value(setting, node);
+    Level& level = is_axis ? varying : plain;
+    mark_set(flat.key, *flat.entry, level);
+    if (is_axis) {
+      refuse_module_list(setting, node, place_);
+      return add_axis(read_axis(setting, node, place_), *flat.entry, level);
+    }
+    level.constants[flat.key] = plain_value(setting, flat.key, node, place_);
+  }
+
+  // `regime: code` keeps one label of the axis below, `regime: [code, math]` some.
+  bool read_pin(const FlatEntry& flat, Level& level) const {
+    const auto axis = std::find_if(below_.begin(), below_.end(), [&](auto& a) { return a.name == flat.key; });
+    if (axis == below_.end()) return false;
+    const YamlNode& node = flat.entry->value;
+    std::vector<std::string_view> legal;
+    for (const auto& point : axis->points) legal.push_back(point.label);
+    for (const auto& item : node.is_list() ? node.items : std::vector<YamlNode>{node}) {
+      if (std::find(legal.begin(), legal.end(), item.text) == legal.end() || !item.is_scalar())
+        throw bad(item, flat.key + " has no label " + shown(item) + nearest_remedy(item.text, legal));
+      level.pins[flat.key].push_back(item.text);
+    }
+    if (level.pins[flat.key].empty()) throw bad(node, flat.key + " is pinned to no label");
+    return true;
+  }
+
+  const ReadingPlace& place_;
+  std::string block_;  // empty: the file's top
+  std::vector<Axis> below_;
+};
+
+}  // namespace
+
+FileLevels read_file_levels(const YamlNode& root, const ReadingPlace& place) {
+  FileLevels out;
+  LevelReader(place, "", {}).read(root, out.plain, out.varying);
+  return out;
+}
+
+Level read_block_level(const std::string& name, const YamlNode& node, const std::vector<Axis>& below,
+                       const ReadingPlace& place) {
+  Level out;
+  LevelReader(place, name, below).read(node, out, out);
+  return out;
+}
+
+Level read_override_level(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  Level out;
+  const std::string key(setting.key);
+  if (is_axis_value(setting, node))
+    out.axes.push_back(read_axis(setting, node, place));
+  else
+    out.constants[key] = read_value(setting, key, node, place);
+  return out;
+}
+
+}  // namespace ranktide

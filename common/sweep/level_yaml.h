@@ -1,0 +1,32 @@
+#pragma once
+// One map of a sweep file -> Level: settings, axes, rows, zip, derive, exclude, pins. The same reader serves
+// the file's top and every block, so that a key means the same wherever it stands. Does not merge levels
+// (sweep_level.h).
+
+#include <string>
+#include <vector>
+
+#include "common/sweep/setting_value.h"
+#include "common/sweep/sweep_level.h"
+
+namespace ranktide {
+
+// The file's top has two levels: plain keys are below what varies.
+struct FileLevels {
+  Level plain;
+  Level varying;
+};
+
+// Reads the top. Leaves version, name, seeds and blocks to the caller. Throws: SpecError.
+FileLevels read_file_levels(const YamlNode& root, const ReadingPlace& place);
+
+// Reads a block. `below` are the axes that it can pin or replace. Leaves `like` to the caller. Throws:
+// SpecError.
+Level read_block_level(const std::string& name, const YamlNode& node, const std::vector<Axis>& below,
+                       const ReadingPlace& place);
+
+// Returns: the axis for a list or axis map at one key, as a block or an override reads it; the constant
+// otherwise. Throws: SpecError.
+Level read_override_level(const Setting& setting, const YamlNode& node, const ReadingPlace& place);
+
+}  // namespace ranktide

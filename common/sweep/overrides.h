@@ -1,0 +1,25 @@
+#pragma once
+// Changes to a sweep from the command line, as functions on the spec: the same as editing the file. Precedence:
+// above every level of the file. Spellings are Hydra's: k=v, k=a,b, k=choice(a,b), k=range(0,3), ~k, block:k=v
+// (+ is ignored).
+
+#include <filesystem>
+#include <string>
+
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide {
+
+// Where of a Rule that keep_only() adds: it may empty a block, and it removing nothing is no warning.
+inline constexpr const char* kOnlyRule = "--only";
+
+// Applies one override to every block where the key means something. Keys are full or a unique last part (rank,
+// lr); also seeds, name, run.* and the names of rows. Relative paths start at `folder`, the sweep file's. Does
+// not validate: several overrides may only together make a whole. Throws: SpecError naming the override.
+void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder);
+
+// --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds.
+// Throws: SpecError.
+void keep_only(SweepSpec& spec, const std::string& text);
+
+}  // namespace ranktide

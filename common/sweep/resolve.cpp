@@ -1,0 +1,153 @@
+#include "common/sweep/resolve.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "common/sweep/identity.h"
+#include "common/sweep/setting_check.h"
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+bool is_budget(std::string_view key) {
+  return key.starts_with("budget.");
+}
+
+void check_budget(const SettingValues& set) {
+  std::vector<std::string> given;
+  for (const auto& [key, value] : set)
+    if (is_budget(key)) given.push_back(key);
+  if (given.empty())
+    throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
+  if (given.size() > 1)
+    throw SpecError(given[0] + " and " + given[1] + " are both set; a trial has one budget");
+}
+
+Step ceil_divide(__int128 a, __int128 b) {
+  const __int128 out = (a + b - 1) / b;
+  return static_cast<Step>(std::min<__int128>(out, std::numeric_limits<Step>::max()));
+}
+
+Step steps_per_epoch(const TrialSettings& settings, const DataInput& data) {
+  return ceil_divide(data.rows, settings.train.batch);
+}
+
+Step steps_of_epochs(double epochs, Step per_epoch) {
+  constexpr double kSlack = 1e-9;  // 1.1 epochs of 10 steps are 11, not 12
+  return std::max<Step>(1, static_cast<Step>(std::ceil(epochs * static_cast<double>(per_epoch) - kSlack)));
+}
+
+Step step_at(const Moment& moment, const TrialSettings& settings, const DataInput* data, Step steps) {
+  switch (moment.kind) {
+    case Moment::Kind::end:
+      return steps;
+    case Moment::Kind::steps:
+      return static_cast<Step>(moment.amount);
+    case Moment::Kind::share:
+      return static_cast<Step>(moment.amount * static_cast<double>(steps) + 0.5);
+    case Moment::Kind::epochs:
+      if (!data || data->rows == 0) return steps;  // provisional: the place of the moment is not known yet
+      return moment.amount == 0 ? 0 : steps_of_epochs(moment.amount, steps_per_epoch(settings, *data));
+  }
+  return steps;
+}
+
+}  // namespace
+
+SettingValues complete(const SettingValues& set) {
+  check_budget(set);
+  SettingValues out;
+  for (const auto& setting : settings()) {
+    if (setting.part != SettingPart::training || setting.key == "seed" || !has_effect(setting, set)) continue;
+    const std::string key(setting.key);
+    if (const auto it = set.find(key); it != set.end())
+      out[key] = it->second;
+    else if (auto value = default_value(setting, set))
+      out[key] = *std::move(value);
+    else if (setting.default_text == "required")
+      throw SpecError(key + " is required; nothing sets it");
+  }
+  return out;
+}
+
+TrialSettings trial_settings(const SettingValues& values) {
+  Json nested = Json::object();
+  for (const auto& [key, value] : values) {
+    const size_t dot = key.find('.');
+    if (dot == std::string::npos)
+      nested[key] = value;
+    else
+      nested[key.substr(0, dot)][key.substr(dot + 1)] = value;
+  }
+  if (values.contains("train.betas")) {
+    nested["train"]["beta1"] = values.at("train.betas")[0];
+    nested["train"]["beta2"] = values.at("train.betas")[1];
+  }
+  if (values.contains("lora.target"))
+    nested["lora"]["target"] = modules_of(values.at("lora.target").get<std::string>());
+  return from_json<TrialSettings>(nested);
+}
+
+Step steps_of(const TrialSettings& settings, const DataInput* data) {
+  if (settings.budget.steps) return *settings.budget.steps;
+  if (!data || data->rows <= 0 || data->tokens <= 0) return 0;
+  if (settings.budget.epochs) return steps_of_epochs(*settings.budget.epochs, steps_per_epoch(settings, *data));
+  RT_CHECK(settings.budget.tokens);
+  const __int128 wanted = static_cast<__int128>(*settings.budget.tokens) * data->rows;
+  return ceil_divide(wanted, static_cast<__int128>(data->tokens) * settings.train.batch);
+}
+
+std::vector<EvalTask> evals_of(const SettingValues& set, const Inputs& inputs) {
+  std::vector<EvalTask> out;
+  for (const EvalRole role : {EvalRole::learn, EvalRole::retain}) {
+    const auto it = set.find("eval." + std::string(text_of(role)));
+    if (it == set.end()) continue;
+    for (const auto& [name, entry] : it->second.items()) {
+      const bool repeated = std::any_of(out.begin(), out.end(), [&](auto& task) { return task.name == name; });
+      if (repeated)
+        throw SpecError("eval." + std::string(text_of(role)) + "." + name +
+                        " has a name that eval.learn has too");
+      EvalTask task{.name = name, .role = role, .spec = from_json<EvalSpec>(entry), .spec_id = ""};
+      const auto file = inputs.files.find(task.spec.data);
+      if (file != inputs.files.end()) task.spec.data_sha256 = file->second;
+      task.spec_id = eval_spec_id(task.spec);
+      out.push_back(std::move(task));
+    }
+  }
+  return out;
+}
+
+std::vector<Step> eval_steps(const SettingValues& set, const TrialSettings& settings, const DataInput* data,
+                             Step steps) {
+  RT_CHECK(steps > 0);
+  const auto it = set.find("eval.at");
+  const Json moments = it != set.end() ? it->second : *default_value(*find_setting("eval.at"), set);
+  std::vector<Step> out;
+  for (const auto& text : moments) {
+    const auto moment = read_moment(text.get<std::string>());
+    RT_CHECK(moment);
+    out.push_back(std::min(step_at(*moment, settings, data, steps), steps));
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::string regime_label(const DataSettings& data) {
+  std::string stems;
+  bool all_text = true;
+  for (const auto& source : data.train) {
+    const std::filesystem::path path(source.path);
+    if (!stems.empty()) stems += '+';
+    stems += path.stem().string();
+    all_text = all_text && path.extension() == ".txt";
+  }
+  const bool is_text = data.format == DataFormat::text || (data.format == DataFormat::automatic && all_text);
+  const std::string form = is_text ? "text" : data.format == DataFormat::messages ? "messages" : "prompt";
+  return stems + "." + form;
+}
+
+}  // namespace ranktide

@@ -1,0 +1,437 @@
+#include "common/sweep/settings.h"
+
+#include <algorithm>
+
+#include "common/sweep/scalar_text.h"
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+using enum SettingType;
+using enum SettingPart;
+
+constexpr double kCountMax = 9e15;  // whole numbers beyond are not exact in JSON readers
+
+const std::vector<Setting>& table() {
+  static const Effect kLora{.key = "method", .values = {"lora"}};
+  static const Effect kWsd{.key = "train.schedule", .values = {"wsd"}};
+  static const Effect kDecays{.key = "train.schedule", .values = {"linear", "cosine", "wsd"}};
+  static const Effect kAdamw{.key = "train.optimizer", .values = {"adamw"}};
+  static const Effect kDecayed{.key = "train.weight_decay", .unless = {"0"}};
+  static const Effect kPairs{.key = "data.format", .unless = {"text"}};
+  static const std::vector<Setting> rows{
+      {.key = "model.path",
+       .type = folder,
+       .default_text = "required",
+       .doc = "Hugging Face folder of the base model; enters ids by content"},
+      {.key = "model.tokenizer",
+       .type = folder,
+       .default_text = "none",
+       .doc = "folder of another tokenizer; without it the model's own"},
+      {.key = "model.dtype",
+       .type = choice,
+       .default_text = "bf16",
+       .doc = "of the weights in matrix products; masters, adapters and the residual stream are fp32",
+       .choices = {"fp32", "bf16"}},
+      {.key = "method",
+       .type = choice,
+       .default_text = "required",
+       .doc = "what trains: an adapter, or every weight",
+       .choices = {"lora", "full"}},
+      {.key = "lora.rank",
+       .type = count,
+       .default_text = "required",
+       .doc = "rank of the adapters",
+       .effect = kLora,
+       .min = 1,
+       .max = 65536},
+      {.key = "lora.alpha",
+       .type = number,
+       .default_text = "2·rank",
+       .doc = "numerator of the adapters' scale",
+       .effect = kLora,
+       .min = 0},
+      {.key = "lora.target",
+       .type = modules,
+       .default_text = "all",
+       .doc = "attn (q,k,v,o), mlp (gate,up,down), all, or modules joined by +: q_proj+v_proj",
+       .effect = kLora},
+      {.key = "lora.dropout",
+       .type = share,
+       .default_text = "0",
+       .doc = "dropped share of an adapter's input",
+       .effect = kLora,
+       .min = 0,
+       .max = 0.999999},
+      {.key = "lora.scaling",
+       .type = choice,
+       .default_text = "alpha/r",
+       .doc = "scale of the adapters' output",
+       .effect = kLora,
+       .choices = {"alpha/r", "alpha/sqrt(r)"}},
+      {.key = "train.optimizer",
+       .type = choice,
+       .default_text = "adamw",
+       .doc = "decay is decoupled",
+       .choices = {"adamw"}},
+      {.key = "train.lr",
+       .type = number,
+       .default_text = "required",
+       .doc = "peak learning rate",
+       .min = 0,
+       .max = 1e3},
+      {.key = "train.betas",
+       .type = two_numbers,
+       .default_text = "[0.9,0.999]",
+       .doc = "decay of the two moments",
+       .effect = kAdamw,
+       .min = 0,
+       .max = 0.999999999},
+      {.key = "train.eps",
+       .type = number,
+       .default_text = "1e-8",
+       .doc = "added to the root of the second moment",
+       .effect = kAdamw,
+       .min = 0,
+       .max = 1},
+      {.key = "train.weight_decay",
+       .type = number,
+       .default_text = "0",
+       .doc = "decoupled weight decay",
+       .min = 0,
+       .max = 1e3},
+      {.key = "train.decay_rule",
+       .type = choice,
+       .default_text = "times_lr",
+       .doc = "weight decay a step: times the rate (AdamW's habit), or a plain factor",
+       .effect = kDecayed,
+       .choices = {"times_lr", "per_step"}},
+      {.key = "train.clip",
+       .type = number,
+       .default_text = "1.0",
+       .doc = "largest global gradient norm; 0 is off",
+       .min = 0},
+      {.key = "train.attention_dropout",
+       .type = share,
+       .default_text = "0",
+       .doc = "dropped share of attention weights",
+       .min = 0,
+       .max = 0.999999},
+      {.key = "train.schedule",
+       .type = choice,
+       .default_text = "cosine",
+       .doc = "of the rate after warmup; all but constant depend on the budget",
+       .choices = {"constant", "linear", "cosine", "wsd"}},
+      {.key = "train.warmup",
+       .type = steps_or_share,
+       .unit = "steps or %",
+       .default_text = "10%",
+       .doc = "linear rise of the rate from 0; a percentage is of the budget"},
+      {.key = "train.cooldown",
+       .type = steps_or_share,
+       .unit = "steps or %",
+       .default_text = "20%",
+       .doc = "linear fall of the rate at the end",
+       .effect = kWsd},
+      {.key = "train.final_lr",
+       .type = share,
+       .unit = "% of lr",
+       .default_text = "1% (cosine), 0 (linear, wsd)",
+       .doc = "rate at the last step",
+       .effect = kDecays,
+       .min = 0,
+       .max = 1},
+      {.key = "train.batch",
+       .type = count,
+       .unit = "sequences",
+       .default_text = "16",
+       .doc = "packed rows in one optimizer step",
+       .min = 1,
+       .max = 1 << 20},
+      {.key = "data.train",
+       .type = sources,
+       .default_text = "required",
+       .doc = "file, list of files, or list of {path, weight}; .txt or .jsonl; enters ids by content"},
+      {.key = "data.format",
+       .type = choice,
+       .default_text = "auto",
+       .doc = "what a file's rows are; auto is printed",
+       .choices = {"auto", "text", "prompt", "messages"}},
+      {.key = "data.fields",
+       .type = names,
+       .default_text = "{}",
+       .doc = "JSONL names of prompt, completion, text or messages; without it the common ones"},
+      {.key = "data.template",
+       .type = text,
+       .default_text = "auto",
+       .doc = "auto, chat, or a text with {prompt} and {completion}",
+       .effect = kPairs},
+      {.key = "data.mask_prompt",
+       .type = flag,
+       .default_text = "true",
+       .doc = "no loss on prompts",
+       .effect = kPairs},
+      {.key = "data.max_tokens",
+       .type = count,
+       .unit = "tokens",
+       .default_text = "1024",
+       .doc = "longest row",
+       .min = 2,
+       .max = 1 << 24},
+      {.key = "data.packing",
+       .type = flag,
+       .default_text = "true",
+       .doc = "several documents in one row, none seeing another"},
+      {.key = "data.replay",
+       .type = replay,
+       .default_text = "none",
+       .doc = "{path, share}: this share of the rows is plain text from another file"},
+      {.key = "budget.steps",
+       .type = count,
+       .unit = "steps",
+       .default_text = "one of three",
+       .doc = "optimizer steps",
+       .min = 1,
+       .max = kCountMax},
+      {.key = "budget.tokens",
+       .type = count,
+       .unit = "tokens",
+       .default_text = "one of three",
+       .doc = "real tokens, not padding",
+       .min = 1,
+       .max = kCountMax},
+      {.key = "budget.epochs",
+       .type = number,
+       .unit = "epochs",
+       .default_text = "one of three",
+       .doc = "passes over the data",
+       .min = 1e-6,
+       .max = 1e6},
+      {.key = "seed",
+       .type = count,
+       .default_text = "0",
+       .doc = "set by `seeds`: drives data order, adapter init and dropout",
+       .min = 0,
+       .max = kCountMax},
+      {.key = "eval.learn",
+       .type = evals,
+       .default_text = "none",
+       .doc = "name -> task on the target domain; what is learned",
+       .part = eval},
+      {.key = "eval.retain",
+       .type = evals,
+       .default_text = "none",
+       .doc = "name -> task that the base could do; what is forgotten",
+       .part = eval},
+      {.key = "eval.at",
+       .type = moments,
+       .default_text = "[\"0\",\"end\"]",
+       .doc = "when: steps, %, `2 epochs`, end",
+       .part = policy},
+      {.key = "run.priority",
+       .type = count,
+       .default_text = "0",
+       .doc = "higher goes first",
+       .part = policy,
+       .min = -1000,
+       .max = 1000},
+      {.key = "run.max_parallel",
+       .type = count,
+       .unit = "trials",
+       .default_text = "none",
+       .doc = "most trials at once",
+       .part = policy,
+       .min = 1,
+       .max = 1e9},
+      {.key = "run.max_failures",
+       .type = count,
+       .unit = "trials",
+       .default_text = "none",
+       .doc = "failed trials after which no more start",
+       .part = policy,
+       .min = 1,
+       .max = 1e9},
+      {.key = "run.retry.own",
+       .type = count,
+       .default_text = "3",
+       .doc = "retries after a trial's own failure",
+       .part = policy,
+       .min = 0,
+       .max = 1000},
+      {.key = "run.retry.infra",
+       .type = count,
+       .default_text = "20",
+       .doc = "retries after a lost worker or a preemption",
+       .part = policy,
+       .min = 0,
+       .max = 100000},
+      {.key = "run.keep",
+       .type = choice,
+       .default_text = "adapters",
+       .doc = "what a finished trial leaves behind",
+       .part = policy,
+       .choices = {"none", "adapters", "weights", "delta", "checkpoints"}},
+      {.key = "run.checkpoint_every",
+       .type = duration,
+       .unit = "s, m, h",
+       .default_text = "5m",
+       .doc = "wall time between checkpoints",
+       .part = policy,
+       .min = 1e3,
+       .max = 30 * 86400e3},
+      {.key = "run.lease",
+       .type = duration,
+       .unit = "s, m, h",
+       .default_text = "2m",
+       .doc = "silence after which a worker's trial is given to another",
+       .part = policy,
+       .min = 1e3,
+       .max = 86400e3},
+      {.key = "run.microbatch",
+       .type = count,
+       .unit = "sequences",
+       .default_text = "auto",
+       .doc = "rows computed at once; set by hand it marks results as not exact",
+       .part = policy,
+       .min = 1,
+       .max = 1 << 20},
+      {.key = "run.require_exact",
+       .type = flag,
+       .default_text = "false",
+       .doc = "fail rather than finish with a smaller micro-batch",
+       .part = policy},
+  };
+  return rows;
+}
+
+// Returns: how a canonical value reads in a file, as far as effects speak of it.
+std::string written(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() && value == 0) return "0";
+  return value.dump();
+}
+
+bool is_off_or_required(std::string_view default_text) {
+  return default_text == "required" || default_text == "none" || default_text == "one of three" ||
+         default_text == "auto";
+}
+
+Json parsed_default(const Setting& setting) {
+  const std::string text_of_default(setting.default_text);
+  switch (setting.type) {
+    case share:
+      return *read_share(text_of_default);
+    case steps_or_share:
+      return Json{{"share", *read_share(text_of_default)}};
+    case duration:
+      return *read_duration_ms(text_of_default);
+    case number:
+      return *read_number(text_of_default);
+    case count:
+      return *read_count(text_of_default);
+    case flag:
+    case two_numbers:
+    case names:
+    case moments:
+      return Json::parse(text_of_default);
+    default:
+      return text_of_default;
+  }
+}
+
+}  // namespace
+
+const std::vector<Setting>& settings() {
+  return table();
+}
+
+const Setting* find_setting(std::string_view key) {
+  static const auto by_key = [] {
+    std::map<std::string_view, const Setting*> out;
+    for (const auto& setting : table()) out[setting.key] = &setting;
+    return out;
+  }();
+  const auto it = by_key.find(key);
+  return it == by_key.end() ? nullptr : it->second;
+}
+
+std::optional<std::string> full_key(std::string_view name) {
+  if (find_setting(name)) return std::string(name);
+  std::optional<std::string> found;
+  for (const auto& setting : table()) {
+    const auto dot = setting.key.rfind('.');
+    if (dot == std::string_view::npos || setting.key.substr(dot + 1) != name) continue;
+    if (found) return std::nullopt;
+    found = std::string(setting.key);
+  }
+  return found;
+}
+
+const std::vector<Setting>& eval_settings() {
+  static const std::vector<Setting> rows{
+      {.key = "data", .type = folder, .default_text = "required", .doc = "file of items or text", .part = eval},
+      {.key = "kind",
+       .type = choice,
+       .default_text = "loss",
+       .doc = "loss: nats per token of the text; choice: accuracy by log-likelihood",
+       .part = eval,
+       .choices = {"loss", "choice"}},
+      {.key = "shots",
+       .type = count,
+       .default_text = "0",
+       .doc = "solved examples before each item",
+       .part = eval,
+       .min = 0,
+       .max = 1000},
+      {.key = "norm",
+       .type = choice,
+       .default_text = "tokens",
+       .doc = "what a choice's log-likelihood is divided by",
+       .part = eval,
+       .choices = {"tokens", "bytes", "none"}},
+      {.key = "limit",
+       .type = count,
+       .unit = "items",
+       .default_text = "none",
+       .doc = "first items only",
+       .part = eval,
+       .min = 1,
+       .max = 1e9},
+      {.key = "template", .type = text, .default_text = "auto", .doc = "as data.template", .part = eval},
+      {.key = "fields", .type = names, .default_text = "{}", .doc = "as data.fields", .part = eval},
+  };
+  return rows;
+}
+
+bool has_effect(const Setting& setting, const SettingValues& values) {
+  if (setting.effect.key.empty()) return true;
+  const std::string controller(setting.effect.key);
+  const auto it = values.find(controller);
+  const auto value =
+      it != values.end() ? std::optional<Json>(it->second) : default_value(*find_setting(controller), values);
+  if (!value) return false;
+  const std::string text_of_value = written(*value);
+  const auto contains = [&](const auto& list) {
+    return std::find(list.begin(), list.end(), text_of_value) != list.end();
+  };
+  return setting.effect.values.empty() ? !contains(setting.effect.unless) : contains(setting.effect.values);
+}
+
+std::optional<Json> default_value(const Setting& setting, const SettingValues& values) {
+  const auto value_of = [&](const char* key) -> std::optional<Json> {
+    const auto it = values.find(key);
+    if (it != values.end()) return it->second;
+    return default_value(*find_setting(key), values);
+  };
+  if (setting.key == "lora.alpha") {
+    const auto rank = value_of("lora.rank");
+    return rank ? std::optional<Json>(2.0 * rank->get<double>()) : std::nullopt;
+  }
+  if (setting.key == "train.final_lr") return *value_of("train.schedule") == "cosine" ? 0.01 : 0.0;
+  if (setting.default_text == "auto" && setting.type != count) return "auto";
+  if (is_off_or_required(setting.default_text)) return std::nullopt;
+  return parsed_default(setting);
+}
+
+}  // namespace ranktide

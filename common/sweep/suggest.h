@@ -1,0 +1,19 @@
+#pragma once
+// Did-you-mean: the nearest known word, and the words that other tools use for the same thing. Suggestions
+// only; nothing is ever accepted under another name. Pure functions.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ranktide {
+
+// Returns: `; did you mean "x"?` for the nearest of the candidates, or "" when none is near.
+std::string nearest_remedy(std::string_view word, const std::vector<std::string_view>& candidates);
+
+// The same for a key of a sweep file: knows every setting and construct, last parts ("rank"), and other tools'
+// words
+// ("learning_rate", "lora_r", "max_restarts"). `more` are names of this file: rows axes, blocks.
+std::string key_remedy(std::string_view key, const std::vector<std::string>& more = {});
+
+}  // namespace ranktide

@@ -1,0 +1,35 @@
+#pragma once
+// One level of a sweep file (plain keys; common axes; a block; the command line) and how a higher level is laid
+// over what stands below it: the one place where precedence is decided. Not YAML. Plain data.
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/sweep/spec_error.h"
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide {
+
+struct Level {
+  SettingValues constants;
+  std::vector<Axis> axes;
+  std::map<std::string, std::string> derive;             // key -> expression
+  std::map<std::string, std::vector<std::string>> pins;  // rows or zip axis below -> the labels that are kept
+  std::vector<Rule> exclude;
+  std::map<std::string, Place> set_at;  // every key set by this level
+};
+
+// Lays a level over a block: a key that it sets is no longer varied or derived below, a budget of one kind
+// replaces the other kinds, an axis of the same name is replaced where it stands, pins keep some labels of an
+// axis. Requires: the pinned labels exist.
+void lay_over(Block& block, const Level& level);
+
+// Returns: whether the key can have an effect in some cell of the block: false only where a constant rules it
+// out.
+bool may_have_effect(const Setting& setting, const Block& block);
+
+// Returns: `method: full`, the constant (or default) that leaves a setting without effect in the block.
+std::string effect_ruled_out_by(const Setting& setting, const Block& block);
+
+}  // namespace ranktide

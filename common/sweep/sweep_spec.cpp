@@ -1,0 +1,139 @@
+#include "common/sweep/sweep_spec.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/sweep/block_cells.h"
+#include "common/sweep/resolve.h"
+#include "common/sweep/setting_check.h"
+#include "common/sweep/suggest.h"
+
+namespace ranktide {
+namespace {
+
+[[noreturn]] void fail(const Block& block, const std::string& message) {
+  throw SpecError("block " + block.name + ": " + message);
+}
+
+// What may stand in a block: everything but the sweep's own policy and the seed.
+const Setting& block_setting(const Block& block, const std::string& key) {
+  const Setting* setting = find_setting(key);
+  if (!setting) fail(block, "unknown key \"" + key + "\"" + key_remedy(key));
+  if (key == "seed" || key.starts_with("run.")) fail(block, key + " is the whole sweep's, not a block's");
+  return *setting;
+}
+
+void check_values(const Block& block, const SettingValues& values) {
+  for (const auto& [key, value] : values) {
+    const auto wrong = refusal(block_setting(block, key), value);
+    if (wrong) fail(block, key + " " + *wrong);
+  }
+}
+
+void check_axis(const Block& block, const Axis& axis) {
+  if (!find_setting(axis.name) && !is_name(axis.name)) fail(block, name_refusal("an axis' name", axis.name));
+  if (axis.points.empty()) fail(block, "axis " + axis.name + " has no values");
+  if (axis.points.size() > kAxisPointsMax)
+    fail(block, "axis " + axis.name + " has " + std::to_string(axis.points.size()) +
+                    " values; at most 10,000 are allowed");
+  for (const auto& point : axis.points) {
+    check_values(block, point.set);
+    if (find_setting(axis.name) && (point.set.size() != 1 || !point.set.contains(axis.name)))
+      fail(block, "axis " + axis.name + " has to set that key and no other");
+  }
+}
+
+void check_axes(const Block& block) {
+  if (block.axes.size() > kAxesMax) fail(block, "more than 32 axes");
+  std::set<std::string> names;
+  std::set<std::string> keys;
+  for (const auto& axis : block.axes) {
+    check_axis(block, axis);
+    if (!names.insert(axis.name).second) fail(block, "two axes are named " + axis.name);
+    std::set<std::string> own;
+    for (const auto& point : axis.points)
+      for (const auto& [key, value] : point.set) own.insert(key);
+    for (const auto& key : own)
+      if (!keys.insert(key).second) fail(block, "two axes set " + key);
+  }
+}
+
+// Resolves one cell along every axis, so that a label without a rate or a derivation out of range is found at
+// once.
+void probe(const Block& block) {
+  const BlockCells cells(block);
+  int64_t stride = 1;
+  const auto resolve = [&](int64_t cell) {
+    if (cell >= cells.count()) return;
+    const auto found = cells.at(cell);
+    if (!found || cells.excluded_by(*found)) return;
+    trial_settings(complete(found->set));
+    evals_of(found->set, {});
+  };
+  resolve(0);
+  for (size_t axis = block.axes.size(); axis-- > 0;) {
+    const auto radix = static_cast<int64_t>(block.axes[axis].points.size());
+    for (int64_t i = 1; i < radix && stride <= cells.count() / radix; ++i) resolve(i * stride);
+    if (stride > cells.count() / radix) return;  // a product that Grid refuses
+    stride *= radix;
+  }
+}
+
+void check_run(const RunPolicy& run) {
+  const auto check = [](const char* key, const Json& value) {
+    if (const auto wrong = value.is_null() ? std::nullopt : refusal(*find_setting(key), value))
+      throw SpecError(std::string(key) + " " + *wrong);
+  };
+  check("run.priority", run.priority);
+  check("run.max_parallel", to_json(run.max_parallel));
+  check("run.max_failures", to_json(run.max_failures));
+  check("run.retry.own", run.retry.own);
+  check("run.retry.infra", run.retry.infra);
+  check("run.checkpoint_every", run.checkpoint_every_ms);
+  check("run.lease", run.lease_ms);
+  check("run.microbatch", to_json(run.microbatch));
+}
+
+void check_seeds(const std::vector<uint64_t>& seeds) {
+  if (seeds.empty()) throw SpecError("seeds is empty; write seeds: 1 or a list of seeds");
+  if (seeds.size() > kSeedsMax) throw SpecError("more than 100,000 seeds");
+  const std::set<uint64_t> distinct(seeds.begin(), seeds.end());
+  if (distinct.size() != seeds.size())
+    throw SpecError("seeds has a seed twice; every seed of a cell is one trial");
+}
+
+}  // namespace
+
+void validate(const Block& block) {
+  if (!is_name(block.name)) throw SpecError(name_refusal("a block's name", block.name));
+  check_values(block, block.constants);
+  check_axes(block);
+  for (const auto& [key, rule] : block.derive)
+    if (block_setting(block, key).part != SettingPart::training) fail(block, key + " cannot be derived");
+  try {
+    probe(block);
+  } catch (const SpecError& e) {
+    if (std::string_view(e.what()).starts_with("block ")) throw;
+    fail(block, e.what());
+  } catch (const ExpressionError& e) {
+    fail(block, e.what());
+  }
+}
+
+void validate(const SweepSpec& spec) {
+  if (spec.version != 1)
+    throw SpecError("version " + std::to_string(spec.version) + " is not known; this program reads version 1");
+  if (!is_name(spec.name)) throw SpecError(name_refusal("name", spec.name));
+  if (spec.blocks.empty()) throw SpecError("the sweep has no block left, so no trial");
+  if (spec.blocks.size() > kBlocksMax) throw SpecError("more than 256 blocks");
+  if (spec.max_trials < 1) throw SpecError("max_trials has to be at least 1");
+  check_seeds(spec.seeds);
+  check_run(spec.run);
+  std::set<std::string> names;
+  for (const auto& block : spec.blocks) {
+    if (!names.insert(block.name).second) throw SpecError("two blocks are named " + block.name);
+    validate(block);
+  }
+}
+
+}  // namespace ranktide
