@@ -94,7 +94,7 @@ class Packages(Checkout):
         self.assertEqual(done.returncode, 0, done.stderr)
         calls = (self.root / "calls").read_text()
         self.assertRegex(calls, r"update\n")
-        self.assertRegex(calls, r"install --no-install-recommends ca-certificates .*zlib1g-dev")
+        self.assertRegex(calls, r"install --no-install-recommends ca-certificates .*libutf8proc-dev")
         self.assertNotRegex(calls, r"\bpython3 ")
 
     def test_without_a_way_to_root_the_command_to_run_is_shown(self):
