@@ -123,7 +123,7 @@ struct Describe {
   std::string operator()(const Welcome& m) const { return "Welcome{boot " + m.boot + "}"; }
   std::string operator()(const Grant& m) const {
     std::string out = "Grant{" + brief(m.lease) + ", slots";
-    for (const int slot : m.slots) out += " " + std::to_string(slot);
+    for (const int slot : m.slots) (out += ' ') += std::to_string(slot);
     return out + ", " + std::string(text_of(m.work.kind)) + ", evals " + std::to_string(m.work.evals.size()) + "}";
   }
   std::string operator()(const Stop& m) const {

@@ -8,20 +8,19 @@
 namespace ranktide {
 namespace {
 
-template <class Counts>
-std::string counts_text(const Counts& counts) {
-  std::string out;
+void print(std::ostream& out, const LifeCounts& counts) {
   for (size_t i = 0; i < counts.size(); ++i)
-    if (counts[i] != 0)
-      out += " " + std::string(EnumTexts<UnitLife>::texts[i]) + "=" + std::to_string(counts[i]);
-  return out;
+    if (counts[i] != 0) out << " " << EnumTexts<UnitLife>::texts[i] << "=" << counts[i];
 }
 
 void print(std::ostream& out, const Sweep& s) {
   out << "sweep " << s.number << "." << s.revision << " " << s.name() << " spec=" << s.spec_sha256.substr(0, 12)
-      << " cursor=" << s.cursor << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "")
-      << " stages:" << counts_text(s.stages) << " eval units:" << counts_text(s.eval_units) << " evals "
-      << s.evals_finished << "/" << s.evals.size() << "\n";
+      << " cursor=" << s.cursor << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "");
+  out << " stages:";
+  print(out, s.stages);
+  out << " eval units:";
+  print(out, s.eval_units);
+  out << " evals " << s.evals_finished << "/" << s.evals.size() << "\n";
   for (const auto& [index, stage] : s.trials) out << "  trial " << index << " stage " << stage.text << "\n";
   for (const auto& [place, unit] : s.ready) out << "  queued " << place << " " << unit.text << "\n";
   for (const UnitId& unit : s.units) out << "  unit " << unit.text << "\n";

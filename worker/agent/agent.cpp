@@ -216,12 +216,10 @@ void Agent::Life::on(const TrainerDied& death) {
 
 void Agent::Life::keep(const std::vector<Said>& said) {
   for (const Said& s : said) {
-    if (const auto* outcome = std::get_if<Outcome>(&s.what)) {
-      outbox.append(s.lease, Done{.lease = {}, .outcome = trimmed(*outcome)}, *out);
-    } else {
-      for (Findings& piece : in_pieces(std::get<Findings>(s.what)))
-        outbox.append(s.lease, Report{.lease = {}, .findings = std::move(piece)}, *out);
-    }
+    if (const auto* outcome = std::get_if<Outcome>(&s.what))
+      outbox.close(s.lease, trimmed(*outcome), *out);
+    else
+      for (const Findings& piece : in_pieces(std::get<Findings>(s.what))) outbox.append(s.lease, piece, *out);
   }
 }
 

@@ -45,18 +45,16 @@ void Outbox::load(const SpooledAttempt& spooled) {
   streams_.emplace(spooled.lease, std::move(stream));
 }
 
-void Outbox::append(const Lease& lease, Report report, AgentEffects& out) {
+void Outbox::append(const Lease& lease, const Findings& findings, AgentEffects& out) {
   Stream& stream = streams_.at(lease);
-  report.lease = lease;
-  report.seq = stream.last + 1;
-  if (report.findings.checkpoint) stream.checkpoint = *report.findings.checkpoint;
-  spool(lease, stream, report, !report.findings.evals.empty(), out);
+  if (findings.checkpoint) stream.checkpoint = *findings.checkpoint;
+  const WorkerMessage report = Report{.lease = lease, .seq = stream.last + 1, .findings = findings};
+  spool(lease, stream, report, !findings.evals.empty(), out);
 }
 
-void Outbox::append(const Lease& lease, Done done, AgentEffects& out) {
+void Outbox::close(const Lease& lease, const Outcome& outcome, AgentEffects& out) {
   Stream& stream = streams_.at(lease);
-  done.lease = lease;
-  done.seq = stream.last + 1;
+  const WorkerMessage done = Done{.lease = lease, .seq = stream.last + 1, .outcome = outcome};
   spool(lease, stream, done, true, out);
   stream.is_closed = true;
 }

@@ -21,9 +21,10 @@ class Outbox {
   void open(const Lease& lease);
   // Takes over what a former life left; it is closed from the start. Requires: entries are not empty.
   void load(const SpooledAttempt& spooled);
-  // Numbers the message (Report or Done) and spools it; a Done closes the attempt. Requires: open.
-  void append(const Lease& lease, Report report, AgentEffects& out);
-  void append(const Lease& lease, Done done, AgentEffects& out);
+  // Numbers it and spools it as a Report. Requires: open.
+  void append(const Lease& lease, const Findings& findings, AgentEffects& out);
+  // Numbers it and spools it as the attempt's Done, after which nothing can be appended. Requires: open.
+  void close(const Lease& lease, const Outcome& outcome, AgentEffects& out);
 
   void ack(const Lease& lease, int64_t seq, Instant now, AgentEffects& out);
   // The coordinator lacks `expected`. Ignored when the same was asked for a moment ago: a gap makes many such
