@@ -44,7 +44,7 @@ ChoiceRow choice_row(const JsonRow& row) {
     for (std::string& choice : texts_field(row, "choices")) out.options.push_back({query, std::move(choice)});
   } else {
     throw DataError(row.where +
-                    ":1: kind choice needs rows {query, choices, gold} or {context_options, continuation, "
+                    ": kind choice needs rows {query, choices, gold} or {context_options, continuation, "
                     "gold}; for other rows use kind: loss");
   }
   const Json gold = row.value.value("gold", Json());
@@ -147,7 +147,7 @@ class ItemWriter {
     if (tokenizer_.bos()) return *tokenizer_.bos();
     if (tokenizer_.eos()) return *tokenizer_.eos();
     throw DataError(where +
-                    ":1: the context is empty and the tokenizer has neither bos nor eos to put in its place");
+                    ": the context is empty and the tokenizer has neither bos nor eos to put in its place");
   }
 
   std::optional<EvalChoice> window(std::vector<int32_t> ids) const {

@@ -1,0 +1,127 @@
+#include "common/text/data_index.h"
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include "common/vocabulary/wire.h"
+#include "tests/common/text/text_fixture.h"
+
+namespace ranktide {
+namespace {
+
+using testing::HasSubstr;
+
+class DataIndexTest : public TextTest {
+ protected:
+  DataSettings settings(const std::string& data) const {
+    DataSettings out;
+    out.train = {{data, 1}};
+    out.max_tokens = 8;
+    return out;
+  }
+  std::string lines(const std::string& name, int count) const {
+    std::string text;
+    for (int i = 0; i < count; ++i)
+      text += R"({"question": "Q)" + std::to_string(i) + R"(", "answer": "A)" + std::to_string(i) + "\"}\n";
+    return file(name, text);
+  }
+  Dataset cached(const DataSettings& s) const { return load_dataset(s, tokenizer_, path("cache")); }
+  std::vector<std::filesystem::path> cache_files() const {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(path("cache"))) files.push_back(entry.path());
+    return files;
+  }
+
+  Tokenizer tokenizer_ = small_tokenizer("gpt2");
+};
+
+TEST_F(DataIndexTest, SummarisesWhatIsInTheRows) {
+  const Dataset dataset = load_dataset(settings(lines("a.jsonl", 10)), tokenizer_);
+  EXPECT_EQ(dataset.summary.documents, 10);
+  EXPECT_EQ(dataset.summary.rows, static_cast<int64_t>(dataset.rows.size()));
+  EXPECT_EQ(dataset.summary.format, "prompt (question + answer)");
+  int64_t tokens = 0;
+  for (const Row& row : dataset.rows) tokens += static_cast<int64_t>(row.tokens.size());
+  EXPECT_EQ(dataset.summary.tokens, tokens);
+}
+
+TEST_F(DataIndexTest, ItsIdentityIsContentNotPlace) {
+  const std::string here = load_dataset(settings(lines("a.jsonl", 3)), tokenizer_).summary.sha256;
+  EXPECT_EQ(load_dataset(settings(lines("other/b.jsonl", 3)), tokenizer_).summary.sha256, here);
+  EXPECT_NE(load_dataset(settings(lines("a.jsonl", 4)), tokenizer_).summary.sha256, here);
+}
+
+TEST_F(DataIndexTest, FindsAgainWhatItCached) {
+  const DataSettings s = settings(lines("a.jsonl", 10));
+  const Dataset built = load_dataset(s, tokenizer_);
+  for (int i = 0; i < 2; ++i) {
+    const Dataset found = cached(s);
+    EXPECT_EQ(found.rows, built.rows);
+    EXPECT_TRUE(equal(found.summary, built.summary));
+  }
+  EXPECT_EQ(cache_files().size(), 1u);
+}
+
+TEST_F(DataIndexTest, CachesEverySettingThatShapesRowsApart) {
+  DataSettings s = settings(lines("a.jsonl", 10));
+  cached(s);
+  s.mask_prompt = false;
+  cached(s);
+  s.max_tokens = 9;
+  cached(s);
+  s.form = "{prompt}={completion}";
+  cached(s);
+  lines("a.jsonl", 11);
+  cached(s);
+  EXPECT_EQ(cache_files().size(), 5u);
+}
+
+TEST_F(DataIndexTest, RebuildsATornOrAlteredEntry) {
+  const DataSettings s = settings(lines("a.jsonl", 10));
+  const Dataset built = cached(s);
+  const std::filesystem::path entry = cache_files().at(0);
+  std::filesystem::resize_file(entry, std::filesystem::file_size(entry) - 5);
+  EXPECT_EQ(cached(s).rows, built.rows);
+  std::fstream(entry, std::ios::in | std::ios::out | std::ios::binary).seekp(200).put('\x7f');
+  EXPECT_EQ(cached(s).rows, built.rows);
+  EXPECT_EQ(load_dataset(s, tokenizer_, path("cache")).rows, built.rows);
+}
+
+TEST_F(DataIndexTest, SaysWhenTheCacheCannotBeWritten) {
+  const std::string in_the_way = file("not_a_folder", "");
+  EXPECT_THAT(
+      message_of<DataError>([&] { load_dataset(settings(lines("a.jsonl", 2)), tokenizer_, in_the_way); }),
+      HasSubstr("cannot be written (Not a directory)"));
+}
+
+TEST_F(DataIndexTest, ReadsASourceAsOftenAsItWeighs) {
+  DataSettings s = settings(lines("a.jsonl", 10));
+  s.train[0].weight = 2.5;
+  EXPECT_EQ(load_dataset(s, tokenizer_).summary.documents, 25);
+  s.train[0].weight = 0.3;
+  EXPECT_EQ(load_dataset(s, tokenizer_).summary.documents, 3);
+  s.train[0].weight = 0;
+  EXPECT_THAT(message_of<DataError>([&] { load_dataset(s, tokenizer_); }), HasSubstr("must be above 0"));
+}
+
+TEST_F(DataIndexTest, MixesReplayInByItsShareOfRows) {
+  DataSettings s = settings(lines("a.jsonl", 12));
+  const Dataset alone = load_dataset(s, tokenizer_);
+  s.replay = Replay{.path = file("old.txt", "some old prose to be kept in mind"), .share = 0.25};
+  const Dataset mixed = load_dataset(s, tokenizer_);
+  const size_t replayed = mixed.rows.size() - alone.rows.size();
+  EXPECT_EQ(replayed, (alone.rows.size() + 1) / 3);
+  EXPECT_TRUE(std::equal(alone.rows.begin(), alone.rows.end(), mixed.rows.begin()));
+  EXPECT_EQ(mixed.rows.back().targets[0], mixed.rows.back().tokens[1]);  // plain text: loss everywhere
+  EXPECT_NE(mixed.summary.sha256, alone.summary.sha256);
+}
+
+TEST_F(DataIndexTest, RefusesDataThatMakesNoRow) {
+  EXPECT_THAT(message_of<DataError>([&] { load_dataset(settings(file("a.txt", "  \n")), tokenizer_); }),
+              HasSubstr("makes no row to train on"));
+  EXPECT_THAT(message_of<DataError>([&] { load_dataset(DataSettings{}, tokenizer_); }),
+              HasSubstr("names no file"));
+}
+
+}  // namespace
+}  // namespace ranktide
