@@ -10,7 +10,8 @@ BaseId base_id_of(const std::filesystem::path& folder) {
   paths.insert(paths.begin(), folder / "config.json");
   Sha256 all;
   for (const auto& path : paths) {
-    if (!std::filesystem::exists(path)) throw ModelError(path.string() + ": missing; it belongs to the model folder");
+    if (!std::filesystem::exists(path))
+      throw ModelError(path.string() + ": missing; it belongs to the model folder");
     all.update(path.filename().string() + " " + sha256_of_file(path) + "\n");
   }
   return BaseId{all.hex()};

@@ -22,17 +22,22 @@ int64_t adapter_weights_per_layer(const LoraSettings& lora, const ModelShape& sh
   return n;
 }
 
-double product_bytes(const TrialSettings& settings) { return settings.model.dtype == Dtype::bf16 ? 2 : 4; }
+double product_bytes(const TrialSettings& settings) {
+  return settings.model.dtype == Dtype::bf16 ? 2 : 4;
+}
 
-// Kept per token and layer between forward and backward. The residual stream is fp32 in either dtype: the inputs of the
-// two norms (2 x 4d). In b bytes: the norms' outputs, q and the attention's output (4d), k and v (2 d_k), gate, up and
-// their product (3f). Adapters add their rank-r products.
+// Kept per token and layer between forward and backward. The residual stream is fp32 in either dtype: the
+// inputs of the two norms (2 x 4d). In b bytes: the norms' outputs, q and the attention's output (4d), k and v
+// (2 d_k), gate, up and their product (3f). Adapters add their rank-r products.
 double activation_bytes_per_token(const TrialSettings& settings, const ModelShape& s) {
   const double b = product_bytes(settings);
   const auto d = static_cast<double>(s.hidden), f = static_cast<double>(s.ffn);
-  const auto d_a = static_cast<double>(s.heads * s.head_dim), d_k = static_cast<double>(s.kv_heads * s.head_dim);
+  const auto d_a = static_cast<double>(s.heads * s.head_dim),
+             d_k = static_cast<double>(s.kv_heads * s.head_dim);
   double per_layer = 8 * d + b * (2 * d + 2 * d_a + 2 * d_k + 3 * f);
-  if (settings.lora) per_layer += b * static_cast<double>(settings.lora->rank) * static_cast<double>(settings.lora->target.size());
+  if (settings.lora)
+    per_layer +=
+        b * static_cast<double>(settings.lora->rank) * static_cast<double>(settings.lora->target.size());
   return per_layer * static_cast<double>(s.layers);
 }
 
@@ -40,7 +45,8 @@ double activation_bytes_per_token(const TrialSettings& settings, const ModelShap
 double loss_bytes(const TrialSettings& settings, const ModelShape& s, const StepLoad& load) {
   const double labelled = static_cast<double>(load.tokens) * load.labelled_share;
   const double rows = std::min(static_cast<double>(kLossRows), labelled);
-  return rows * static_cast<double>(s.vocabulary) * (product_bytes(settings) + 8) + labelled * static_cast<double>(s.hidden) * 8;
+  return rows * static_cast<double>(s.vocabulary) * (product_bytes(settings) + 8) +
+         labelled * static_cast<double>(s.hidden) * 8;
 }
 
 }  // namespace
@@ -70,8 +76,10 @@ int64_t trained_parameters(const TrialSettings& settings, const ModelShape& shap
 
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
   const Parameters p = parameters_of(shape);
-  const double visible = (static_cast<double>(load.sequence) + 1) / 2;  // causal blocks above the diagonal are skipped
-  const double attention = 12 * static_cast<double>(shape.layers) * visible * static_cast<double>(shape.heads * shape.head_dim);
+  const double visible =
+      (static_cast<double>(load.sequence) + 1) / 2;  // causal blocks above the diagonal are skipped
+  const double attention =
+      12 * static_cast<double>(shape.layers) * visible * static_cast<double>(shape.heads * shape.head_dim);
   const double weights = static_cast<double>(p.linear) + load.labelled_share * static_cast<double>(p.head);
   if (settings.method == Method::full) return 6 * weights + attention;
   return 4 * weights + 6 * static_cast<double>(trained_parameters(settings, shape)) + attention;
@@ -84,7 +92,8 @@ int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& sh
   // Trained weights: fp32 value, gradient and two moments. Full finetuning in bf16 has product copies besides.
   const double state = 16 * trained + (settings.method == Method::full && b < 4 ? b * trained : 0);
   // The head's gradient is summed in fp32 beside the flat gradient before it is added.
-  const double head_grad = settings.method == Method::full ? 8.0 * static_cast<double>(parameters_of(shape).head) : 0;
+  const double head_grad =
+      settings.method == Method::full ? 8.0 * static_cast<double>(parameters_of(shape).head) : 0;
   const double step = activation_bytes_per_token(settings, shape) * static_cast<double>(load.tokens) +
                       loss_bytes(settings, shape, load) + head_grad;
   return static_cast<int64_t>(kRuntimeBytes + b * weights + state + step);

@@ -1,6 +1,7 @@
 #pragma once
-// What a trial costs before it is run: parameters, FLOPs, peak memory. Formulas only; what was measured corrects them
-// elsewhere. Letters: d hidden, f ffn, L layers, s visible context, N weights, b bytes per element of a product.
+// What a trial costs before it is run: parameters, FLOPs, peak memory. Formulas only; what was measured
+// corrects them elsewhere. Letters: d hidden, f ffn, L layers, s visible context, N weights, b bytes per
+// element of a product.
 
 #include <cstdint>
 
@@ -10,9 +11,9 @@
 namespace ranktide {
 
 struct Parameters {
-  int64_t linear = 0;   // N_lin: weights of the linears in the decoder layers
-  int64_t head = 0;     // N_h: vocabulary x hidden
-  int64_t total = 0;    // every stored weight; a tied head counts once
+  int64_t linear = 0;  // N_lin: weights of the linears in the decoder layers
+  int64_t head = 0;    // N_h: vocabulary x hidden
+  int64_t total = 0;   // every stored weight; a tied head counts once
 };
 
 Parameters parameters_of(const ModelShape& shape);
@@ -29,8 +30,8 @@ struct StepLoad {
 // Returns: FLOPs per token, forward and backward, multiply and add counted apart.
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
-// Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters, gradients, moments
-// and the larger of activations with the loss chunk and the optimizer's own pass.
+// Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters,
+// gradients, moments and the larger of activations with the loss chunk and the optimizer's own pass.
 int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
 }  // namespace ranktide

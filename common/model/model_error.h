@@ -1,6 +1,6 @@
 #pragma once
-// What goes wrong with a model folder: a missing, foreign or damaged file. The text names the file, the reason and,
-// where there is one, the remedy.
+// What goes wrong with a model folder: a missing, foreign or damaged file. The text names the file, the reason
+// and, where there is one, the remedy.
 
 #include <stdexcept>
 

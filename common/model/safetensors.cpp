@@ -1,17 +1,16 @@
 #include "common/model/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <optional>
 #include <string_view>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/wire.h"
@@ -77,7 +76,8 @@ struct Entry {
 };
 
 Entry read_entry(const std::filesystem::path& path, const std::string& name, const Json& json) {
-  if (!json.is_object() || json.size() != 3) damaged(path, "tensor \"" + name + "\" is not {dtype, shape, data_offsets}");
+  if (!json.is_object() || json.size() != 3)
+    damaged(path, "tensor \"" + name + "\" is not {dtype, shape, data_offsets}");
   Entry entry{.name = name, .view = {}};
   std::vector<int64_t> offsets;
   try {
@@ -124,8 +124,9 @@ Json read_header(const std::filesystem::path& path, const Mapping& file) {
 
 // The buffer must be covered exactly once: bytes that no tensor owns could hide content.
 void check_layout(const std::filesystem::path& path, std::vector<Entry>& entries, int64_t buffer_bytes) {
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
+  std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
+    return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
+  });
   int64_t covered = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != covered) damaged(path, "a hole or overlap before tensor \"" + entry.name + "\"");
@@ -139,7 +140,7 @@ void check_layout(const std::filesystem::path& path, std::vector<Entry>& entries
 
 int64_t dtype_bytes(const std::string& dtype) {
   static const std::map<std::string, int64_t> kBytes{
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I64", 8}, {"I32", 4},
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"I64", 8},  {"I32", 4},
       {"I16", 2}, {"I8", 1},  {"U64", 8}, {"U32", 4},  {"U16", 2},     {"U8", 1},      {"BOOL", 1}, {"C64", 8}};
   const auto found = kBytes.find(dtype);
   return found == kBytes.end() ? 0 : found->second;
@@ -152,8 +153,10 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) {
   std::memcpy(&header_bytes, file->data, kPrefixBytes);
   std::vector<Entry> entries;
   for (const auto& [name, json] : header.items()) {
-    if (name == "__metadata__") metadata_ = read_metadata(path, json);
-    else entries.push_back(read_entry(path, name, json));
+    if (name == "__metadata__")
+      metadata_ = read_metadata(path, json);
+    else
+      entries.push_back(read_entry(path, name, json));
   }
   const std::byte* buffer = file->data + kPrefixBytes + header_bytes;
   check_layout(path, entries, static_cast<int64_t>(file->size - kPrefixBytes - header_bytes));
@@ -180,7 +183,8 @@ void write_safetensors(const std::filesystem::path& path, const std::map<std::st
     const auto bytes = static_cast<int64_t>(view.bytes.size());
     RT_CHECK(dtype_bytes(view.dtype) > 0);
     RT_CHECK(bytes_of_shape(view.shape, dtype_bytes(view.dtype)) == bytes);
-    header[entry->first] = {{"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + bytes}}};
+    header[entry->first] = {
+        {"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
   std::string text = header.is_null() ? "{}" : header.dump();

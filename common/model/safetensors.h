@@ -29,8 +29,9 @@ int64_t dtype_bytes(const std::string& dtype);
 
 class SafetensorsFile {
  public:
-  // Throws: ModelError naming the file and what is wrong with it. The checks are those of the format's own library:
-  // header length, JSON without duplicate keys, no holes or overlaps, sizes that fit shapes, nothing left over.
+  // Throws: ModelError naming the file and what is wrong with it. The checks are those of the format's own
+  // library: header length, JSON without duplicate keys, no holes or overlaps, sizes that fit shapes, nothing
+  // left over.
   explicit SafetensorsFile(const std::filesystem::path& path);
 
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }  // views live as long as this
@@ -42,16 +43,17 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-// Writes the tensors, widest dtype first and then by name, as the format's own library does. Overwrites; not atomic
-// and not synced (checkpoints do that around it).
-// Throws: ModelError when the file cannot be written, with the system's reason.
+// Writes the tensors, widest dtype first and then by name, as the format's own library does. Overwrites; not
+// atomic and not synced (checkpoints do that around it). Throws: ModelError when the file cannot be written,
+// with the system's reason.
 void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 // All weights of a model folder: model.safetensors, or the shards that model.safetensors.index.json names.
 class WeightFiles {
  public:
-  // Throws: ModelError when there are none, a shard is missing or damaged, or the index and the shards disagree.
+  // Throws: ModelError when there are none, a shard is missing or damaged, or the index and the shards
+  // disagree.
   explicit WeightFiles(const std::filesystem::path& folder);
 
   // Returns: nullptr when there is no such tensor.

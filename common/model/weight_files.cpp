@@ -33,9 +33,11 @@ Index read_index(const std::filesystem::path& path) {
 void check_against_index(const std::filesystem::path& path, const Index& index,
                          const std::map<std::string, TensorView>& views) {
   for (const auto& [tensor, shard] : index)
-    if (!views.contains(tensor)) throw ModelError(path.string() + ": tensor \"" + tensor + "\" is not in " + shard);
+    if (!views.contains(tensor))
+      throw ModelError(path.string() + ": tensor \"" + tensor + "\" is not in " + shard);
   for (const auto& [tensor, view] : views)
-    if (!index.contains(tensor)) throw ModelError(path.string() + ": does not name the tensor \"" + tensor + "\"");
+    if (!index.contains(tensor))
+      throw ModelError(path.string() + ": does not name the tensor \"" + tensor + "\"");
 }
 
 }  // namespace
@@ -45,7 +47,8 @@ std::vector<std::filesystem::path> weight_paths(const std::filesystem::path& fol
   if (std::filesystem::exists(single)) return {single};
   const auto index_path = folder / "model.safetensors.index.json";
   if (!std::filesystem::exists(index_path))
-    throw ModelError(folder.string() + ": has neither model.safetensors nor model.safetensors.index.json; other weight "
+    throw ModelError(folder.string() +
+                     ": has neither model.safetensors nor model.safetensors.index.json; other weight "
                      "formats (*.bin, *.gguf) must be converted first");
   std::set<std::filesystem::path> shards;
   for (const auto& [tensor, shard] : read_index(index_path)) shards.insert(folder / shard);
@@ -59,7 +62,8 @@ WeightFiles::WeightFiles(const std::filesystem::path& folder) : paths_(weight_pa
       if (!views_.emplace(name, view).second)
         throw ModelError(paths_[i].string() + ": tensor \"" + name + "\" is in another shard too");
   const auto index_path = folder / "model.safetensors.index.json";
-  if (paths_.front().filename() != "model.safetensors") check_against_index(index_path, read_index(index_path), views_);
+  if (paths_.front().filename() != "model.safetensors")
+    check_against_index(index_path, read_index(index_path), views_);
 }
 
 const TensorView* WeightFiles::find(const std::string& name) const {

@@ -4,7 +4,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
-
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -25,8 +24,10 @@ std::vector<Run> runs_of(std::span<const int32_t> segment_ends) {
   std::vector<Run> runs;
   int64_t begin = 0;
   for (const int64_t end : segment_ends) {
-    if (!runs.empty() && runs.back().length == end - begin) ++runs.back().segments;
-    else runs.push_back({.first_token = begin, .segments = 1, .length = end - begin});
+    if (!runs.empty() && runs.back().length == end - begin)
+      ++runs.back().segments;
+    else
+      runs.push_back({.first_token = begin, .segments = 1, .length = end - begin});
     begin = end;
   }
   return runs;
@@ -40,13 +41,17 @@ Tensor heads_first(const Tensor& x, const Run& run) {
 }
 
 // softmax(q k' / sqrt(hd)) v, written out because a counter-based mask falls between softmax and v.
-Tensor attention_with_dropout(const Tensor& q, const Tensor& k, const Tensor& v, const Run& run, DropoutKey dropout) {
+Tensor attention_with_dropout(const Tensor& q, const Tensor& k, const Tensor& v, const Run& run,
+                              DropoutKey dropout) {
   const int64_t n = q.size(0), heads = q.size(1), length = q.size(2), group = heads / k.size(1);
   const Tensor future = at::ones({length, length}, at::kBool).triu(1);
-  Tensor scores = q.to(at::kFloat).matmul(k.to(at::kFloat).repeat_interleave(group, 1).transpose(2, 3));  // (n, Hq, S, S)
-  scores = scores.div(std::sqrt(static_cast<double>(q.size(3)))).masked_fill(future, -std::numeric_limits<double>::infinity());
+  Tensor scores =
+      q.to(at::kFloat).matmul(k.to(at::kFloat).repeat_interleave(group, 1).transpose(2, 3));  // (n, Hq, S, S)
+  scores = scores.div(std::sqrt(static_cast<double>(q.size(3))))
+               .masked_fill(future, -std::numeric_limits<double>::infinity());
   dropout.first_row += run.first_token * heads;  // a row is (token, head)
-  const Tensor mask = dropout_mask(dropout, n * length * heads, length, at::kFloat).view({n, length, heads, length});
+  const Tensor mask =
+      dropout_mask(dropout, n * length * heads, length, at::kFloat).view({n, length, heads, length});
   const Tensor weights = scores.softmax(-1).mul(mask.transpose(1, 2));
   return weights.matmul(v.to(at::kFloat).repeat_interleave(group, 1)).to(q.scalar_type());  // (n, Hq, S, hd)
 }

@@ -1,7 +1,6 @@
 #include "worker/trainer/lm/dropout.h"
 
 #include <ATen/ops/empty.h>
-
 #include <algorithm>
 #include <cmath>
 
@@ -12,7 +11,9 @@ namespace ranktide {
 
 DropoutKey dropout_key(const Chance& chance, size_t layer, int place, double rate, int64_t first_row) {
   const uint64_t where = layer * 16 + static_cast<uint64_t>(place);
-  return {.key = mix(mix(chance.seed, static_cast<uint64_t>(chance.step)), where), .rate = rate, .first_row = first_row};
+  return {.key = mix(mix(chance.seed, static_cast<uint64_t>(chance.step)), where),
+          .rate = rate,
+          .first_row = first_row};
 }
 
 at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::ScalarType dtype) {
@@ -27,7 +28,8 @@ at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::S
     for (int64_t col = 0; col < cols; col += 4) {
       const auto words = philox(static_cast<uint64_t>(col / 4), high);
       const int64_t n = std::min<int64_t>(4, cols - col);
-      for (int64_t i = 0; i < n; ++i) out[row * cols + col + i] = words[static_cast<size_t>(i)] < drop_below ? 0.0F : keep;
+      for (int64_t i = 0; i < n; ++i)
+        out[row * cols + col + i] = words[static_cast<size_t>(i)] < drop_below ? 0.0F : keep;
     }
   }
   return mask.to(dtype);

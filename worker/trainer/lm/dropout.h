@@ -1,9 +1,9 @@
 #pragma once
-// Dropout without a generator: a mask is a pure function of (seed, step, layer, place, token of the step, column), so
-// micro-batches, packing and resumes draw the same masks, and the backward pass computes them again instead of saving.
+// Dropout without a generator: a mask is a pure function of (seed, step, layer, place, token of the step,
+// column), so micro-batches, packing and resumes draw the same masks, and the backward pass computes them again
+// instead of saving.
 
 #include <ATen/core/Tensor.h>
-
 #include <cstdint>
 
 #include "common/vocabulary/ids.h"
@@ -19,12 +19,13 @@ struct Chance {
   double attention_dropout = 0;
 };
 
-// Places of a layer: 0-6 are the adapters in the order of kLinears. Values are permanent: results depend on them.
+// Places of a layer: 0-6 are the adapters in the order of kLinears. Values are permanent: results depend on
+// them.
 inline constexpr int kAttentionPlace = 7;
 
 struct DropoutKey {
   uint64_t key = 0;
-  double rate = 0;          // 0: nothing is dropped
+  double rate = 0;  // 0: nothing is dropped
   int64_t first_row = 0;
 };
 

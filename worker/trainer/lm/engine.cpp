@@ -11,8 +11,8 @@
 namespace ranktide {
 namespace {
 
-// Tensors of a step are allocated and freed thousands of times; below this size their pages stay with the process
-// instead of going back to the kernel and being faulted in again. 32 MiB is glibc's ceiling.
+// Tensors of a step are allocated and freed thousands of times; below this size their pages stay with the
+// process instead of going back to the kernel and being faulted in again. 32 MiB is glibc's ceiling.
 constexpr int kKeepBytes = 32 << 20;
 
 }  // namespace
@@ -27,6 +27,8 @@ Engine start_engine(int threads) {
   return current_engine();
 }
 
-Engine current_engine() { return {.threads = at::get_num_threads(), .isa = at::get_cpu_capability(), .libtorch = TORCH_VERSION}; }
+Engine current_engine() {
+  return {.threads = at::get_num_threads(), .isa = at::get_cpu_capability(), .libtorch = TORCH_VERSION};
+}
 
 }  // namespace ranktide

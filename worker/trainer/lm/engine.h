@@ -1,12 +1,13 @@
 #pragma once
-// The state of LibTorch that results depend on, set once per process. One engine thread per trainer: everything in
-// worker/trainer/lm and worker/trainer/train is called from the thread that called start_engine.
+// The state of LibTorch that results depend on, set once per process. One engine thread per trainer: everything
+// in worker/trainer/lm and worker/trainer/train is called from the thread that called start_engine.
 
 #include <string>
 
 namespace ranktide {
 
-// Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not resumed.
+// Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not
+// resumed.
 inline constexpr int kNumericsVersion = 1;
 
 struct Engine {

@@ -15,14 +15,14 @@ using torch::autograd::variable_list;
 // The masters are arguments only so that autograd asks for their gradients; products use the product tensors.
 struct LinearOp : Function<LinearOp> {
   // x~ = dropout(x);   y = x W' + c + s (x~ A') B'                LoRA (Hu et al. 2021), eq. 3
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& /*w_master*/, const Tensor& /*bias_master*/,
-                        const Tensor& /*a_master*/, const Tensor& /*b_master*/, const Linear& layer,
-                        const DropoutKey& dropout) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& /*w_master*/,
+                        const Tensor& /*bias_master*/, const Tensor& /*a_master*/, const Tensor& /*b_master*/,
+                        const Linear& layer, const DropoutKey& dropout) {
     Tensor y = at::linear(x, layer.w, layer.bias);  // (T, Out)
     Tensor xa;
     if (layer.a.defined()) {
-      xa = dropped(x, dropout).mm(layer.a.t());          // (T, r)
-      y.addmm_(xa, layer.b.t(), 1, layer.scale);         // (T, Out)
+      xa = dropped(x, dropout).mm(layer.a.t());   // (T, r)
+      y.addmm_(xa, layer.b.t(), 1, layer.scale);  // (T, Out)
     }
     ctx->save_for_backward({x, layer.w, layer.a, layer.b, xa});
     ctx->saved_data["scale"] = layer.scale;
@@ -38,19 +38,21 @@ struct LinearOp : Function<LinearOp> {
     const Tensor &x = saved[0], &w = saved[1], &a = saved[2], &b = saved[3], &xa = saved[4];
     const Tensor dy = grads[0].contiguous();  // (T, Out)
     Tensor dx, dw, dc, da, db;
-    if (ctx->needs_input_grad(0)) dx = dy.mm(w);                                 // (T, In)
-    if (ctx->needs_input_grad(1)) dw = dy.t().mm(x).to(at::kFloat);              // (Out, In)
+    if (ctx->needs_input_grad(0)) dx = dy.mm(w);                                  // (T, In)
+    if (ctx->needs_input_grad(1)) dw = dy.t().mm(x).to(at::kFloat);               // (Out, In)
     if (ctx->needs_input_grad(2)) dc = dy.sum(0, /*keepdim=*/false, at::kFloat);  // (Out)
     if (a.defined()) {
       const double scale = ctx->saved_data["scale"].toDouble();
       const DropoutKey dropout{.key = static_cast<uint64_t>(ctx->saved_data["key"].toInt()),
                                .rate = ctx->saved_data["rate"].toDouble(),
                                .first_row = ctx->saved_data["first_row"].toInt()};
-      const Tensor dyb = dy.mm(b).mul_(scale);                                    // (T, r)
-      if (ctx->needs_input_grad(4)) db = dy.t().mm(xa).to(at::kFloat).mul_(scale);  // (Out, r)
+      const Tensor dyb = dy.mm(b).mul_(scale);                                            // (T, r)
+      if (ctx->needs_input_grad(4)) db = dy.t().mm(xa).to(at::kFloat).mul_(scale);        // (Out, r)
       if (ctx->needs_input_grad(3)) da = dyb.t().mm(dropped(x, dropout)).to(at::kFloat);  // (r, In)
-      if (dx.defined() && dropout.rate > 0) dx += dropped(dyb.mm(a), dropout);
-      else if (dx.defined()) dx.addmm_(dyb, a);
+      if (dx.defined() && dropout.rate > 0)
+        dx += dropped(dyb.mm(a), dropout);
+      else if (dx.defined())
+        dx.addmm_(dyb, a);
     }
     return {dx, dw, dc, da, db, {}, {}};
   }

@@ -1,9 +1,8 @@
 #include "worker/trainer/lm/lora.h"
 
 #include <ATen/TensorOperators.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
+#include <c10/core/GradMode.h>
 #include <cmath>
 #include <set>
 
@@ -36,7 +35,8 @@ double scale_of(const LoraSettings& lora) {
 
 void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelShape& shape, Dtype dtype) {
   for (const auto& module : lora.target)
-    if (!linear_shape(shape, module)) throw ModelError("lora.target \"" + module + "\" is not a linear of the model");
+    if (!linear_shape(shape, module))
+      throw ModelError("lora.target \"" + module + "\" is not a linear of the model");
   std::vector<ParameterSlot> slots;
   for (size_t i = 0; i < tensors.network.layers.size(); ++i) {
     for (const NamedLinear& named : kLinears) {
@@ -44,9 +44,16 @@ void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelSh
       Linear& linear = tensors.network.layers[i].*named.member;
       linear.scale = scale_of(lora);
       const LinearShape size = *linear_shape(shape, named.module);
-      const std::string name = "base_model.model.model.layers." + std::to_string(i) + "." + named.block + "." + named.module;
-      slots.push_back({.name = name + ".lora_A.weight", .sizes = {lora.rank, size.in}, .product = &linear.a, .master = &linear.a_master});
-      slots.push_back({.name = name + ".lora_B.weight", .sizes = {size.out, lora.rank}, .product = &linear.b, .master = &linear.b_master});
+      const std::string name =
+          "base_model.model.model.layers." + std::to_string(i) + "." + named.block + "." + named.module;
+      slots.push_back({.name = name + ".lora_A.weight",
+                       .sizes = {lora.rank, size.in},
+                       .product = &linear.a,
+                       .master = &linear.a_master});
+      slots.push_back({.name = name + ".lora_B.weight",
+                       .sizes = {size.out, lora.rank},
+                       .product = &linear.b,
+                       .master = &linear.b_master});
     }
   }
   tensors.lora = lora;

@@ -1,6 +1,6 @@
 #pragma once
-// Adapters: W x -> W x + s B A x (Hu et al. 2021). A starts uniform, B zero, so a fresh adapter changes nothing.
-// On disk it is PEFT's folder: adapter_config.json and adapter_model.safetensors. Engine-internal.
+// Adapters: W x -> W x + s B A x (Hu et al. 2021). A starts uniform, B zero, so a fresh adapter changes
+// nothing. On disk it is PEFT's folder: adapter_config.json and adapter_model.safetensors. Engine-internal.
 
 #include <filesystem>
 
@@ -13,11 +13,12 @@ namespace ranktide {
 // Returns: s, alpha / r or alpha / sqrt(r).
 double scale_of(const LoraSettings& lora);
 
-// Adds zero adapters to every target linear of tensors.network and makes them its parameters, under PEFT's names.
-// Throws: ModelError for a target that is no linear of the model. Requires: nothing trains yet.
+// Adds zero adapters to every target linear of tensors.network and makes them its parameters, under PEFT's
+// names. Throws: ModelError for a target that is no linear of the model. Requires: nothing trains yet.
 void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelShape& shape, Dtype dtype);
 
-// A uniform in +-1/sqrt(in), PEFT's kaiming_uniform with a = sqrt 5, from a counter keyed by (seed, layer, place); B zero.
+// A uniform in +-1/sqrt(in), PEFT's kaiming_uniform with a = sqrt 5, from a counter keyed by (seed, layer,
+// place); B zero.
 void init_adapters(ModelTensors& tensors, uint64_t seed);
 
 // W += s B A in fp32, rounded to the product dtype once, into new tensors: the base's stay as they are.
@@ -28,6 +29,7 @@ LoraSettings read_adapter_config(const std::filesystem::path& folder);
 void read_adapter_weights(ModelTensors& tensors, const std::filesystem::path& folder);
 
 // Writes both files. base_folder is only named in them.
-void write_adapter(const ModelTensors& tensors, const std::filesystem::path& base_folder, const std::filesystem::path& folder);
+void write_adapter(const ModelTensors& tensors, const std::filesystem::path& base_folder,
+                   const std::filesystem::path& folder);
 
 }  // namespace ranktide

@@ -7,9 +7,8 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros_like.h>
-#include <torch/csrc/autograd/custom_function.h>
-
 #include <algorithm>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "common/vocabulary/check.h"
 
@@ -21,8 +20,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// One chunk's logits in the product dtype and in fp32, reused from chunk to chunk: fresh pages of this size cost more
-// than the arithmetic on them.
+// One chunk's logits in the product dtype and in fp32, reused from chunk to chunk: fresh pages of this size
+// cost more than the arithmetic on them.
 struct Buffers {
   Tensor product, fp32;  // (rows, V); the same tensor in fp32
 
@@ -46,10 +45,10 @@ struct Buffers {
 
 // Turns logits into probabilities in place. Returns: log p(target) per row (n).
 Tensor softmax_in_place(Tensor& logits, const Tensor& targets) {
-  const Tensor picked = logits.gather(1, targets.unsqueeze(1));   // (n, 1)
-  const Tensor highest = logits.amax(1, /*keepdim=*/true);        // (n, 1)
+  const Tensor picked = logits.gather(1, targets.unsqueeze(1));  // (n, 1)
+  const Tensor highest = logits.amax(1, /*keepdim=*/true);       // (n, 1)
   logits.sub_(highest).exp_();
-  const Tensor sum = logits.sum(1, /*keepdim=*/true);             // (n, 1)
+  const Tensor sum = logits.sum(1, /*keepdim=*/true);  // (n, 1)
   logits.div_(sum);
   return (picked - highest - sum.log()).squeeze(1);
 }
@@ -59,22 +58,24 @@ struct HeadLoss : Function<HeadLoss> {
   // dX = scale (P - onehot) W;   dW = scale (P - onehot)' x
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& master, const Tensor& w,
                         const Tensor& targets, double scale) {
-    Tensor dx = at::empty_like(x);                                       // (R, D)
+    Tensor dx = at::empty_like(x);                                           // (R, D)
     Tensor dw = master.requires_grad() ? at::zeros_like(master) : Tensor{};  // (V, D)
     Buffers buffers(std::min(kLossRows, x.size(0)), w.size(0), x.scalar_type());
     double sum = 0;
     for (int64_t row = 0; row < x.size(0); row += kLossRows) {
       const int64_t n = std::min(kLossRows, x.size(0) - row);
       const Tensor rows = x.narrow(0, row, n), wanted = targets.narrow(0, row, n);
-      Tensor p = buffers.logits(rows, w);                                // (n, V)
+      Tensor p = buffers.logits(rows, w);  // (n, V)
       sum -= softmax_in_place(p, wanted).sum(at::kDouble).item<double>();
       p.scatter_add_(1, wanted.unsqueeze(1), -at::ones({n, 1}, at::kFloat));
       p.mul_(scale);
-      const Tensor dlogits = buffers.rounded(p);                         // (n, V), product dtype
+      const Tensor dlogits = buffers.rounded(p);  // (n, V), product dtype
       Tensor dx_rows = dx.narrow(0, row, n);
       at::mm_out(dx_rows, dlogits, w);
-      if (dw.defined() && dw.scalar_type() == x.scalar_type()) dw.addmm_(dlogits.t(), rows);
-      else if (dw.defined()) dw += dlogits.t().mm(rows);
+      if (dw.defined() && dw.scalar_type() == x.scalar_type())
+        dw.addmm_(dlogits.t(), rows);
+      else if (dw.defined())
+        dw += dlogits.t().mm(rows);
     }
     ctx->save_for_backward({dx, dw});
     return at::ones({}, at::kDouble).mul_(sum * scale);
@@ -82,7 +83,11 @@ struct HeadLoss : Function<HeadLoss> {
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
     const double by = grads[0].item<double>();
-    return {by == 1 ? saved[0] : saved[0] * by, saved[1].defined() && by != 1 ? saved[1] * by : saved[1], {}, {}, {}};
+    return {by == 1 ? saved[0] : saved[0] * by,
+            saved[1].defined() && by != 1 ? saved[1] * by : saved[1],
+            {},
+            {},
+            {}};
   }
 };
 
@@ -94,7 +99,9 @@ Tensor head_loss(const Table& head, const Tensor& x, const Tensor& targets, doub
   return HeadLoss::apply(x, head.w_master, head.w, targets, scale);
 }
 
-Tensor head_logits(const Table& head, const Tensor& x) { return x.mm(head.w.t()).to(at::kFloat); }
+Tensor head_logits(const Table& head, const Tensor& x) {
+  return x.mm(head.w.t()).to(at::kFloat);
+}
 
 RowScores head_scores(const Table& head, const Tensor& x, const Tensor& targets) {
   Buffers buffers(std::min(kLossRows, x.size(0)), head.w.size(0), x.scalar_type());

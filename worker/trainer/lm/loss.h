@@ -10,8 +10,8 @@ namespace ranktide {
 inline constexpr int64_t kLossRows = 256;
 
 // x: (R, D) in the product dtype, normed rows that have a label; targets: int64 (R).
-// Returns: fp64 scalar, scale * sum of -log p(target). Gradients are made in the forward pass, where the chunk's
-// probabilities are at hand. Requires: R > 0.
+// Returns: fp64 scalar, scale * sum of -log p(target). Gradients are made in the forward pass, where the
+// chunk's probabilities are at hand. Requires: R > 0.
 at::Tensor head_loss(const Table& head, const at::Tensor& x, const at::Tensor& targets, double scale);
 
 // Returns: fp32 logits (R, V).

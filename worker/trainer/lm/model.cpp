@@ -1,9 +1,8 @@
 #include "worker/trainer/lm/model.h"
 
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
 #include <array>
+#include <c10/core/GradMode.h>
 #include <fstream>
 
 #include "common/vocabulary/check.h"
@@ -81,8 +80,10 @@ void Model::save(const std::filesystem::path& folder) const {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw ModelError(folder.string() + ": cannot be made: " + failed.message());
-  if (tensors_->lora) write_adapter(*tensors_, base_->folder(), folder);
-  else write_model_folder(tensors_->network, *base_, folder);
+  if (tensors_->lora)
+    write_adapter(*tensors_, base_->folder(), folder);
+  else
+    write_model_folder(tensors_->network, *base_, folder);
 }
 
 std::string Model::weights_sha256() const {

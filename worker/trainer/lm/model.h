@@ -51,7 +51,8 @@ class Model {
   static Model with_lora(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed);
   // Every weight trains, from fp32 masters that are read from the base's folder.
   static Model full(std::shared_ptr<const Base> base, uint64_t seed);
-  // The adapter of a PEFT folder. Throws: ModelError when it does not fit the base or needs what is not implemented.
+  // The adapter of a PEFT folder. Throws: ModelError when it does not fit the base or needs what is not
+  // implemented.
   static Model with_adapter(std::shared_ptr<const Base> base, const std::filesystem::path& adapter_folder);
   // What the settings ask for: with_lora or full.
   static Model for_trial(std::shared_ptr<const Base> base, const TrialSettings& settings);
@@ -66,11 +67,13 @@ class Model {
   // Returns: fp32 logits of one sequence, [T, V] in C order. Requires: tokens not empty, each in [0, V).
   std::vector<float> logits(std::span<const int32_t> tokens) const;
 
-  // Adds the adapter into product weights, W + s B A, summed in fp32; afterwards no adapter is applied. Twice is once.
+  // Adds the adapter into product weights, W + s B A, summed in fp32; afterwards no adapter is applied. Twice
+  // is once.
   void merge();
 
-  // Writes what was trained as the field reads it: an adapter folder for PEFT, or a Hugging Face folder with the base's
-  // config and tokenizer files. Creates the folder. Throws: ModelError when something cannot be written.
+  // Writes what was trained as the field reads it: an adapter folder for PEFT, or a Hugging Face folder with
+  // the base's config and tokenizer files. Creates the folder. Throws: ModelError when something cannot be
+  // written.
   void save(const std::filesystem::path& folder) const;
 
   // Returns: SHA-256 over names and bytes of what was trained.

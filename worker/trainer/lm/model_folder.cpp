@@ -9,17 +9,20 @@
 namespace ranktide {
 namespace {
 
-constexpr const char* kCopied[] = {"generation_config.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-                                   "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt",
-                                   "chat_template.jinja"};
+constexpr const char* kCopied[] = {
+    "generation_config.json",  "tokenizer.json",    "tokenizer.model", "tokenizer_config.json",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json",      "merges.txt",
+    "chat_template.jinja"};
 
 void copy_into(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::error_code failed;
   std::filesystem::copy_file(from, to, std::filesystem::copy_options::overwrite_existing, failed);
-  if (failed) throw ModelError(to.string() + ": cannot be copied from " + from.string() + ": " + failed.message());
+  if (failed)
+    throw ModelError(to.string() + ": cannot be copied from " + from.string() + ": " + failed.message());
 }
 
-void write_config(const std::filesystem::path& from, const std::filesystem::path& to, const std::string& dtype) {
+void write_config(const std::filesystem::path& from, const std::filesystem::path& to,
+                  const std::string& dtype) {
   std::ifstream in(from);
   nlohmann::ordered_json config = nlohmann::ordered_json::parse(in);  // keeps the order that people know
   config[config.contains("dtype") ? "dtype" : "torch_dtype"] = dtype;

@@ -1,5 +1,6 @@
 #pragma once
-// Writing a whole model as a Hugging Face folder, so that transformers and vLLM load it unchanged. Engine-internal.
+// Writing a whole model as a Hugging Face folder, so that transformers and vLLM load it unchanged.
+// Engine-internal.
 
 #include <filesystem>
 
@@ -8,9 +9,9 @@
 
 namespace ranktide {
 
-// Writes model.safetensors (masters where there are some, in fp32) and copies config, generation settings and tokenizer
-// from the base's folder; the dtype in config.json is set to what was written.
-// Requires: the folder exists. Throws: ModelError when a file cannot be written.
+// Writes model.safetensors (masters where there are some, in fp32) and copies config, generation settings and
+// tokenizer from the base's folder; the dtype in config.json is set to what was written. Requires: the folder
+// exists. Throws: ModelError when a file cannot be written.
 void write_model_folder(const Network& network, const Base& base, const std::filesystem::path& folder);
 
 }  // namespace ranktide

@@ -1,10 +1,10 @@
 #pragma once
 // The tensors of a decoder, by the names of the papers. Engine-internal: this header shows LibTorch.
-// Every product uses a tensor in the product dtype (fp32 or bf16). What trains has an fp32 master besides, which is an
-// autograd leaf; an undefined master means frozen. In fp32 master and product tensor are the same memory.
+// Every product uses a tensor in the product dtype (fp32 or bf16). What trains has an fp32 master besides,
+// which is an autograd leaf; an undefined master means frozen. In fp32 master and product tensor are the same
+// memory.
 
 #include <ATen/core/Tensor.h>
-
 #include <vector>
 
 namespace ranktide {
@@ -17,7 +17,7 @@ struct Linear {
   at::Tensor bias_master;  // (Out)
   at::Tensor a, b;         // (r, In), (Out, r), product dtype; undefined: no adapter
   at::Tensor a_master, b_master;
-  double scale = 0;        // s: alpha / r, or alpha / sqrt(r)
+  double scale = 0;  // s: alpha / r, or alpha / sqrt(r)
 };
 
 // y = w x / rms(x). Always fp32, so its weight is its own master.
@@ -45,8 +45,8 @@ struct Network {
   Table head;
 };
 
-// The seven linears of a layer with their file names, in the order of the forward pass. The index is the `place` of
-// dropout and of initialisation, so the order is permanent.
+// The seven linears of a layer with their file names, in the order of the forward pass. The index is the
+// `place` of dropout and of initialisation, so the order is permanent.
 struct NamedLinear {
   const char* module;  // q_proj ...
   const char* block;   // self_attn or mlp

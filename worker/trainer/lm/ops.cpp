@@ -9,9 +9,8 @@
 #include <ATen/ops/silu_backward.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
-#include <torch/csrc/autograd/custom_function.h>
-
 #include <numbers>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace ranktide {
 namespace {
@@ -36,7 +35,8 @@ struct Embed : Function<Embed> {
 
 struct RmsNorm : Function<RmsNorm> {
   // x^ = x / sqrt(mean(x^2) + eps);   y = w x^
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& w, double eps, at::ScalarType dtype) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& w, double eps,
+                        at::ScalarType dtype) {
     const Tensor inverse = (x.square().mean(-1, /*keepdim=*/true) + eps).rsqrt_();  // (..., 1)
     ctx->save_for_backward({x, w, inverse});
     return (x * inverse).mul_(w).to(dtype);  // (..., D)
@@ -62,7 +62,8 @@ Tensor turn(const Tensor& x, const Tensor& cos, const Tensor& sin, at::ScalarTyp
 }
 
 struct Rotate : Function<Rotate> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& cos, const Tensor& sin, at::ScalarType dtype) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
+                        at::ScalarType dtype) {
     ctx->save_for_backward({cos, sin});
     ctx->saved_data["dtype"] = static_cast<int64_t>(x.scalar_type());
     return turn(x, cos, sin, dtype);
@@ -102,14 +103,17 @@ Tensor llama3_frequencies(const Tensor& inverse, const Llama3Rope& rope) {
 
 }  // namespace
 
-Tensor embed(const Table& table, const Tensor& tokens) { return Embed::apply(table.w, table.w_master, tokens); }
+Tensor embed(const Table& table, const Tensor& tokens) {
+  return Embed::apply(table.w, table.w_master, tokens);
+}
 
 Tensor rms_norm(const Norm& norm, const Tensor& x, double eps, at::ScalarType dtype) {
   return RmsNorm::apply(x, norm.w, eps, dtype);
 }
 
 Rotation rotation(const ModelShape& shape, const Tensor& positions) {
-  const Tensor exponent = at::arange(0, shape.head_dim, 2, at::kLong).to(at::kFloat) / static_cast<double>(shape.head_dim);
+  const Tensor exponent =
+      at::arange(0, shape.head_dim, 2, at::kLong).to(at::kFloat) / static_cast<double>(shape.head_dim);
   Tensor inverse = at::reciprocal(at::pow(shape.rope_theta, exponent));  // (hd / 2)
   if (shape.llama3_rope) inverse = llama3_frequencies(inverse, *shape.llama3_rope);
   const Tensor angle = (positions.to(at::kFloat).unsqueeze(1) * inverse).unsqueeze(1);  // (T, 1, hd / 2)
@@ -120,6 +124,8 @@ Tensor rotate(const Tensor& x, const Rotation& rotation, at::ScalarType dtype) {
   return Rotate::apply(x, rotation.cos, rotation.sin, dtype);
 }
 
-Tensor swiglu(const Tensor& gate, const Tensor& up) { return SwiGlu::apply(gate, up); }
+Tensor swiglu(const Tensor& gate, const Tensor& up) {
+  return SwiGlu::apply(gate, up);
+}
 
 }  // namespace ranktide

@@ -1,6 +1,6 @@
 #pragma once
-// The parts of a decoder layer that are not linears: each a forward and a backward side by side, differentiable through
-// LibTorch's autograd. Letters: T tokens, D hidden, F ffn, H heads, hd head size, V vocabulary.
+// The parts of a decoder layer that are not linears: each a forward and a backward side by side, differentiable
+// through LibTorch's autograd. Letters: T tokens, D hidden, F ffn, H heads, hd head size, V vocabulary.
 
 #include <ATen/core/Tensor.h>
 

@@ -1,9 +1,8 @@
 #include "worker/trainer/lm/parameters.h"
 
 #include <ATen/ops/zeros.h>
-#include <c10/core/GradMode.h>
-
 #include <algorithm>
+#include <c10/core/GradMode.h>
 #include <numeric>
 
 #include "common/vocabulary/check.h"
@@ -11,18 +10,22 @@
 namespace ranktide {
 namespace {
 
-// Parameters begin at 64-byte borders in either dtype: kernels pick their code by alignment, and bits may follow.
+// Parameters begin at 64-byte borders in either dtype: kernels pick their code by alignment, and bits may
+// follow.
 constexpr int64_t kAlignElements = 32;
 
 int64_t elements(const std::vector<int64_t>& sizes) {
   return std::accumulate(sizes.begin(), sizes.end(), int64_t{1}, std::multiplies<>());
 }
 
-int64_t padded(int64_t n) { return (n + kAlignElements - 1) / kAlignElements * kAlignElements; }
+int64_t padded(int64_t n) {
+  return (n + kAlignElements - 1) / kAlignElements * kAlignElements;
+}
 
 int64_t padded_total(const std::vector<ParameterSlot>& slots) {
-  return std::accumulate(slots.begin(), slots.end(), int64_t{0},
-                         [](int64_t sum, const ParameterSlot& slot) { return sum + padded(elements(slot.sizes)); });
+  return std::accumulate(slots.begin(), slots.end(), int64_t{0}, [](int64_t sum, const ParameterSlot& slot) {
+    return sum + padded(elements(slot.sizes));
+  });
 }
 
 }  // namespace
@@ -40,7 +43,8 @@ void allocate_parameters(ModelTensors& t, std::vector<ParameterSlot> slots, Dtyp
     at::Tensor value = t.values.narrow(0, offset, n).view(slot.sizes).requires_grad_();
     value.mutable_grad() = t.grads.narrow(0, offset, n).view(slot.sizes);
     *slot.master = value;
-    if (slot.product) *slot.product = t.products.defined() ? t.products.narrow(0, offset, n).view(slot.sizes) : value.detach();
+    if (slot.product)
+      *slot.product = t.products.defined() ? t.products.narrow(0, offset, n).view(slot.sizes) : value.detach();
     t.parameters.push_back({.name = slot.name, .value = value, .offset = offset});
     offset += padded(n);
     if (slot.decays) t.decayed = offset;

@@ -1,7 +1,6 @@
 // The folder in which PEFT keeps an adapter.
 #include <ATen/core/Tensor.h>
 #include <c10/core/GradMode.h>
-
 #include <fstream>
 #include <sstream>
 
@@ -30,13 +29,23 @@ Json read_json_file(const std::filesystem::path& path) {
 
 // What would change the arithmetic must be absent, null, empty, or at the value that changes nothing.
 void refuse_what_is_not_plain_lora(const std::filesystem::path& path, const Json& config) {
-  const std::map<std::string, Json> plain{
-      {"bias", "none"},          {"use_dora", false},       {"fan_in_fan_out", false},    {"lora_bias", false},
-      {"use_qalora", false},     {"peft_type", "LORA"},     {"modules_to_save", nullptr}, {"layers_to_transform", nullptr},
-      {"rank_pattern", Json::object()}, {"alpha_pattern", Json::object()}, {"exclude_modules", nullptr},
-      {"trainable_token_indices", nullptr}, {"target_parameters", nullptr}, {"layer_replication", nullptr}};
+  const std::map<std::string, Json> plain{{"bias", "none"},
+                                          {"use_dora", false},
+                                          {"fan_in_fan_out", false},
+                                          {"lora_bias", false},
+                                          {"use_qalora", false},
+                                          {"peft_type", "LORA"},
+                                          {"modules_to_save", nullptr},
+                                          {"layers_to_transform", nullptr},
+                                          {"rank_pattern", Json::object()},
+                                          {"alpha_pattern", Json::object()},
+                                          {"exclude_modules", nullptr},
+                                          {"trainable_token_indices", nullptr},
+                                          {"target_parameters", nullptr},
+                                          {"layer_replication", nullptr}};
   for (const auto& [key, expected] : plain) {
-    if (!config.contains(key) || config[key].is_null() || config[key] == expected || config[key].empty()) continue;
+    if (!config.contains(key) || config[key].is_null() || config[key] == expected || config[key].empty())
+      continue;
     throw ModelError(path.string() + ": \"" + key + "\" = " + config[key].dump() + " is not implemented");
   }
 }
@@ -59,7 +68,8 @@ LoraSettings read_adapter_config(const std::filesystem::path& folder) {
     throw ModelError(path.string() + ": " + e.what());
   }
   if (lora.rank < 1) throw ModelError(path.string() + ": \"r\" must be at least 1");
-  if (lora.dropout < 0 || lora.dropout >= 1) throw ModelError(path.string() + ": \"lora_dropout\" must be in [0, 1)");
+  if (lora.dropout < 0 || lora.dropout >= 1)
+    throw ModelError(path.string() + ": \"lora_dropout\" must be in [0, 1)");
   if (rank_stabilised) lora.scaling = LoraScaling::alpha_over_sqrt_r;
   return lora;
 }
@@ -70,7 +80,8 @@ void read_adapter_weights(ModelTensors& tensors, const std::filesystem::path& fo
   const SafetensorsFile file(path);
   for (const Parameter& p : tensors.parameters) {
     const auto found = file.tensors().find(p.name);
-    if (found == file.tensors().end()) throw ModelError(path.string() + ": tensor \"" + p.name + "\" is missing");
+    if (found == file.tensors().end())
+      throw ModelError(path.string() + ": tensor \"" + p.name + "\" is missing");
     at::Tensor(p.value).copy_(read_tensor(p.name, found->second, p.value.sizes().vec(), at::kFloat));
   }
   if (file.tensors().size() != tensors.parameters.size())
@@ -78,18 +89,33 @@ void read_adapter_weights(ModelTensors& tensors, const std::filesystem::path& fo
   refresh_products(tensors);
 }
 
-void write_adapter(const ModelTensors& tensors, const std::filesystem::path& base_folder, const std::filesystem::path& folder) {
+void write_adapter(const ModelTensors& tensors, const std::filesystem::path& base_folder,
+                   const std::filesystem::path& folder) {
   const LoraSettings& lora = tensors.lora.value();
   std::map<std::string, TensorView> views;
   for (const Parameter& p : tensors.parameters) views.emplace(p.name, view_of(p.value));
   write_safetensors(folder / kWeightsName, views);
   // Exactly these keys: an older PEFT stops at one that it does not know.
-  const Json config{{"alpha_pattern", Json::object()}, {"auto_mapping", nullptr}, {"base_model_name_or_path", base_folder.string()},
-                    {"bias", "none"}, {"exclude_modules", nullptr}, {"fan_in_fan_out", false}, {"inference_mode", true},
-                    {"init_lora_weights", true}, {"layers_pattern", nullptr}, {"layers_to_transform", nullptr},
-                    {"lora_alpha", lora.alpha}, {"lora_dropout", lora.dropout}, {"modules_to_save", nullptr},
-                    {"peft_type", "LORA"}, {"r", lora.rank}, {"rank_pattern", Json::object()}, {"revision", nullptr},
-                    {"target_modules", lora.target}, {"task_type", "CAUSAL_LM"}, {"use_dora", false},
+  const Json config{{"alpha_pattern", Json::object()},
+                    {"auto_mapping", nullptr},
+                    {"base_model_name_or_path", base_folder.string()},
+                    {"bias", "none"},
+                    {"exclude_modules", nullptr},
+                    {"fan_in_fan_out", false},
+                    {"inference_mode", true},
+                    {"init_lora_weights", true},
+                    {"layers_pattern", nullptr},
+                    {"layers_to_transform", nullptr},
+                    {"lora_alpha", lora.alpha},
+                    {"lora_dropout", lora.dropout},
+                    {"modules_to_save", nullptr},
+                    {"peft_type", "LORA"},
+                    {"r", lora.rank},
+                    {"rank_pattern", Json::object()},
+                    {"revision", nullptr},
+                    {"target_modules", lora.target},
+                    {"task_type", "CAUSAL_LM"},
+                    {"use_dora", false},
                     {"use_rslora", lora.scaling == LoraScaling::alpha_over_sqrt_r}};
   std::ofstream out(folder / kConfigName, std::ios::trunc);
   out << config.dump(2) << "\n";

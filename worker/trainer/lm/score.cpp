@@ -32,13 +32,15 @@ struct Pack {
 RowScores score_pack(const Model& model, const Pack& pack) {
   const Network& network = model.tensors().network;
   const Dtype dtype = model.base().dtype();
-  const at::Tensor stream = residual_stream(network, model.shape(), dtype, {pack.tokens, pack.segment_ends}, std::nullopt);
+  const at::Tensor stream =
+      residual_stream(network, model.shape(), dtype, {pack.tokens, pack.segment_ends}, std::nullopt);
   return head_scores(network.head, normed_rows(network, model.shape(), dtype, stream, indices(pack.rows)),
                      indices(pack.targets));
 }
 
 // Deals the rows of a pack out to its questions again.
-void append_answers(std::vector<TokenScores>& answers, std::span<const Question> questions, const RowScores& scores) {
+void append_answers(std::vector<TokenScores>& answers, std::span<const Question> questions,
+                    const RowScores& scores) {
   const float* log_p = scores.log_p.const_data_ptr<float>();
   const bool* greedy = scores.greedy.const_data_ptr<bool>();
   for (const Question& question : questions) {
@@ -54,7 +56,8 @@ void append_answers(std::vector<TokenScores>& answers, std::span<const Question>
 
 }  // namespace
 
-std::vector<TokenScores> score(const Model& model, std::span<const Question> questions, int64_t tokens_per_forward) {
+std::vector<TokenScores> score(const Model& model, std::span<const Question> questions,
+                               int64_t tokens_per_forward) {
   const c10::NoGradGuard no_grad;
   std::vector<TokenScores> answers;
   while (answers.size() < questions.size()) {
@@ -65,7 +68,8 @@ std::vector<TokenScores> score(const Model& model, std::span<const Question> que
            (taken == 0 || std::ssize(pack.tokens) + std::ssize(rest[taken].tokens) <= tokens_per_forward))
       pack.add(rest[taken++]);
     // A pack in which nothing is asked needs no forward.
-    const RowScores scores = pack.rows.empty() ? RowScores{at::empty({0}), at::empty({0}, at::kBool)} : score_pack(model, pack);
+    const RowScores scores =
+        pack.rows.empty() ? RowScores{at::empty({0}), at::empty({0}, at::kBool)} : score_pack(model, pack);
     append_answers(answers, rest.first(taken), scores);
   }
   return answers;

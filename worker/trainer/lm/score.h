@@ -1,6 +1,6 @@
 #pragma once
-// Log-probabilities of given tokens: what evaluations are made of. The head is computed only for the positions that are
-// asked for, in chunks, so no [T, V] is ever held. Dropout is off.
+// Log-probabilities of given tokens: what evaluations are made of. The head is computed only for the positions
+// that are asked for, in chunks, so no [T, V] is ever held. Dropout is off.
 
 #include <cstdint>
 #include <span>
@@ -19,9 +19,9 @@ struct Question {
 };
 
 struct TokenScores {
-  double sum = 0;            // of `each`
-  std::vector<float> each;   // log p(token_i | tokens_<i), nats, for i in [from, to)
-  bool greedy = true;        // each of these tokens is the model's first choice
+  double sum = 0;           // of `each`
+  std::vector<float> each;  // log p(token_i | tokens_<i), nats, for i in [from, to)
+  bool greedy = true;       // each of these tokens is the model's first choice
 };
 
 // Returns: one answer per question, in order. Questions are packed as segments of a forward of about

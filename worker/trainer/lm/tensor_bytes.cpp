@@ -1,7 +1,6 @@
 #include "worker/trainer/lm/tensor_bytes.h"
 
 #include <ATen/ops/empty.h>
-
 #include <cstring>
 
 #include "common/vocabulary/check.h"
@@ -37,8 +36,8 @@ at::Tensor read_tensor(const std::string& name, const TensorView& view, const st
                        at::ScalarType dtype) {
   const at::ScalarType stored = scalar_type_of_file(name, view.dtype);
   if (view.shape != sizes)
-    throw ModelError("tensor \"" + name + "\" has shape " + text_of_sizes(view.shape) + ", the config asks for " +
-                     text_of_sizes(sizes));
+    throw ModelError("tensor \"" + name + "\" has shape " + text_of_sizes(view.shape) +
+                     ", the config asks for " + text_of_sizes(sizes));
   at::Tensor tensor = at::empty(sizes, stored);
   RT_CHECK(tensor.nbytes() == view.bytes.size());
   std::memcpy(tensor.mutable_data_ptr(), view.bytes.data(), view.bytes.size());

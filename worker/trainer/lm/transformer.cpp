@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
-
 #include <algorithm>
 
 #include "common/vocabulary/check.h"
@@ -29,14 +28,16 @@ struct Pass {
   }
   DropoutKey attention_dropout(size_t layer) const {
     if (!chance || chance->attention_dropout == 0) return {};
-    return dropout_key(*chance, layer, kAttentionPlace, chance->attention_dropout, chance->first_token * shape.heads);
+    return dropout_key(*chance, layer, kAttentionPlace, chance->attention_dropout,
+                       chance->first_token * shape.heads);
   }
 };
 
 Tensor self_attention(const Layer& layer, size_t index, const Tensor& x, const Pass& pass) {  // (T, D)
   const ModelShape& s = pass.shape;
-  Tensor q = linear(layer.q, x, pass.adapter_dropout(index, 0)).view({-1, s.heads, s.head_dim});     // (T, Hq, hd)
-  Tensor k = linear(layer.k, x, pass.adapter_dropout(index, 1)).view({-1, s.kv_heads, s.head_dim});  // (T, Hkv, hd)
+  Tensor q = linear(layer.q, x, pass.adapter_dropout(index, 0)).view({-1, s.heads, s.head_dim});  // (T, Hq, hd)
+  Tensor k =
+      linear(layer.k, x, pass.adapter_dropout(index, 1)).view({-1, s.kv_heads, s.head_dim});  // (T, Hkv, hd)
   const Tensor v = linear(layer.v, x, pass.adapter_dropout(index, 2)).view({-1, s.kv_heads, s.head_dim});
   if (s.qk_norm) {
     q = rms_norm(layer.q_norm, q.to(at::kFloat), s.norm_eps, at::kFloat);
@@ -69,7 +70,9 @@ Tensor positions_of(const Packed& input) {
 
 }  // namespace
 
-at::ScalarType scalar_type_of(Dtype dtype) { return dtype == Dtype::bf16 ? at::kBFloat16 : at::kFloat; }
+at::ScalarType scalar_type_of(Dtype dtype) {
+  return dtype == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
+}
 
 Tensor indices(std::span<const int32_t> values) {
   Tensor out = at::empty({std::ssize(values)}, at::kLong);
@@ -80,8 +83,11 @@ Tensor indices(std::span<const int32_t> values) {
 Tensor residual_stream(const Network& network, const ModelShape& shape, Dtype dtype, const Packed& input,
                        const std::optional<Chance>& chance) {
   for (const int32_t token : input.tokens) RT_CHECK(token >= 0 && token < shape.vocabulary);
-  const Pass pass{.shape = shape, .dtype = scalar_type_of(dtype), .rotation = rotation(shape, positions_of(input)),
-                  .segment_ends = input.segment_ends, .chance = chance};
+  const Pass pass{.shape = shape,
+                  .dtype = scalar_type_of(dtype),
+                  .rotation = rotation(shape, positions_of(input)),
+                  .segment_ends = input.segment_ends,
+                  .chance = chance};
   Tensor h = embed(network.embedding, indices(input.tokens));  // (T, D), fp32 from here to the end
   for (size_t i = 0; i < network.layers.size(); ++i) {
     const Layer& layer = network.layers[i];
@@ -91,7 +97,8 @@ Tensor residual_stream(const Network& network, const ModelShape& shape, Dtype dt
   return h;
 }
 
-Tensor normed_rows(const Network& network, const ModelShape& shape, Dtype dtype, const Tensor& stream, const Tensor& rows) {
+Tensor normed_rows(const Network& network, const ModelShape& shape, Dtype dtype, const Tensor& stream,
+                   const Tensor& rows) {
   return rms_norm(network.final_norm, stream.index_select(0, rows), shape.norm_eps, scalar_type_of(dtype));
 }
 

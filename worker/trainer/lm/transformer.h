@@ -2,7 +2,6 @@
 // The forward pass of a Llama-style decoder over packed segments. Engine-internal: this header shows LibTorch.
 
 #include <ATen/core/Tensor.h>
-
 #include <optional>
 #include <span>
 

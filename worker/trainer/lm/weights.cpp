@@ -18,16 +18,23 @@ ParameterSlot norm_slot(const std::string& name, int64_t size, Norm& norm) {
   return {.name = name + ".weight", .sizes = {size}, .decays = false, .product = nullptr, .master = &norm.w};
 }
 
-void add_layer_slots(std::vector<ParameterSlot>& slots, Layer& layer, const std::string& prefix, const ModelShape& s) {
+void add_layer_slots(std::vector<ParameterSlot>& slots, Layer& layer, const std::string& prefix,
+                     const ModelShape& s) {
   slots.push_back(norm_slot(prefix + "input_layernorm", s.hidden, layer.attention_norm));
   slots.push_back(norm_slot(prefix + "post_attention_layernorm", s.hidden, layer.mlp_norm));
   for (const NamedLinear& named : kLinears) {
     Linear& linear = layer.*named.member;
     const LinearShape size = *linear_shape(s, named.module);
     const std::string name = prefix + named.block + "." + named.module;
-    slots.push_back({.name = name + ".weight", .sizes = {size.out, size.in}, .product = &linear.w, .master = &linear.w_master});
+    slots.push_back({.name = name + ".weight",
+                     .sizes = {size.out, size.in},
+                     .product = &linear.w,
+                     .master = &linear.w_master});
     if (has_bias(s, named.module))
-      slots.push_back({.name = name + ".bias", .sizes = {size.out}, .decays = false, .product = &linear.bias,
+      slots.push_back({.name = name + ".bias",
+                       .sizes = {size.out},
+                       .decays = false,
+                       .product = &linear.bias,
                        .master = &linear.bias_master});
   }
   if (!s.qk_norm) return;
@@ -51,12 +58,13 @@ at::Tensor read_slot(const WeightFiles& files, const ParameterSlot& slot, at::Sc
 }
 
 // A tensor that nothing reads means that the model is not what config.json says.
-void refuse_foreign_tensors(const WeightFiles& files, const std::vector<ParameterSlot>& slots, const ModelShape& shape) {
+void refuse_foreign_tensors(const WeightFiles& files, const std::vector<ParameterSlot>& slots,
+                            const ModelShape& shape) {
   const bool stored_tied_head = shape.tied_head && files.find("lm_head.weight");
   if (files.size() == slots.size() + (stored_tied_head ? 1 : 0)) return;
   throw ModelError(files.paths().front().parent_path().string() + ": holds " + std::to_string(files.size()) +
-                   " tensors where a \"" + shape.family + "\" of this config has " + std::to_string(slots.size()) +
-                   "; quantised or extended weights are not implemented");
+                   " tensors where a \"" + shape.family + "\" of this config has " +
+                   std::to_string(slots.size()) + "; quantised or extended weights are not implemented");
 }
 
 }  // namespace
@@ -64,13 +72,17 @@ void refuse_foreign_tensors(const WeightFiles& files, const std::vector<Paramete
 std::vector<ParameterSlot> weight_slots(Network& network, const ModelShape& s) {
   network.layers.resize(static_cast<size_t>(s.layers));
   std::vector<ParameterSlot> slots;
-  slots.push_back({.name = "model.embed_tokens.weight", .sizes = {s.vocabulary, s.hidden}, .product = &network.embedding.w,
+  slots.push_back({.name = "model.embed_tokens.weight",
+                   .sizes = {s.vocabulary, s.hidden},
+                   .product = &network.embedding.w,
                    .master = &network.embedding.w_master});
   for (size_t i = 0; i < network.layers.size(); ++i)
     add_layer_slots(slots, network.layers[i], "model.layers." + std::to_string(i) + ".", s);
   slots.push_back(norm_slot("model.norm", s.hidden, network.final_norm));
   if (!s.tied_head)
-    slots.push_back({.name = "lm_head.weight", .sizes = {s.vocabulary, s.hidden}, .product = &network.head.w,
+    slots.push_back({.name = "lm_head.weight",
+                     .sizes = {s.vocabulary, s.hidden},
+                     .product = &network.head.w,
                      .master = &network.head.w_master});
   return slots;
 }
@@ -85,7 +97,8 @@ Network load_network(const std::filesystem::path& folder, const ModelShape& shap
   const auto slots = weight_slots(network, shape);
   for (const ParameterSlot& slot : slots) {
     const bool is_norm = slot.product == nullptr;
-    (is_norm ? *slot.master : *slot.product) = read_slot(files, slot, is_norm ? at::kFloat : scalar_type_of(dtype));
+    (is_norm ? *slot.master : *slot.product) =
+        read_slot(files, slot, is_norm ? at::kFloat : scalar_type_of(dtype));
   }
   refuse_foreign_tensors(files, slots, shape);
   tie(network, shape);

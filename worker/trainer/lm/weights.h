@@ -1,6 +1,6 @@
 #pragma once
-// The stored tensors of a decoder under their Hugging Face names: one list serves loading a base, allocating full
-// finetuning and writing a folder. Engine-internal: this header shows LibTorch.
+// The stored tensors of a decoder under their Hugging Face names: one list serves loading a base, allocating
+// full finetuning and writing a folder. Engine-internal: this header shows LibTorch.
 
 #include <string>
 #include <vector>
@@ -16,7 +16,8 @@ struct BaseTensors {
   Network network;  // no masters: nothing trains
 };
 
-// Sizes `network` to the shape. Returns: every stored tensor with its place in the network; a tied head is none.
+// Sizes `network` to the shape. Returns: every stored tensor with its place in the network; a tied head is
+// none.
 std::vector<ParameterSlot> weight_slots(Network& network, const ModelShape& shape);
 
 // Points what is shared at what it shares: a tied head at the embedding. Called after the slots were filled.

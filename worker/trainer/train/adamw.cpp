@@ -10,13 +10,14 @@ namespace ranktide {
 namespace {
 
 // Elements [from, to) of the flat buffers share one decay.
-void update_range(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, double decay, Step step, int64_t from,
-                  int64_t to) {
+void update_range(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, double decay, Step step,
+                  int64_t from, int64_t to) {
   if (from == to) return;
   std::vector<at::Tensor> p{t.values.slice(0, from, to)}, g{t.grads.slice(0, from, to)};
   std::vector<at::Tensor> m{moments.first.slice(0, from, to)}, v{moments.second.slice(0, from, to)};
   std::vector<at::Tensor> steps{at::full({}, static_cast<double>(step), at::kFloat)};
-  at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay, s.eps, /*amsgrad=*/false,
+  at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay, s.eps,
+                    /*amsgrad=*/false,
                     /*maximize=*/false);
 }
 
@@ -31,7 +32,8 @@ double gradient_norm(const ModelTensors& tensors) {
 }
 
 void clip_gradients(ModelTensors& tensors, double norm, double clip) {
-  if (clip > 0 && norm > clip) tensors.grads.mul_(clip / (norm + 1e-6));  // the field's epsilon, for equal curves
+  if (clip > 0 && norm > clip)
+    tensors.grads.mul_(clip / (norm + 1e-6));  // the field's epsilon, for equal curves
 }
 
 void adamw_step(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, Step step) {

@@ -12,8 +12,8 @@ namespace ranktide {
 inline constexpr int32_t kNoLabel = -100;  // a position without loss
 
 // The packed rows of one micro-batch, end to end, without padding.
-// Requires: targets.size() == tokens.size() > 0; segment_ends rises and its last is tokens.size(). Attention and
-// positions restart at every segment: a document, or its part in a row.
+// Requires: targets.size() == tokens.size() > 0; segment_ends rises and its last is tokens.size(). Attention
+// and positions restart at every segment: a document, or its part in a row.
 struct Batch {
   std::vector<int32_t> tokens;
   std::vector<int32_t> targets;  // the id that follows, or kNoLabel
@@ -25,8 +25,8 @@ struct StepBatch {
   int64_t tokens = 0;        // real tokens of the step, labelled or not
 };
 
-// Returns: the data of optimizer step `s` (1 is the first). A function of the step only, so a resume needs no cursor
-// but the step.
+// Returns: the data of optimizer step `s` (1 is the first). A function of the step only, so a resume needs no
+// cursor but the step.
 using BatchSource = std::function<StepBatch(Step s)>;
 
 }  // namespace ranktide

@@ -1,13 +1,12 @@
 #include "worker/trainer/train/checkpoint.h"
 
-#include <c10/core/GradMode.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <c10/core/GradMode.h>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "common/model/safetensors.h"
 #include "common/vocabulary/sha256.h"
@@ -49,7 +48,8 @@ std::vector<fs::path> numbered_folders(const fs::path& parent) {
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(parent, absent))
     if (entry.is_directory() && number_of(entry.path())) folders.push_back(entry.path());
-  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
+  std::sort(folders.begin(), folders.end(),
+            [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
   return folders;
 }
 
@@ -87,7 +87,8 @@ fs::path make_folder(const fs::path& folder) {
 
 }  // namespace
 
-void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const ModelTensors& tensors, const Moments& moments) {
+void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
+                      const Moments& moments) {
   const fs::path attempt_folder = checkpoints / manifest.stage.text / std::to_string(manifest.attempt);
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
   const fs::path folder = make_folder(attempt_folder / ("writing-" + std::to_string(manifest.step)));
@@ -145,8 +146,10 @@ void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moment
     throw ModelError(found.folder.string() + ": holds other parameters than the trial trains");
   for (const NamedTensor& named : state) {
     const auto stored = file.tensors().find(named.name);
-    if (stored == file.tensors().end()) throw ModelError(found.folder.string() + ": lacks \"" + named.name + "\"");
-    at::Tensor(named.tensor).copy_(read_tensor(named.name, stored->second, named.tensor.sizes().vec(), at::kFloat));
+    if (stored == file.tensors().end())
+      throw ModelError(found.folder.string() + ": lacks \"" + named.name + "\"");
+    at::Tensor(named.tensor)
+        .copy_(read_tensor(named.name, stored->second, named.tensor.sizes().vec(), at::kFloat));
   }
   refresh_products(tensors);
 }

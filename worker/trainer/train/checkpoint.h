@@ -1,7 +1,7 @@
 #pragma once
-// Checkpoints of a stage: <folder>/<stage>/<attempt>/<step>/{state.safetensors, manifest.json}. They are whole or absent:
-// written under a temporary name, synced, renamed, the folder synced. Readers trust hashes, not names.
-// Engine-internal: this header shows LibTorch through adamw.h.
+// Checkpoints of a stage: <folder>/<stage>/<attempt>/<step>/{state.safetensors, manifest.json}. They are whole
+// or absent: written under a temporary name, synced, renamed, the folder synced. Readers trust hashes, not
+// names. Engine-internal: this header shows LibTorch through adamw.h.
 
 #include <filesystem>
 #include <optional>
@@ -16,8 +16,9 @@ namespace ranktide {
 
 inline constexpr int kCheckpointsKept = 3;  // of an attempt; older ones are removed after a newer one is safe
 
-// Writes the model's parameters and moments. manifest.files is filled here, manifest's other fields by the caller.
-// Throws: TrainError with the place and the system's reason; nothing but a temporary folder is left then.
+// Writes the model's parameters and moments. manifest.files is filled here, manifest's other fields by the
+// caller. Throws: TrainError with the place and the system's reason; nothing but a temporary folder is left
+// then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 
@@ -32,7 +33,8 @@ struct CheckpointSearch {
 };
 
 // Looks at the newest first and stops at the first that is whole and of this engine.
-CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const StageId& stage, const Engine& engine);
+CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const StageId& stage,
+                                 const Engine& engine);
 
 // Fills parameters, product copies and moments. Throws: ModelError when they do not fit the model.
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments);

@@ -33,9 +33,11 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     throw TrainError(path.string() + ": format " + std::to_string(manifest.format) + " is not known here");
   if (manifest.files.empty()) throw TrainError(path.string() + ": names no files");
   for (const auto& [name, sha256] : manifest.files) {
-    if (name.find('/') != std::string::npos) throw TrainError(path.string() + ": names a file elsewhere: " + name);
+    if (name.find('/') != std::string::npos)
+      throw TrainError(path.string() + ": names a file elsewhere: " + name);
     if (!std::filesystem::exists(folder / name)) throw TrainError((folder / name).string() + ": missing");
-    if (sha256_of_file(folder / name) != sha256) throw TrainError((folder / name).string() + ": damaged, its SHA-256 differs");
+    if (sha256_of_file(folder / name) != sha256)
+      throw TrainError((folder / name).string() + ": damaged, its SHA-256 differs");
   }
   return manifest;
 }
@@ -46,9 +48,12 @@ std::string refusal(const Manifest& m, const StageId& stage, const Engine& engin
     return "it was made by numerics version " + std::to_string(m.numerics_version) + ", this is " +
            std::to_string(engine.numerics_version);
   if (m.threads != engine.threads)
-    return "it was made with " + std::to_string(m.threads) + " threads, this trainer has " + std::to_string(engine.threads);
-  if (m.isa != engine.isa) return "it was made with instruction set " + m.isa + ", this machine has " + engine.isa;
-  if (m.libtorch != engine.libtorch) return "it was made with LibTorch " + m.libtorch + ", this is " + engine.libtorch;
+    return "it was made with " + std::to_string(m.threads) + " threads, this trainer has " +
+           std::to_string(engine.threads);
+  if (m.isa != engine.isa)
+    return "it was made with instruction set " + m.isa + ", this machine has " + engine.isa;
+  if (m.libtorch != engine.libtorch)
+    return "it was made with LibTorch " + m.libtorch + ", this is " + engine.libtorch;
   return "";
 }
 

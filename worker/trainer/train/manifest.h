@@ -1,5 +1,6 @@
 #pragma once
-// manifest.json of a checkpoint: what it belongs to, what made it, and the hash of every file beside it. No tensors.
+// manifest.json of a checkpoint: what it belongs to, what made it, and the hash of every file beside it. No
+// tensors.
 
 #include <filesystem>
 #include <map>
@@ -17,17 +18,18 @@ struct Manifest {
   int format = kCheckpointFormat;
   StageId stage;
   Attempt attempt = 0;
-  Step step = 0;           // steps done; data order, dropout and schedule are functions of it
-  int64_t tokens = 0;      // the data cursor in tokens: real tokens trained on since step 0
-  double seconds = 0;      // training time so far, over all attempts that led here
-  uint64_t seed = 0;       // key of every random draw
-  int threads = 0;         // what bit-equality depends on
+  Step step = 0;       // steps done; data order, dropout and schedule are functions of it
+  int64_t tokens = 0;  // the data cursor in tokens: real tokens trained on since step 0
+  double seconds = 0;  // training time so far, over all attempts that led here
+  uint64_t seed = 0;   // key of every random draw
+  int threads = 0;     // what bit-equality depends on
   std::string isa;
   int numerics_version = 0;
   std::string libtorch;
   std::map<std::string, std::string> files;  // name -> SHA-256
 };
-template <class Ar> void fields(Ar& ar, Manifest& m) {
+template <class Ar>
+void fields(Ar& ar, Manifest& m) {
   ar("format", m.format)("stage", m.stage)("attempt", m.attempt)("step", m.step)("tokens", m.tokens);
   ar("seconds", m.seconds)("seed", m.seed)("threads", m.threads)("isa", m.isa);
   ar("numerics_version", m.numerics_version)("libtorch", m.libtorch)("files", m.files);

@@ -1,7 +1,6 @@
 #include "worker/trainer/train/trainer.h"
 
 #include <c10/core/GradMode.h>
-
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -19,7 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 // Where a training stands between two steps.
 struct Position {
@@ -41,8 +42,9 @@ void check_batch(const Batch& batch, Step step, int64_t vocabulary) {
   for (const auto* ids : {&batch.tokens, &batch.targets})
     for (const int32_t id : *ids)
       if (id >= vocabulary || (id < 0 && id != kNoLabel))
-        throw TrainError("step " + std::to_string(step) + ": token id " + std::to_string(id) + " is outside the model's vocabulary of " +
-                         std::to_string(vocabulary) + "; the tokenizer does not belong to this model");
+        throw TrainError("step " + std::to_string(step) + ": token id " + std::to_string(id) +
+                         " is outside the model's vocabulary of " + std::to_string(vocabulary) +
+                         "; the tokenizer does not belong to this model");
 }
 
 // Adds d(loss)/d(parameters) of one micro-batch into the flat gradients. Returns: its share of the step's loss.
@@ -56,7 +58,8 @@ double accumulate(Model& model, const Batch& batch, const Chance& chance, double
   if (rows.empty()) return 0;
   const Network& network = model.tensors().network;
   const Dtype dtype = model.base().dtype();
-  const at::Tensor stream = residual_stream(network, model.shape(), dtype, {batch.tokens, batch.segment_ends}, chance);
+  const at::Tensor stream =
+      residual_stream(network, model.shape(), dtype, {batch.tokens, batch.segment_ends}, chance);
   const at::Tensor x = normed_rows(network, model.shape(), dtype, stream, indices(rows));
   const at::Tensor loss = head_loss(network.head, x, indices(targets), scale);
   loss.backward();
@@ -69,7 +72,9 @@ double gradients_of_step(Model& model, const StepBatch& data, const TrialSetting
   for (const Batch& batch : data.micro) labels += labelled(batch);
   model.tensors().grads.zero_();
   const double scale = labels > 0 ? 1 / static_cast<double>(labels) : 0;
-  Chance chance{.seed = settings.seed, .step = step, .first_token = 0,
+  Chance chance{.seed = settings.seed,
+                .step = step,
+                .first_token = 0,
                 .lora_dropout = settings.lora ? settings.lora->dropout : 0,
                 .attention_dropout = settings.train.attention_dropout};
   double loss = 0;
@@ -89,14 +94,21 @@ int64_t memory_peak_bytes() {
   return 0;
 }
 
-// A trainer outlives its trials, so the mark is set back before each. Where the kernel refuses, the mark is the process's.
-void reset_memory_peak() { std::ofstream("/proc/self/clear_refs") << "5"; }
+// A trainer outlives its trials, so the mark is set back before each. Where the kernel refuses, the mark is the
+// process's.
+void reset_memory_peak() {
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
 
 // One attempt of one stage.
 class Training {
  public:
   Training(const Stage& stage, Model& model, const TrainFolders& folders, const TrainHooks& hooks)
-      : stage_(stage), model_(model), folders_(folders), hooks_(hooks), moments_(zero_moments(model.tensors())) {
+      : stage_(stage),
+        model_(model),
+        folders_(folders),
+        hooks_(hooks),
+        moments_(zero_moments(model.tensors())) {
     at_.step = stage.from;
   }
 
@@ -105,8 +117,9 @@ class Training {
     const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine());
     for (const auto& line : search.skipped) note(line);
     if (!search.newest) {
-      if (stage_.from > 0) throw TrainError("stage " + stage_.id.brief() + " begins at step " + std::to_string(stage_.from) +
-                                            ", but there is no checkpoint to begin from in " + folders_.checkpoints.string());
+      if (stage_.from > 0)
+        throw TrainError("stage " + stage_.id.brief() + " begins at step " + std::to_string(stage_.from) +
+                         ", but there is no checkpoint to begin from in " + folders_.checkpoints.string());
       return;
     }
     read_checkpoint(*search.newest, model_.tensors(), moments_);
@@ -129,7 +142,11 @@ class Training {
     adamw_step(model_.tensors(), moments_, settings, lr, step);
     const double seconds = seconds_since(start);
     at_ = {.step = step, .tokens = at_.tokens + data.tokens, .seconds = at_.seconds + seconds};
-    report({.step = step, .loss = loss, .lr = lr, .grad_norm = norm, .tokens = at_.tokens,
+    report({.step = step,
+            .loss = loss,
+            .lr = lr,
+            .grad_norm = norm,
+            .tokens = at_.tokens,
             .tokens_per_second = static_cast<double>(data.tokens) / seconds});
     return true;
   }
@@ -137,19 +154,34 @@ class Training {
   void checkpoint() {
     const Engine engine = current_engine();
     write_checkpoint(folders_.checkpoints,
-                     {.stage = stage_.id, .attempt = folders_.attempt, .step = at_.step, .tokens = at_.tokens,
-                      .seconds = at_.seconds, .seed = stage_.settings.seed, .threads = engine.threads, .isa = engine.isa,
-                      .numerics_version = engine.numerics_version, .libtorch = engine.libtorch, .files = {}},
+                     {.stage = stage_.id,
+                      .attempt = folders_.attempt,
+                      .step = at_.step,
+                      .tokens = at_.tokens,
+                      .seconds = at_.seconds,
+                      .seed = stage_.settings.seed,
+                      .threads = engine.threads,
+                      .isa = engine.isa,
+                      .numerics_version = engine.numerics_version,
+                      .libtorch = engine.libtorch,
+                      .files = {}},
                      model_.tensors(), moments_);
   }
 
   bool is_finished() const { return at_.step >= stage_.to; }
-  bool checkpoint_due() const { return hooks_.checkpoint_due && !is_finished() && hooks_.checkpoint_due(at_.step); }
+  bool checkpoint_due() const {
+    return hooks_.checkpoint_due && !is_finished() && hooks_.checkpoint_due(at_.step);
+  }
 
   Outcome ended(OutcomeKind kind, Step step, std::string message) const {
-    return {.kind = kind, .step = step, .message = std::move(message), .log_tail = {},
-            .weights_sha256 = kind == OutcomeKind::completed ? model_.weights_sha256() : "", .tokens = at_.tokens,
-            .seconds = at_.seconds, .memory_peak_bytes = memory_peak_bytes()};
+    return {.kind = kind,
+            .step = step,
+            .message = std::move(message),
+            .log_tail = {},
+            .weights_sha256 = kind == OutcomeKind::completed ? model_.weights_sha256() : "",
+            .tokens = at_.tokens,
+            .seconds = at_.seconds,
+            .memory_peak_bytes = memory_peak_bytes()};
   }
   Step step() const { return at_.step; }
   bool has_moved() const { return at_.step > stage_.from; }
@@ -182,11 +214,13 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
   while (!training.is_finished()) {
     if (stop.stop_requested()) {
       if (training.has_moved()) training.checkpoint();
-      return training.ended(OutcomeKind::stopped, training.step(), "stopped on request; checkpoint at this step");
+      return training.ended(OutcomeKind::stopped, training.step(),
+                            "stopped on request; checkpoint at this step");
     }
     if (!training.advance(batches)) {
       const Step at = training.step() + 1;
-      return training.ended(OutcomeKind::diverged, at, "loss or gradient not finite at step " + std::to_string(at));
+      return training.ended(OutcomeKind::diverged, at,
+                            "loss or gradient not finite at step " + std::to_string(at));
     }
     if (training.checkpoint_due()) training.checkpoint();
   }

@@ -1,7 +1,7 @@
 #pragma once
-// Training of one stage: one code path for LoRA and full. A library without networking: data comes from a function,
-// progress leaves through one, a stop is asked for by a token. Checkpoints are checkpoint.h's.
-// Thread rule: the engine thread (lm/engine.h); only the stop token may be touched from another.
+// Training of one stage: one code path for LoRA and full. A library without networking: data comes from a
+// function, progress leaves through one, a stop is asked for by a token. Checkpoints are checkpoint.h's. Thread
+// rule: the engine thread (lm/engine.h); only the stop token may be touched from another.
 
 #include <filesystem>
 #include <functional>
@@ -15,18 +15,18 @@
 
 namespace ranktide {
 
-// Training cannot go on for a reason outside the model: a checkpoint folder that cannot be written, data that does not
-// fit the model.
+// Training cannot go on for a reason outside the model: a checkpoint folder that cannot be written, data that
+// does not fit the model.
 struct TrainError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 struct Progress {
-  Step step = 0;     // steps done
-  double loss = 0;   // mean over the step's labelled tokens, before its update
+  Step step = 0;    // steps done
+  double loss = 0;  // mean over the step's labelled tokens, before its update
   double lr = 0;
-  double grad_norm = 0;   // global, before clipping
-  int64_t tokens = 0;     // real tokens since step 0 of the trial
+  double grad_norm = 0;          // global, before clipping
+  int64_t tokens = 0;            // real tokens since step 0 of the trial
   double tokens_per_second = 0;  // of this step
 };
 // Called after every step, on the engine thread; the model may be evaluated inside.
@@ -38,14 +38,14 @@ struct TrainFolders {
 };
 
 struct TrainHooks {
-  OnProgress on_progress;                         // empty: nobody listens
-  std::function<bool(Step)> checkpoint_due;       // asked after every step but the last; empty: never
-  std::function<void(const std::string&)> note;   // what a person should know: a damaged checkpoint, a resume
+  OnProgress on_progress;                        // empty: nobody listens
+  std::function<bool(Step)> checkpoint_due;      // asked after every step but the last; empty: never
+  std::function<void(const std::string&)> note;  // what a person should know: a damaged checkpoint, a resume
 };
 
 // Trains `model` from its newest valid checkpoint, or from where the model stands, to stage.to.
-// Returns: completed; diverged at the first step whose loss or gradient is not finite (the model then still holds the
-// weights before that step); or stopped, after a checkpoint, when `stop` was asked for between steps.
+// Returns: completed; diverged at the first step whose loss or gradient is not finite (the model then still
+// holds the weights before that step); or stopped, after a checkpoint, when `stop` was asked for between steps.
 // Throws: TrainError, ModelError, and what LibTorch throws; the caller turns them into failed or out_of_memory.
 // Requires: the model was made for stage.settings and not trained before; stage.from < stage.to.
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,

@@ -1,0 +1,67 @@
+#include "common/model/cost.h"
+
+#include <gtest/gtest.h>
+
+namespace ranktide {
+namespace {
+
+const ModelShape kSmolLm2{.family = "llama",
+                          .vocabulary = 49152,
+                          .hidden = 576,
+                          .ffn = 1536,
+                          .layers = 30,
+                          .heads = 9,
+                          .kv_heads = 3,
+                          .head_dim = 64,
+                          .context = 8192,
+                          .tied_head = true};
+
+TrialSettings lora_all(int rank) {
+  TrialSettings settings;
+  settings.lora =
+      LoraSettings{.rank = rank,
+                   .alpha = 2.0 * rank,
+                   .target = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"}};
+  return settings;
+}
+
+TrialSettings full() {
+  TrialSettings settings;
+  settings.method = Method::full;
+  return settings;
+}
+
+TEST(Cost, CountsSmolLm2) {
+  const Parameters p = parameters_of(kSmolLm2);
+  EXPECT_EQ(p.linear, 106'168'320);
+  EXPECT_EQ(p.head, 28'311'552);
+  EXPECT_EQ(p.total, 134'515'008);
+  EXPECT_EQ(trained_parameters(lora_all(16), kSmolLm2), 4'884'480);
+  EXPECT_EQ(trained_parameters(full(), kSmolLm2), p.total);
+}
+
+// The table of the cost model: 4 x 512 tokens, 1761 GFLOP full and 1271 GFLOP LoRA r=16 with causal blocks
+// skipped.
+TEST(Cost, FlopsAgreeWithTheTable) {
+  const StepLoad load{.tokens = 2048, .sequence = 512};
+  EXPECT_NEAR(2048 * flops_per_token(full(), kSmolLm2, load) / 1e9, 1761, 5);
+  EXPECT_NEAR(2048 * flops_per_token(lora_all(16), kSmolLm2, load) / 1e9, 1271, 5);
+}
+
+TEST(Cost, MaskedRowsSaveTheHead) {
+  const StepLoad all{.tokens = 512, .sequence = 256},
+      half{.tokens = 512, .sequence = 256, .labelled_share = 0.5};
+  EXPECT_NEAR(flops_per_token(full(), kSmolLm2, all) - flops_per_token(full(), kSmolLm2, half),
+              3 * 28'311'552.0, 1);
+}
+
+TEST(Cost, MemoryGrowsWithWhatTrainsAndWithTokens) {
+  const StepLoad small{.tokens = 512, .sequence = 256}, large{.tokens = 2048, .sequence = 512};
+  EXPECT_GT(predicted_peak_bytes(full(), kSmolLm2, small),
+            predicted_peak_bytes(lora_all(16), kSmolLm2, small) + 16LL * 125'000'000);
+  EXPECT_GT(predicted_peak_bytes(lora_all(16), kSmolLm2, large),
+            predicted_peak_bytes(lora_all(16), kSmolLm2, small));
+}
+
+}  // namespace
+}  // namespace ranktide

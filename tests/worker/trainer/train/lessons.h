@@ -1,0 +1,81 @@
+#pragma once
+// A small language for tests about training: a stage on the tiny llama, its data, and verbs to run it.
+
+#include <stop_token>
+
+#include "tests/common/model/scratch.h"
+#include "tests/worker/trainer/lm/tiny.h"
+#include "worker/trainer/train/trainer.h"
+
+namespace ranktide::tiny {
+
+inline Stage stage(Step steps, Method method = Method::lora) {
+  Stage s{.id = StageId{"stage"},
+          .trial = TrialId{"trial"},
+          .base = BaseId{"base"},
+          .from = 0,
+          .to = steps,
+          .settings = {}};
+  s.settings.method = method;
+  if (method == Method::lora) s.settings.lora = lora_all();
+  s.settings.train.lr = method == Method::lora ? 2e-3 : 1e-3;
+  s.settings.train.schedule = Schedule::constant;
+  s.settings.train.warmup = {.steps = 0, .share = {}};
+  s.settings.seed = 11;
+  return s;
+}
+
+// Adds one segment whose every token but the last has the next one as its label.
+inline void add_segment(Batch& batch, const std::vector<int32_t>& tokens) {
+  batch.tokens.insert(batch.tokens.end(), tokens.begin(), tokens.end());
+  batch.targets.insert(batch.targets.end(), tokens.begin() + 1, tokens.end());
+  batch.targets.push_back(kNoLabel);
+  batch.segment_ends.push_back(static_cast<int32_t>(batch.tokens.size()));
+}
+
+// The golden data order: of each step, the first `rows` rows, `rows_per_micro` of them in a micro-batch.
+inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
+  auto all = read_json_file(folder("tokens.json")).get<std::vector<std::vector<std::vector<int32_t>>>>();
+  return [all = std::move(all), rows, rows_per_micro](Step s) {
+    const auto& step = all[static_cast<size_t>(s - 1) % all.size()];
+    StepBatch out;
+    for (size_t row = 0; row < rows; ++row) {
+      if (row % rows_per_micro == 0) out.micro.emplace_back();
+      add_segment(out.micro.back(), step[row]);
+      out.tokens += std::ssize(step[row]);
+    }
+    return out;
+  };
+}
+
+// One attempt and all that it said.
+struct Run {
+  Outcome outcome;
+  std::vector<Progress> progress;
+  std::vector<std::string> notes;
+};
+
+struct How {
+  std::filesystem::path checkpoints;
+  ranktide::Attempt attempt = 1;
+  Step checkpoint_every = 0;
+  Step stop_after = 0;  // 0: never
+};
+
+inline Run run(const Stage& stage, Model& model, const BatchSource& data, const How& how) {
+  Run out;
+  std::stop_source stop;
+  const TrainHooks hooks{
+      .on_progress =
+          [&](const Progress& p) {
+            out.progress.push_back(p);
+            if (p.step == how.stop_after) stop.request_stop();
+          },
+      .checkpoint_due = [&](Step s) { return how.checkpoint_every > 0 && s % how.checkpoint_every == 0; },
+      .note = [&](const std::string& line) { out.notes.push_back(line); }};
+  out.outcome = train(stage, model, data, {.checkpoints = how.checkpoints, .attempt = how.attempt}, hooks,
+                      stop.get_token());
+  return out;
+}
+
+}  // namespace ranktide::tiny

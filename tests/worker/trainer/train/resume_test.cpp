@@ -1,0 +1,155 @@
+// Checkpoints: a training that was cut ends with the same bits, and what is damaged or foreign is not resumed.
+#include <csignal>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "tests/worker/trainer/train/lessons.h"
+
+namespace ranktide {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+
+constexpr Step kSteps = 12;
+
+Stage stage_with_dropout(Method method = Method::lora) {
+  Stage stage = tiny::stage(kSteps, method);
+  if (stage.settings.lora) stage.settings.lora->dropout = 0.1;
+  stage.settings.train.schedule = Schedule::cosine;
+  return stage;
+}
+
+tiny::Run attempt(const Stage& stage, const tiny::How& how) {
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  return tiny::run(stage, model, tiny::lessons(), how);
+}
+
+std::string uninterrupted(const Stage& stage) {
+  const Scratch scratch;
+  return attempt(stage, {.checkpoints = scratch.path()}).outcome.weights_sha256;
+}
+
+std::filesystem::path checkpoint(const Scratch& scratch, Attempt attempt, Step step) {
+  return scratch.path() / "stage" / std::to_string(attempt) / std::to_string(step);
+}
+
+void flip_a_byte(const std::filesystem::path& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-5, std::ios::end);
+  const char byte = static_cast<char>(file.peek() ^ 1);
+  file.seekp(-5, std::ios::end);
+  file.put(byte);
+}
+
+TEST(Resume, AStopAtAnyOfFivePointsEndsWithTheSameBits) {
+  for (const Method method : {Method::lora, Method::full}) {
+    const Stage stage = stage_with_dropout(method);
+    const std::string expected = uninterrupted(stage);
+    for (const Step stop : {1, 3, 5, 8, 11}) {
+      const Scratch scratch;
+      const auto first = attempt(stage, {.checkpoints = scratch.path(), .attempt = 1, .stop_after = stop});
+      EXPECT_EQ(first.outcome.kind, OutcomeKind::stopped);
+      EXPECT_EQ(first.outcome.step, stop);
+      const auto second = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+      EXPECT_EQ(second.progress.front().step, stop + 1);
+      EXPECT_EQ(second.outcome.weights_sha256, expected) << "stopped at " << stop;
+      EXPECT_EQ(second.outcome.tokens, kSteps * 4 * 24);
+    }
+  }
+}
+
+// A child that is killed with -9 after `step` steps, wherever its checkpoints then stand.
+void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints, Step step) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    Model model = Model::for_trial(tiny::base(), stage.settings);
+    const TrainHooks hooks{.on_progress =
+                               [&](const Progress& p) {
+                                 if (p.step == step) std::raise(SIGKILL);
+                               },
+                           .checkpoint_due = [](Step s) { return s % 2 == 0; },
+                           .note = {}};
+    train(stage, model, tiny::lessons(), {.checkpoints = checkpoints, .attempt = 1}, hooks, {});
+    std::_Exit(1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(Resume, AKilledTrainingEndsWithTheSameBits) {
+  const Stage stage = stage_with_dropout();
+  const std::string expected = uninterrupted(stage);
+  for (const Step killed : {1, 4, 7, 9, 12}) {
+    const Scratch scratch;
+    train_and_die(stage, scratch.path(), killed);
+    const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+    EXPECT_EQ(again.outcome.weights_sha256, expected) << "killed at " << killed;
+  }
+}
+
+TEST(Resume, SkipsADamagedCheckpointAndSaysSo) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 3, .stop_after = 10});
+  flip_a_byte(checkpoint(scratch, 1, 10) / "state.safetensors");
+  const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+  EXPECT_THAT(again.notes, Contains(HasSubstr("damaged, its SHA-256 differs")));
+  EXPECT_EQ(again.progress.front().step, 10);
+  EXPECT_EQ(again.outcome.weights_sha256, uninterrupted(stage));
+}
+
+TEST(Resume, StartsOverWhenNothingValidIsLeft) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
+  std::filesystem::resize_file(checkpoint(scratch, 1, 4) / "manifest.json", 20);
+  const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+  EXPECT_EQ(again.progress.front().step, 1);
+  EXPECT_THAT(again.notes, Contains(HasSubstr("manifest.json")));
+  EXPECT_EQ(again.outcome.weights_sha256, uninterrupted(stage));
+}
+
+TEST(Resume, NeverContinuesWhatAnotherEngineBegan) {
+  const Stage stage = stage_with_dropout();
+  for (const auto& [key, foreign] :
+       {std::pair<const char*, Json>{"threads", 7}, {"numerics_version", 99}, {"isa", "ABACUS"}}) {
+    const Scratch scratch;
+    attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
+    const auto path = checkpoint(scratch, 1, 4) / "manifest.json";
+    Json manifest = tiny::read_json_file(path);
+    manifest[key] = foreign;
+    std::ofstream(path) << manifest.dump();
+    const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+    EXPECT_EQ(again.progress.front().step, 1);
+    EXPECT_THAT(again.notes, Contains(HasSubstr("is skipped: it was made"))) << key;
+  }
+}
+
+TEST(Resume, KeepsTheLastThreeAndNothingHalfWritten) {
+  const Scratch scratch;
+  std::filesystem::create_directories(scratch.path() / "stage/1/writing-1");
+  attempt(stage_with_dropout(), {.checkpoints = scratch.path(), .checkpoint_every = 2});
+  std::vector<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(scratch.path() / "stage/1"))
+    left.push_back(entry.path().filename());
+  EXPECT_THAT(left, testing::UnorderedElementsAre("6", "8", "10"));
+}
+
+TEST(Resume, AFolderThatCannotBeWrittenIsNamed) {
+  const Scratch scratch;
+  scratch.put("file", "");
+  try {
+    attempt(stage_with_dropout(), {.checkpoints = scratch.path() / "file", .stop_after = 2});
+    FAIL();
+  } catch (const TrainError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("file/stage/1"));
+    EXPECT_THAT(e.what(), HasSubstr("cannot be made"));
+  }
+}
+
+}  // namespace
+}  // namespace ranktide

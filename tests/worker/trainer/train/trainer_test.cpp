@@ -1,0 +1,140 @@
+#include "worker/trainer/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/worker/trainer/train/lessons.h"
+
+namespace ranktide {
+namespace {
+
+using testing::HasSubstr;
+
+TEST(Trainer, LeavesTheBaseBitForBit) {
+  const Scratch scratch;
+  const auto base = tiny::base();
+  const std::string before = base->sha256();
+  for (const Method method : {Method::lora, Method::full}) {
+    const Stage stage = tiny::stage(3, method);
+    Model model = Model::for_trial(base, stage.settings);
+    tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path() / std::string(text_of(method))});
+    EXPECT_NE(model.logits(tiny::prompt()), Model::untouched(base).logits(tiny::prompt()));
+  }
+  EXPECT_EQ(base->sha256(), before);
+}
+
+TEST(Trainer, ReportsEveryStep) {
+  const Scratch scratch;
+  Stage stage = tiny::stage(4);
+  stage.settings.train.warmup = {.steps = 2, .share = {}};
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  const auto run = tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path()});
+  ASSERT_EQ(run.progress.size(), 4U);
+  EXPECT_EQ(run.progress[0].step, 1);
+  EXPECT_DOUBLE_EQ(run.progress[0].lr, stage.settings.train.lr / 2);
+  EXPECT_EQ(run.progress[3].tokens, 4 * 4 * 24);
+  EXPECT_EQ(run.outcome.tokens, 4 * 4 * 24);
+  EXPECT_EQ(run.outcome.weights_sha256, model.weights_sha256());
+  EXPECT_GT(run.outcome.memory_peak_bytes, 0);
+}
+
+// Rows of unequal length and with unequal labels, dealt out to micro-batches of `rows_per_micro`.
+BatchSource unequal(size_t rows_per_micro) {
+  return [rows_per_micro](Step s) {
+    StepBatch step;
+    for (size_t row = 0; row < 8; ++row) {
+      if (row % rows_per_micro == 0) step.micro.emplace_back();
+      std::vector<int32_t> tokens;
+      for (size_t i = 0; i < 3 + 2 * row; ++i)
+        tokens.push_back(static_cast<int32_t>((static_cast<size_t>(s) * 31 + row * 7 + i * i) % 199));
+      tiny::add_segment(step.micro.back(), tokens);
+      for (size_t masked = 0; masked < row / 2; ++masked)
+        step.micro.back().targets.end()[-2 - static_cast<std::ptrdiff_t>(masked)] = kNoLabel;
+      step.tokens += std::ssize(tokens);
+    }
+    return step;
+  };
+}
+
+TEST(Trainer, OneBatchOfEightEqualsEightOfOne) {
+  for (const double dropout : {0.0, 0.2}) {
+    const Scratch scratch;
+    Stage stage = tiny::stage(5);
+    stage.settings.lora->dropout = dropout;
+    stage.settings.train.attention_dropout = dropout;
+    std::vector<std::vector<Progress>> curves;
+    for (const size_t rows : {1, 8}) {
+      Model model = Model::for_trial(tiny::base(), stage.settings);
+      curves.push_back(
+          tiny::run(stage, model, unequal(rows), {.checkpoints = scratch.path() / std::to_string(rows)})
+              .progress);
+    }
+    for (size_t i = 0; i < 5; ++i) {
+      EXPECT_NEAR(curves[0][i].loss, curves[1][i].loss, 2e-5);
+      EXPECT_NEAR(curves[0][i].grad_norm, curves[1][i].grad_norm, 1e-4 * curves[1][i].grad_norm);
+    }
+  }
+}
+
+TEST(Trainer, DropoutFollowsTheSeed) {
+  const Scratch scratch;
+  Stage stage = tiny::stage(3);
+  stage.settings.lora->dropout = 0.3;
+  std::vector<double> losses;
+  for (const uint64_t seed : {1, 1, 2}) {
+    stage.settings.seed = seed;
+    Model model = Model::with_lora(tiny::base(), *stage.settings.lora, 9);
+    const auto run = tiny::run(stage, model, tiny::lessons(),
+                               {.checkpoints = scratch.path() / std::to_string(losses.size())});
+    losses.push_back(run.progress.back().loss);
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+  EXPECT_NE(losses[0], losses[2]);
+}
+
+TEST(Trainer, ADivergenceIsAResultWithItsStep) {
+  const Scratch scratch;
+  Stage stage = tiny::stage(50, Method::full);
+  stage.settings.train.lr = 1e30;
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  const auto run = tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path()});
+  EXPECT_EQ(run.outcome.kind, OutcomeKind::diverged);
+  EXPECT_EQ(run.outcome.step, std::ssize(run.progress) + 1);
+  EXPECT_THAT(run.outcome.message, HasSubstr("not finite at step"));
+  EXPECT_TRUE(run.outcome.weights_sha256.empty());
+}
+
+TEST(Trainer, RefusesTokensOfAnotherTokenizer) {
+  const Scratch scratch;
+  const Stage stage = tiny::stage(1);
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  const BatchSource foreign = [](Step) {
+    StepBatch step;
+    tiny::add_segment(step.micro.emplace_back(), {1, 2, 50000});
+    return step;
+  };
+  try {
+    tiny::run(stage, model, foreign, {.checkpoints = scratch.path()});
+    FAIL();
+  } catch (const TrainError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("token id 50000 is outside the model's vocabulary of 199"));
+  }
+}
+
+TEST(Trainer, AStepWithoutLabelsChangesNothingButDecay) {
+  const Scratch scratch;
+  const Stage stage = tiny::stage(1);
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  const std::string before = model.weights_sha256();
+  const BatchSource unlabelled = [](Step) {
+    StepBatch step{.micro = {{.tokens = {1, 2}, .targets = {kNoLabel, kNoLabel}, .segment_ends = {2}}},
+                   .tokens = 2};
+    return step;
+  };
+  EXPECT_EQ(tiny::run(stage, model, unlabelled, {.checkpoints = scratch.path()}).outcome.kind,
+            OutcomeKind::completed);
+  EXPECT_EQ(model.weights_sha256(), before);
+}
+
+}  // namespace
+}  // namespace ranktide
