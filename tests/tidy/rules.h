@@ -16,7 +16,7 @@ struct Violation {
 };
 std::string to_string(const Violation&);
 
-// Who may include whom, and which folder owns which library: the two tables in rules.cpp.
+// Who may include whom, and which folder owns which library: the two tables in include_rules.cpp.
 std::vector<Violation> check_includes(const SourceFile&);
 
 // The cores (coordinator/core, worker/agent) have no clock, chance, environment, hash order or threads.
@@ -37,8 +37,9 @@ std::vector<Violation> check_bare_check(const SourceFile&);
 // No path of one person's machine.
 std::vector<Violation> check_machine_paths(const SourceFile&);
 
-// Every .cpp of a library is included by a test: by its own header or the header of its family (store.h for
-// store_sql.cpp), or it stands in the list of edges in rules.cpp, with what tests it instead.
+// Every .cpp is reached by a test: the test includes its header or that of its family (store.h for
+// store_sql.cpp), or the header of a file in the same folder that includes it (a part that is tested through
+// its front). Anything else stands in the list of edges in test_rules.cpp, with what tests it instead.
 std::vector<Violation> check_has_test(const std::vector<SourceFile>&);
 
 // All of the above.

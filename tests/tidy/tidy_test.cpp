@@ -207,7 +207,15 @@ TEST(HasTest, AFamilySharesTheTestOfItsHeader) {
   const SourceFile member = source_file("a/store_sql.cpp", "");
   EXPECT_THAT(check_has_test({test, member}), IsEmpty());
   EXPECT_THAT(texts(check_has_test({test, member, source_file("a/other.cpp", "")})),
-              ElementsAre(HasSubstr("a/other.cpp:1: no test includes a/other.h")));
+              ElementsAre("a/other.cpp:1: no test reaches it and it is no listed edge"));
+}
+
+TEST(HasTest, APartIsTestedThroughItsFrontInTheSameFolderOnly) {
+  const SourceFile test = source_file("tests/a/front_test.cpp", "#include \"a/front.h\"\n");
+  const SourceFile front =
+      source_file("a/front.cpp", "#include \"a/front.h\"\n#include \"a/part.h\"\n#include \"b/far.h\"\n");
+  EXPECT_THAT(texts(check_has_test({test, front, source_file("a/part.cpp", ""), source_file("b/far.cpp", "")})),
+              ElementsAre(HasSubstr("b/far.cpp")));
 }
 
 TEST(SourceFile, TellsCodeCommentsAndStringsApart) {

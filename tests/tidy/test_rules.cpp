@@ -1,0 +1,125 @@
+// Which .cpp files some test reaches, and all rules together.
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <set>
+#include <string_view>
+
+#include "tests/tidy/rules.h"
+
+namespace ranktide::tidy {
+namespace {
+
+// .cpp files that no test includes, and what tests them instead.
+const std::map<std::string_view, std::string_view>& edges() {
+  static const std::map<std::string_view, std::string_view> kEdges = {
+      {"cli/main.cpp", "tests/e2e runs the program"},
+      {"cli/doctor.cpp", "tests/e2e runs the command"},
+      {"cli/help.cpp", "tests/e2e runs the command"},
+      {"cli/logs.cpp", "tests/e2e runs the command"},
+      {"cli/plan.cpp", "tests/e2e runs the command"},
+      {"cli/query.cpp", "tests/e2e runs the command"},
+      {"cli/report.cpp", "tests/e2e runs the command"},
+      {"cli/run.cpp", "tests/e2e runs the command"},
+      {"cli/status.cpp", "tests/e2e runs the command"},
+      {"worker/trainer/program/main.cpp", "tests/e2e runs the program"},
+  };
+  return kEdges;
+}
+
+// store_sql -> {store_sql, store}: the headers that stand for a file.
+std::vector<std::string> family_of(std::string_view path) {
+  std::string stem(path.substr(0, path.size() - std::string_view(".cpp").size()));
+  const std::size_t folder_end = stem.rfind('/') + 1;
+  std::vector<std::string> headers = {stem + ".h"};
+  for (std::size_t cut = stem.rfind('_'); cut != std::string::npos && cut > folder_end; cut = stem.rfind('_')) {
+    stem.resize(cut);
+    headers.push_back(stem + ".h");
+  }
+  return headers;
+}
+
+// A file without a header of its own implements, in part, the header that it includes first.
+std::vector<std::string> headers_for(const SourceFile& file, const std::set<std::string>& paths) {
+  std::vector<std::string> headers = family_of(file.path);
+  const std::vector<Include> includes = includes_of(file);
+  if (!paths.contains(headers.front()) && !includes.empty()) {
+    headers.push_back(includes.front().path);
+  }
+  return headers;
+}
+
+bool contains_any(const std::set<std::string>& set, const std::vector<std::string>& items) {
+  return std::any_of(items.begin(), items.end(), [&](const std::string& item) { return set.contains(item); });
+}
+
+std::set<std::string> included_by_tests(const std::vector<SourceFile>& files) {
+  std::set<std::string> headers;
+  for (const SourceFile& file : files) {
+    if (file.path.starts_with("tests/")) {
+      for (const Include& include : includes_of(file)) {
+        headers.insert(include.path);
+      }
+    }
+  }
+  return headers;
+}
+
+// One step inwards: what tested files include from their own folder is tested with them. Returns: whether it
+// grew.
+bool reach_further(const std::vector<SourceFile>& files, const std::set<std::string>& paths,
+                   std::set<std::string>& tested) {
+  const std::size_t before = tested.size();
+  for (const SourceFile& file : files) {
+    const bool is_reached = is_header(file.path)
+                                ? tested.contains(file.path)
+                                : is_cpp(file.path) && contains_any(tested, headers_for(file, paths));
+    for (const Include& include : is_reached ? includes_of(file) : std::vector<Include>{}) {
+      if (folder_of(include.path) == folder_of(file.path)) {
+        tested.insert(include.path);
+      }
+    }
+  }
+  return tested.size() > before;
+}
+
+void append(std::vector<Violation>& to, std::vector<Violation> from) {
+  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+}
+
+}  // namespace
+
+std::string to_string(const Violation& violation) {
+  return violation.path + ":" + std::to_string(violation.line) + ": " + violation.what;
+}
+
+std::vector<Violation> check_has_test(const std::vector<SourceFile>& files) {
+  std::set<std::string> paths;
+  for (const SourceFile& file : files) {
+    paths.insert(file.path);
+  }
+  std::set<std::string> tested = included_by_tests(files);
+  while (reach_further(files, paths, tested)) {
+  }
+  std::vector<Violation> found;
+  for (const SourceFile& file : files) {
+    const bool is_ours = file.path.ends_with(".cpp") && !file.path.starts_with("tests/");
+    if (is_ours && !edges().contains(file.path) && !contains_any(tested, headers_for(file, paths))) {
+      found.push_back({file.path, 1, "no test reaches it and it is no listed edge"});
+    }
+  }
+  return found;
+}
+
+std::vector<Violation> check_tree(const std::vector<SourceFile>& files) {
+  std::vector<Violation> found = check_has_test(files);
+  for (const SourceFile& file : files) {
+    for (const auto& check : {check_includes, check_core_is_pure, check_catch_all, check_todo, check_header,
+                              check_bare_check, check_machine_paths}) {
+      append(found, check(file));
+    }
+  }
+  return found;
+}
+
+}  // namespace ranktide::tidy
