@@ -184,5 +184,74 @@ class Torch(Checkout):
                                       "  in all 192 MB in 2 packages, 1 of unknown size\n")
 
 
+class WholeRun(Checkout):
+    """./bootstrap run from nothing to the program, with stand-ins for apt's, pip's and CMake's work."""
+
+    PYTHON = """#!/bin/sh
+echo "$@" >>{root}/python-calls
+case "$*" in
+  */import_smollm2.py) mkdir -p {root}/models/smollm2-135m; echo done >{root}/models/smollm2-135m/provenance.json ;;
+  */make_data.py*) mkdir -p {root}/data; echo text >{root}/data/prose_held.txt ;;
+esac
+"""
+    CMAKE = """
+case "$*" in
+  *--fresh*) mkdir -p build/release; touch build/release/build.ninja ;;
+  *' -n') [ -x build/release/bin/ranktide ] || echo '[1/2] compile' ;;
+  *) [ ! -f {root}/compiler-fails ] || {{ echo 'error: no such thing'; exit 1; }}
+     mkdir -p build/release/bin build/release/worker/trainer
+     printf '#!/bin/sh\\necho started "$@"\\n' | tee build/release/worker/trainer/ranktide-trainer >build/release/bin/ranktide
+     chmod +x build/release/bin/ranktide build/release/worker/trainer/ranktide-trainer ;;
+esac"""
+
+    def setUp(self):
+        super().setUp()
+        names = (self.root / "tools" / "debian-packages.txt").read_text().split("\n")[1:]
+        self.stand_in("dpkg-query", "\n".join(f"echo '{name} ii '" for name in names))
+        self.stand_in("cmake", self.CMAKE.format(root=self.root))
+        python = self.root / ".env" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(self.PYTHON.format(root=self.root))
+        python.chmod(0o755)
+        (self.root / "sweeps").mkdir()
+        (self.root / "sweeps" / "quickstart.yaml").touch()
+
+    def python_calls(self):
+        return (self.root / "python-calls").read_text().splitlines()
+
+    def test_ends_in_the_program_with_the_file_and_the_overrides(self):
+        done = self.bootstrap("run", "train.lr=1e-4")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[-1], f"started run {self.root}/sweeps/quickstart.yaml train.lr=1e-4")
+        self.assertTrue((self.root / "bin" / "ranktide-trainer").exists())
+
+    def test_a_second_start_installs_and_makes_nothing(self):
+        self.bootstrap("run")
+        before = self.python_calls()
+        done = self.bootstrap("run")
+        self.assertEqual(self.python_calls()[len(before):], ["-m pip --version"])
+        self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("==>")],
+                         [f"==> Running {self.root}/sweeps/quickstart.yaml"])
+
+    def test_a_new_environment_gets_its_packages_again(self):
+        self.bootstrap("run")
+        for stamp in (self.root / ".env").glob("*.stamp"):
+            stamp.unlink()  # as when .env is removed and made anew
+        before = self.python_calls()
+        self.bootstrap("run")
+        self.assertTrue(any("torch==" in call for call in self.python_calls()[len(before):]))
+
+    def test_after_a_failed_build_the_same_command_goes_on_from_there(self):
+        (self.root / "compiler-fails").touch()
+        failed = self.bootstrap("run")
+        self.assertEqual(failed.returncode, 1)
+        self.assertIn("error: no such thing", failed.stderr)
+        self.assertIn("stopped while building the programs; the same command goes on from there", failed.stderr)
+        (self.root / "compiler-fails").unlink()
+        before = self.python_calls()
+        self.assertEqual(self.bootstrap("run").returncode, 0)
+        self.assertFalse(any("install" in call for call in self.python_calls()[len(before):]))
+
+
 if __name__ == "__main__":
     unittest.main()
