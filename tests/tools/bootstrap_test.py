@@ -4,9 +4,11 @@ programs; installs nothing, builds nothing, and writes only to temporary folders
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -182,6 +184,25 @@ class Torch(Checkout):
         done = self.run_in_tree(sys.executable, "tools/download_sizes.py", "plan.json")
         self.assertEqual(done.stdout, "  torch-2.13.0+cpu.whl  192 MB\n  small.whl  size unknown\n"
                                       "  in all 192 MB in 2 packages, 1 of unknown size\n")
+
+
+class Interruption(Checkout):
+    def test_ctrl_c_says_where_it_stopped(self):
+        self.stand_in("dpkg-query", "exit 1")
+        self.stand_in("id", "echo 0")
+        self.stand_in("apt-get", f"touch {self.root}/started; sleep 30")
+        (self.root / "sweeps").mkdir()
+        (self.root / "sweeps" / "quickstart.yaml").touch()
+        started = subprocess.Popen(
+            ["./bootstrap", "run"], cwd=self.root, env={**os.environ, "PATH": f"{self.stand_ins}:{os.environ['PATH']}"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        while not (self.root / "started").exists() and started.poll() is None:
+            time.sleep(0.05)
+        os.killpg(started.pid, signal.SIGINT)
+        _, errors = started.communicate(timeout=20)
+        self.assertEqual(started.returncode, 130)
+        self.assertIn("stopped while installing Debian packages; the same command goes on from there", errors)
 
 
 class WholeRun(Checkout):
