@@ -217,7 +217,12 @@ esac
 """
     CMAKE = """
 case "$*" in
-  *--fresh*) mkdir -p build/release; touch build/release/build.ninja ;;
+  *--fresh*) mkdir -p build/$2; touch build/$2/build.ninja ;;
+  --workflow*)
+     [ ! -f {root}/$3-fails ] || {{ echo 'The following tests FAILED: one_test'; exit 8; }}
+     mkdir -p build/$3/Testing/Temporary
+     echo '[  SKIPPED ] 2 tests, listed below:' >build/$3/Testing/Temporary/LastTest.log
+     echo '100% tests passed, 0 tests failed out of 7'; echo 'Total Test time (real) = 1.50 sec' ;;
   *' -n') [ -x build/release/bin/ranktide ] || echo '[1/2] compile' ;;
   *) [ ! -f {root}/compiler-fails ] || {{ echo 'error: no such thing'; exit 1; }}
      mkdir -p build/release/bin build/release/worker/trainer
@@ -227,7 +232,8 @@ esac"""
 
     def setUp(self):
         super().setUp()
-        names = (self.root / "tools" / "debian-packages.txt").read_text().split("\n")[1:]
+        names = [line for path in (self.root / "tools").glob("debian-packages*.txt")
+                 for line in path.read_text().splitlines() if not line.startswith("#")]
         self.stand_in("dpkg-query", "\n".join(f"echo '{name} ii '" for name in names))
         self.stand_in("cmake", self.CMAKE.format(root=self.root))
         python = self.root / ".env" / "bin" / "python"
@@ -261,6 +267,20 @@ esac"""
         before = self.python_calls()
         self.bootstrap("run")
         self.assertTrue(any("torch==" in call for call in self.python_calls()[len(before):]))
+
+    def test_the_tests_end_with_a_line_for_each_build(self):
+        done = self.bootstrap("test")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[-2:], [
+            "dev   100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  2 test cases skipped",
+            "asan  100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  2 test cases skipped"])
+
+    def test_a_failed_test_fails_the_command(self):
+        (self.root / "asan-fails").touch()
+        done = self.bootstrap("test")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("The following tests FAILED: one_test", done.stdout)
+        self.assertIn("stopped while building and testing the preset asan", done.stderr)
 
     def test_after_a_failed_build_the_same_command_goes_on_from_there(self):
         (self.root / "compiler-fails").touch()
