@@ -41,6 +41,7 @@ std::vector<Violation> check_machine_paths(const SourceFile&);
 // store_sql.cpp), or the header of a file in the same folder that includes it (a part that is tested through
 // its front). Anything else stands in the list of edges in test_rules.cpp, with what tests it instead.
 std::vector<Violation> check_has_test(const std::vector<SourceFile>&);
+std::vector<std::string> listed_edges();
 
 // All of the above.
 std::vector<Violation> check_tree(const std::vector<SourceFile>&);

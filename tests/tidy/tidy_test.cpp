@@ -56,6 +56,12 @@ TEST(Tree, WasReadWhole) {
   }
 }
 
+TEST(Tree, ListsNoEdgeThatIsGone) {
+  for (const std::string& path : listed_edges()) {
+    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(RANKTIDE_SOURCE_DIR) / path)) << path;
+  }
+}
+
 template <class Item>
 void print_longest(std::string_view what, std::vector<Item> items, std::string (*name)(const Item&)) {
   constexpr std::size_t kShown = 10;
