@@ -75,11 +75,12 @@ WorkerKeys::WorkerKeys(fs::path file) : file_(std::move(file)) {
 }
 
 bool WorkerKeys::refresh() {
-  // The stamp is taken first: a change while we read makes us read once more, not once too few.
+  // The stamp is taken first: a change while we read makes us read once more, not once too few. It stays when
+  // the file is not understood, so that this is said once and not at every look.
   const Stamp now = stamp_of(file_);
   if (now == stamp_) return false;
-  table_ = read(file_);
   stamp_ = now;
+  table_ = read(file_);
   return true;
 }
 

@@ -25,7 +25,7 @@ class WorkerKeys {
   explicit WorkerKeys(std::filesystem::path file);
 
   // Reads the file again if it is another one than last time. Returns: whether it was read.
-  // Throws: KeyError as the constructor; the table then stays as it was.
+  // Throws: KeyError as the constructor, once per state of the file; the table then stays as it was.
   bool refresh();
 
   KeyStanding standing(std::string_view public_key) const;

@@ -7,7 +7,7 @@
 
 namespace ranktide {
 
-// Names: before_commit, after_commit, before_send. Returns only if this is not the place and time asked for.
+// Names: before_commit, after_commit, after_send. Returns only if this is not the place and time asked for.
 void pass_failpoint(std::string_view name);
 
 }  // namespace ranktide

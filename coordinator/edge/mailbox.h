@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "coordinator/core/coordinator.h"
-#include "coordinator/edge/router.h"
+#include "coordinator/edge/live_picture.h"
 
 namespace ranktide {
 
@@ -27,17 +27,7 @@ struct CancelRequest {
   std::string request_id;
   std::string sweep;  // its name
 };
-using Request = std::variant<SubmitRequest, CancelRequest>;
-
-// What a running coordinator looks like from outside, as of its last turn. For eyes and health checks only.
-struct LivePicture {
-  uint64_t epoch = 0;
-  uint64_t turns = 0;
-  uint64_t records = 0;  // committed by this process
-  uint64_t points = 0;
-  RouterCounters link;
-  std::vector<Progress> progress;
-};
+using UserRequest = std::variant<SubmitRequest, CancelRequest>;
 
 class Mailbox {
  public:
@@ -49,7 +39,7 @@ class Mailbox {
 
   // Returns: the answer to come. A full or closed mailbox answers at once with Rejected; nothing is queued
   // then.
-  std::future<Answer> ask(Request request);
+  std::future<Answer> ask(UserRequest request);
   LivePicture live() const;
   // Refuses what is queued and what comes later, and rings the doorbell.
   void close();
@@ -60,7 +50,7 @@ class Mailbox {
   int doorbell() const { return doorbell_; }
   // Returns: what waited, as inputs of the core with `reply_to` filled in; silences the doorbell.
   std::vector<Input> take();
-  // Requires: `reply.reply_to` came from take() and was not answered before.
+  // An answer that close() has already given is dropped.
   void answer(const Reply& reply);
   void show(LivePicture picture);
 

@@ -2,7 +2,7 @@
 // The coordinator's end of the link: one ROUTER socket behind CURVE, and the ZAP handler that guards it.
 // It turns frames into (worker, message) and back. It does not decide, store or wait for acks; a message that
 // cannot be sent now is dropped and said so, because what matters is said again on the worker's next heartbeat.
-// Thread rule: everything on the thread that constructed it (a ZeroMQ socket belongs to one thread).
+// Thread rule: one thread, for a ZeroMQ socket belongs to one; it may be handed over once, after construction.
 
 #include <cstdint>
 #include <filesystem>

@@ -1,11 +1,10 @@
 #pragma once
 // A coordinator as one object: data folder, keys, ROUTER, store and core, with the turn on a thread of its own.
 // `ranktide run` holds one in its process, `ranktide coordinator` is one and a wait for signals.
-// Thread rule: every method from any thread; submit and cancel block until the turn that holds them has
-// committed. A commit that fails ends the process with exit code 74, whatever else it was doing: it must not
-// speak any more.
+// Thread rule: every method from any thread, stop() from one; submit and cancel block until the turn that holds
+// them has committed. A commit that fails ends the process with exit code 74, whatever else it was doing: it
+// must not speak any more.
 
-#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,11 +12,13 @@
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/store.h"
 
 namespace ranktide {
 
 struct CoordinatorServiceConfig {
-  std::filesystem::path data_folder;           // holds the store and keys/; locked while the service lives
+  std::filesystem::path data_folder;  // holds the store and keys/; locked while the service lives
+  Store::Open open = Store::Open::create;
   std::string endpoint = "tcp://127.0.0.1:*";  // where workers connect
   CoordinatorConfig core;
 };
@@ -34,7 +35,7 @@ class CoordinatorService {
   const std::string& endpoint() const { return endpoint_; }
   const std::string& public_key() const { return public_key_; }
   // Returns: the table that `authorise_worker` (common/net/worker_keys.h) enrols keys in.
-  std::filesystem::path worker_keys() const;
+  const std::filesystem::path& worker_keys() const { return worker_keys_; }
 
   // Returns: Submitted, or Rejected with the reason. The same request id and spec get the same answer again.
   Answer submit(const std::string& request_id, SweepSpec spec);
@@ -47,9 +48,9 @@ class CoordinatorService {
 
  private:
   struct Parts;
-  void run(std::unique_ptr<Parts> parts);
+  static void serve(std::unique_ptr<Parts> parts, Mailbox& mailbox);
 
-  CoordinatorServiceConfig config_;
+  std::filesystem::path worker_keys_;
   Mailbox mailbox_;
   std::string endpoint_;
   std::string public_key_;

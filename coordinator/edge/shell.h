@@ -4,6 +4,7 @@
 // Thread rule: everything on one thread, which is also the router's and the store's.
 
 #include <cstdint>
+#include <optional>
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/mailbox.h"
@@ -24,15 +25,20 @@ class Shell {
   const State& state() const { return coordinator_.state(); }
 
  private:
+  void wait();
   Effects drain();
   void commit(const Effects& effects);
   void speak(const Effects& effects);
+  void show_if_due();
 
   Coordinator coordinator_;
   Store& store_;
   Router& router_;
   Mailbox& mailbox_;
-  LivePicture picture_;
+  uint64_t records_committed_ = 0;
+  uint64_t points_committed_ = 0;
+  std::optional<Instant> shown_;  // when the mailbox last got a picture
+  bool is_shown_ = false;         // nothing has happened since
 };
 
 }  // namespace ranktide

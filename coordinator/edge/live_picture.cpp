@@ -1,0 +1,37 @@
+#include "coordinator/edge/live_picture.h"
+
+namespace ranktide {
+namespace {
+
+SweepPicture picture_of(const Sweep& sweep) {
+  return {.number = sweep.number,
+          .name = sweep.name(),
+          .revision = sweep.revision,
+          .trials_listed = static_cast<int64_t>(sweep.trials.size()),
+          .is_listed = sweep.is_listed,
+          .is_over = sweep.is_over(),
+          .is_cancelled = sweep.is_cancelled,
+          .stages = sweep.stages,
+          .eval_units = sweep.eval_units,
+          .evals_finished = sweep.evals_finished};
+}
+
+WorkerPicture picture_of(const Worker& worker) {
+  return {.name = worker.name,
+          .is_joined = worker.is_joined,
+          .slots = static_cast<int>(worker.slots.size()),
+          .running = static_cast<int>(worker.running.size())};
+}
+
+}  // namespace
+
+LivePicture picture_of(const Coordinator& coordinator) {
+  LivePicture out;
+  out.epoch = coordinator.state().epoch();
+  for (const auto& [number, sweep] : coordinator.state().sweeps()) out.sweeps.push_back(picture_of(sweep));
+  for (const auto& [name, worker] : coordinator.state().workers()) out.workers.push_back(picture_of(worker));
+  out.progress = coordinator.progress();
+  return out;
+}
+
+}  // namespace ranktide

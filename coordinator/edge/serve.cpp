@@ -1,0 +1,82 @@
+#include "coordinator/edge/serve.h"
+
+#include <csignal>
+#include <cstdlib>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "common/net/keys.h"
+#include "coordinator/edge/router.h"
+#include "coordinator/edge/shell.h"
+
+namespace ranktide {
+namespace {
+
+constexpr int kExitInputOutput =
+    74;  // sysexits EX_IOERR: a service manager starts us again and the journal replays
+
+State replay(Store& store) {
+  State state;
+  store.replay([&](const Record& record) { state.apply(record); });
+  return state;
+}
+
+}  // namespace
+
+// In the order of their making; the shell speaks through the router of what the store holds.
+struct CoordinatorService::Parts {
+  Parts(const CoordinatorServiceConfig& config, Mailbox& mailbox)
+      : store(config.data_folder, config.open),
+        keys(load_or_make_key_pair(config.data_folder / "keys", "coordinator")),
+        router({.endpoint = config.endpoint,
+                .keys = keys,
+                .worker_keys = config.data_folder / "keys" / "workers"}),
+        shell(config.core, replay(store), store, router, mailbox) {}
+
+  Store store;
+  KeyPair keys;
+  Router router;
+  Shell shell;
+};
+
+CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
+    : worker_keys_(config.data_folder / "keys" / "workers") {
+  auto parts = std::make_unique<Parts>(config, mailbox_);
+  endpoint_ = parts->router.endpoint();
+  public_key_ = parts->keys.public_key;
+  thread_ = std::thread([this, parts = std::move(parts)]() mutable { serve(std::move(parts), mailbox_); });
+}
+
+CoordinatorService::~CoordinatorService() {
+  stop();
+}
+
+// The thread's whole life. The parts end here, the store last.
+void CoordinatorService::serve(std::unique_ptr<Parts> parts, Mailbox& mailbox) {
+  sigset_t set;  // signals are the main thread's
+  sigfillset(&set);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  try {
+    while (!mailbox.is_closed()) parts->shell.turn();
+  } catch (const std::exception& error) {
+    spdlog::critical("the coordinator ends: {}", error.what());
+    spdlog::shutdown();
+    std::_Exit(kExitInputOutput);  // memory is ahead of the disk: nothing of it may be said or written any more
+  }
+}
+
+Answer CoordinatorService::submit(const std::string& request_id, SweepSpec spec) {
+  return mailbox_.ask(SubmitRequest{.request_id = request_id, .spec = std::move(spec)}).get();
+}
+
+Answer CoordinatorService::cancel(const std::string& request_id, const std::string& sweep) {
+  return mailbox_.ask(CancelRequest{.request_id = request_id, .sweep = sweep}).get();
+}
+
+void CoordinatorService::stop() {
+  mailbox_.close();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace ranktide

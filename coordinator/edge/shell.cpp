@@ -1,0 +1,101 @@
+#include "coordinator/edge/shell.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/net/clock.h"
+#include "coordinator/edge/failpoint.h"
+#include "coordinator/edge/live_picture.h"
+
+namespace ranktide {
+namespace {
+
+constexpr Duration kDrainMax{5};           // how long one turn takes messages in before it commits them
+constexpr size_t kPointsPerTurn = 10'000;  // and how many points
+constexpr Duration kWaitMax{10'000};       // a watchdog hears from the turn at least this often
+constexpr Duration kPictureEvery{100};
+
+size_t points_in(const FromWorker& input) {
+  const auto* report = std::get_if<Report>(&input.message);
+  return report == nullptr ? 0 : report->findings.points.size();
+}
+
+}  // namespace
+
+Shell::Shell(CoordinatorConfig config, State replayed, Store& store, Router& router, Mailbox& mailbox)
+    : coordinator_(config, std::move(replayed), boot_clock_now()),
+      store_(store),
+      router_(router),
+      mailbox_(mailbox) {
+  Effects effects;
+  coordinator_.begin(effects);
+  commit(effects);
+  speak(effects);
+  show_if_due();
+}
+
+void Shell::turn() {
+  wait();
+  const Effects effects = drain();
+  commit(effects);
+  speak(effects);
+  if (!effects.records.empty() || !effects.points.empty() || !effects.messages.empty()) is_shown_ = false;
+  show_if_due();
+}
+
+void Shell::wait() {
+  const Instant now = boot_clock_now();
+  Instant until = now + kWaitMax;
+  if (const auto due = coordinator_.next_deadline()) until = std::min(until, *due);
+  if (!is_shown_) until = std::min(until, shown_.value_or(now) + kPictureEvery);
+  router_.wait(until - now, mailbox_.doorbell());
+}
+
+// Requests first: a flood of points must not keep a user from cancelling.
+Effects Shell::drain() {
+  Effects out;
+  const Instant begin = boot_clock_now();
+  for (const Input& input : mailbox_.take()) coordinator_.step(boot_clock_now(), input, out);
+  bool is_idle = out.records.empty();
+  for (size_t points = 0; points < kPointsPerTurn && boot_clock_now() - begin < kDrainMax;) {
+    const std::optional<FromWorker> message = router_.receive();
+    if (!message) break;
+    is_idle = false;
+    points += points_in(*message);
+    coordinator_.step(boot_clock_now(), *message, out);
+  }
+  const Instant now = boot_clock_now();
+  if (const auto due = coordinator_.next_deadline(); due && *due <= now) coordinator_.step(now, Wake{}, out);
+  if (is_idle && out.records.empty()) store_.checkpoint_when_idle();
+  return out;
+}
+
+void Shell::commit(const Effects& effects) {
+  if (effects.records.empty() && effects.points.empty()) return;
+  pass_failpoint("before_commit");
+  store_.commit(effects.records, effects.points, wall_clock_ms());
+  pass_failpoint("after_commit");
+  records_committed_ += effects.records.size();
+  for (const PointBatch& batch : effects.points) points_committed_ += batch.points.size();
+}
+
+// A message that the router cannot send is lost here: the core says it again when the worker is heard next.
+void Shell::speak(const Effects& effects) {
+  for (const ToWorker& message : effects.messages) router_.send(message, state().epoch());
+  if (!effects.messages.empty()) pass_failpoint("after_send");
+  for (const Reply& reply : effects.replies) mailbox_.answer(reply);
+}
+
+void Shell::show_if_due() {
+  const Instant now = boot_clock_now();
+  if (is_shown_ || (shown_ && now < *shown_ + kPictureEvery)) return;
+  shown_ = now;
+  is_shown_ = true;
+  LivePicture picture = picture_of(coordinator_);
+  picture.records = records_committed_;
+  picture.points = points_committed_;
+  picture.link = router_.counters();
+  mailbox_.show(std::move(picture));
+}
+
+}  // namespace ranktide

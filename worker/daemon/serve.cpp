@@ -1,0 +1,183 @@
+#include "worker/daemon/serve.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <map>
+#include <pthread.h>
+#include <random>
+#include <spdlog/fmt/fmt.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include "common/net/clock.h"
+#include "common/net/keys.h"
+#include "common/vocabulary/check.h"
+#include "worker/agent/agent.h"
+#include "worker/daemon/link.h"
+#include "worker/daemon/spool.h"
+#include "worker/daemon/trainer_slot.h"
+#include "worker/daemon/work_folder.h"
+
+namespace ranktide {
+namespace {
+
+constexpr const char* kKeyName = "worker";
+constexpr Duration kWaitMax{1'000};  // a child whose pipes a stray process holds open is noticed by then
+
+std::string random_boot() {
+  std::random_device device;
+  std::string out;
+  for (int i = 0; i < 4; ++i) out += fmt::format("{:08x}", device());
+  return out;
+}
+
+AgentInput to_input(LinkEvent event) {
+  if (std::holds_alternative<LinkUp>(event)) return Connected{};
+  if (std::holds_alternative<LinkDown>(event)) return Disconnected{};
+  auto& message = std::get<LinkMessage>(event);
+  return FromCoordinator{.epoch = message.epoch, .message = std::move(message.message)};
+}
+
+int open_wake() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "no descriptor to wake the worker by");
+  return fd;
+}
+
+// Signals are the main thread's; and a trainer that died must show as its end, not as SIGPIPE.
+void leave_signals_to_others() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+}  // namespace
+
+struct WorkerService::Parts {
+  explicit Parts(const WorkerServiceConfig& config);
+
+  void wait(int wake_fd);
+  void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
+  void take_inputs();
+  void carry_out();
+
+  WorkFolder folder;
+  Link link;
+  Spool spool;
+  Agent agent;
+  std::map<int, TrainerSlot> slots;
+  AgentEffects effects;  // of this turn
+};
+
+WorkerService::Parts::Parts(const WorkerServiceConfig& config)
+    : folder(config.work_folder),
+      link({.endpoint = config.coordinator_endpoint,
+            .coordinator_key = config.coordinator_key,
+            .keys = load_or_make_key_pair(folder.keys(), kKeyName)}),
+      spool(folder.spool()),
+      agent({.boot = random_boot(), .version = config.version, .slots = config.slots}, boot_clock_now()) {
+  for (const Slot& slot : config.slots) {
+    ChildConfig child{
+        .program = config.trainer,
+        .arguments = {"serve", "--work-dir", folder.path().string(), "--threads", std::to_string(slot.threads)},
+        .threads = slot.threads};
+    child.arguments.insert(child.arguments.end(), config.trainer_arguments.begin(),
+                           config.trainer_arguments.end());
+    slots.try_emplace(slot.index, slot.index, std::move(child), folder.logs());
+  }
+  step(SpoolLoaded{.attempts = spool.load()});
+  carry_out();
+}
+
+void WorkerService::Parts::wait(int wake_fd) {
+  std::vector<pollfd> descriptors{{.fd = wake_fd, .events = POLLIN, .revents = 0}};
+  for (const auto& [index, slot] : slots)
+    for (const pollfd& item : slot.pollfds()) descriptors.push_back(item);
+  Duration timeout = kWaitMax;
+  if (const auto due = agent.next_deadline())
+    timeout = std::clamp(*due - boot_clock_now(), Duration(0), kWaitMax);
+  link.wait(timeout, descriptors);
+  uint64_t rings = 0;
+  if (descriptors.front().revents != 0 && ::read(wake_fd, &rings, sizeof rings) < 0) RT_CHECK(errno == EAGAIN);
+}
+
+void WorkerService::Parts::take_inputs() {
+  for (LinkEvent& event : link.take_events()) step(to_input(std::move(event)));
+  for (auto& [index, slot] : slots)
+    for (const AgentInput& input : slot.take_inputs()) step(input);
+  if (const auto due = agent.next_deadline(); due && *due <= boot_clock_now()) step(AgentWake{});
+}
+
+// On disk before on the wire: a report that the coordinator could ask for again must be there to be sent again.
+void WorkerService::Parts::carry_out() {
+  const AgentEffects now = std::exchange(effects, {});
+  spool.apply(now.spool);
+  for (const WorkerMessage& message : now.messages) link.send(message, agent.epoch());
+  for (const TrainerAction& action : now.trainers)
+    std::visit([&](const auto& a) { slots.at(a.slot).on(a); }, action);
+}
+
+WorkerService::WorkerService(const WorkerServiceConfig& config) : wake_fd_(open_wake()) {
+  try {
+    auto parts = std::make_unique<Parts>(config);
+    thread_ = std::thread([this, parts = std::move(parts)]() mutable {
+      serve(*parts);
+      parts.reset();
+      ended_ = true;
+    });
+  } catch (...) {
+    ::close(wake_fd_);
+    throw;
+  }
+}
+
+WorkerService::~WorkerService() {
+  stop_now();
+  wait();
+  ::close(wake_fd_);
+}
+
+void WorkerService::serve(Parts& parts) {
+  leave_signals_to_others();
+  try {
+    bool is_draining = false;
+    while (wish_ != kStop && !parts.agent.is_drained()) {
+      parts.wait(wake_fd_);
+      parts.take_inputs();
+      if (wish_ == kDrain && !std::exchange(is_draining, true)) parts.step(DrainRequested{});
+      parts.carry_out();
+    }
+  } catch (const std::exception& error) {
+    spdlog::critical("the worker ends: {}", error.what());
+  }
+}
+
+void WorkerService::drain() {
+  wish(kDrain);
+}
+void WorkerService::stop_now() {
+  wish(kStop);
+}
+
+void WorkerService::wish(Wish wish) {
+  int now = wish_;
+  while (now < wish && !wish_.compare_exchange_weak(now, wish)) {
+  }
+  const uint64_t one = 1;
+  if (::write(wake_fd_, &one, sizeof one) < 0) return;  // its counter is full: it is readable already
+}
+
+void WorkerService::wait() {
+  if (thread_.joinable()) thread_.join();
+}
+
+std::string worker_public_key(const std::filesystem::path& work_folder) {
+  return load_or_make_key_pair(work_folder / "keys", kKeyName).public_key;
+}
+
+}  // namespace ranktide
