@@ -81,7 +81,7 @@ void add_columns(Frame& frame, const std::vector<ResultAxis>& by, const std::vec
 
 void add_metric(std::vector<Value>& row, const Metric& metric, const Pools& pools, const Group& group) {
   const Spread spread = spread_of(replicates(metric, group.trials));
-  row.push_back(spread.n > 0 ? Value(spread.mean) : Value{});
+  row.push_back(value_or_null(spread.n > 0 ? std::optional(spread.mean) : std::nullopt));
   if (metric.kind == Metric::Kind::cost) return;
   Pooled own;
   own.add(spread);
@@ -92,11 +92,11 @@ void add_metric(std::vector<Value>& row, const Metric& metric, const Pools& pool
 std::vector<Value> group_row(const Group& group, const std::vector<Metric>& metrics,
                              const std::vector<Pools>& pools) {
   std::vector<Value> row = group.by;
-  row.push_back(group.complete());
+  row.emplace_back(group.complete());
   for (size_t m = 0; m < metrics.size(); ++m) add_metric(row, metrics[m], pools[m], group);
-  row.push_back(static_cast<int64_t>(group.trials.size()));
-  row.push_back(group.trials.front()->cell);
-  row.push_back(group_note(group));
+  row.emplace_back(static_cast<int64_t>(group.trials.size()));
+  row.emplace_back(group.trials.front()->cell);
+  row.emplace_back(group_note(group));
   return row;
 }
 

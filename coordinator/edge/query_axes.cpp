@@ -120,13 +120,15 @@ Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
       return axis.key == "sweep" ? trial.sweep : trial.block;
     case ResultAxis::Kind::label: {
       const auto found = trial.labels.find(axis.key);
-      return found == trial.labels.end() ? Value{} : Value(found->second);
+      if (found == trial.labels.end()) return {};
+      return found->second;
     }
     case ResultAxis::Kind::setting:
       break;
   }
   const auto found = trial.settings.find(axis.key);
-  return found == trial.settings.end() ? Value{} : value_of(*found);
+  if (found == trial.settings.end()) return {};
+  return value_of(*found);
 }
 
 std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,

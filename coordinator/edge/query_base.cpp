@@ -19,7 +19,8 @@ Value base_axis_value(const ResultAxis& axis, const std::vector<const TrialRow*>
   const Value first = axis_value(axis, *trials.front());
   const bool is_common = std::all_of(trials.begin(), trials.end(),
                                      [&](const TrialRow* t) { return axis_value(axis, *t) == first; });
-  return is_common ? first : Value{};
+  if (!is_common) return {};
+  return first;
 }
 
 // The mean base score over the tasks of a role; nullopt while one is missing.
@@ -64,12 +65,13 @@ std::vector<Value> base_row(const EvalsetRow& evalset, const std::vector<const T
                             const std::vector<ResultAxis>& by, const std::vector<Metric>& metrics) {
   std::vector<Value> row;
   for (const auto& axis : by) row.push_back(base_axis_value(axis, trials_of(evalset, trials)));
-  row.push_back(Value{});
+  row.emplace_back();
   for (const auto& m : metrics) {
     row.push_back(value_or_null(base_value(m, evalset)));
-    if (m.kind != Metric::Kind::cost) row.insert(row.end(), {Value{}, Value{}});
+    if (m.kind != Metric::Kind::cost) row.resize(row.size() + 2);
   }
-  row.insert(row.end(), {Value{}, Value{}, Value("untouched base")});
+  row.resize(row.size() + 2);
+  row.emplace_back("untouched base");
   return row;
 }
 

@@ -24,7 +24,9 @@ struct Column {
 };
 
 inline Value value_or_null(const std::optional<double>& number) {
-  return number ? Value(*number) : Value{};
+  Value value;
+  if (number) value = *number;
+  return value;
 }
 
 struct Frame {

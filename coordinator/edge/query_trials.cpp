@@ -9,7 +9,10 @@ namespace {
 
 // A single trial's value is shown even where it is in no mean: there is none here.
 Value value_of(const Metric& metric, const TrialRow& t) {
-  const auto number = [](const auto& optional) -> Value { return optional ? Value(*optional) : Value{}; };
+  const auto number = [](const auto& optional) -> Value {
+    if (!optional) return {};
+    return *optional;
+  };
   if (metric.name == "learning") return number(t.learning);
   if (metric.name == "gain") return number(t.gain);
   if (metric.name == "retained") return number(t.retained);
@@ -18,12 +21,14 @@ Value value_of(const Metric& metric, const TrialRow& t) {
   if (metric.name == "seconds") return number(t.seconds);
   if (metric.name == "memory") return number(t.memory_peak_bytes);
   const auto found = t.scores.find(metric.name);
-  return found == t.scores.end() ? Value{} : Value(found->second);
+  if (found == t.scores.end()) return {};
+  return found->second;
 }
 
 Value artifacts_of(const TrialRow& t, const std::filesystem::path& data_folder) {
   const auto folder = artifacts_folder(data_folder, TrialId{t.trial});
-  return std::filesystem::exists(folder) ? Value(folder.string()) : Value{};
+  if (!std::filesystem::exists(folder)) return {};
+  return folder.string();
 }
 
 std::string axis_type(const std::vector<const TrialRow*>& trials, const ResultAxis& axis) {

@@ -1,0 +1,80 @@
+#pragma once
+// A small language for histories of records: one verb per thing that happens, ids made from words. For tests of
+// the store and of everything that reads it. The clock starts at 2026-01-01 and moves a second per turn.
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "coordinator/edge/query_frame.h"
+#include "coordinator/edge/reader.h"
+#include "coordinator/edge/store.h"
+
+namespace ranktide {
+
+// A folder that is gone after the test.
+class TemporaryFolder {
+ public:
+  TemporaryFolder();
+  ~TemporaryFolder();
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// What a test says of a trial; the rest is the same for all.
+struct TrialWords {
+  std::string regime = "math";
+  int rank = 0;  // 0: full finetuning
+  std::string target = "all";
+  double lr = 5e-4;
+  uint64_t seed = 0;
+  int batch = 2;
+};
+
+class History {
+ public:
+  explicit History(const std::filesystem::path& data_folder);
+
+  void begin();  // epoch, a worker w1
+  void submit(const std::string& sweep, int revision = 1);
+  SweepTrial list(const TrialWords& words);  // into the sweep submitted last
+  void listed();
+  void base_scores(double learn_loss, double retain_loss, const std::string& regime = "math");
+  void grant(const SweepTrial& trial);
+  void points(const SweepTrial& trial, const std::vector<Point>& points);
+  void finish(const SweepTrial& trial, double learn_loss, double retain_loss);  // its evals, then completed
+  void end(const SweepTrial& trial, OutcomeKind kind, const std::string& message);
+  // list + grant + finish.
+  SweepTrial ran(const TrialWords& words, double learn_loss, double retain_loss);
+
+  void record(const Record& record);
+  Lease lease(const SweepTrial& trial) const;
+  Store& store() { return *store_; }
+  void close() { store_.reset(); }
+  Reader reader() const { return Reader(folder_); }
+
+  static constexpr Step kSteps = 12;
+
+ private:
+  std::filesystem::path folder_;
+  std::unique_ptr<Store> store_;
+  SweepNumber sweep_ = 0;
+  int revision_ = 1;
+  int64_t listed_ = 0;
+  std::map<std::string, Attempt> attempts_;
+  std::map<std::string, SweepNumber> sweeps_;
+  int64_t now_ms_ = 1'767'225'600'000;
+};
+
+// Returns: the value in the first row whose `key` column has this text; fails the test when there is none.
+Value value_at(const Frame& frame, const std::string& key, const std::string& text, const std::string& column);
+double number_at(const Frame& frame, const std::string& key, const std::string& text,
+                 const std::string& column);
+
+}  // namespace ranktide

@@ -1,0 +1,193 @@
+// Queries over small hand-built histories: what is averaged, what is refused, what is said.
+#include "coordinator/edge/query.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/edge/statistics.h"
+#include "tests/coordinator/edge/history.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+
+class QueryTest : public testing::Test {
+ protected:
+  QueryTest() : history(folder.path()) {
+    history.begin();
+    history.submit("quick");
+  }
+
+  // Two cells of LoRA and one of full finetuning, two seeds each; learn losses differ by 0.02 within a cell.
+  void run_small_sweep() {
+    history.ran({.lr = 5e-5, .seed = 0}, 0.73, 3.02);
+    history.ran({.lr = 5e-5, .seed = 1}, 0.75, 3.04);
+    for (const int rank : {4, 32}) {
+      history.ran({.rank = rank, .seed = 0}, rank == 4 ? 1.60 : 0.62, 3.01);
+      history.ran({.rank = rank, .seed = 1}, rank == 4 ? 1.62 : 0.64, 3.03);
+    }
+    history.listed();
+    history.base_scores(2.31, 3.00);
+  }
+
+  Frame ask(const QueryRequest& request) { return query(history.reader(), request); }
+  Frame ask() { return ask({.sweeps = {"quick"}}); }
+
+  TemporaryFolder folder;
+  History history;
+};
+
+TEST_F(QueryTest, ShowsOneRowPerCellAndTheUntouchedBase) {
+  run_small_sweep();
+  const Frame frame = ask();
+  ASSERT_EQ(frame.rows.size(), 4U);
+  EXPECT_EQ(value_at(frame, "note", "untouched base", "method"), Value("base"));
+  EXPECT_EQ(value_at(frame, "note", "untouched base", "gain"), Value(0.0));
+  EXPECT_EQ(value_at(frame, "note", "untouched base", "forgetting"), Value(0.0));
+  EXPECT_NEAR(number_at(frame, "note", "untouched base", "learning"), -2.31, 1e-12);
+  EXPECT_NEAR(number_at(frame, "method", "full", "gain"), 2.31 - 0.74, 1e-12);
+  EXPECT_NEAR(number_at(frame, "method", "full", "forgetting"), 0.03, 1e-12);
+  EXPECT_EQ(value_at(frame, "method", "full", "n"), Value(int64_t{2}));
+}
+
+TEST_F(QueryTest, PoolsTheSpreadOverTheCellsOfAMethod) {
+  run_small_sweep();
+  const Frame frame = ask();
+  const double s2 = 0.0002;  // of {x, x + 0.02} in every cell
+  EXPECT_NEAR(number_at(frame, "method", "lora", "learning_ci"), t_critical(2, 0.95) * std::sqrt(s2 / 2), 1e-9);
+  EXPECT_NEAR(number_at(frame, "method", "full", "learning_ci"), t_critical(1, 0.95) * std::sqrt(s2 / 2), 1e-9);
+  EXPECT_NEAR(number_at(frame, "method", "lora", "learning_ci_own"), t_critical(1, 0.95) * std::sqrt(s2 / 2),
+              1e-9);
+  EXPECT_THAT(frame.notes, Contains(HasSubstr("full (math) 1, lora (math) 2")));
+}
+
+TEST_F(QueryTest, LeavesAnIncompleteTrialOutOfEveryMeanAndSaysSo) {
+  run_small_sweep();
+  history.submit("other");
+  history.ran({.rank = 4, .seed = 0}, 1.60, 3.01);
+  const SweepTrial trial = history.list({.rank = 4, .seed = 2});
+  history.grant(trial);
+  history.end(trial, OutcomeKind::diverged, "loss not finite at step 5");
+  const Frame frame = ask({.sweeps = {"other"}});
+  EXPECT_EQ(value_at(frame, "method", "lora", "n"), Value(int64_t{1}));
+  EXPECT_NEAR(number_at(frame, "method", "lora", "learning"), -1.60, 1e-12);
+  EXPECT_EQ(value_at(frame, "method", "lora", "learning_ci"), Value{});  // nothing to pool
+  EXPECT_EQ(value_at(frame, "method", "lora", "note"),
+            Value("1 of 2: 1 diverged, ± from the other cells' spread"));
+  EXPECT_THAT(frame.notes,
+              Contains(HasSubstr("1 of 2 trials are in no mean: 1 diverged (" + trial.id.brief() + ")")));
+}
+
+TEST_F(QueryTest, RefusesToPoolAnAxisThatNobodyNamed) {
+  run_small_sweep();
+  try {
+    ask({.sweeps = {"quick"}, .by = {"method"}});
+    FAIL() << "pooled";
+  } catch (const QueryError& error) {
+    EXPECT_STREQ(
+        error.what(),
+        "this would average over rank, which vary: add them to --by, or fix them with --where (such as --where "
+        "'rank = VALUE')");
+  }
+  EXPECT_EQ(ask({.sweeps = {"quick"}, .by = {"method"}, .where = "rank = 4 or method = full"}).rows.size(), 3U);
+}
+
+TEST_F(QueryTest, AddsAnAxisThatVariesToTheDefaultOnes) {
+  history.ran({.batch = 2}, 0.7, 3);
+  history.ran({.batch = 8}, 0.6, 3);
+  const Frame frame = ask();
+  EXPECT_EQ(frame.columns[5].name, "batch");
+  EXPECT_EQ(frame.rows.size(), 3U);
+}
+
+TEST_F(QueryTest, FiltersByTheSweepFilesExpressions) {
+  run_small_sweep();
+  const Frame frame =
+      ask({.sweeps = {"quick"}, .where = "method = lora and rank >= 16 and target in (all, mlp)"});
+  EXPECT_EQ(frame.rows.size(), 2U);  // the cell and the base
+  EXPECT_EQ(value_at(frame, "method", "lora", "rank"), Value(int64_t{32}));
+}
+
+TEST_F(QueryTest, FilteredCellsStillLendTheirSpread) {
+  run_small_sweep();
+  const Frame all = ask();
+  const Frame one = ask({.sweeps = {"quick"}, .where = "rank = 4"});
+  EXPECT_EQ(value_at(one, "method", "lora", "gain_ci"), value_at(all, "method", "lora", "gain_ci"));
+}
+
+TEST_F(QueryTest, KeepsTheRegimesApartEachWithItsOwnBase) {
+  for (const uint64_t seed : {0U, 1U}) {
+    history.ran({.regime = "math", .seed = seed}, 0.7, 3.1);
+    history.ran({.regime = "code", .seed = seed}, 2.8, 3.0);
+  }
+  history.base_scores(2.31, 3.00, "math");
+  history.base_scores(2.96, 3.00, "code");
+  const Frame frame = ask();
+  ASSERT_EQ(frame.rows.size(), 4U);
+  EXPECT_EQ(frame.rows[0][0], Value("math"));
+  EXPECT_EQ(frame.rows[0][1], Value("base"));
+  EXPECT_EQ(frame.rows[2][0], Value("code"));
+  EXPECT_EQ(frame.rows[2][1], Value("base"));
+  EXPECT_NEAR(number_at(frame, "regime", "code", "learning"), -2.96, 1e-12);
+}
+
+TEST_F(QueryTest, FlagsATrialThatLearntNothing) {
+  history.ran({.rank = 4}, 2.50, 3.0);
+  history.base_scores(2.31, 3.00);
+  EXPECT_THAT(std::get<std::string>(value_at(ask(), "method", "lora", "note")), HasSubstr("1 learnt nothing"));
+}
+
+TEST_F(QueryTest, ListsTrialsWithTheirStatesScoresAndArtifacts) {
+  const SweepTrial done = history.ran({.rank = 4}, 1.6, 3.0);
+  const SweepTrial waiting = history.list({.rank = 4, .seed = 1});
+  history.base_scores(2.31, 3.00);
+  std::filesystem::create_directories(artifacts_folder(folder.path(), done.id));
+  const Frame frame = ask({.sweeps = {"quick"}, .rows = QueryRows::trials});
+  EXPECT_EQ(value_at(frame, "trial", done.id.text, "state"), Value("completed"));
+  EXPECT_EQ(value_at(frame, "trial", done.id.text, "artifacts"),
+            Value(artifacts_folder(folder.path(), done.id).string()));
+  EXPECT_NEAR(number_at(frame, "trial", done.id.text, "gain"), 0.71, 1e-12);
+  EXPECT_EQ(value_at(frame, "trial", waiting.id.text, "state"), Value("ready"));
+  EXPECT_EQ(value_at(frame, "trial", waiting.id.text, "gain"), Value{});
+}
+
+TEST_F(QueryTest, AnswersForOneEvalByItsName) {
+  run_small_sweep();
+  const Frame frame = ask({.sweeps = {"quick"}, .metrics = {"prose_loss"}});
+  EXPECT_NEAR(number_at(frame, "method", "full", "prose_loss"), -3.03, 1e-12);
+}
+
+TEST_F(QueryTest, NamesWhatThereIsWhenAskedForWhatThereIsNot) {
+  run_small_sweep();
+  const auto message = [&](const QueryRequest& request) {
+    try {
+      ask(request);
+    } catch (const QueryError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(message({.sweeps = {"quik"}}),
+              AllOf(HasSubstr("no sweep \"quik\""), HasSubstr("there are: quick")));
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"rnk"}}),
+              AllOf(HasSubstr("unknown axis \"rnk\""), HasSubstr("rank")));
+  EXPECT_THAT(message({.sweeps = {"quick"}, .metrics = {"f1"}}),
+              AllOf(HasSubstr("unknown metric \"f1\""), HasSubstr("prose_loss")));
+  EXPECT_THAT(message({.sweeps = {"quick"}, .where = "rank >"}), HasSubstr("--where: "));
+}
+
+TEST_F(QueryTest, ShowsTheNewestRevisionOnly) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.submit("quick", 2);
+  history.ran({.rank = 8}, 1.2, 3.0);
+  const Frame frame = ask();
+  EXPECT_EQ(frame.rows.size(), 2U);
+  EXPECT_EQ(value_at(frame, "method", "lora", "rank"), Value(int64_t{8}));
+}
+
+}  // namespace
+}  // namespace ranktide

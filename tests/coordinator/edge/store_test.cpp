@@ -1,0 +1,249 @@
+// The one writer: what it accepts, refuses, remembers and mirrors.
+#include "coordinator/edge/store.h"
+
+#include <cmath>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "common/vocabulary/wire.h"
+#include "coordinator/edge/store_folder.h"
+#include "tests/coordinator/edge/history.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+template <class F>
+std::string message_of(F act) {
+  try {
+    act();
+  } catch (const StoreError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+class StoreTest : public testing::Test {
+ protected:
+  StoreTest() : history(folder.path()) {
+    history.begin();
+    history.submit("quick");
+  }
+  Value one(const std::string& sql) { return history.reader().select(sql).rows.at(0).at(0); }
+
+  TemporaryFolder folder;
+  History history;
+};
+
+TEST_F(StoreTest, ReplaysWhatItCommittedInOrder) {
+  const SweepTrial trial = history.ran({.rank = 4}, 1.6, 3.0);
+  std::vector<std::string> kinds;
+  Lease lease;
+  history.store().replay([&](const Record& r) {
+    kinds.emplace_back(kind_of(r));
+    if (const auto* granted = std::get_if<LeaseGranted>(&r)) lease = granted->lease;
+  });
+  EXPECT_THAT(kinds, testing::ElementsAre("EpochStarted", "WorkerJoined", "SweepSubmitted", "TrialListed",
+                                          "LeaseGranted", "EvalFinished", "EvalFinished", "UnitFinished"));
+  EXPECT_EQ(lease, history.lease(trial));
+}
+
+TEST_F(StoreTest, ReopensWhatItClosed) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.close();
+  Store again(folder.path(), Store::Open::existing);
+  int records = 0;
+  again.replay([&](const Record&) { ++records; });
+  EXPECT_EQ(records, 8);
+}
+
+TEST_F(StoreTest, RefusesASecondCoordinatorAndNamesTheFirst) {
+  EXPECT_THAT(message_of([&] { Store second(folder.path(), Store::Open::create); }),
+              AllOf(HasSubstr(folder.path().string()),
+                    HasSubstr("is in use: process " + std::to_string(::getpid())), HasSubstr("--data-dir")));
+}
+
+TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    c.execute("PRAGMA user_version=9");
+  }
+  const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 1")));
+  EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
+  Connection c(database_file(folder.path()), Connection::Mode::reader);
+  EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
+}
+
+TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
+  TemporaryFolder folder;
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    c.execute("CREATE TABLE t(x)");
+  }
+  EXPECT_THAT(message_of([&] { Store store(folder.path(), Store::Open::create); }),
+              HasSubstr("was not made by ranktide"));
+}
+
+TEST(StoreOpening, RefusesAFileThatIsNoDatabase) {
+  TemporaryFolder folder;
+  std::ofstream(database_file(folder.path())) << std::string(5000, 'x');
+  EXPECT_THAT(message_of([&] { Store store(folder.path(), Store::Open::create); }),
+              HasSubstr("no SQLite file"));
+}
+
+TEST(StoreOpening, NeverStartsEmptyByAccident) {
+  TemporaryFolder folder;
+  EXPECT_THAT(message_of([&] { Store store(folder.path(), Store::Open::existing); }),
+              HasSubstr("ranktide.db is missing"));
+  EXPECT_FALSE(std::filesystem::exists(database_file(folder.path())));
+}
+
+TEST(StoreOpening, SaysWhereItCannotWrite) {
+  EXPECT_THAT(message_of([] { Store store("/proc/ranktide", Store::Open::create); }),
+              AllOf(HasSubstr("/proc/ranktide"), HasSubstr("--data-dir")));
+}
+
+TEST_F(StoreTest, RunsWithTheSettingsItReliesOn) {
+  history.close();
+  Connection c(database_file(folder.path()), Connection::Mode::reader);
+  EXPECT_EQ(c.value_of("PRAGMA journal_mode"), Value("wal"));
+  EXPECT_EQ(
+      c.value_of("SELECT count(*) FROM pragma_table_list WHERE schema='main' AND type='table' AND strict=0"
+                 " AND name NOT LIKE 'sqlite_%'"),
+      Value(int64_t{0}));
+}
+
+TEST_F(StoreTest, AReaderCannotCheckpointNorWrite) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  Connection reader(database_file(folder.path()), Connection::Mode::reader);
+  EXPECT_NE(sqlite3_wal_checkpoint_v2(reader.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr),
+            SQLITE_OK);
+  EXPECT_THAT(message_of([&] { reader.execute("DELETE FROM trial"); }), HasSubstr("readonly"));
+}
+
+TEST_F(StoreTest, AReaderRunsNothingButSelect) {
+  const Reader reader = history.reader();
+  for (const char* sql :
+       {"DELETE FROM trial", "PRAGMA user_version", "ATTACH 'x' AS y", "SELECT load_extension('x')"})
+    EXPECT_NE(message_of([&] { reader.select(sql); }), "no error") << sql;
+  EXPECT_THAT(message_of([&] { reader.select("SELECT 1; DELETE FROM trial"); }), HasSubstr("more than one"));
+}
+
+TEST_F(StoreTest, AForeignCommitEndsTheWriter) {
+  Connection intruder(database_file(folder.path()), Connection::Mode::writer);
+  intruder.execute("INSERT INTO meta VALUES('x', 'y')");
+  EXPECT_THAT(message_of([&] { history.submit("other"); }), HasSubstr("another program wrote"));
+}
+
+TEST_F(StoreTest, RepeatedPointsChangeNothing) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  history.points(trial, {{1, "loss", 2.3}, {1, "lr", 1e-4}});
+  history.points(trial, {{1, "loss", 2.3}, {2, "loss", 2.2}});
+  EXPECT_EQ(one("SELECT count(*) FROM v_metric"), Value(int64_t{3}));
+  EXPECT_EQ(one("SELECT count(*) FROM v_event WHERE kind='DivergentDuplicate'"), Value(int64_t{0}));
+}
+
+TEST_F(StoreTest, ADivergentDuplicateKeepsTheFirstAndLeavesAnEvent) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  history.points(trial, {{1, "loss", 2.3}});
+  history.points(trial, {{1, "loss", 9.9}});
+  EXPECT_EQ(one("SELECT value FROM v_metric"), Value(2.3));
+  EXPECT_THAT(std::get<std::string>(one("SELECT message FROM v_event WHERE kind='DivergentDuplicate'")),
+              HasSubstr("1 points of attempt 1"));
+}
+
+TEST_F(StoreTest, KeepsNanApartFromAbsence) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  history.points(trial, {{1, "loss", std::nan("")}, {2, "loss", INFINITY}});
+  EXPECT_EQ(one("SELECT group_concat(flag) FROM v_metric WHERE value IS NULL"), Value("nan,inf"));
+}
+
+TEST_F(StoreTest, MirrorsTheLifeOfATrial) {
+  const SweepTrial trial = history.list({.rank = 4});
+  const auto state = [&] { return one("SELECT state FROM v_trial"); };
+  EXPECT_EQ(state(), Value("ready"));
+  history.grant(trial);
+  EXPECT_EQ(state(), Value("running"));
+  history.record(LeaseExpired{.lease = history.lease(trial)});
+  EXPECT_EQ(state(), Value("ready"));
+  history.record(LeaseRevived{.lease = history.lease(trial)});
+  EXPECT_EQ(state(), Value("running"));
+  history.record(CheckpointSaved{.lease = history.lease(trial), .step = 7});
+  EXPECT_EQ(one("SELECT step FROM v_trial"), Value(int64_t{7}));
+  history.end(trial, OutcomeKind::failed, "signal 11");
+  EXPECT_EQ(state(), Value("failed"));
+  EXPECT_EQ(one("SELECT message FROM v_error"), Value("signal 11"));
+}
+
+TEST_F(StoreTest, ACancelledSweepEndsWhatNobodyElseWants) {
+  const SweepTrial shared = history.list({.rank = 4});
+  const SweepTrial own = history.list({.rank = 8});
+  history.grant(own);
+  history.submit("other");
+  history.list({.rank = 4});
+  history.record(SweepCancelled{.sweep = 1, .request_id = "r"});
+  EXPECT_EQ(one("SELECT state FROM stage WHERE id='" + own.stage.text + "'"), Value("cancelled"));
+  EXPECT_EQ(one("SELECT end_reason FROM v_attempt"), Value("cancelled"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("ready"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick' AND trial='" + shared.id.text + "'"),
+            Value("cancelled"));
+}
+
+TEST_F(StoreTest, ARevisionDropsWhatItNoLongerListsAndWantsItAgainWhenListed) {
+  const SweepTrial dropped = history.list({.rank = 4});
+  const std::string state = "SELECT state FROM stage WHERE id='" + dropped.stage.text + "'";
+  history.submit("quick", 2);
+  EXPECT_EQ(one(state), Value("cancelled"));
+  history.submit("quick", 3);
+  history.list({.rank = 4});
+  EXPECT_EQ(one(state), Value("ready"));
+}
+
+TEST_F(StoreTest, AdaptersOfFullFinetuningLeaveNothingToEvaluateLater) {
+  const SweepTrial full = history.list({});
+  history.grant(full);
+  history.end(full, OutcomeKind::completed, "");
+  EXPECT_EQ(one("SELECT count(*) FROM eval WHERE state='lost'"), Value(int64_t{2}));
+}
+
+TEST_F(StoreTest, TruncatesTheLogWhenIdle) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  const auto log = database_file(folder.path()).string() + "-wal";
+  EXPECT_GT(std::filesystem::file_size(log), 0U);
+  history.store().checkpoint_when_idle();
+  EXPECT_EQ(std::filesystem::file_size(log), 0U);
+}
+
+TEST_F(StoreTest, AReaderInTheWayOfACheckpointIsNoError) {
+  const Reader reader = history.reader();
+  reader.snapshot([&] {
+    reader.select("SELECT count(*) FROM record");
+    history.ran({.rank = 4}, 1.6, 3.0);
+    history.store().checkpoint_when_idle();
+    return 0;
+  });
+  EXPECT_EQ(one("SELECT count(*) FROM record"), Value(int64_t{8}));
+}
+
+TEST(ReserveOfSpace, IsTakenOnceAndGivenBackOnce) {
+  TemporaryFolder folder;
+  const Reserve reserve(folder.path());
+  EXPECT_FALSE(reserve.spend());
+  reserve.refill();
+  if (!std::filesystem::exists(folder.path() / "reserve.bin"))
+    GTEST_SKIP() << "the disk has too little space for a reserve";
+  EXPECT_TRUE(reserve.spend());
+  EXPECT_FALSE(reserve.spend());
+}
+
+}  // namespace
+}  // namespace ranktide

@@ -1,0 +1,138 @@
+// The views against brute force, and in the bare sqlite3 shell.
+#include <cmath>
+#include <cstdio>
+#include <gtest/gtest.h>
+#include <map>
+
+#include "common/vocabulary/random.h"
+#include "coordinator/edge/query.h"
+#include "coordinator/edge/statistics.h"
+#include "tests/coordinator/edge/history.h"
+
+namespace ranktide {
+namespace {
+
+constexpr double kBaseLearn = 2.3;
+constexpr double kBaseRetain = 3.0;
+
+class ViewsTest : public testing::Test {
+ protected:
+  ViewsTest() : history(folder.path()) {
+    history.begin();
+    history.submit("quick");
+    SplitMix64 random(5);
+    for (const int rank : {0, 2, 4, 8})
+      for (uint64_t seed = 0; seed < 3; ++seed) {
+        const double learn = 2 - 0.1 * rank + 0.05 * random.unit();
+        const double retain = 3 + 0.02 * rank + 0.05 * random.unit();
+        history.ran({.rank = rank, .seed = seed}, learn, retain);
+        losses[rank].push_back({learn, retain});
+      }
+    history.base_scores(kBaseLearn, kBaseRetain);
+  }
+  std::vector<double> column(int rank, size_t which) const {
+    std::vector<double> out;
+    for (const auto& pair : losses.at(rank)) out.push_back(-pair[which]);
+    return out;
+  }
+
+  TemporaryFolder folder;
+  History history;
+  std::map<int, std::vector<std::array<double, 2>>> losses;  // learn, retain
+};
+
+TEST_F(ViewsTest, CellsEqualBruteForce) {
+  Pooled pooled;
+  for (const int rank : {2, 4, 8}) pooled.add(spread_of(column(rank, 0)));
+  const auto rows =
+      history.reader()
+          .select(
+              "SELECT coalesce(rank, 0), learning, gain, retained, forgetting, learning_ci, learning_ci_own, n"
+              " FROM v_cell WHERE sweep='quick' AND final ORDER BY rank")
+          .rows;
+  ASSERT_EQ(rows.size(), 4U);
+  for (const auto& row : rows) {
+    const int rank = static_cast<int>(std::get<int64_t>(row[0]));
+    const Spread learn = spread_of(column(rank, 0));
+    const Spread retain = spread_of(column(rank, 1));
+    EXPECT_NEAR(std::get<double>(row[1]), learn.mean, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[2]), learn.mean + kBaseLearn, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[3]), retain.mean, 1e-12);
+    EXPECT_NEAR(std::get<double>(row[4]), -kBaseRetain - retain.mean, 1e-12);
+    Pooled own;
+    own.add(learn);
+    EXPECT_NEAR(std::get<double>(row[5]), *(rank == 0 ? own : pooled).half_width(3), 1e-9);
+    EXPECT_NEAR(std::get<double>(row[6]), *own.half_width(3), 1e-9);
+    EXPECT_EQ(row[7], Value(int64_t{3}));
+  }
+}
+
+TEST_F(ViewsTest, CellsEqualTheQuery) {
+  const Frame frame = query(history.reader(), {.sweeps = {"quick"}});
+  const auto rows = history.reader()
+                        .select(
+                            "SELECT learning, learning_ci, forgetting, forgetting_ci FROM v_cell WHERE final"
+                            " ORDER BY coalesce(rank, 0)")
+                        .rows;
+  const auto number = [](const Value& v) { return std::get<double>(v); };
+  ASSERT_EQ(frame.rows.size(), rows.size() + 1);  // and the base
+  const size_t learning = 6;
+  ASSERT_EQ(frame.columns[learning].name, "learning");
+  for (size_t r = 0; r < rows.size(); ++r) {
+    EXPECT_NEAR(number(frame.rows[r + 1][learning]), number(rows[r][0]), 1e-12);
+    EXPECT_NEAR(number(frame.rows[r + 1][learning + 1]), number(rows[r][1]), 1e-9);
+  }
+}
+
+TEST_F(ViewsTest, TheFrontHoldsWhatNothingDominates) {
+  const auto cells = history.reader().select("SELECT cell, learning, retained FROM v_cell WHERE final").rows;
+  std::set<std::string> front;
+  for (const auto& a : cells) {
+    bool is_dominated = false;
+    for (const auto& b : cells)
+      is_dominated |=
+          std::get<double>(b[1]) > std::get<double>(a[1]) && std::get<double>(b[2]) >= std::get<double>(a[2]);
+    if (!is_dominated) front.insert(std::get<std::string>(a[0]));
+  }
+  std::set<std::string> shown;
+  for (const auto& row : history.reader().select("SELECT cell FROM v_pareto").rows)
+    shown.insert(std::get<std::string>(row[0]));
+  EXPECT_EQ(shown, front);
+}
+
+TEST_F(ViewsTest, MissingNamesTheTrialAndTheEvalsItLacks) {
+  const SweepTrial trial = history.list({.rank = 4, .seed = 9});
+  history.grant(trial);
+  history.end(trial, OutcomeKind::diverged, "loss not finite");
+  const auto rows = history.reader().select("SELECT trial, state, evals_missing FROM v_missing").rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0][0], Value(trial.id.text));
+  EXPECT_EQ(rows[0][1], Value("diverged"));
+  EXPECT_EQ(rows[0][2], Value("math_loss, prose_loss"));
+}
+
+TEST_F(ViewsTest, TwoSweepsThatShareATrialEachSeeIt) {
+  history.submit("other");
+  history.list({.rank = 4, .seed = 0});
+  const auto rows =
+      history.reader().select("SELECT n, learning_ci FROM v_cell WHERE sweep='other' AND final").rows;
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0][0], Value(int64_t{1}));
+  EXPECT_EQ(rows[0][1], Value{});
+}
+
+TEST_F(ViewsTest, EveryViewAnswersInTheBareShell) {
+  if (std::system("sqlite3 --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no sqlite3 program installed";
+  history.close();
+  const Reader reader(folder.path());
+  for (const auto& row :
+       reader.select("SELECT name FROM sqlite_schema WHERE type='view' AND name LIKE 'v\\_%' ESCAPE '\\'")
+           .rows) {
+    const std::string command = "sqlite3 -readonly '" + database_file(folder.path()).string() +
+                                "' 'SELECT * FROM " + std::get<std::string>(row[0]) + "' > /dev/null";
+    EXPECT_EQ(std::system(command.c_str()), 0) << command;
+  }
+}
+
+}  // namespace
+}  // namespace ranktide
