@@ -2,20 +2,12 @@
 
 #include <algorithm>
 
+#include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
 namespace {
-
-std::string with_separators(__int128 n) {
-  std::string out;
-  for (int digits = 0; n > 0 || out.empty(); n /= 10, ++digits) {
-    if (digits > 0 && digits % 3 == 0) out.insert(out.begin(), ',');
-    out.insert(out.begin(), static_cast<char>('0' + static_cast<int>(n % 10)));
-  }
-  return out;
-}
 
 bool varies(const Axis& axis) {
   return axis.points.size() > 1;
@@ -30,6 +22,11 @@ bool has_eval(const std::vector<EvalTask>& evals, const EvalTask& task) {
   });
 }
 
+// --only may empty a block or keep all of it, a rule of the file should do neither.
+bool is_only_rule(const Rule& rule) {
+  return rule.where == kOnlyRule;
+}
+
 SpecError in_block(const Block& block, const std::string& message) {
   return SpecError("block " + block.name + ": " + message);
 }
@@ -38,18 +35,14 @@ SpecError in_block(const Block& block, const std::string& message) {
 
 Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
   validate(spec_);
-  __int128 cells = 0;
+  int64_t cells = 0;
   for (const auto& block : spec_.blocks) {
     blocks_.emplace_back(block);
-    first_cell_.push_back(static_cast<int64_t>(std::min<__int128>(cells, spec_.max_trials)));
+    first_cell_.push_back(cells);
     cells += blocks_.back().count();
   }
-  const __int128 trials = cells * static_cast<__int128>(spec_.seeds.size());
-  if (trials > spec_.max_trials)
-    throw SpecError("the grid has " + with_separators(trials) + (cells >= INT64_MAX ? " or more" : "") +
-                    " trials, more than " + with_separators(spec_.max_trials) +
-                    "; shorten an axis, exclude an axis from a block, or raise --max-trials");
-  raw_count_ = static_cast<int64_t>(trials);
+  raw_count_ = raw_trials(spec_);
+  RT_CHECK(raw_count_ == cells * static_cast<int64_t>(spec_.seeds.size()));
 }
 
 std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
@@ -111,16 +104,17 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
 
   SweepTrial trial;
   trial.index = raw;
-  found->identity.settings["seed"] = spec_.seeds[static_cast<size_t>(raw % seeds)];
-  found->values["seed"] = found->identity.settings["seed"];
   trial.settings = trial_settings(found->values);
+  trial.settings.seed = spec_.seeds[static_cast<size_t>(raw % seeds)];
   const DataInput* data = data_of(trial.settings);
   trial.steps = steps_of(trial.settings, data);
   if (trial.steps == 0 && data)
     throw in_block(spec_.blocks[block], trial.settings.data.train[0].path + " has no rows to train on");
-  trial.id = trial_id(found->identity);
-  trial.cell = cell_id(found->identity);
-  trial.stage = stage_id(found->identity, 0, trial.steps);
+  TrialIdentity identity = found->identity;
+  identity.settings["seed"] = trial.settings.seed;
+  trial.id = trial_id(identity);
+  trial.cell = cell_id(identity);
+  trial.stage = stage_id(identity, 0, trial.steps);
   trial.provisional = found->identity.provisional;
   if (const auto model = spec_.inputs.models.find(model_key(trial.settings.model));
       model != spec_.inputs.models.end())
@@ -165,7 +159,8 @@ std::vector<BlockCount> Grid::counts() const {
       ++count.cells;
       if (const auto earlier = earlier_equal(*find(b, number))) ++count.equal_to[spec_.blocks[*earlier].name];
     }
-    if (count.cells == 0)
+    const bool narrowed_on_purpose = std::any_of(block.exclude.begin(), block.exclude.end(), is_only_rule);
+    if (count.cells == 0 && !narrowed_on_purpose)
       throw in_block(block, "its exclude rules remove all of its " + std::to_string(count.excluded) +
                                 " cells; drop the block or a rule");
     out.push_back(std::move(count));
@@ -178,7 +173,7 @@ std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCo
   for (size_t b = 0; b < counts.size(); ++b) {
     const auto& rules = grid.spec().blocks[b].exclude;
     for (size_t r = 0; r < rules.size(); ++r) {
-      if (counts[b].excluded_by_rule[r] > 0) continue;
+      if (counts[b].excluded_by_rule[r] > 0 || is_only_rule(rules[r])) continue;
       out.push_back((rules[r].where.empty() ? "" : rules[r].where + ": ") + "exclude rule \"" + rules[r].text +
                     "\" removes 0 of " + std::to_string(counts[b].cells + counts[b].excluded) +
                     " cells of block " + counts[b].block + " (warning)");

@@ -23,7 +23,7 @@ std::string scalar_remedy(const Setting& setting, const YamlNode& node) {
     if (node.text == "yes" || node.text == "on" || node.text == "True") return "; write true";
     if (node.text == "no" || node.text == "off" || node.text == "False") return "; write false";
   }
-  if (setting.type == SettingType::count) {
+  if (setting.type == SettingType::count && !read_count(node.text)) {
     const auto value = read_number(node.text);
     if (value && std::floor(*value) == *value && std::abs(*value) < 1e15)
       return "; write " + std::to_string(static_cast<int64_t>(*value));

@@ -64,7 +64,6 @@ void probe(const Block& block) {
   const BlockCells cells(block);
   int64_t stride = 1;
   const auto resolve = [&](int64_t cell) {
-    if (cell >= cells.count()) return;
     const auto found = cells.at(cell);
     if (!found || cells.excluded_by(*found)) return;
     trial_settings(complete(found->set));
@@ -73,10 +72,30 @@ void probe(const Block& block) {
   resolve(0);
   for (size_t axis = block.axes.size(); axis-- > 0;) {
     const auto radix = static_cast<int64_t>(block.axes[axis].points.size());
-    for (int64_t i = 1; i < radix && stride <= cells.count() / radix; ++i) resolve(i * stride);
-    if (stride > cells.count() / radix) return;  // a product that Grid refuses
+    // The values of a plain key have been checked one by one, so its ends will do; every label of a row is
+    // tried.
+    const int64_t stride_in_axis = find_setting(block.axes[axis].name) ? std::max<int64_t>(1, radix - 1) : 1;
+    for (int64_t i = stride_in_axis; i < radix; i += stride_in_axis) resolve(i * stride);
     stride *= radix;
   }
+}
+
+std::string with_separators(__int128 n) {
+  std::string out;
+  for (int digits = 0; n > 0 || out.empty(); n /= 10, ++digits) {
+    if (digits > 0 && digits % 3 == 0) out.insert(out.begin(), ',');
+    out.insert(out.begin(), static_cast<char>('0' + static_cast<int>(n % 10)));
+  }
+  return out;
+}
+
+// Returns: the product of the axes' lengths, saturated far above every limit.
+__int128 cells_of(const Block& block) {
+  constexpr __int128 kHuge = static_cast<__int128>(1) << 90;
+  __int128 cells = 1;
+  for (const auto& axis : block.axes)
+    cells = std::min(kHuge, cells * static_cast<__int128>(axis.points.size()));
+  return cells;
 }
 
 void check_run(const RunPolicy& run) {
@@ -104,6 +123,16 @@ void check_seeds(const std::vector<uint64_t>& seeds) {
 
 }  // namespace
 
+int64_t raw_trials(const SweepSpec& spec) {
+  __int128 trials = 0;
+  for (const auto& block : spec.blocks) trials += cells_of(block);
+  trials *= static_cast<__int128>(spec.seeds.size());
+  if (trials > spec.max_trials)
+    throw SpecError("the grid has " + with_separators(trials) + " trials, more than " +
+                    with_separators(spec.max_trials) + "; shorten an axis, or raise --max-trials");
+  return static_cast<int64_t>(trials);
+}
+
 void validate(const Block& block) {
   if (!is_name(block.name)) throw SpecError(name_refusal("a block's name", block.name));
   check_values(block, block.constants);
@@ -129,6 +158,7 @@ void validate(const SweepSpec& spec) {
   if (spec.max_trials < 1) throw SpecError("max_trials has to be at least 1");
   check_seeds(spec.seeds);
   check_run(spec.run);
+  raw_trials(spec);
   std::set<std::string> names;
   for (const auto& block : spec.blocks) {
     if (!names.insert(block.name).second) throw SpecError("two blocks are named " + block.name);

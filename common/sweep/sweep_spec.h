@@ -152,7 +152,11 @@ inline constexpr size_t kSeedsMax = 100'000;
 // that parse, and that a cell along every axis resolves. Says nothing of missing inputs.
 // Throws: SpecError naming block and key.
 void validate(const SweepSpec& spec);
-// The same for one block.
+// The same for one block. Requires: raw_trials() accepts its sweep.
 void validate(const Block& block);
+
+// Returns: trials before exclusion and merging. Throws: SpecError when they are more than max_trials; the
+// product is taken in 128 bits from the axes' lengths, before anything is expanded.
+int64_t raw_trials(const SweepSpec& spec);
 
 }  // namespace ranktide

@@ -47,6 +47,7 @@ class SweepReader {
 
   // Validates as a spec from the wire is, and says at which block's line.
   void check(const SweepSpec& spec) const {
+    check_size(spec);
     for (const auto& block : spec.blocks) {
       try {
         validate(block);
@@ -62,6 +63,14 @@ class SweepReader {
   }
 
  private:
+  void check_size(const SweepSpec& spec) const {
+    try {
+      raw_trials(spec);
+    } catch (const SpecError& e) {
+      throw SpecError(place_.source.name() + ": " + e.what());
+    }
+  }
+
   static std::string without_block(std::string message, const std::string& name) {
     const std::string prefix = "block " + name + ": ";
     return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
@@ -198,20 +207,23 @@ std::string contents_of(const std::filesystem::path& file) {
 }  // namespace
 
 SweepSpec parse_sweep(std::string_view text, const std::string& name_for_messages,
-                      const std::filesystem::path& base_folder, const std::vector<std::string>& overrides) {
+                      const std::filesystem::path& base_folder, const std::vector<std::string>& overrides,
+                      int64_t max_trials) {
   const SourceText source(name_for_messages, std::string(text));
   const ReadingPlace place{source, std::filesystem::absolute(base_folder)};
   const YamlNode root = parse_yaml(source);
   SweepReader reader(place);
   SweepSpec spec = reader.read(root);
+  spec.max_trials = max_trials;
   for (const auto& override_text : overrides) apply_override(spec, override_text, place.folder);
   reader.check(spec);
   return spec;
 }
 
-SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return parse_sweep(contents_of(file), file.string(), std::filesystem::absolute(file).parent_path(),
-                     overrides);
+SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                     int64_t max_trials) {
+  const auto folder = std::filesystem::absolute(file).parent_path();
+  return parse_sweep(contents_of(file), file.string(), folder, overrides, max_trials);
 }
 
 }  // namespace ranktide

@@ -14,10 +14,13 @@ namespace ranktide {
 
 // Reads a file and applies overrides (overrides.h), in order. Relative paths are relative to the file's folder.
 // Throws: SpecError; std::runtime_error when the file cannot be read.
-SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+// A grid of more than `max_trials` is refused before it is expanded.
+SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
+                     int64_t max_trials = kTrialsMaxDefault);
 
 // The same from text. `name_for_messages` stands where the file's name would.
 SweepSpec parse_sweep(std::string_view text, const std::string& name_for_messages,
-                      const std::filesystem::path& base_folder, const std::vector<std::string>& overrides = {});
+                      const std::filesystem::path& base_folder, const std::vector<std::string>& overrides = {},
+                      int64_t max_trials = kTrialsMaxDefault);
 
 }  // namespace ranktide

@@ -1,0 +1,90 @@
+#include "common/sweep/expression.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/common/sweep/sweep_language.h"
+
+namespace ranktide {
+namespace {
+
+std::optional<Json> name(const std::string& n) {
+  if (n == "rank") return 64;
+  if (n == "target") return "attn";
+  if (n == "regime") return "code";
+  if (n == "packing") return true;
+  if (n == "absent") return nullptr;
+  return std::nullopt;
+}
+
+Json value(const std::string& text) {
+  return evaluate(parse_expression(text), name);
+}
+
+std::string refusal_of(const std::string& text) {
+  try {
+    return "value " + value(text).dump();
+  } catch (const ExpressionError& e) {
+    return e.what();
+  }
+}
+
+TEST(Expression, ComputesAsWritten) {
+  EXPECT_EQ(value("2e-4 * sqrt(16 / rank)"), 1e-4);
+  EXPECT_EQ(value("(2e-4 if rank < 256 else 1e-4) * (1 if regime == code else 0.5)"), 2e-4);
+  EXPECT_EQ(value("-2 ** 2"), -4.0);
+  EXPECT_EQ(value("2 ** 3 ** 2"), 512.0);
+  EXPECT_EQ(value("7 - 2 - 1"), 4.0);
+  EXPECT_EQ(value("min(rank, 8) + max(1, 2, 3) + round(2.5) + log2(8)"), 17.0);
+}
+
+TEST(Expression, ComparesNamesWithBareWords) {
+  EXPECT_EQ(value("rank > 32 and target == attn"), true);
+  EXPECT_EQ(value("target = mlp or target in (attn, all)"), true);
+  EXPECT_EQ(value("not target != attn"), true);
+  EXPECT_EQ(value("target not in ('attn', all)"), false);
+  EXPECT_EQ(value("packing = true"), true);
+}
+
+TEST(Expression, ASettingWithoutAValueEqualsNothingAndComparesFalse) {
+  EXPECT_EQ(value("absent = 3"), false);
+  EXPECT_EQ(value("absent >= 0 or absent < 0"), false);
+  EXPECT_EQ(refusal_of("2 * absent"), "expected a number, got a setting without a value (at column 5)");
+}
+
+TEST(Expression, SaysWhatIsWrongAndWhere) {
+  EXPECT_EQ(refusal_of("rank >"), "expression \"rank >\": expected a value after \">\" (at column 7)");
+  EXPECT_EQ(refusal_of("1 < rank < 3"),
+            "expression \"1 < rank < 3\": comparisons do not chain; join them with `and` (at column 10)");
+  EXPECT_EQ(refusal_of("2 if rank"), "expression \"2 if rank\": an `if` needs its `else` (at column 10)");
+  EXPECT_EQ(refusal_of("system(1)"),
+            "expression \"system(1)\": unknown function \"system\"; there are min, max, sqrt, log2, round (at "
+            "column 1)");
+  EXPECT_EQ(refusal_of("rnak > 3"), "unknown name \"rnak\"; did you mean \"lora.rank\"? (at column 1)");
+  EXPECT_EQ(refusal_of("1 / (rank - 64)"), "division by zero (at column 3)");
+  EXPECT_EQ(refusal_of("sqrt(-1)"), "the result is not a finite number (at column 1)");
+  EXPECT_EQ(refusal_of("rank and true"), "expected a condition, got 64 (at column 1)");
+}
+
+TEST(Expression, HostileTextIsRefusedWithoutDeepRecursion) {
+  const std::string open(1000, '(');
+  EXPECT_NE(refusal_of(open).find("nested deeper than 64 levels"), std::string::npos);
+  EXPECT_NE(refusal_of(std::string(3000, '-') + "1").find("nested deeper"), std::string::npos);
+  EXPECT_NE(refusal_of(std::string(5000, '1')).find("longer than 4 KiB"), std::string::npos);
+  std::string sum = "1";
+  for (int i = 0; i < 2000; ++i) sum += "+1";
+  EXPECT_EQ(value(sum), 2001.0);
+}
+
+TEST(Expression, RulesAreCheckedAgainstTheirBlock) {
+  EXPECT_EQ(error_in(kLora + "exclude: [\"method == lroa\"]\n"),
+            "bad.yaml: exclude: method is never \"lroa\"; it is one of lora, full");
+  EXPECT_EQ(error_in(kLora + "exclude: [\"rnak > 3\"]\n"),
+            "bad.yaml: exclude: unknown name \"rnak\" in \"all\"; did you mean \"lora.rank\"?");
+  EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: 2 *}\n").find("bad.yaml:9:22: expression \"2 *\""), 0U);
+  EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: lora.dropout, lora.dropout: lora.alpha}\n")
+                .find("bad.yaml: derive lora.alpha needs its own value"),
+            0U);
+}
+
+}  // namespace
+}  // namespace ranktide

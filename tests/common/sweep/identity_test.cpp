@@ -1,0 +1,65 @@
+#include "common/sweep/identity.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/common/sweep/sweep_language.h"
+
+namespace ranktide {
+namespace {
+
+SweepSpec known(SweepSpec spec) {
+  for (const auto& model : wanted_inputs(spec).models)
+    spec.inputs.models[model_key(model)] = {.path = model.path, .base = BaseId("b0"), .tokenizer_sha256 = "t0"};
+  for (const auto& wanted : wanted_inputs(spec).data)
+    spec.inputs.data[data_key(wanted.data, "t0")] = {.sha256 = "d0", .documents = 5, .tokens = 500, .rows = 5};
+  for (const auto& file : wanted_inputs(spec).files) spec.inputs.files[file] = "f0";
+  return spec;
+}
+
+// The corpus: these ids name results that people keep. A change here is a change of every user's ids.
+TEST(Identity, IdsOfTheFrozenCorpusNeverChange) {
+  const auto id = [](const std::string& text) { return trials_of(known(sweep(text)))[0].id.brief(); };
+  EXPECT_EQ(id(kLora), "de565ee6c8ee");
+  EXPECT_EQ(id(kHead + "method: full\n"), "b1cce90cd9df");
+  EXPECT_EQ(
+      id(kLora + "seeds: [7]\nmodel.dtype: fp32\nlora.target: q_proj+v_proj\nlora.scaling: alpha/sqrt(r)\n"),
+      "eb566c50d20b");
+  EXPECT_EQ(id(kLora + "train.schedule: wsd\ntrain.warmup: 2\ntrain.weight_decay: 0.1\ndata.max_tokens: 2k\n"),
+            "fa6fa4d7010b");
+  EXPECT_EQ(id(kLora + "data.fields: {prompt: q, completion: a}\ndata.replay: {path: r.txt, share: 5%}\n"),
+            "1a0343fb187d");
+}
+
+TEST(Identity, NamesPolicyAndEvalsAreInNoId) {
+  const auto ids = ids_of(known(sweep(kLora)));
+  EXPECT_EQ(ids, ids_of(known(sweep(kLora + "run: {priority: 3, keep: weights}\neval.at: [2]\n"))));
+  EXPECT_EQ(ids, ids_of(known(sweep(kLora + "eval.learn: {x: {data: x.txt}}\n"))));
+  EXPECT_EQ(ids, ids_of(known(sweep(kLora, {"name=other"}))));
+}
+
+TEST(Identity, ACellIsItsTrialsWithoutTheSeed) {
+  const auto trials = trials_of(known(sweep(kLora + "seeds: 2\n")));
+  EXPECT_EQ(trials[0].cell, trials[1].cell);
+  EXPECT_NE(trials[0].id, trials[1].id);
+  EXPECT_NE(trials[0].stage, trials[1].stage);
+}
+
+TEST(Identity, AnEvalIsKnownByContentAndHow) {
+  EvalSpec spec{.data = "/a.txt", .data_sha256 = "h", .form = "auto", .fields = {}};
+  EvalSpec moved = spec;
+  moved.data = "/b.txt";
+  EXPECT_EQ(eval_spec_id(spec), eval_spec_id(moved));
+  moved.norm = EvalNorm::bytes;  // a loss has no choice to normalise
+  EXPECT_EQ(eval_spec_id(spec), eval_spec_id(moved));
+  moved.kind = EvalKind::choice;
+  EXPECT_NE(eval_spec_id(spec), eval_spec_id(moved));
+  EXPECT_NE(eval_id(BaseId("x"), "s"), eval_id(StageId("x"), 0, "s"));
+}
+
+TEST(Identity, CanonicalJsonIsSortedAndShort) {
+  EXPECT_EQ(canonical_json(Json::parse(R"({"b":[1.0,5e-5,{}],"a":{"d":true,"c":null},"e":[]})")),
+            R"({"a":{"c":null,"d":true},"b":[1,5e-05,{}],"e":[]})");
+}
+
+}  // namespace
+}  // namespace ranktide

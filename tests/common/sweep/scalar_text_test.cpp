@@ -1,0 +1,46 @@
+#include "common/sweep/scalar_text.h"
+
+#include <gtest/gtest.h>
+
+namespace ranktide {
+namespace {
+
+TEST(ScalarText, ReadsNumbersThatPyYamlTakesForText) {
+  EXPECT_EQ(read_number("1e-4"), 1e-4);
+  EXPECT_EQ(read_number("5_000"), 5000);
+  EXPECT_EQ(read_number("-.5"), -0.5);
+  EXPECT_EQ(read_number("1E3"), 1000);
+}
+
+TEST(ScalarText, RefusesNumbersThatMeanTwoThingsOrNothing) {
+  for (const char* text :
+       {"010", ".nan", ".inf", "1e999", "nan", "0x10", "1_", "_1", "1e", "", "-", "1 2", "1.2.3"})
+    EXPECT_EQ(read_number(text), std::nullopt) << text;
+}
+
+TEST(ScalarText, CountsHaveSuffixesAndNoFractions) {
+  EXPECT_EQ(read_count("2k"), 2000);
+  EXPECT_EQ(read_count("1.5M"), 1'500'000);
+  EXPECT_EQ(read_count("3B"), 3'000'000'000);
+  EXPECT_EQ(read_count("16.0"), std::nullopt);
+  EXPECT_EQ(read_count("1e3"), std::nullopt);
+  EXPECT_EQ(read_count("1.2345k"), std::nullopt);
+  EXPECT_EQ(read_count("99999999999B"), std::nullopt);
+}
+
+TEST(ScalarText, SharesAndTimesHaveUnits) {
+  EXPECT_EQ(read_share("10%"), 0.1);
+  EXPECT_EQ(read_share("0.25"), 0.25);
+  EXPECT_EQ(read_duration_ms("5m"), 300'000);
+  EXPECT_EQ(read_duration_ms("1.5h"), 5'400'000);
+  EXPECT_EQ(read_duration_ms("300"), std::nullopt);
+}
+
+TEST(ScalarText, ComputedNumbersKeepSixDigits) {
+  EXPECT_EQ(rounded(0.1 + 0.2), 0.3);
+  EXPECT_EQ(short_number(rounded(1e-5 * 3.1622776601683795)), "3.16228e-05");
+  EXPECT_EQ(short_number(16), "16");
+}
+
+}  // namespace
+}  // namespace ranktide

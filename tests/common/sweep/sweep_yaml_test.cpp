@@ -1,0 +1,183 @@
+#include "common/sweep/sweep_yaml.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/common/sweep/sweep_language.h"
+
+namespace ranktide {
+namespace {
+
+TEST(SweepYaml, SuggestsTheKeyThatWasMeant) {
+  const std::string text = "version: 1\nname: s\ntrain:\n  learning_rate: 1e-4\n";
+  EXPECT_EQ(error_in(text), "bad.yaml:4:3: unknown key \"train.learning_rate\"; did you mean \"train.lr\"?");
+  EXPECT_EQ(error_in(kHead + "train.shedule: linear\n"),
+            "bad.yaml:7:1: unknown key \"train.shedule\"; did you mean \"train.schedule\"?");
+  EXPECT_EQ(error_in(kHead + "rank: 8\n"), "bad.yaml:7:1: unknown key \"rank\"; did you mean \"lora.rank\"?");
+}
+
+TEST(SweepYaml, KnowsTheWordsOfOtherTools) {
+  const auto suggested = [](const std::string& key) {
+    const std::string message = error_in(kHead + key + ": 1\n");
+    const size_t at = message.find("did you mean ");
+    return at == std::string::npos ? message : message.substr(at);
+  };
+  EXPECT_EQ(suggested("lora_r"), "did you mean \"lora.rank\"?");
+  EXPECT_EQ(suggested("target_modules"), "did you mean \"lora.target\"?");
+  EXPECT_EQ(suggested("parameters"), "did you mean \"axes\"?");
+  EXPECT_EQ(suggested("groups"), "did you mean \"blocks\"?");
+  EXPECT_EQ(suggested("max_restarts"), "did you mean \"run.retry.own\"?");
+  EXPECT_EQ(suggested("parallelTrialCount"), "did you mean \"run.max_parallel\"?");
+  EXPECT_EQ(error_in(kLora + "axes: {lora.rank: {vals: [1]}}\n"),
+            "bad.yaml:9:20: unknown word \"vals\" in an axis; did you mean \"values\"?");
+}
+
+TEST(SweepYaml, AListAtAOneValueKeyIsNoAxis) {
+  EXPECT_EQ(error_in(kLora + "data.max_tokens: [1024, 4096]\n"),
+            "bad.yaml:9:18: data.max_tokens takes one number, got a list; to sweep it write   "
+            "axes: {data.max_tokens: [1024, 4096]}");
+}
+
+TEST(SweepYaml, ZipColumnsAreEquallyLong) {
+  EXPECT_EQ(
+      error_in(kLora + "zip:\n  setting:\n    data.train: [a.txt, b.txt]\n    data.max_tokens: [1, 2, 3]\n"),
+      "bad.yaml:11:5: zip \"setting\": data.train has 2 values, data.max_tokens (line 12) has 3");
+}
+
+TEST(SweepYaml, AKeyWithoutEffectInABlockIsRefused) {
+  EXPECT_EQ(
+      error_in(kHead +
+               "blocks:\n  full:\n    method: full\n    lora.rank: 8\n  lora: {method: lora, lora.rank: 8}\n"),
+      "bad.yaml:10:5: lora.rank has no effect with method: full (block full); move it to block lora");
+  EXPECT_EQ(error_in(kHead + "method: full\nlora.rank: 8\n"),
+            "bad.yaml:8:1: lora.rank has no effect with method: full; remove it");
+  EXPECT_EQ(error_in(kLora + "train.schedule: constant\ntrain.final_lr: 1%\n"),
+            "bad.yaml:10:1: train.final_lr has no effect with train.schedule: constant; remove it");
+}
+
+TEST(SweepYaml, AKeySetTwiceAtOneLevelNamesBothPlaces) {
+  EXPECT_EQ(
+      error_in(
+          kHead +
+          "blocks:\n  lora:\n    method: lora\n    lora.rank: 8\n    train: {batch: 2}\n    train.batch: 4\n"),
+      "bad.yaml:12:5: \"train.batch\" is set twice in block lora (first at line 11)");
+  EXPECT_EQ(error_in(kLora + "axes: {train.batch: [1, 2]}\nderive: {train.batch: 2}\n"),
+            "bad.yaml:10:10: \"train.batch\" is set twice (first at line 9)");
+}
+
+TEST(SweepYaml, ValuesOfTheWrongTypeGetARemedy) {
+  const auto message = [](const std::string& line) { return error_in(kLora + line + "\n"); };
+  EXPECT_EQ(message("train.eps: fast"), "bad.yaml:9:12: train.eps takes a number from 0 to 1, got \"fast\"");
+  EXPECT_EQ(message("train.eps: \"1e-8\""),
+            "bad.yaml:9:12: train.eps takes a number from 0 to 1, got \"1e-8\"; remove the quotes");
+  EXPECT_EQ(message("train.batch: 16.0"),
+            "bad.yaml:9:14: train.batch takes a whole number from 1 to 1048576, got 16.0; write 16");
+  EXPECT_EQ(message("train.batch: 010"),
+            "bad.yaml:9:14: train.batch takes a whole number from 1 to 1048576, got 010; leading zeros are not "
+            "allowed");
+  EXPECT_EQ(message("train.eps: 1e999"), "bad.yaml:9:12: train.eps takes a number from 0 to 1, got 1e999");
+  EXPECT_EQ(message("train.eps: .nan"), "bad.yaml:9:12: train.eps takes a number from 0 to 1, got .nan");
+  EXPECT_EQ(message("data.packing: yes"),
+            "bad.yaml:9:15: data.packing takes true or false, got \"yes\"; write true");
+  EXPECT_EQ(message("train.schedule: cosin"),
+            "bad.yaml:9:17: train.schedule takes one of constant, linear, cosine, wsd, got \"cosin\"; did you "
+            "mean \"cosine\"?");
+  EXPECT_EQ(message("train.optimizer: lion"),
+            "bad.yaml:9:18: train.optimizer takes adamw (the only one built), got \"lion\"");
+  EXPECT_EQ(message("train: 3"), "bad.yaml:9:1: \"train\" is set twice (first at line 6)");
+}
+
+TEST(SweepYaml, RanksAndRatesHaveRanges) {
+  EXPECT_EQ(error_in(kHead + "method: lora\nlora.rank: 0\n"),
+            "bad.yaml:8:12: lora.rank takes a whole number from 1 to 65536, got 0");
+  EXPECT_EQ(error_in(kLora + "lora.dropout: 150%\n"),
+            "bad.yaml:9:15: lora.dropout takes a percentage or a number from 0 to 0.999999, got 150%");
+}
+
+TEST(SweepYaml, AModuleListIsRefusedWithBothSpellings) {
+  EXPECT_EQ(error_in(kLora + "lora.target: [q_proj, v_proj]\n"),
+            "bad.yaml:9:14: lora.target: a list of modules can mean two things; write q_proj+v_proj for one "
+            "trial with all "
+            "of them, or {values: [q_proj, v_proj]} for one trial each");
+  EXPECT_EQ(
+      error_in(kLora + "lora.target: q_proj+q_proj\n").find("bad.yaml:9:14: lora.target takes attn, mlp, all"),
+      0U);
+}
+
+TEST(SweepYaml, WhatIsNotBuiltIsRefusedByName) {
+  const auto message = [](const std::string& line) { return error_in(kLora + line + "\n"); };
+  EXPECT_EQ(
+      message("tune: [train.lr]"),
+      "bad.yaml:9:1: tune is not built yet; leave it out: sweep the key as an axis and choose in the query");
+  EXPECT_EQ(message("search: {random: 4}").find("bad.yaml:9:1: search is not built yet"), 0U);
+  EXPECT_EQ(message("include: []").find("bad.yaml:9:1: include is not built yet"), 0U);
+  EXPECT_EQ(message("model.from: trial:ab").find("bad.yaml:9:1: model.from is not built yet"), 0U);
+  EXPECT_EQ(message("run: {needs: {gpus: 1}}").find("bad.yaml:9:7: run.needs is not built yet"), 0U);
+  EXPECT_EQ(message("eval.retain: {hellaswag: {shots: 10}}")
+                .find("bad.yaml:9:26: eval.retain.hellaswag needs data: built-in"),
+            0U);
+}
+
+TEST(SweepYaml, AnEmptyGridIsRefused) {
+  EXPECT_EQ(error_in(kHead + "method: lora\naxes: {lora.rank: []}\n"),
+            "bad.yaml:8:19: axis lora.rank has no values, so the grid would be empty");
+  EXPECT_EQ(error_in(kLora + "seeds: []\n"),
+            "bad.yaml:9:8: seeds is an empty list, so the grid would be empty");
+  EXPECT_EQ(error_in(kHead + "blocks: {}\n").find("bad.yaml:7:9: blocks takes a map"), 0U);
+}
+
+TEST(SweepYaml, WhatIsMissingIsSaid) {
+  EXPECT_EQ(error_in("name: s\n"), "bad.yaml:1:1: version is required; write `version: 1` at the top");
+  EXPECT_EQ(error_in(kHead + "method: lora\n"), "bad.yaml: lora.rank is required; nothing sets it");
+  EXPECT_EQ(error_in(kHead + "blocks:\n  full: {method: full}\n  lora: {method: lora}\n"),
+            "bad.yaml:9:3: block lora: lora.rank is required; nothing sets it");
+  EXPECT_EQ(error_in("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d}\nmethod: full\ntrain: {lr: 1}\n"),
+            "bad.yaml: a budget is required; write budget.steps, budget.tokens or budget.epochs");
+  EXPECT_EQ(
+      error_in(kLora + "budget.epochs: 2\n").find("bad.yaml: budget.epochs and budget.steps are both set"), 0U);
+}
+
+TEST(SweepYaml, AMissingSettingOfOneLabelIsFoundBeforeAnythingRuns) {
+  const std::string head =
+      "version: 1\nname: s\nmodel: {path: m}\nbudget: {steps: 4}\nmethod: full\ntrain.lr: 1\n";
+  EXPECT_EQ(error_in(head + "rows: {regime: {a: {data.train: a.txt}, b: {train.batch: 2}}}\n"),
+            "bad.yaml: data.train is required; nothing sets it");
+}
+
+TEST(SweepYaml, ErrorsCarryTheLineForATerminal) {
+  try {
+    sweep("version: 1\nname: s\ntrain:\n  learning_rate: 1e-4\n");
+    FAIL();
+  } catch (const SpecError& e) {
+    EXPECT_EQ(e.excerpt, "   4 |   learning_rate: 1e-4\n     |   ^^^^^^^^^^^^^");
+  }
+}
+
+TEST(SweepYaml, TheRunPolicyIsReadWithUnits) {
+  const RunPolicy run =
+      sweep(kLora +
+            "run: {priority: 5, keep: weights, checkpoint_every: 90s, retry: {infra: 7}, max_parallel: 3}\n")
+          .run;
+  EXPECT_EQ(run.priority, 5);
+  EXPECT_EQ(run.keep, Keep::weights);
+  EXPECT_EQ(run.checkpoint_every_ms, 90'000);
+  EXPECT_EQ(run.retry.infra, 7);
+  EXPECT_EQ(run.retry.own, 3);
+  EXPECT_EQ(run.max_parallel, 3);
+  EXPECT_EQ(error_in(kHead + "blocks: {a: {run.priority: 1, method: full}}\n"),
+            "bad.yaml:7:14: run.priority is the whole sweep's; it cannot differ between trials");
+}
+
+TEST(SweepYaml, ASpecFromTheWireIsCheckedAsStrictlyAsAFile) {
+  SweepSpec spec = from_json<SweepSpec>(parse_json(to_json(sweep(kLora)).dump()));
+  EXPECT_EQ(error_of([&] { validate(spec); }), "no error");
+  spec.blocks[0].constants["lora.rank"] = "8";
+  EXPECT_EQ(error_of([&] { validate(spec); }),
+            "block all: lora.rank takes a whole number from 1 to 65536, got \"8\"");
+  spec.blocks[0].constants.erase("lora.rank");
+  spec.blocks[0].constants["lora.rnak"] = 8;
+  EXPECT_EQ(error_of([&] { validate(spec); }),
+            "block all: unknown key \"lora.rnak\"; did you mean \"lora.rank\"?");
+}
+
+}  // namespace
+}  // namespace ranktide
