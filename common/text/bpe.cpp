@@ -27,22 +27,6 @@ std::array<std::string, 256> make_byte_symbols() {
   return symbols;
 }
 
-// The piece while it is merged: a linked list of symbols over the original positions.
-struct Symbol {
-  int32_t id;  // -1: merged away
-  int previous;
-  int next;
-};
-
-struct Candidate {
-  int32_t rank;
-  int position;  // of the left symbol
-  int32_t id;    // that the pair becomes
-  friend bool operator>(const Candidate& a, const Candidate& b) {
-    return std::tie(a.rank, a.position) > std::tie(b.rank, b.position);
-  }
-};
-
 }  // namespace
 
 const std::array<std::string, 256>& byte_symbols() {
@@ -88,6 +72,72 @@ Bpe::Bpe(const TokenizerFile& file, const std::string& where) {
     for (const auto& [spelling, id] : vocabulary) whole_pieces_.emplace(bytes_of_symbols(spelling), id);
 }
 
+// A piece while it is merged: a linked list of symbols over their first positions, and the merges that are
+// possible, best first. An offer may be stale when its turn comes, since either side may have been merged
+// meanwhile.
+class Bpe::Merging {
+ public:
+  Merging(const Bpe& bpe, std::vector<int32_t> ids) : bpe_(bpe) {
+    const int size = static_cast<int>(ids.size());
+    for (int i = 0; i < size; ++i)
+      symbols_.push_back({ids[static_cast<size_t>(i)], i - 1, i + 1 < size ? i + 1 : -1});
+    for (int i = 0; i < size; ++i) offer(i);
+  }
+
+  std::vector<int32_t> finish() {
+    while (!offers_.empty()) {
+      const Offer best = offers_.top();
+      offers_.pop();
+      if (!is_stale(best)) apply(best);
+    }
+    std::vector<int32_t> ids;
+    for (int i = symbols_.empty() ? -1 : 0; i >= 0; i = at(i).next) ids.push_back(at(i).id);
+    return ids;
+  }
+
+ private:
+  struct Symbol {
+    int32_t id;  // -1: merged away
+    int previous;
+    int next;
+  };
+  struct Offer {
+    int32_t rank;
+    int left;    // position
+    int32_t id;  // that the pair becomes
+    friend bool operator>(const Offer& a, const Offer& b) {
+      return std::tie(a.rank, a.left) > std::tie(b.rank, b.left);
+    }
+  };
+
+  Symbol& at(int i) { return symbols_[static_cast<size_t>(i)]; }
+
+  void offer(int left) {
+    if (left < 0 || at(left).next < 0) return;
+    if (const Merge* m = bpe_.merge_of(at(left).id, at(at(left).next).id)) offers_.push({m->rank, left, m->id});
+  }
+  bool is_stale(const Offer& offer) {
+    const Symbol& left = at(offer.left);
+    if (left.id < 0 || left.next < 0) return true;
+    const Merge* now = bpe_.merge_of(left.id, at(left.next).id);
+    return !now || now->id != offer.id;
+  }
+  void apply(const Offer& best) {
+    Symbol& left = at(best.left);
+    Symbol& right = at(left.next);
+    left.id = best.id;
+    left.next = right.next;
+    right.id = -1;
+    if (left.next >= 0) at(left.next).previous = best.left;
+    offer(left.previous);
+    offer(best.left);
+  }
+
+  const Bpe& bpe_;
+  std::vector<Symbol> symbols_;
+  std::priority_queue<Offer, std::vector<Offer>, std::greater<>> offers_;
+};
+
 const Bpe::Merge* Bpe::merge_of(int32_t left, int32_t right) const {
   const auto it = merges_.find(static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right));
   return it == merges_.end() ? nullptr : &it->second;
@@ -103,44 +153,10 @@ const std::vector<int32_t>& Bpe::encode(std::string_view piece) {
 }
 
 std::vector<int32_t> Bpe::merged(std::string_view piece) const {
-  std::vector<Symbol> symbols;
-  symbols.reserve(piece.size());
-  for (const char c : piece) {
-    const int32_t id = byte_ids_[static_cast<unsigned char>(c)];
-    const int i = static_cast<int>(symbols.size());
-    if (id >= 0) symbols.push_back({id, i - 1, i + 1});
-  }
-  if (symbols.empty()) return {};
-  symbols.back().next = -1;
-
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue;
-  const auto at = [&](int i) -> Symbol& { return symbols[static_cast<size_t>(i)]; };
-  const auto offer = [&](int left) {
-    if (left < 0 || at(left).next < 0) return;
-    if (const Merge* m = merge_of(at(left).id, at(at(left).next).id)) queue.push({m->rank, left, m->id});
-  };
-  for (int i = 0; i < static_cast<int>(symbols.size()); ++i) offer(i);
-
-  while (!queue.empty()) {
-    const Candidate best = queue.top();
-    queue.pop();
-    Symbol& left = at(best.position);
-    if (left.id < 0 || left.next < 0) continue;
-    Symbol& right = at(left.next);
-    // Either side may have been merged since the offer was made.
-    const Merge* now = merge_of(left.id, right.id);
-    if (!now || now->id != best.id) continue;
-    left.id = best.id;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next >= 0) at(left.next).previous = best.position;
-    offer(left.previous);
-    offer(best.position);
-  }
-
-  std::vector<int32_t> out;
-  for (int i = 0; i >= 0; i = at(i).next) out.push_back(at(i).id);
-  return out;
+  std::vector<int32_t> ids;
+  for (const char c : piece)
+    if (const int32_t id = byte_ids_[static_cast<unsigned char>(c)]; id >= 0) ids.push_back(id);
+  return Merging(*this, std::move(ids)).finish();
 }
 
 }  // namespace ranktide

@@ -16,8 +16,7 @@ namespace ranktide {
 // Returns: the text that stands for each byte in vocabularies (GPT-2's bytes_to_unicode), as UTF-8.
 const std::array<std::string, 256>& byte_symbols();
 
-// Returns: the bytes that a byte-level spelling stands for; the text itself when some character is no byte
-// symbol.
+// Returns: the bytes that a byte-level spelling stands for; the text itself when a character is no symbol.
 std::string bytes_of_symbols(std::string_view spelling);
 
 class Bpe {
@@ -25,11 +24,11 @@ class Bpe {
   // `where` begins messages. Throws: TokenizerError when a merge speaks of tokens that the vocabulary lacks.
   Bpe(const TokenizerFile& file, const std::string& where);
 
-  // Returns: the tokens of the piece; valid until the next call. Bytes without a token of their own are left
-  // out.
+  // Returns: the tokens of the piece; valid until the next call. Bytes without a token are left out.
   const std::vector<int32_t>& encode(std::string_view piece);
 
  private:
+  class Merging;
   struct Merge {
     int32_t rank;
     int32_t id;

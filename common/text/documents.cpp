@@ -1,7 +1,10 @@
 #include "common/text/documents.h"
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <set>
+#include <span>
 
 #include "common/text/prompt_form.h"
 #include "common/text/row_shape.h"
@@ -105,40 +108,45 @@ void require_text_format(const std::filesystem::path& file, DataFormat format) {
                   "; use data.format: auto, or a .jsonl file");
 }
 
-// Returns: how the file's rows were read, for people.
-std::string append_documents(const std::filesystem::path& file, const ReadingRules& rules,
-                             DocumentWriter& writer, std::vector<Document>& out) {
+Documents documents_of(const std::filesystem::path& file, const ReadingRules& rules, DocumentWriter& writer) {
+  Documents out;
   if (kind_of(file) == FileKind::text) {
     require_text_format(file, rules.format);
-    for (std::string& text : texts_of(file)) out.push_back(writer.plain(std::move(text)));
-    return "text";
+    for (std::string& text : texts_of(file)) out.items.push_back(writer.plain(std::move(text)));
+    out.format = "text";
+    return out;
   }
   const std::vector<JsonRow> rows = read_json_rows(file);
   const RowShape shape = shape_of(rows.front(), rules.format, rules.fields);
-  for (const JsonRow& row : rows) out.push_back(writer.of_row(row, shape));
-  return description(shape);
+  for (const JsonRow& row : rows) out.items.push_back(writer.of_row(row, shape));
+  out.format = description(shape);
+  return out;
 }
 
 size_t common_prefix(const std::vector<int32_t>& a, const std::vector<int32_t>& b) {
   return static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
 }
 
-// Appends the tokens of neighbouring text spans.
-void append_text_run(const std::vector<Span>& spans, size_t from, size_t to, const Tokenizer& tokenizer,
-                     EncodedDocument& out) {
+// Returns: the tokens of neighbouring text spans. Requires: at least one.
+EncodedDocument encode_text_run(std::span<const Span> spans, const Tokenizer& tokenizer) {
   std::string text;
-  for (size_t i = from; i < to; ++i) text += spans[i].text;
-  const std::vector<int32_t> tokens = tokenizer.encode(text, Special::as_text);
-  std::vector<uint8_t> learned(tokens.size(), spans[to - 1].learned);
+  for (const Span& span : spans) text += span.text;
+  EncodedDocument run{.tokens = tokenizer.encode(text, Special::as_text)};
+  run.learned.assign(run.tokens.size(), spans.back().learned);
   // From the back: each border says how far the spans before it reach.
-  for (size_t i = to - 1; i > from; --i) {
+  for (size_t i = spans.size() - 1; i > 0; --i) {
     text.resize(text.size() - spans[i].text.size());
     if (spans[i - 1].learned == spans[i].learned) continue;
-    const size_t reach = common_prefix(tokenizer.encode(text, Special::as_text), tokens);
-    std::fill_n(learned.begin(), reach, static_cast<uint8_t>(spans[i - 1].learned));
+    const size_t reach = common_prefix(tokenizer.encode(text, Special::as_text), run.tokens);
+    std::fill_n(run.learned.begin(), reach, static_cast<uint8_t>(spans[i - 1].learned));
   }
-  out.tokens.insert(out.tokens.end(), tokens.begin(), tokens.end());
-  out.learned.insert(out.learned.end(), learned.begin(), learned.end());
+  return run;
+}
+
+EncodedDocument encode_control(const Span& span, const Tokenizer& tokenizer) {
+  const auto id = tokenizer.id_of(span.text);
+  RT_CHECK(id.has_value());
+  return {.tokens = {*id}, .learned = {static_cast<uint8_t>(span.learned)}};
 }
 
 }  // namespace
@@ -167,8 +175,11 @@ Documents read_documents(const std::filesystem::path& path, const ReadingRules& 
   DocumentWriter writer(rules, tokenizer);
   Documents documents;
   std::set<std::string> formats;
-  for (const std::filesystem::path& file : data_files(path))
-    formats.insert(append_documents(file, rules, writer, documents.items));
+  for (const std::filesystem::path& file : data_files(path)) {
+    Documents more = documents_of(file, rules, writer);
+    std::move(more.items.begin(), more.items.end(), std::back_inserter(documents.items));
+    formats.insert(std::move(more.format));
+  }
   std::erase_if(documents.items, is_empty);
   for (const std::string& format : formats) documents.format += (documents.format.empty() ? "" : ", ") + format;
   return documents;
@@ -176,20 +187,16 @@ Documents read_documents(const std::filesystem::path& path, const ReadingRules& 
 
 EncodedDocument encode_document(const Document& document, const Tokenizer& tokenizer) {
   EncodedDocument out{.kind = document.kind};
-  const std::vector<Span>& spans = document.spans;
-  for (size_t i = 0; i < spans.size();) {
-    size_t to = i;
-    while (to < spans.size() && spans[to].kind == SpanKind::text) ++to;
-    if (to > i) {
-      append_text_run(spans, i, to, tokenizer, out);
-      i = to;
-      continue;
-    }
-    const auto id = tokenizer.id_of(spans[i].text);
-    RT_CHECK(id.has_value());
-    out.tokens.push_back(*id);
-    out.learned.push_back(spans[i].learned);
-    ++i;
+  std::span<const Span> rest = document.spans;
+  while (!rest.empty()) {
+    const auto control =
+        std::find_if(rest.begin(), rest.end(), [](const Span& s) { return s.kind == SpanKind::control; });
+    const auto run = static_cast<size_t>(control - rest.begin());
+    const EncodedDocument part =
+        run > 0 ? encode_text_run(rest.first(run), tokenizer) : encode_control(rest[0], tokenizer);
+    out.tokens.insert(out.tokens.end(), part.tokens.begin(), part.tokens.end());
+    out.learned.insert(out.learned.end(), part.learned.begin(), part.learned.end());
+    rest = rest.subspan(std::max<size_t>(run, 1));
   }
   const bool has_bos = !out.tokens.empty() && out.tokens.front() == tokenizer.bos();
   if (tokenizer.starts_with_bos() && !has_bos) {

@@ -1,28 +1,24 @@
 #pragma once
-// Data files -> documents: which text is context, which is learned, and where a template's control tokens
-// stand. Reads .txt and other text files, .jsonl, .json and folders of them; knows nothing of token ids or rows
-// (rows.h). Free functions; any thread.
+// Data files -> documents: which text is context, which is learned, where a template's control tokens stand.
+// Reads text files, .jsonl, .json and folders of them. Knows nothing of rows (rows.h). Free functions; any
+// thread.
 //
 // Files of text (.txt .md .rst .py): a file is one document, or several when it has lines that are exactly
-//   <|endoftext|>; then the pieces between are documents, without the white space at their ends.
-// JSON rows, one object a line (.jsonl), or one array of objects or a line each (.json). The kind is found per
+//   <|endoftext|>: then the pieces between them, without the white space at their ends.
+// Rows of JSON, one object a line (.jsonl), or one array of objects or a line each (.json). Kinds, found per
 // file:
-//   messages  a list of {role, content}
-//   prompt    two fields: prompt + completion | response, question + answer, instruction (+ input) + output |
-//   response,
-//             problem | query + solution | answer | response, context + continuation
-//   text      one field: text | content | story
+//   messages  a list of {role, content}; always rendered by the chat template
+//   prompt    two fields: prompt and completion or response; question and answer; instruction (and input) and
+//             output or response; problem and solution or answer; query and response or answer; context and
+//             continuation
+//   text      one field: text, content or story
 //   `data.fields` names them where they are called otherwise.
 // Form (data.template) of prompt rows:
-//   auto      prompt and completion as they stand, then eos. The pair prompt + completion | response is joined
-//   with
-//             nothing between (as TRL and llm-foundry do), context + continuation with a space, every other
-//             pair with a newline. Never doubled: white space that is there already on either side is kept and
-//             nothing is added.
+//   auto      prompt and completion as they stand, then eos. Nothing is put between the pair prompt and
+//             completion or response (as TRL and llm-foundry do), a space between context and continuation, a
+//             newline between every other pair; nothing where white space stands at the border already.
 //   chat      a user and an assistant turn of the tokenizer's chat template (chat.h)
-//   a text    with {prompt} and {completion}; eos follows. {{ and }} are not escapes: other braces stand for
-//   themselves.
-// Messages always use the chat template.
+//   a text    with {prompt} and {completion} (prompt_form.h), then eos
 
 #include <cstdint>
 #include <filesystem>

@@ -2,20 +2,20 @@
 // Evaluation files -> items of token ids to score. Reading and cutting only: scoring is the trainer's, the
 // grid's view of evals is common/sweep's. Free functions; any thread with its own Tokenizer.
 //
-// choice: rows {query, choices, gold}: one context, several continuations; or {context_options, continuation,
-// gold}
-//   (schema): several contexts, one continuation. `gold` is an index from 0.
-// loss: rows {context, continuation} and prompt + completion pairs (documents.h): loss on the completion;
-// messages: on the
-//   last assistant turn; {text}: on every token; files of text: windows of kEvalWindowTokens tokens without
-//   overlap.
-// Context and continuation are joined by one space unless white space stands at the border; white space at the
-// end of the context moves to the continuation; both are encoded together and cut at the length of the encoded
-// context, as lm_eval does. No bos is put in front of choice and continuation items, as lm_eval's default;
-// texts and windows begin with bos where the tokenizer's family does, else their first token is context only.
-// A template replaces the joint: a text with {query} and {choice}, or {context} and {continuation}, or {prompt}
-// and {completion} (all three pairs mean the same); `chat` renders the two as turns of the chat template.
-// shots: the first rows of a choice file are shown before each item, joined by blank lines, and are not scored
+// kind choice:
+//   {query, choices, gold}                  one context, several continuations
+//   {context_options, continuation, gold}   schema: several contexts, one continuation; `gold` counts from 0
+// kind loss:
+//   {context, continuation} and every pair of documents.h: loss on the second; messages: on the last turn
+//   {text}: loss on every token
+//   files of text: each document (documents.h) in windows of kEvalWindowTokens tokens without overlap
+// Context and continuation are joined as documents.h says, query and choice by a space. White space at the end
+// of the context then moves to the continuation; both are encoded together and cut at the length of the encoded
+// context, as lm_eval does; no bos goes in front, as is its default. Texts and windows begin with bos where the
+// tokenizer's family does, else their first token is context only.
+// A template replaces the joint: a text with {query} and {choice}, {context} and {continuation}, or {prompt}
+// and {completion} (all three mean the same); `chat` makes the two a user's and an assistant's turn. shots: the
+// first rows of a choice file stand solved before each item, with blank lines between, and are not scored
 // themselves.
 
 #include <cstdint>

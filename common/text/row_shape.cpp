@@ -57,7 +57,7 @@ std::optional<RowShape> shape_by_names(const JsonRow& row, const std::map<std::s
   return prompt_shape(row, prompt.value_or("prompt"), completion.value_or("completion"));
 }
 
-std::optional<RowShape> shape_by_custom(const JsonRow& row, DataFormat wanted) {
+std::optional<RowShape> shape_by_convention(const JsonRow& row, DataFormat wanted) {
   if (is_open_to(wanted, DataFormat::messages) && row.value.contains(kMessages))
     return RowShape{.kind = RowKind::messages, .messages = kMessages};
   if (is_open_to(wanted, DataFormat::prompt))
@@ -80,7 +80,7 @@ std::string field_names(const Json& row) {
 
 RowShape shape_of(const JsonRow& row, DataFormat wanted, const std::map<std::string, std::string>& fields) {
   auto shape = shape_by_names(row, fields);
-  if (!shape) shape = shape_by_custom(row, wanted);
+  if (!shape) shape = shape_by_convention(row, wanted);
   if (!shape)
     throw DataError(row.where + ": no known fields (format " + std::string(text_of(wanted)) +
                     "; found: " + field_names(row.value) +

@@ -46,63 +46,57 @@ struct Found {
   bool is_match;
 };
 
-using Pieces = std::vector<std::string_view>;
-
 std::string_view joined(std::string_view left, std::string_view right) {
   RT_CHECK(left.data() + left.size() == right.data());
   return {left.data(), left.size() + right.size()};
 }
 
-void append_contiguous(const std::vector<Found>& found, Pieces& out) {
-  for (size_t i = 0; i < found.size(); ++i) {
-    if (i > 0 && found[i].is_match == found[i - 1].is_match)
-      out.back() = joined(out.back(), found[i].text);
-    else
-      out.push_back(found[i].text);
-  }
-}
-
-// A match joins the piece before it, but of several in a row only the first one does.
-void append_merged_with_previous(const std::vector<Found>& found, Pieces& out) {
-  for (size_t i = 0; i < found.size(); ++i) {
-    const bool joins = found[i].is_match && i > 0 && !found[i - 1].is_match;
-    if (joins)
-      out.back() = joined(out.back(), found[i].text);
-    else
-      out.push_back(found[i].text);
-  }
-}
-
-// The mirror image: of several matches in a row only the last one joins the piece behind it.
-void append_merged_with_next(const std::vector<Found>& found, Pieces& out) {
-  for (size_t i = 0; i < found.size(); ++i) {
-    const bool joins = found[i].is_match && i + 1 < found.size() && !found[i + 1].is_match;
-    if (joins) {
-      out.push_back(joined(found[i].text, found[i + 1].text));
-      ++i;
-    } else {
-      out.push_back(found[i].text);
+// Collects pieces by what a behavior makes of matches and gaps.
+class Pieces {
+ public:
+  void add(const std::vector<Found>& found, SplitBehavior behavior) {
+    switch (behavior) {
+      case SplitBehavior::isolated:
+        for (const Found& f : found) pieces_.push_back(f.text);
+        return;
+      case SplitBehavior::removed:
+        for (const Found& f : found)
+          if (!f.is_match) pieces_.push_back(f.text);
+        return;
+      case SplitBehavior::contiguous:
+        return add_contiguous(found);
+      case SplitBehavior::merged_with_previous:
+        return add_merged_with_previous(found);
+      case SplitBehavior::merged_with_next:
+        return add_merged_with_next(found);
     }
   }
-}
+  std::vector<std::string_view> take() { return std::move(pieces_); }
 
-void append(const std::vector<Found>& found, SplitBehavior behavior, Pieces& out) {
-  switch (behavior) {
-    case SplitBehavior::isolated:
-      for (const Found& f : found) out.push_back(f.text);
-      return;
-    case SplitBehavior::removed:
-      for (const Found& f : found)
-        if (!f.is_match) out.push_back(f.text);
-      return;
-    case SplitBehavior::contiguous:
-      return append_contiguous(found, out);
-    case SplitBehavior::merged_with_previous:
-      return append_merged_with_previous(found, out);
-    case SplitBehavior::merged_with_next:
-      return append_merged_with_next(found, out);
+ private:
+  void add_contiguous(const std::vector<Found>& found) {
+    for (size_t i = 0; i < found.size(); ++i)
+      add_or_join(found[i], i > 0 && found[i].is_match == found[i - 1].is_match);
   }
-}
+  // A match joins the piece before it, but of several in a row only the first one does.
+  void add_merged_with_previous(const std::vector<Found>& found) {
+    for (size_t i = 0; i < found.size(); ++i)
+      add_or_join(found[i], i > 0 && found[i].is_match && !found[i - 1].is_match);
+  }
+  // The mirror image: of several matches in a row only the last one joins the piece behind it.
+  void add_merged_with_next(const std::vector<Found>& found) {
+    for (size_t i = 0; i < found.size(); ++i)
+      add_or_join(found[i], i > 0 && !found[i].is_match && found[i - 1].is_match);
+  }
+  void add_or_join(const Found& f, bool joins) {
+    if (joins)
+      pieces_.back() = joined(pieces_.back(), f.text);
+    else
+      pieces_.push_back(f.text);
+  }
+
+  std::vector<std::string_view> pieces_;
+};
 
 }  // namespace
 
@@ -169,15 +163,14 @@ Splitter& Splitter::operator=(Splitter&&) noexcept = default;
 Splitter::~Splitter() = default;
 
 std::vector<std::string_view> Splitter::split(const std::vector<std::string_view>& texts) const {
-  Pieces out;
-  out.reserve(texts.size());
+  Pieces pieces;
   for (const std::string_view text : texts) {
     std::vector<Found> found = regex_->find_all(text);
     if (invert_)
       for (Found& f : found) f.is_match = !f.is_match;
-    append(found, behavior_, out);
+    pieces.add(found, behavior_);
   }
-  return out;
+  return pieces.take();
 }
 
 }  // namespace ranktide

@@ -13,13 +13,20 @@
 namespace ranktide {
 namespace {
 
-// The tokens that are looked for in raw text, or in normalised text.
-AddedTokens added_tokens(const TokenizerFile& file, bool normalized) {
-  std::vector<AddedToken> tokens;
-  for (const AddedToken& token : file.added)
-    if (token.normalized == normalized) tokens.push_back(token);
-  if (normalized && file.normalizer == Normalizer::nfc)
-    for (AddedToken& token : tokens) token.content = nfc(token.content);
+std::string normalized(std::string_view text, Normalizer normalizer) {
+  return normalizer == Normalizer::nfc ? nfc(text) : std::string(text);
+}
+
+AddedTokens tokens_of_raw_text(const TokenizerFile& file) {
+  std::vector<AddedToken> tokens = file.added;
+  std::erase_if(tokens, [](const AddedToken& token) { return token.normalized; });
+  return AddedTokens(std::move(tokens));
+}
+
+AddedTokens tokens_of_normalized_text(const TokenizerFile& file) {
+  std::vector<AddedToken> tokens = file.added;
+  std::erase_if(tokens, [](const AddedToken& token) { return !token.normalized; });
+  for (AddedToken& token : tokens) token.content = normalized(token.content, file.normalizer);
   return AddedTokens(std::move(tokens));
 }
 
@@ -45,13 +52,13 @@ struct Tokenizer::Parts {
   void name_tokens(const TokenizerFile& file);
   void find_ends(const std::filesystem::path& folder);
   std::optional<int32_t> configured(const std::optional<std::string>& token, const std::string& where) const;
-  void encode_normalized(std::string_view text, std::vector<int32_t>& ids);
+  std::vector<int32_t> encode_pieces(std::string_view text);
 };
 
 Tokenizer::Parts::Parts(TokenizerFile file, const std::filesystem::path& folder)
     : normalizer(file.normalizer),
-      added_raw(added_tokens(file, false)),
-      added_normalized(added_tokens(file, true)),
+      added_raw(tokens_of_raw_text(file)),
+      added_normalized(tokens_of_normalized_text(file)),
       bpe(file, (folder / "tokenizer.json").string()),
       starts_with_bos(file.starts_with_bos),
       sha256(file.sha256) {
@@ -95,13 +102,15 @@ void Tokenizer::Parts::find_ends(const std::filesystem::path& folder) {
     if (std::find(eos_ids.begin(), eos_ids.end(), id) == eos_ids.end()) eos_ids.push_back(id);
 }
 
-void Tokenizer::Parts::encode_normalized(std::string_view text, std::vector<int32_t>& ids) {
+std::vector<int32_t> Tokenizer::Parts::encode_pieces(std::string_view text) {
+  std::vector<int32_t> ids;
   std::vector<std::string_view> pieces{text};
   for (const Splitter& splitter : splitters) pieces = splitter.split(pieces);
   for (const std::string_view piece : pieces) {
     const std::vector<int32_t>& tokens = bpe.encode(piece);
     ids.insert(ids.end(), tokens.begin(), tokens.end());
   }
+  return ids;
 }
 
 Tokenizer Tokenizer::load(const std::filesystem::path& folder) {
@@ -121,13 +130,10 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, Special special) c
       ids.push_back(*raw.added_id);
       continue;
     }
-    const std::string normalized =
-        parts_->normalizer == Normalizer::nfc ? nfc(raw.text) : std::string(raw.text);
-    for (const Stretch& stretch : parts_->added_normalized.find(normalized, special)) {
-      if (stretch.added_id)
-        ids.push_back(*stretch.added_id);
-      else
-        parts_->encode_normalized(stretch.text, ids);
+    const std::string plain = normalized(raw.text, parts_->normalizer);
+    for (const Stretch& stretch : parts_->added_normalized.find(plain, special)) {
+      const auto more = stretch.added_id ? std::vector{*stretch.added_id} : parts_->encode_pieces(stretch.text);
+      ids.insert(ids.end(), more.begin(), more.end());
     }
   }
   return ids;

@@ -1,8 +1,8 @@
 #pragma once
 // Text <-> token ids, exactly as Hugging Face `tokenizers` does it for byte-level BPE (GPT-2, Llama 3, Qwen2/3,
 // SmolLM2, Mistral Tekken). Not a general tokenizer.json engine: every other shape is refused by name
-// (tokenizer_file.h), and tokenizer.model (SentencePiece) is not read. One thread per object: encode() keeps a
-// cache of pieces. Copying is not offered, moving is cheap.
+// (tokenizer_file.h), and tokenizer.model (SentencePiece) is not read.
+// One thread per object: encode() remembers pieces. Moving is cheap, copying is not offered.
 
 #include <cstdint>
 #include <filesystem>
