@@ -26,9 +26,8 @@ struct DataSummary {
 };
 template <class Ar>
 void fields(Ar& ar, DataSummary& s) {
-  ar("documents", s.documents)("tokens", s.tokens)("rows", s.rows)("shortened", s.shortened)("dropped",
-                                                                                             s.dropped);
-  ar("sha256", s.sha256)("format", s.format);
+  ar("documents", s.documents)("tokens", s.tokens)("rows", s.rows);
+  ar("shortened", s.shortened)("dropped", s.dropped)("sha256", s.sha256)("format", s.format);
 }
 
 struct Dataset {
@@ -38,8 +37,8 @@ struct Dataset {
 
 // Weights: a source of weight w is read floor(w) times, then its documents evenly thinned to the remaining
 // share. data.replay adds rows of plain text, packed by themselves, until they are `share` of all rows; its
-// documents are repeated from the start when there are too few. RowOrder mixes them in. Throws: DataError (a
-// file, or data that makes no row), TokenizerError.
+// documents are repeated from the start when there are too few. RowOrder mixes them in.
+// Throws: DataError (a file, or data that makes no row), TokenizerError.
 Dataset load_dataset(const DataSettings&, const Tokenizer&);
 
 // The same through a cache folder, which is made when absent. An entry that is torn or corrupt is rebuilt.
