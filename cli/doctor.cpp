@@ -1,15 +1,14 @@
 // `ranktide doctor`: what this machine has, and what would stop a sweep before it starts.
 
+#include <cstdio>
+#include <filesystem>
 #include <fmt/format.h>
+#include <iostream>
 #include <sqlite3.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 #include <zmq.h>
-
-#include <cstdio>
-#include <filesystem>
-#include <iostream>
 
 #include "cli/command.h"
 #include "cli/estimate.h"
@@ -35,18 +34,22 @@ struct Finding {
 Finding versions() {
   int major = 0, minor = 0, patch = 0;
   zmq_version(&major, &minor, &patch);
-  return {"versions", true, fmt::format("ranktide {}, libzmq {}.{}.{}, SQLite {}", kVersion, major, minor, patch, sqlite3_libversion())};
+  return {"versions", true,
+          fmt::format("ranktide {}, libzmq {}.{}.{}, SQLite {}", kVersion, major, minor, patch,
+                      sqlite3_libversion())};
 }
 
 Finding curve() {
   const bool has = zmq_has("curve") == 1;
-  return {"CURVE", has, has ? "libzmq was built with it" : "this libzmq has no CURVE; use the distribution's libzmq3"};
+  return {"CURVE", has,
+          has ? "libzmq was built with it" : "this libzmq has no CURVE; use the distribution's libzmq3"};
 }
 
 Finding machine() {
   const NodeCapacity node = measure_node();
-  return {"machine", true, fmt::format("{} cores, {} of memory, first guess {:.0f} GFLOP/s a thread in bf16", node.cores,
-                                       bytes_text(static_cast<double>(node.memory_bytes)), guessed_rate(Dtype::bf16) / 1e9)};
+  return {"machine", true,
+          fmt::format("{} cores, {} of memory, first guess {:.0f} GFLOP/s a thread in bf16", node.cores,
+                      bytes_text(static_cast<double>(node.memory_bytes)), guessed_rate(Dtype::bf16) / 1e9)};
 }
 
 fs::path nearest_existing(fs::path p) {
@@ -55,27 +58,33 @@ fs::path nearest_existing(fs::path p) {
 }
 
 Finding free_disk(const fs::path& data) {
-  struct statvfs s{};
-  if (statvfs(nearest_existing(data).c_str(), &s) != 0) return {"disk", false, data.string() + " cannot be examined"};
+  struct statvfs s {};
+  if (statvfs(nearest_existing(data).c_str(), &s) != 0)
+    return {"disk", false, data.string() + " cannot be examined"};
   const double free_bytes = static_cast<double>(s.f_bavail) * static_cast<double>(s.f_frsize);
   const bool good = free_bytes > 2.0 * (1 << 30);
-  return {"disk", good, fmt::format("{} free under {}{}", bytes_text(free_bytes), data.string(),
-                                    good ? "" : "; at least 2 GiB are wanted: clear space or name another --data-dir")};
+  return {"disk", good,
+          fmt::format("{} free under {}{}", bytes_text(free_bytes), data.string(),
+                      good ? "" : "; at least 2 GiB are wanted: clear space or name another --data-dir")};
 }
 
 Finding file_system(const fs::path& data) {
   constexpr long kNfs = 0x6969, kSmb = 0x517B, kCifs = 0xFF534D42;
-  struct statfs s{};
-  if (statfs(nearest_existing(data).c_str(), &s) != 0) return {"file system", false, data.string() + " cannot be examined"};
+  struct statfs s {};
+  if (statfs(nearest_existing(data).c_str(), &s) != 0)
+    return {"file system", false, data.string() + " cannot be examined"};
   const bool network = s.f_type == kNfs || s.f_type == kSmb || s.f_type == kCifs;
-  return {"file system", !network, network ? "the data folder is on a network file system, where SQLite's log does not work; name a local --data-dir"
-                                           : "local"};
+  return {"file system", !network,
+          network ? "the data folder is on a network file system, where SQLite's log does not work; name a "
+                    "local --data-dir"
+                  : "local"};
 }
 
 Finding writable(const fs::path& data) {
   const fs::path place = nearest_existing(data);
   const bool good = access(place.c_str(), W_OK) == 0;
-  return {"data folder", good, good ? data.string() : place.string() + " is not writable; name another --data-dir"};
+  return {"data folder", good,
+          good ? data.string() : place.string() + " is not writable; name another --data-dir"};
 }
 
 Finding keys(const fs::path& data) {
@@ -83,7 +92,8 @@ Finding keys(const fs::path& data) {
   if (!fs::exists(folder)) return {"keys", true, "none yet; `run` makes them"};
   const auto open_to_others = fs::perms::group_all | fs::perms::others_all;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".secret" && (entry.status().permissions() & open_to_others) != fs::perms::none)
+    if (entry.path().extension() == ".secret" &&
+        (entry.status().permissions() & open_to_others) != fs::perms::none)
       return {"keys", false, entry.path().string() + " is readable by others; chmod 600 it"};
   return {"keys", true, "secret keys are private"};
 }
@@ -101,7 +111,8 @@ Finding trainer() {
 }
 
 std::vector<Finding> examine(const fs::path& data) {
-  return {versions(), curve(), machine(), writable(data), free_disk(data), file_system(data), keys(data), trainer()};
+  return {versions(),      curve(),           machine(),  writable(data),
+          free_disk(data), file_system(data), keys(data), trainer()};
 }
 
 int run_doctor(const GlobalOptions& globals) {

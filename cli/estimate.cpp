@@ -13,8 +13,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kBytesPerToken = 4;     // of English and code under the usual vocabularies
-constexpr double kWindowTokens = 512;    // of a loss eval over plain text
+constexpr double kBytesPerToken = 4;       // of English and code under the usual vocabularies
+constexpr double kWindowTokens = 512;      // of a loss eval over plain text
 constexpr double kForwardShare = 1 / 3.0;  // of a full training step's FLOPs
 
 bool processor_has(const std::string& flag) {
@@ -81,8 +81,10 @@ std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, cons
   forward.lora.reset();
   const auto runs = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
   for (const EvalTask& task : trial.evals)
-    cost.eval_flops += kForwardShare * flops_of(forward, *shape, eval_tokens(task.spec)) * static_cast<double>(runs);
-  const StepLoad load{.tokens = static_cast<int64_t>(step_tokens) + 1, .sequence = trial.settings.data.max_tokens};
+    cost.eval_flops +=
+        kForwardShare * flops_of(forward, *shape, eval_tokens(task.spec)) * static_cast<double>(runs);
+  const StepLoad load{.tokens = static_cast<int64_t>(step_tokens) + 1,
+                      .sequence = trial.settings.data.max_tokens};
   cost.memory_bytes = predicted_peak_bytes(trial.settings, *shape, load);
   return cost;
 }

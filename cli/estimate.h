@@ -1,7 +1,7 @@
 #pragma once
-// How long a sweep may take on this machine and how much memory a trial needs: formulas of common/model/cost over a rate
-// in FLOP/s, measured from finished trials where there are any, else a first guess from the instruction set.
-// An estimate for people; nothing is placed by it but the number of slots.
+// How long a sweep may take on this machine and how much memory a trial needs: formulas of common/model/cost
+// over a rate in FLOP/s, measured from finished trials where there are any, else a first guess from the
+// instruction set. An estimate for people; nothing is placed by it but the number of slots.
 
 #include <cstdint>
 #include <filesystem>

@@ -1,11 +1,10 @@
 #include "cli/hash_cache.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/vocabulary/wire.h"
 
@@ -17,9 +16,11 @@ namespace {
 std::string stamp_of(const std::vector<fs::path>& files) {
   std::string out;
   for (const fs::path& file : files) {
-    struct stat s{};
-    if (stat(file.c_str(), &s) != 0) return "";  // never equal to a stored stamp: compute will say what is wrong
-    out += fmt::format("{}:{}:{}.{}:{};", file.string(), s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ino);
+    struct stat s {};
+    if (stat(file.c_str(), &s) != 0)
+      return "";  // never equal to a stored stamp: compute will say what is wrong
+    out +=
+        fmt::format("{}:{}:{}.{}:{};", file.string(), s.st_size, s.st_mtim.tv_sec, s.st_mtim.tv_nsec, s.st_ino);
   }
   return out;
 }

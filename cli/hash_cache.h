@@ -1,7 +1,8 @@
 #pragma once
-// Content hashes of files remembered between commands, so that a gigabyte of weights is read once and not at every
-// start. An entry counts only while size, modification time and inode of every file it was made from are the same.
-// Losing or tearing the file costs time, never correctness. One thread; concurrent commands overwrite each other whole.
+// Content hashes of files remembered between commands, so that a gigabyte of weights is read once and not at
+// every start. An entry counts only while size, modification time and inode of every file it was made from are
+// the same. Losing or tearing the file costs time, never correctness. One thread; concurrent commands overwrite
+// each other whole.
 
 #include <filesystem>
 #include <functional>
@@ -15,7 +16,8 @@ class HashCache {
  public:
   explicit HashCache(const std::filesystem::path& folder);
 
-  // Returns: what `compute` gave for `key` when the files looked as they do now; else computes, remembers and saves.
+  // Returns: what `compute` gave for `key` when the files looked as they do now; else computes, remembers and
+  // saves.
   std::string remembered(const std::string& key, const std::vector<std::filesystem::path>& files,
                          const std::function<std::string()>& compute);
 

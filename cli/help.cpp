@@ -31,9 +31,12 @@ constexpr const char* kEnvironment = R"(Environment
 )";
 
 int print_topic(const std::string& topic) {
-  if (topic == "exit-codes") std::cout << kExitCodes;
-  else if (topic == "environment") std::cout << kEnvironment;
-  else std::cout << settings_reference();
+  if (topic == "exit-codes")
+    std::cout << kExitCodes;
+  else if (topic == "environment")
+    std::cout << kEnvironment;
+  else
+    std::cout << settings_reference();
   return kOk;
 }
 

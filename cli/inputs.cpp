@@ -1,8 +1,7 @@
 #include "cli/inputs.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <fmt/format.h>
 
 #include "cli/hash_cache.h"
 #include "common/model/base_identity.h"
@@ -28,11 +27,14 @@ std::vector<fs::path> files_in(const fs::path& folder) {
   return out;
 }
 
-fs::path tokenizer_folder(const ModelSettings& model) { return model.tokenizer.empty() ? model.path : model.tokenizer; }
+fs::path tokenizer_folder(const ModelSettings& model) {
+  return model.tokenizer.empty() ? model.path : model.tokenizer;
+}
 
 class InputReader {
  public:
-  InputReader(const fs::path& cache_folder, const Say& say) : cache_folder_(cache_folder), hashes_(cache_folder), say_(say) {}
+  InputReader(const fs::path& cache_folder, const Say& say)
+      : cache_folder_(cache_folder), hashes_(cache_folder), say_(say) {}
 
   void model(const ModelSettings& m) {
     attempt([&] {
@@ -41,7 +43,8 @@ class InputReader {
         return base_id_of(m.path).text;
       });
       const Tokenizer& tokenizer = tokenizer_of(m);
-      read_.inputs.models[model_key(m)] = {.path = m.path, .base = BaseId{base}, .tokenizer_sha256 = tokenizer.sha256()};
+      read_.inputs.models[model_key(m)] = {
+          .path = m.path, .base = BaseId{base}, .tokenizer_sha256 = tokenizer.sha256()};
     });
   }
 
@@ -52,14 +55,17 @@ class InputReader {
       const DataSummary s = load_dataset(wanted.data, tokenizer, cache_folder_).summary;
       read_.inputs.data[data_key(wanted.data, tokenizer.sha256())] = {
           .sha256 = s.sha256, .documents = s.documents, .tokens = s.tokens, .rows = s.rows};
-      say_(fmt::format("  {}: {} documents, {} tokens, {} rows an epoch", s.format, s.documents, s.tokens, s.rows));
-      if (s.shortened > 0) say_(fmt::format("  {} examples were cut at {} tokens", s.shortened, wanted.data.max_tokens));
+      say_(fmt::format("  {}: {} documents, {} tokens, {} rows an epoch", s.format, s.documents, s.tokens,
+                       s.rows));
+      if (s.shortened > 0)
+        say_(fmt::format("  {} examples were cut at {} tokens", s.shortened, wanted.data.max_tokens));
     });
   }
 
   void file(const std::string& path) {
     attempt([&] {
-      read_.inputs.files[path] = hashes_.remembered("file:" + path, {path}, [&] { return sha256_of_file(path); });
+      read_.inputs.files[path] =
+          hashes_.remembered("file:" + path, {path}, [&] { return sha256_of_file(path); });
     });
   }
 
@@ -80,7 +86,8 @@ class InputReader {
   const Tokenizer& tokenizer_of(const ModelSettings& m) {
     const fs::path folder = tokenizer_folder(m);
     const auto found = tokenizers_.find(folder);
-    return found != tokenizers_.end() ? found->second : tokenizers_.emplace(folder, Tokenizer::load(folder)).first->second;
+    return found != tokenizers_.end() ? found->second
+                                      : tokenizers_.emplace(folder, Tokenizer::load(folder)).first->second;
   }
 
   fs::path cache_folder_;

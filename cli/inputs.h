@@ -1,6 +1,6 @@
 #pragma once
-// Reads what a sweep names outside its file: base models, tokenizers, training data, eval data. The result makes trial
-// ids final and steps known. Hashes and tokenized data are cached in the data folder.
+// Reads what a sweep names outside its file: base models, tokenizers, training data, eval data. The result
+// makes trial ids final and steps known. Hashes and tokenized data are cached in the data folder.
 
 #include <filesystem>
 #include <functional>

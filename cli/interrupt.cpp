@@ -1,8 +1,7 @@
 #include "cli/interrupt.h"
 
-#include <signal.h>
-
 #include <atomic>
+#include <signal.h>
 
 #include "common/vocabulary/check.h"
 
@@ -15,12 +14,14 @@ std::atomic<int> g_signals{0};
 void on_signal(int) {
   WorkerService* worker = g_worker.load();
   if (!worker) return;
-  if (g_signals.fetch_add(1) == 0) worker->drain();
-  else worker->stop_now();
+  if (g_signals.fetch_add(1) == 0)
+    worker->drain();
+  else
+    worker->stop_now();
 }
 
 void handle(int signal_number, void (*handler)(int)) {
-  struct sigaction action{};
+  struct sigaction action {};
   action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
   sigaction(signal_number, &action, nullptr);
@@ -42,6 +43,8 @@ Interrupt::~Interrupt() {
   g_worker = nullptr;
 }
 
-int Interrupt::count() const { return g_signals.load(); }
+int Interrupt::count() const {
+  return g_signals.load();
+}
 
 }  // namespace ranktide::cli

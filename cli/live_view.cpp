@@ -1,9 +1,8 @@
 #include "cli/live_view.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 
 #include "cli/terminal.h"
 
@@ -22,7 +21,8 @@ std::string bar(double share, int columns) {
 }
 
 size_t columns_of(const std::string& text) {  // code points; everything drawn here is one column wide
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
 std::string cut(const std::string& text, int width) {
@@ -58,13 +58,17 @@ const LiveUnit* find(const LiveFrame& frame, const Lease& lease) {
   return nullptr;
 }
 
-int quarter_of(const Progress& p) { return static_cast<int>(share_of(p) * 4); }
+int quarter_of(const Progress& p) {
+  return static_cast<int>(share_of(p) * 4);
+}
 
 }  // namespace
 
 std::vector<std::string> draw(const LiveFrame& frame, int width) {
-  const double share = frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
-  std::string head = fmt::format("{}  {}  {}/{} trials", frame.sweep, bar(share, 20), frame.done + frame.failed, frame.total);
+  const double share =
+      frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
+  std::string head =
+      fmt::format("{}  {}  {}/{} trials", frame.sweep, bar(share, 20), frame.done + frame.failed, frame.total);
   if (frame.diverged > 0) head += fmt::format("  {} diverged", frame.diverged);
   if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
   head += "  " + duration_text(frame.elapsed_seconds);
@@ -75,7 +79,8 @@ std::vector<std::string> draw(const LiveFrame& frame, int width) {
   for (const LiveUnit& unit : frame.running) {
     const std::string pad(label_width - columns_of(unit.label), ' ');
     lines.push_back(cut(fmt::format("  {}{}  {}  {}", unit.label, pad, bar(share_of(unit.progress), 12),
-                                    numbers_of(unit.progress)), width));
+                                    numbers_of(unit.progress)),
+                        width));
   }
   return lines;
 }
@@ -84,7 +89,8 @@ std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now) {
   std::vector<std::string> lines;
   for (const LiveUnit& unit : now.running) {
     const LiveUnit* old = find(before, unit.progress.lease);
-    const bool moved = !old || old->progress.phase != unit.progress.phase || quarter_of(old->progress) != quarter_of(unit.progress);
+    const bool moved = !old || old->progress.phase != unit.progress.phase ||
+                       quarter_of(old->progress) != quarter_of(unit.progress);
     if (moved) lines.push_back(fmt::format("{}  {}", unit.label, numbers_of(unit.progress)));
   }
   if (before.done != now.done || before.failed != now.failed)

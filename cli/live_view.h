@@ -1,6 +1,6 @@
 #pragma once
-// The live picture of a running sweep as text: a pure function from a frame to lines. Drawing them (cursor, clearing)
-// and asking the coordinator for the frame are the caller's.
+// The live picture of a running sweep as text: a pure function from a frame to lines. Drawing them (cursor,
+// clearing) and asking the coordinator for the frame are the caller's.
 
 #include <optional>
 #include <string>

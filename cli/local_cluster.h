@@ -1,7 +1,7 @@
 #pragma once
-// Coordinator, one worker and its trainers on this machine, joined by loopback ZeroMQ with CURVE: the same services that
-// run apart elsewhere, in one process. Not a second implementation of anything.
-// One thread; drain() and stop_now() also from a signal handler.
+// Coordinator, one worker and its trainers on this machine, joined by loopback ZeroMQ with CURVE: the same
+// services that run apart elsewhere, in one process. Not a second implementation of anything. One thread;
+// drain() and stop_now() also from a signal handler.
 
 #include <filesystem>
 #include <memory>
@@ -17,7 +17,8 @@ class LocalCluster {
  public:
   // Takes the data folder, makes keys at the first start, enrols the worker, starts everything.
   // Throws: StoreError when another coordinator holds the folder; KeyError, RouterError, LinkError, ChildError.
-  LocalCluster(const std::filesystem::path& data, const std::filesystem::path& trainer, int slots, int threads_per_slot);
+  LocalCluster(const std::filesystem::path& data, const std::filesystem::path& trainer, int slots,
+               int threads_per_slot);
 
   CoordinatorService& coordinator() { return coordinator_; }
   WorkerService& worker() { return *worker_; }

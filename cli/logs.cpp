@@ -1,8 +1,7 @@
 // `ranktide logs TRIAL`: what the trial's trainer printed, attempt by attempt.
 
-#include <fmt/format.h>
-
 #include <deque>
+#include <fmt/format.h>
 #include <fstream>
 #include <iostream>
 
@@ -26,10 +25,13 @@ struct LogOptions {
 
 std::string full_trial_id(const Results& results, const std::string& prefix) {
   const auto found = results.trials_with_prefix(prefix);
-  if (found.empty()) throw CommandError(kNotFound, "no trial whose id starts with \"" + prefix + "\"; `ranktide query SWEEP --trials` lists them");
+  if (found.empty())
+    throw CommandError(kNotFound, "no trial whose id starts with \"" + prefix +
+                                      "\"; `ranktide query SWEEP --trials` lists them");
   if (found.size() > 1)
-    throw CommandError(kUsage, fmt::format("\"{}\" begins {} trial ids, {} and {} among them; give more digits", prefix, found.size(),
-                                           found[0].substr(0, 16), found[1].substr(0, 16)));
+    throw CommandError(kUsage,
+                       fmt::format("\"{}\" begins {} trial ids, {} and {} among them; give more digits", prefix,
+                                   found.size(), found[0].substr(0, 16), found[1].substr(0, 16)));
   return found[0];
 }
 
@@ -51,11 +53,14 @@ int run_logs(const LogOptions& options, const GlobalOptions& globals) {
   Json out = Json::array();
   for (const TrialAttempt& attempt : results.attempts_of(trial)) {
     if (options.attempt > 0 && options.attempt != attempt.lease.attempt) continue;
-    const fs::path file = WorkFolder::logs_of(data) / attempt.lease.unit.text / fmt::format("{}.log", attempt.lease.attempt);
+    const fs::path file =
+        WorkFolder::logs_of(data) / attempt.lease.unit.text / fmt::format("{}.log", attempt.lease.attempt);
     const auto lines = last_lines(file, options.tail);
-    out.push_back({{"trial", trial}, {"attempt", attempt.lease.attempt}, {"file", file.string()}, {"lines", lines}});
+    out.push_back(
+        {{"trial", trial}, {"attempt", attempt.lease.attempt}, {"file", file.string()}, {"lines", lines}});
     if (globals.json) continue;
-    for (const std::string& line : lines) std::cout << fmt::format("[{} attempt {}] {}\n", attempt.worker, attempt.lease.attempt, line);
+    for (const std::string& line : lines)
+      std::cout << fmt::format("[{} attempt {}] {}\n", attempt.worker, attempt.lease.attempt, line);
   }
   if (globals.json) std::cout << out.dump(2) << "\n";
   return kOk;
@@ -66,7 +71,8 @@ int run_logs(const LogOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<LogOptions>();
   command.add_option("trial", options->trial, "trial id, or any unique beginning of one")->required();
-  command.add_option("--tail", options->tail, "only the last N lines of each attempt")->check(CLI::PositiveNumber);
+  command.add_option("--tail", options->tail, "only the last N lines of each attempt")
+      ->check(CLI::PositiveNumber);
   command.add_option("--attempt", options->attempt, "only this attempt")->check(CLI::PositiveNumber);
   return [options, &globals] { return run_logs(*options, globals); };
 }

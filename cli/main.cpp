@@ -1,7 +1,6 @@
 // The program: parses the command line, runs one command, turns what it throws into a message and an exit code.
 
 #include <fmt/format.h>
-
 #include <iostream>
 
 #include "cli/command.h"
@@ -16,9 +15,12 @@ namespace ranktide::cli {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
-      {"run", "run a sweep file on this machine, from coordinator to report", "ranktide run sweeps/quickstart.yaml", setup_run},
-      {"plan", "validate, expand, count and estimate a sweep file; change nothing", "ranktide plan sweeps/quickstart.yaml", setup_plan},
-      {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'", setup_query},
+      {"run", "run a sweep file on this machine, from coordinator to report",
+       "ranktide run sweeps/quickstart.yaml", setup_run},
+      {"plan", "validate, expand, count and estimate a sweep file; change nothing",
+       "ranktide plan sweeps/quickstart.yaml", setup_plan},
+      {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'",
+       setup_query},
       {"status", "where sweeps stand", "ranktide status quickstart", setup_status},
       {"logs", "what a trial's trainer printed", "ranktide logs 3f9c1e --tail 20", setup_logs},
       {"report", "write a sweep's HTML report", "ranktide report quickstart -o report.html", setup_report},
@@ -58,11 +60,13 @@ void add_globals(CLI::App& command, GlobalOptions& globals) {
   command.add_option("--data-dir", globals.data_dir, "data folder: database, artifacts, cache, reports");
   command.add_flag("--json", globals.json, "machine-readable output");
   command.add_flag("-q,--quiet", globals.quiet, "only results and errors");
-  command.add_option("--color", globals.color, "auto, always or never")->check(CLI::IsMember({"auto", "always", "never"}));
+  command.add_option("--color", globals.color, "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
 }
 
 int main(int argc, char** argv) {
-  CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot", "ranktide");
+  CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot",
+               "ranktide");
   app.set_version_flag("--version", std::string("ranktide ") + kVersion);
   app.require_subcommand(1);
   GlobalOptions globals;
@@ -85,4 +89,6 @@ int main(int argc, char** argv) {
 }  // namespace
 }  // namespace ranktide::cli
 
-int main(int argc, char** argv) { return ranktide::cli::main(argc, argv); }
+int main(int argc, char** argv) {
+  return ranktide::cli::main(argc, argv);
+}

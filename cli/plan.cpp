@@ -1,7 +1,6 @@
 // `ranktide plan`: what a sweep file means, counted and estimated; changes nothing but caches.
 
 #include <fmt/format.h>
-
 #include <iostream>
 
 #include "cli/command.h"
@@ -23,19 +22,27 @@ struct PlanOptions {
 Json plan_json(const SweepPlan& plan, int slots) {
   Json blocks = Json::array();
   for (const BlockCount& b : plan.blocks)
-    blocks.push_back({{"block", b.block}, {"axes", b.axes}, {"cells", b.cells}, {"excluded", b.excluded},
+    blocks.push_back({{"block", b.block},
+                      {"axes", b.axes},
+                      {"cells", b.cells},
+                      {"excluded", b.excluded},
                       {"distinct", b.distinct()}});
-  Json out{{"sweep", plan.spec.name}, {"blocks", blocks}, {"trials", plan.trials.size()}, {"done", plan.done},
-           {"resumable", plan.resumable}, {"provisional", !plan.unreadable.empty()}, {"unreadable", plan.unreadable}};
+  Json out{{"sweep", plan.spec.name},      {"blocks", blocks},
+           {"trials", plan.trials.size()}, {"done", plan.done},
+           {"resumable", plan.resumable},  {"provisional", !plan.unreadable.empty()},
+           {"unreadable", plan.unreadable}};
   if (plan.estimate)
-    out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots}, {"slots", slots},
-                       {"measured", plan.estimate->measured}, {"memory_bytes", plan.estimate->memory_bytes}};
+    out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots},
+                       {"slots", slots},
+                       {"measured", plan.estimate->measured},
+                       {"memory_bytes", plan.estimate->memory_bytes}};
   return out;
 }
 
 void print_trials(const SweepPlan& plan) {
   for (const SweepTrial& trial : plan.trials)
-    std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ", trial.steps, label_of(trial));
+    std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ",
+                             trial.steps, label_of(trial));
 }
 
 int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
@@ -46,8 +53,10 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const NodeCapacity node = measure_node();
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);
-  if (globals.json) std::cout << plan_json(plan, slots).dump(2) << "\n";
-  else std::cout << plan_text(plan, slots);
+  if (globals.json)
+    std::cout << plan_json(plan, slots).dump(2) << "\n";
+  else
+    std::cout << plan_text(plan, slots);
   if (options.list && !globals.json) print_trials(plan);
   return kOk;
 }

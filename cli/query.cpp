@@ -29,11 +29,15 @@ int run_query(const QueryOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<QueryOptions>();
   command.add_option("sweep", options->request.sweeps, "names of sweeps")->required();
-  command.add_option("--by", options->request.by, "axes to group by: method,rank,target,lr,regime, any label or setting")
+  command
+      .add_option("--by", options->request.by,
+                  "axes to group by: method,rank,target,lr,regime, any label or setting")
       ->delimiter(',');
-  command.add_option("--where", options->request.where, "expression over settings: 'method = lora and rank >= 16'");
-  command.add_option("--metric", options->request.metrics,
-                     "learning, gain, retained, forgetting, tokens, seconds, memory or an eval's name")
+  command.add_option("--where", options->request.where,
+                     "expression over settings: 'method = lora and rank >= 16'");
+  command
+      .add_option("--metric", options->request.metrics,
+                  "learning, gain, retained, forgetting, tokens, seconds, memory or an eval's name")
       ->delimiter(',');
   command.add_option("--format", options->format, "table, csv, json, jsonl or md")
       ->check(CLI::IsMember({"table", "csv", "json", "jsonl", "md"}));

@@ -1,5 +1,7 @@
 // `ranktide report`: the sweep's HTML page.
 
+#include "coordinator/edge/report.h"
+
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -9,13 +11,14 @@
 #include "cli/folders.h"
 #include "cli/report_file.h"
 #include "cli/version.h"
-#include "coordinator/edge/report.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
 
-void write_report(const Reader& reader, const std::string& sweep, const std::string& command, const fs::path& file) {
-  const std::string html = report_html(reader, {.sweep = sweep, .command = command, .program_version = kVersion});
+void write_report(const Reader& reader, const std::string& sweep, const std::string& command,
+                  const fs::path& file) {
+  const std::string html =
+      report_html(reader, {.sweep = sweep, .command = command, .program_version = kVersion});
   if (file.has_parent_path()) fs::create_directories(file.parent_path());
   const fs::path draft = file.string() + ".draft";
   std::ofstream out(draft, std::ios::binary);
@@ -38,10 +41,13 @@ struct ReportOptions {
 
 int run_report(const ReportOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
-  const fs::path file = options.file.empty() ? default_report_file(data, options.sweep) : fs::path(options.file);
+  const fs::path file =
+      options.file.empty() ? default_report_file(data, options.sweep) : fs::path(options.file);
   write_report(Reader(data), options.sweep, "", file);
-  if (globals.json) std::cout << Json{{"report", file.string()}}.dump() << "\n";
-  else std::cout << file.string() << "\n";
+  if (globals.json)
+    std::cout << Json{{"report", file.string()}}.dump() << "\n";
+  else
+    std::cout << file.string() << "\n";
   return kOk;
 }
 
@@ -50,7 +56,8 @@ int run_report(const ReportOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<ReportOptions>();
   command.add_option("sweep", options->sweep, "name of the sweep")->required();
-  command.add_option("-o,--output", options->file, "file to write; default: reports/SWEEP/report.html in the data folder");
+  command.add_option("-o,--output", options->file,
+                     "file to write; default: reports/SWEEP/report.html in the data folder");
   return [options, &globals] { return run_report(*options, globals); };
 }
 

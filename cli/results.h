@@ -1,6 +1,6 @@
 #pragma once
-// Where a command's answers come from: the coordinator that serves the data folder, over loopback HTTP, or, when none
-// does, the database itself, read-only. Both end in the same functions, so the answers are the same.
+// Where a command's answers come from: the coordinator that serves the data folder, over loopback HTTP, or,
+// when none does, the database itself, read-only. Both end in the same functions, so the answers are the same.
 
 #include <filesystem>
 #include <optional>
@@ -19,7 +19,8 @@ class Results {
 
   // Returns: the frame printed in `format`. Throws: CommandError, QueryError, SweepNotFound, StoreError.
   std::string query(const QueryRequest& request, const std::string& format) const;
-  // Returns: one sweep's status, or all for an empty name. Throws: CommandError when there is none of that name.
+  // Returns: one sweep's status, or all for an empty name. Throws: CommandError when there is none of that
+  // name.
   std::vector<SweepStatus> sweeps(const std::string& name) const;
   std::vector<std::string> trials_with_prefix(const std::string& prefix) const;
   std::vector<TrialAttempt> attempts_of(const std::string& trial) const;

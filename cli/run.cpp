@@ -1,8 +1,8 @@
-// `ranktide run`: everything in one process tree, from a sweep file to the table of what was learned and forgotten.
-
-#include <fmt/format.h>
+// `ranktide run`: everything in one process tree, from a sweep file to the table of what was learned and
+// forgotten.
 
 #include <chrono>
+#include <fmt/format.h>
 #include <iostream>
 #include <thread>
 
@@ -32,14 +32,15 @@ struct RunOptions {
 
 void refuse_unreadable(const SweepPlan& plan) {
   if (plan.unreadable.empty()) return;
-  throw CommandError(kUsage, fmt::format("{}; paths in {} are relative to it", fmt::join(plan.unreadable, "\n       "), "the sweep file"));
+  throw CommandError(kUsage, fmt::format("{}; paths in {} are relative to it",
+                                         fmt::join(plan.unreadable, "\n       "), "the sweep file"));
 }
 
 int slots_of(const RunOptions& options, const SweepPlan& plan) {
   if (options.slots > 0) return options.slots;
   const NodeCapacity node = measure_node();
-  return slots_for(node.cores / options.threads_per_slot, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
-                   plan.estimate ? plan.estimate->memory_bytes : 0);
+  return slots_for(node.cores / options.threads_per_slot, node.memory_bytes,
+                   static_cast<int64_t>(plan.trials.size()), plan.estimate ? plan.estimate->memory_bytes : 0);
 }
 
 // The same file again is the same request, so that a second start goes on instead of making a revision.
@@ -53,14 +54,16 @@ void submit(CoordinatorService& coordinator, const SweepPlan& plan) {
 bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep) {
   int said = 0;
   while (!sweep.refresh(cluster.coordinator().live())) {
-    if (interrupt.count() == 1 && said++ == 0) sweep.say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
+    if (interrupt.count() == 1 && said++ == 0)
+      sweep.say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
     if (cluster.worker().has_ended()) return false;
     std::this_thread::sleep_for(250ms);
   }
   return true;
 }
 
-int show_results(const RunOptions& options, const GlobalOptions& globals, const fs::path& data, const std::string& sweep) {
+int show_results(const RunOptions& options, const GlobalOptions& globals, const fs::path& data,
+                 const std::string& sweep) {
   const Reader reader(data);
   const fs::path report = default_report_file(data, sweep);
   write_report(reader, sweep, "ranktide run " + options.file, report);
@@ -102,7 +105,9 @@ std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals) 
   command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
   command.add_option("--slots", options->slots, "trials at once; default: as cores, trials and memory allow")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--threads-per-slot", options->threads_per_slot, "threads of a trial; results are bit-equal at equal threads only")
+  command
+      .add_option("--threads-per-slot", options->threads_per_slot,
+                  "threads of a trial; results are bit-equal at equal threads only")
       ->check(CLI::Range(1, 1024));
   return [options, &globals] { return run_sweep(*options, globals); };
 }

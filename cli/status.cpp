@@ -1,7 +1,6 @@
 // `ranktide status`: where sweeps stand, and what is running.
 
 #include <fmt/format.h>
-
 #include <iostream>
 
 #include "cli/command.h"
@@ -22,14 +21,15 @@ Json status_json(const SweepStatus& s) {
 
 void print_status(const SweepStatus& s) {
   const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
-  std::cout << fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done, s.trials_total,
-                           trials_in(s, "running"), trials_in(s, "diverged"), trials_in(s, "failed"));
+  std::cout << fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done,
+                           s.trials_total, trials_in(s, "running"), trials_in(s, "diverged"),
+                           trials_in(s, "failed"));
   if (s.revision > 1) std::cout << fmt::format("  revision {}", s.revision);
   if (const auto left = seconds_left(s)) std::cout << "  ETA " << duration_text(*left);
   std::cout << "\n";
   for (const RunningTrial& t : s.running)
-    std::cout << fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings, t.step,
-                             t.steps, t.attempt, t.worker, t.slots);
+    std::cout << fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings,
+                             t.step, t.steps, t.attempt, t.worker, t.slots);
 }
 
 int run_status(const std::string& sweep, const GlobalOptions& globals) {

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-
 #include <set>
 
 #include "cli/inputs.h"
@@ -26,7 +25,8 @@ KnownTrials known_trials(const fs::path& data_folder) {
   const Reader reader(data_folder);
   for (const auto& row : reader.select("SELECT trial, state, step FROM v_trial").rows) {
     const auto& state = std::get<std::string>(row[1]);
-    if (state == "completed" || state == "diverged") known.done.insert(std::get<std::string>(row[0]));
+    if (state == "completed" || state == "diverged")
+      known.done.insert(std::get<std::string>(row[0]));
     else if (const auto* step = std::get_if<int64_t>(&row[2]); step && *step > 0)
       known.resumable.insert(std::get<std::string>(row[0]));
   }
@@ -42,14 +42,15 @@ std::string equal_text(const BlockCount& block) {
 std::string estimate_text(const SweepEstimate& e, int slots) {
   const std::string basis = e.measured ? "from trials measured here, ±30 %"
                                        : "from formulas, nothing measured here yet: within a factor of two";
-  return fmt::format("estimate  {} on {} slot{} ({}); about {} of memory a trial\n", duration_text(e.slot_seconds / slots), slots,
-                     slots == 1 ? "" : "s", basis, bytes_text(static_cast<double>(e.memory_bytes)));
+  return fmt::format("estimate  {} on {} slot{} ({}); about {} of memory a trial\n",
+                     duration_text(e.slot_seconds / slots), slots, slots == 1 ? "" : "s", basis,
+                     bytes_text(static_cast<double>(e.memory_bytes)));
 }
 
 }  // namespace
 
-SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides, const fs::path& data_folder,
-                    const std::function<void(const std::string&)>& say) {
+SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides,
+                    const fs::path& data_folder, const std::function<void(const std::string&)>& say) {
   SweepPlan plan{.spec = read_sweep(file, overrides)};
   InputsRead read = read_inputs(plan.spec, data_folder / "cache", say);
   plan.spec.inputs = std::move(read.inputs);
@@ -62,8 +63,10 @@ SweepPlan make_plan(const std::string& file, const std::vector<std::string>& ove
     const auto trial = grid.at(raw);
     if (!trial) continue;
     plan.trials.push_back(*trial);
-    if (known.done.contains(trial->id.text)) ++plan.done;
-    else open.push_back(*trial);
+    if (known.done.contains(trial->id.text))
+      ++plan.done;
+    else
+      open.push_back(*trial);
     if (known.resumable.contains(trial->id.text)) ++plan.resumable;
   }
   plan.estimate = estimate(open, plan.spec.inputs, measured_rates(data_folder));
@@ -83,9 +86,10 @@ std::string plan_text(const SweepPlan& plan, int slots) {
     out += "\n";
   }
   const auto total = static_cast<int64_t>(plan.trials.size());
-  out += fmt::format("{:<{}}  {:>4} cells, {} distinct x {} seed{} = {} trials: {} done, {} resumable, {} new\n", "sum", name_width,
-                     cells, distinct, plan.spec.seeds.size(), plan.spec.seeds.size() == 1 ? "" : "s", total, plan.done,
-                     plan.resumable, total - plan.done - plan.resumable);
+  out += fmt::format(
+      "{:<{}}  {:>4} cells, {} distinct x {} seed{} = {} trials: {} done, {} resumable, {} new\n", "sum",
+      name_width, cells, distinct, plan.spec.seeds.size(), plan.spec.seeds.size() == 1 ? "" : "s", total,
+      plan.done, plan.resumable, total - plan.done - plan.resumable);
   for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
   if (!plan.unreadable.empty()) out += "ids are provisional until these inputs can be read; `run` refuses\n";
   if (plan.estimate && total > plan.done) out += estimate_text(*plan.estimate, slots);

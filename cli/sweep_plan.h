@@ -1,6 +1,6 @@
 #pragma once
-// A sweep file made ready to be planned or run: read, overridden, its inputs hashed, its grid counted, and what of it
-// has been done before. Shared by `plan` and `run`.
+// A sweep file made ready to be planned or run: read, overridden, its inputs hashed, its grid counted, and what
+// of it has been done before. Shared by `plan` and `run`.
 
 #include <filesystem>
 #include <functional>
@@ -16,16 +16,17 @@ namespace ranktide::cli {
 struct SweepPlan {
   SweepSpec spec;
   std::vector<BlockCount> blocks;
-  std::vector<SweepTrial> trials;  // distinct, in grid order
-  std::vector<std::string> unreadable;  // inputs; run refuses while there are any
-  int64_t done = 0;                // trials with a result in the data folder
-  int64_t resumable = 0;           // begun, with a checkpoint
+  std::vector<SweepTrial> trials;         // distinct, in grid order
+  std::vector<std::string> unreadable;    // inputs; run refuses while there are any
+  int64_t done = 0;                       // trials with a result in the data folder
+  int64_t resumable = 0;                  // begun, with a checkpoint
   std::optional<SweepEstimate> estimate;  // of what is not done yet
 };
 
 // Throws: SpecError for the file; std::runtime_error when it cannot be read.
 SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides,
-                    const std::filesystem::path& data_folder, const std::function<void(const std::string&)>& say);
+                    const std::filesystem::path& data_folder,
+                    const std::function<void(const std::string&)>& say);
 
 // Returns: the plan as people read it, one line per block, the sum, the estimate for `slots` slots.
 std::string plan_text(const SweepPlan& plan, int slots);

@@ -1,8 +1,7 @@
 #include "cli/sweep_watch.h"
 
-#include <unistd.h>
-
 #include <iostream>
+#include <unistd.h>
 
 #include "cli/trial_label.h"
 #include "common/sweep/identity.h"
@@ -58,7 +57,8 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
   frame.left_seconds = seconds_left(*status);
   for (const Progress& p : live.progress) {
     const auto label = labels_.find(p.lease.unit.text);
-    frame.running.push_back({.label = label == labels_.end() ? p.lease.unit.brief() : label->second, .progress = p});
+    frame.running.push_back(
+        {.label = label == labels_.end() ? p.lease.unit.brief() : label->second, .progress = p});
   }
   finished = status->state == "cancelled" || (status->state == "finished" && status->evals_missing == 0);
   return frame;
@@ -86,6 +86,8 @@ void SweepWatch::say(const std::string& line) {
   std::cerr << line << "\n";
 }
 
-void SweepWatch::close() { drawn_lines_ = 0; }
+void SweepWatch::close() {
+  drawn_lines_ = 0;
+}
 
 }  // namespace ranktide::cli

@@ -1,6 +1,6 @@
 #pragma once
-// Follows one sweep while it runs and shows it: redrawn in place on a terminal, plain lines elsewhere. Reads counts from
-// the database and progress from the coordinator's live picture; changes nothing.
+// Follows one sweep while it runs and shows it: redrawn in place on a terminal, plain lines elsewhere. Reads
+// counts from the database and progress from the coordinator's live picture; changes nothing.
 
 #include <chrono>
 #include <filesystem>

@@ -1,12 +1,11 @@
 #include "cli/terminal.h"
 
-#include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <string_view>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 namespace ranktide::cli {
 namespace {

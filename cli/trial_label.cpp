@@ -17,7 +17,8 @@ std::string label_of(const SweepTrial& trial) {
   out += text_of(trial.settings.method);
   if (trial.settings.lora) {
     const auto target = trial.labels.find("lora.target");
-    out += fmt::format(" r={} {}", trial.settings.lora->rank, target == trial.labels.end() ? "" : target->second);
+    out +=
+        fmt::format(" r={} {}", trial.settings.lora->rank, target == trial.labels.end() ? "" : target->second);
   }
   for (const auto& [axis, label] : trial.labels)
     if (!is_said_already(axis)) out += fmt::format(" {}={}", axis.substr(axis.rfind('.') + 1), label);

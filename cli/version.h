@@ -1,4 +1,5 @@
 #pragma once
+// The version, as `--version`, reports and Hello say it. It comes from project() in CMakeLists.txt.
 
 namespace ranktide::cli {
 

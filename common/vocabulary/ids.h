@@ -32,12 +32,16 @@ using UnitId = Id<struct UnitTag>;    // what a lease speaks of: a stage, or an 
 // The identity of a worker: the name its CURVE key is enrolled under, never a claim in a message.
 using WorkerName = Id<struct WorkerTag>;
 
-using Step = int64_t;      // optimizer steps done; 0 is the untouched base
-using Attempt = int32_t;   // the n-th try of a unit, from 1; the fencing token
+using Step = int64_t;         // optimizer steps done; 0 is the untouched base
+using Attempt = int32_t;      // the n-th try of a unit, from 1; the fencing token
 using SweepNumber = int64_t;  // counter in the coordinator's state, from 1
 
-inline UnitId unit_of(const StageId& s) { return UnitId{s.text}; }
-inline UnitId unit_of(const EvalId& e) { return UnitId{e.text}; }
+inline UnitId unit_of(const StageId& s) {
+  return UnitId{s.text};
+}
+inline UnitId unit_of(const EvalId& e) {
+  return UnitId{e.text};
+}
 
 // A unit and the try of it that a message speaks of. A lower attempt than the granted one is never listened to.
 struct Lease {

@@ -10,9 +10,13 @@ constexpr uint16_t kWorkerTypes = 0;         // WorkerMessage types count from h
 constexpr uint16_t kCoordinatorTypes = 256;  // CoordinatorMessage types from here
 
 template <class T>
-concept SpeaksOfAnAttempt = requires(const T& m) { m.lease; };
+concept SpeaksOfAnAttempt = requires(const T& m) {
+  m.lease;
+};
 template <class T>
-concept IsNumbered = requires(const T& m) { m.seq; };
+concept IsNumbered = requires(const T& m) {
+  m.seq;
+};
 
 void put(std::string& out, uint64_t value, int bytes) {
   for (int shift = 0; shift < 8 * bytes; shift += 8) out.push_back(static_cast<char>(value >> shift & 0xff));
@@ -35,7 +39,8 @@ std::string unit_bytes(const UnitId& unit) {
   if (unit.empty()) return std::string(32, '\0');
   RT_CHECK(unit.text.size() == 64);
   std::string out;
-  for (size_t i = 0; i < 64; i += 2) out.push_back(static_cast<char>(nibble(unit.text[i]) << 4 | nibble(unit.text[i + 1])));
+  for (size_t i = 0; i < 64; i += 2)
+    out.push_back(static_cast<char>(nibble(unit.text[i]) << 4 | nibble(unit.text[i + 1])));
   return out;
 }
 
@@ -83,7 +88,8 @@ Variant build(size_t type, std::string_view body, std::index_sequence<I...>) {
 template <class Variant>
 Variant decode_from(const Header& header, std::string_view body, uint16_t first_type) {
   if (body.size() > kBodyBytesMax) throw ProtocolError("body of " + std::to_string(body.size()) + " bytes");
-  if (header.type < first_type) throw ProtocolError("message type " + std::to_string(header.type) + " goes the other way");
+  if (header.type < first_type)
+    throw ProtocolError("message type " + std::to_string(header.type) + " goes the other way");
   auto message = build<Variant>(static_cast<size_t>(header.type - first_type), body,
                                 std::make_index_sequence<std::variant_size_v<Variant>>{});
   std::visit(
@@ -95,12 +101,15 @@ Variant decode_from(const Header& header, std::string_view body, uint16_t first_
   return message;
 }
 
-std::string brief(const Lease& lease) { return lease.unit.brief() + "/" + std::to_string(lease.attempt); }
+std::string brief(const Lease& lease) {
+  return lease.unit.brief() + "/" + std::to_string(lease.attempt);
+}
 
 struct Describe {
   std::string operator()(const Hello& m) const {
     std::string out = "Hello{boot " + m.boot + ", slots " + std::to_string(m.slots.size());
-    for (const Held& held : m.held) out += ", held " + brief(held.lease) + " acked " + std::to_string(held.last_acked_seq);
+    for (const Held& held : m.held)
+      out += ", held " + brief(held.lease) + " acked " + std::to_string(held.last_acked_seq);
     return out + "}";
   }
   std::string operator()(const Heartbeat& m) const {
@@ -116,20 +125,23 @@ struct Describe {
     return out + "}";
   }
   std::string operator()(const Done& m) const {
-    return "Done{" + brief(m.lease) + ", seq " + std::to_string(m.seq) + ", " + std::string(text_of(m.outcome.kind)) +
-           " at step " + std::to_string(m.outcome.step) + "}";
+    return "Done{" + brief(m.lease) + ", seq " + std::to_string(m.seq) + ", " +
+           std::string(text_of(m.outcome.kind)) + " at step " + std::to_string(m.outcome.step) + "}";
   }
   std::string operator()(const Drain& m) const { return "Drain{boot " + m.boot + "}"; }
   std::string operator()(const Welcome& m) const { return "Welcome{boot " + m.boot + "}"; }
   std::string operator()(const Grant& m) const {
     std::string out = "Grant{" + brief(m.lease) + ", slots";
     for (const int slot : m.slots) (out += ' ') += std::to_string(slot);
-    return out + ", " + std::string(text_of(m.work.kind)) + ", evals " + std::to_string(m.work.evals.size()) + "}";
+    return out + ", " + std::string(text_of(m.work.kind)) + ", evals " + std::to_string(m.work.evals.size()) +
+           "}";
   }
   std::string operator()(const Stop& m) const {
     return "Stop{" + brief(m.lease) + ", " + std::string(text_of(m.kind)) + "}";
   }
-  std::string operator()(const Ack& m) const { return "Ack{" + brief(m.lease) + ", seq " + std::to_string(m.seq) + "}"; }
+  std::string operator()(const Ack& m) const {
+    return "Ack{" + brief(m.lease) + ", seq " + std::to_string(m.seq) + "}";
+  }
   std::string operator()(const Nack& m) const {
     return "Nack{" + brief(m.lease) + ", expected " + std::to_string(m.expected) + "}";
   }
@@ -146,13 +158,16 @@ struct Describe {
 
 }  // namespace
 
-Frames encode(const WorkerMessage& message, uint64_t epoch) { return encode_from(message, epoch, kWorkerTypes); }
+Frames encode(const WorkerMessage& message, uint64_t epoch) {
+  return encode_from(message, epoch, kWorkerTypes);
+}
 Frames encode(const CoordinatorMessage& message, uint64_t epoch) {
   return encode_from(message, epoch, kCoordinatorTypes);
 }
 
 Header decode_header(std::string_view bytes) {
-  if (bytes.size() != kHeaderBytes || bytes.substr(0, 4) != kMagic) throw ProtocolError("not a ranktide header");
+  if (bytes.size() != kHeaderBytes || bytes.substr(0, 4) != kMagic)
+    throw ProtocolError("not a ranktide header");
   Header h;
   h.version = static_cast<uint16_t>(get(bytes, 4, 2));
   if (h.version != kProtocolVersion)
@@ -173,7 +188,11 @@ CoordinatorMessage decode_coordinator_message(const Header& header, std::string_
   return decode_from<CoordinatorMessage>(header, body, kCoordinatorTypes);
 }
 
-std::string describe(const WorkerMessage& message) { return std::visit(Describe{}, message); }
-std::string describe(const CoordinatorMessage& message) { return std::visit(Describe{}, message); }
+std::string describe(const WorkerMessage& message) {
+  return std::visit(Describe{}, message);
+}
+std::string describe(const CoordinatorMessage& message) {
+  return std::visit(Describe{}, message);
+}
 
 }  // namespace ranktide

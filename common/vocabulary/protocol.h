@@ -19,7 +19,8 @@ constexpr uint16_t kProtocolVersion = 1;
 constexpr size_t kHeaderBytes = 60;
 constexpr size_t kBodyBytesMax = 1 << 20;
 
-// ---- worker -> coordinator ------------------------------------------------------------------------------------
+// ---- worker -> coordinator
+// ------------------------------------------------------------------------------------
 
 struct Slot {
   int index = 0;
@@ -27,7 +28,8 @@ struct Slot {
   int threads = 1;
   int64_t memory_bytes = 0;
 };
-template <class Ar> void fields(Ar& ar, Slot& s) {
+template <class Ar>
+void fields(Ar& ar, Slot& s) {
   ar("index", s.index)("device", s.device)("threads", s.threads)("memory_bytes", s.memory_bytes);
 }
 
@@ -36,17 +38,19 @@ struct Held {  // an attempt that this life of the worker still has: running, or
   int64_t last_acked_seq = 0;
   Step last_checkpoint = 0;
 };
-template <class Ar> void fields(Ar& ar, Held& h) {
+template <class Ar>
+void fields(Ar& ar, Held& h) {
   ar("lease", h.lease)("last_acked_seq", h.last_acked_seq)("last_checkpoint", h.last_checkpoint);
 }
 
-struct Hello {  // first message of a connection, and after every silence longer than a lease
+struct Hello {       // first message of a connection, and after every silence longer than a lease
   std::string boot;  // random per process life; a restarted worker is a new life
   std::string version;
   std::vector<Slot> slots;
   std::vector<Held> held;
 };
-template <class Ar> void fields(Ar& ar, Hello& h) {
+template <class Ar>
+void fields(Ar& ar, Hello& h) {
   ar("boot", h.boot)("version", h.version)("slots", h.slots)("held", h.held);
 }
 
@@ -55,7 +59,8 @@ struct Heartbeat {  // renews the leases it names
   std::vector<Lease> running;
   std::vector<Progress> progress;
 };
-template <class Ar> void fields(Ar& ar, Heartbeat& h) {
+template <class Ar>
+void fields(Ar& ar, Heartbeat& h) {
   ar("boot", h.boot)("running", h.running)("progress", h.progress);
 }
 
@@ -64,91 +69,132 @@ struct Report {  // entry `seq` of the attempt's spool, counted from 1
   int64_t seq = 0;
   Findings findings;
 };
-template <class Ar> void fields(Ar& ar, Report& r) { ar("lease", r.lease)("seq", r.seq)("findings", r.findings); }
+template <class Ar>
+void fields(Ar& ar, Report& r) {
+  ar("lease", r.lease)("seq", r.seq)("findings", r.findings);
+}
 
 struct Done {  // the last entry of the attempt's spool; an outcome `stopped` gives the lease back
   Lease lease;
   int64_t seq = 0;
   Outcome outcome;
 };
-template <class Ar> void fields(Ar& ar, Done& d) { ar("lease", d.lease)("seq", d.seq)("outcome", d.outcome); }
+template <class Ar>
+void fields(Ar& ar, Done& d) {
+  ar("lease", d.lease)("seq", d.seq)("outcome", d.outcome);
+}
 
 struct Drain {  // nothing new for this worker; what it still holds it will finish or give back
   std::string boot;
 };
-template <class Ar> void fields(Ar& ar, Drain& d) { ar("boot", d.boot); }
+template <class Ar>
+void fields(Ar& ar, Drain& d) {
+  ar("boot", d.boot);
+}
 
-// ---- coordinator -> worker ------------------------------------------------------------------------------------
+// ---- coordinator -> worker
+// ------------------------------------------------------------------------------------
 
 struct Welcome {  // answers Hello
   std::string boot;
   int64_t heartbeat_ms = 10'000;
   int64_t lease_ms = 120'000;
 };
-template <class Ar> void fields(Ar& ar, Welcome& w) {
+template <class Ar>
+void fields(Ar& ar, Welcome& w) {
   ar("boot", w.boot)("heartbeat_ms", w.heartbeat_ms)("lease_ms", w.lease_ms);
 }
 
-struct Grant {  // said again until a Heartbeat names the lease; a worker starts it once, in the life it is meant for
+struct Grant {  // said again until a Heartbeat names the lease; a worker starts it once, in the life it is
+                // meant for
   Lease lease;
   std::string boot;
   std::vector<int> slots;
   Work work;
 };
-template <class Ar> void fields(Ar& ar, Grant& g) {
+template <class Ar>
+void fields(Ar& ar, Grant& g) {
   ar("lease", g.lease)("boot", g.boot)("slots", g.slots)("work", g.work);
 }
 
 enum class StopKind { checkpoint, kill };
-template <> struct EnumTexts<StopKind> { static constexpr std::array texts{"checkpoint", "kill"}; };
+template <>
+struct EnumTexts<StopKind> {
+  static constexpr std::array texts{"checkpoint", "kill"};
+};
 struct Stop {
   Lease lease;
   StopKind kind = StopKind::checkpoint;
 };
-template <class Ar> void fields(Ar& ar, Stop& s) { ar("lease", s.lease)("kind", s.kind); }
+template <class Ar>
+void fields(Ar& ar, Stop& s) {
+  ar("lease", s.lease)("kind", s.kind);
+}
 
 struct Ack {  // everything of this attempt up to seq is durable; the spool may forget it
   Lease lease;
   int64_t seq = 0;
 };
-template <class Ar> void fields(Ar& ar, Ack& a) { ar("lease", a.lease)("seq", a.seq); }
+template <class Ar>
+void fields(Ar& ar, Ack& a) {
+  ar("lease", a.lease)("seq", a.seq);
+}
 
 struct Nack {  // a gap: send again from `expected`
   Lease lease;
   int64_t expected = 0;
 };
-template <class Ar> void fields(Ar& ar, Nack& n) { ar("lease", n.lease)("expected", n.expected); }
+template <class Ar>
+void fields(Ar& ar, Nack& n) {
+  ar("lease", n.lease)("expected", n.expected);
+}
 
 struct Fenced {  // the attempt is not yours, or not the newest: stop it and forget it
   Lease lease;
   Attempt current = 0;
 };
-template <class Ar> void fields(Ar& ar, Fenced& f) { ar("lease", f.lease)("current", f.current); }
+template <class Ar>
+void fields(Ar& ar, Fenced& f) {
+  ar("lease", f.lease)("current", f.current);
+}
 
 struct Resume {  // answers Hello for a held attempt: go on, and send from `from_seq`
   Lease lease;
   int64_t from_seq = 0;
 };
-template <class Ar> void fields(Ar& ar, Resume& r) { ar("lease", r.lease)("from_seq", r.from_seq); }
+template <class Ar>
+void fields(Ar& ar, Resume& r) {
+  ar("lease", r.lease)("from_seq", r.from_seq);
+}
 
 struct Abandon {  // answers Hello for a held attempt: it has ended or moved; stop it and forget it
   Lease lease;
 };
-template <class Ar> void fields(Ar& ar, Abandon& a) { ar("lease", a.lease); }
+template <class Ar>
+void fields(Ar& ar, Abandon& a) {
+  ar("lease", a.lease);
+}
 
 struct Heard {  // answers Heartbeat: the leases it named are renewed, but for those answered Fenced or Abandon
   std::string boot;
 };
-template <class Ar> void fields(Ar& ar, Heard& h) { ar("boot", h.boot); }
+template <class Ar>
+void fields(Ar& ar, Heard& h) {
+  ar("boot", h.boot);
+}
 
-struct AskHello {  // the coordinator does not know this life or where its attempts stand: introduce yourself
+struct AskHello {    // the coordinator does not know this life or where its attempts stand: introduce yourself
   std::string boot;  // as the message named it; empty when it named none
 };
-template <class Ar> void fields(Ar& ar, AskHello& a) { ar("boot", a.boot); }
+template <class Ar>
+void fields(Ar& ar, AskHello& a) {
+  ar("boot", a.boot);
+}
 
 // The order gives the type numbers on the wire: permanent, append only.
 using WorkerMessage = std::variant<Hello, Heartbeat, Report, Done, Drain>;
-using CoordinatorMessage = std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon, Heard, AskHello>;
+using CoordinatorMessage =
+    std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon, Heard, AskHello>;
 
 struct Frames {
   std::string header;
@@ -163,8 +209,8 @@ struct Header {
   uint16_t version = 0;
   uint16_t type = 0;
   uint64_t epoch = 0;
-  int64_t seq = 0;   // of Report and Done, else 0
-  Lease lease;       // empty unit: the message speaks of no single attempt
+  int64_t seq = 0;  // of Report and Done, else 0
+  Lease lease;      // empty unit: the message speaks of no single attempt
 };
 
 // Throws: ProtocolError naming what is wrong; the sender's connection state is not touched.

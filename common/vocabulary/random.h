@@ -1,7 +1,7 @@
 #pragma once
-// Reproducible chance. SplitMix64 is a small stream for shuffles and generators; Philox4x32-10 (Salmon et al. 2011)
-// is a pure function of (key, counter) for dropout and initialisation, so that a resume needs no generator state.
-// std's distributions are not used: they differ between libraries.
+// Reproducible chance. SplitMix64 is a small stream for shuffles and generators; Philox4x32-10 (Salmon et al.
+// 2011) is a pure function of (key, counter) for dropout and initialisation, so that a resume needs no
+// generator state. std's distributions are not used: they differ between libraries.
 
 #include <array>
 #include <cstdint>
@@ -47,7 +47,9 @@ class SplitMix64 {
 };
 
 // Returns: a well mixed key made of several numbers, for seeding streams that must not be correlated.
-inline uint64_t mix(uint64_t a, uint64_t b) { return SplitMix64{SplitMix64{a}.next() ^ (b * 0xd1342543de82ef95ULL)}.next(); }
+inline uint64_t mix(uint64_t a, uint64_t b) {
+  return SplitMix64{SplitMix64{a}.next() ^ (b * 0xd1342543de82ef95ULL)}.next();
+}
 
 struct Philox {
   uint64_t key = 0;

@@ -50,9 +50,17 @@ std::optional<Variant> take(std::string& buffer) {
 
 }  // namespace
 
-std::string encode(const TrainerCommand& command) { return frame(command); }
-std::string encode(const TrainerReport& report) { return frame(report); }
-std::optional<TrainerCommand> take_command(std::string& buffer) { return take<TrainerCommand>(buffer); }
-std::optional<TrainerReport> take_report(std::string& buffer) { return take<TrainerReport>(buffer); }
+std::string encode(const TrainerCommand& command) {
+  return frame(command);
+}
+std::string encode(const TrainerReport& report) {
+  return frame(report);
+}
+std::optional<TrainerCommand> take_command(std::string& buffer) {
+  return take<TrainerCommand>(buffer);
+}
+std::optional<TrainerReport> take_report(std::string& buffer) {
+  return take<TrainerReport>(buffer);
+}
 
 }  // namespace ranktide

@@ -1,7 +1,8 @@
 #pragma once
-// What a worker and its trainer child say over the child's two pipes (commands on descriptor 3, reports on 4; standard
-// output and error are the log). A frame is a little-endian u32 length and a MessagePack map {type, body}; a frame
-// over kTrainerFrameBytesMax ends the conversation. Both ends are of one build, so there is no version.
+// What a worker and its trainer child say over the child's two pipes (commands on descriptor 3, reports on 4;
+// standard output and error are the log). A frame is a little-endian u32 length and a MessagePack map {type,
+// body}; a frame over kTrainerFrameBytesMax ends the conversation. Both ends are of one build, so there is no
+// version.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,12 +24,18 @@ struct RunWork {  // one at a time; the next only after WorkEnded
   Lease lease;
   Work work;
 };
-template <class Ar> void fields(Ar& ar, RunWork& r) { ar("lease", r.lease)("work", r.work); }
+template <class Ar>
+void fields(Ar& ar, RunWork& r) {
+  ar("lease", r.lease)("work", r.work);
+}
 
 struct StopWork {  // checkpoint at the next step border, then WorkEnded{stopped}
   Lease lease;
 };
-template <class Ar> void fields(Ar& ar, StopWork& s) { ar("lease", s.lease); }
+template <class Ar>
+void fields(Ar& ar, StopWork& s) {
+  ar("lease", s.lease);
+}
 
 using TrainerCommand = std::variant<RunWork, StopWork>;
 
@@ -39,34 +46,44 @@ struct TrainerReady {
   std::string isa;
   std::string device;
 };
-template <class Ar> void fields(Ar& ar, TrainerReady& r) {
+template <class Ar>
+void fields(Ar& ar, TrainerReady& r) {
   ar("numerics", r.numerics)("threads", r.threads)("isa", r.isa)("device", r.device);
 }
 
 struct WorkProgress {
   Progress progress;
 };
-template <class Ar> void fields(Ar& ar, WorkProgress& p) { ar("progress", p.progress); }
+template <class Ar>
+void fields(Ar& ar, WorkProgress& p) {
+  ar("progress", p.progress);
+}
 
 struct WorkFound {
   Lease lease;
   Findings findings;
 };
-template <class Ar> void fields(Ar& ar, WorkFound& f) { ar("lease", f.lease)("findings", f.findings); }
+template <class Ar>
+void fields(Ar& ar, WorkFound& f) {
+  ar("lease", f.lease)("findings", f.findings);
+}
 
 struct WorkEnded {
   Lease lease;
   Outcome outcome;
 };
-template <class Ar> void fields(Ar& ar, WorkEnded& e) { ar("lease", e.lease)("outcome", e.outcome); }
+template <class Ar>
+void fields(Ar& ar, WorkEnded& e) {
+  ar("lease", e.lease)("outcome", e.outcome);
+}
 
 using TrainerReport = std::variant<TrainerReady, WorkProgress, WorkFound, WorkEnded>;
 
 // Returns: the whole frame, length included.
 std::string encode(const TrainerCommand& command);
 std::string encode(const TrainerReport& report);
-// Takes one frame from the front of `buffer` when a whole one is there. Returns: nullopt when more bytes are needed.
-// Throws: ProtocolError for a frame that is too long or not understood.
+// Takes one frame from the front of `buffer` when a whole one is there. Returns: nullopt when more bytes are
+// needed. Throws: ProtocolError for a frame that is too long or not understood.
 std::optional<TrainerCommand> take_command(std::string& buffer);
 std::optional<TrainerReport> take_report(std::string& buffer);
 

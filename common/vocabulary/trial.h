@@ -32,17 +32,48 @@ enum class EvalNorm { tokens, bytes, none };  // what a choice's log-likelihood 
 enum class EvalRole { learn, retain };
 enum class Keep { none, adapters, weights, delta, checkpoints };
 
-template <> struct EnumTexts<Method> { static constexpr std::array texts{"lora", "full"}; };
-template <> struct EnumTexts<Dtype> { static constexpr std::array texts{"fp32", "bf16"}; };
-template <> struct EnumTexts<LoraScaling> { static constexpr std::array texts{"alpha/r", "alpha/sqrt(r)"}; };
-template <> struct EnumTexts<Optimizer> { static constexpr std::array texts{"adamw"}; };
-template <> struct EnumTexts<DecayRule> { static constexpr std::array texts{"times_lr", "per_step"}; };
-template <> struct EnumTexts<Schedule> { static constexpr std::array texts{"constant", "linear", "cosine", "wsd"}; };
-template <> struct EnumTexts<DataFormat> { static constexpr std::array texts{"auto", "text", "prompt", "messages"}; };
-template <> struct EnumTexts<EvalKind> { static constexpr std::array texts{"loss", "choice"}; };
-template <> struct EnumTexts<EvalNorm> { static constexpr std::array texts{"tokens", "bytes", "none"}; };
-template <> struct EnumTexts<EvalRole> { static constexpr std::array texts{"learn", "retain"}; };
-template <> struct EnumTexts<Keep> {
+template <>
+struct EnumTexts<Method> {
+  static constexpr std::array texts{"lora", "full"};
+};
+template <>
+struct EnumTexts<Dtype> {
+  static constexpr std::array texts{"fp32", "bf16"};
+};
+template <>
+struct EnumTexts<LoraScaling> {
+  static constexpr std::array texts{"alpha/r", "alpha/sqrt(r)"};
+};
+template <>
+struct EnumTexts<Optimizer> {
+  static constexpr std::array texts{"adamw"};
+};
+template <>
+struct EnumTexts<DecayRule> {
+  static constexpr std::array texts{"times_lr", "per_step"};
+};
+template <>
+struct EnumTexts<Schedule> {
+  static constexpr std::array texts{"constant", "linear", "cosine", "wsd"};
+};
+template <>
+struct EnumTexts<DataFormat> {
+  static constexpr std::array texts{"auto", "text", "prompt", "messages"};
+};
+template <>
+struct EnumTexts<EvalKind> {
+  static constexpr std::array texts{"loss", "choice"};
+};
+template <>
+struct EnumTexts<EvalNorm> {
+  static constexpr std::array texts{"tokens", "bytes", "none"};
+};
+template <>
+struct EnumTexts<EvalRole> {
+  static constexpr std::array texts{"learn", "retain"};
+};
+template <>
+struct EnumTexts<Keep> {
   static constexpr std::array texts{"none", "adapters", "weights", "delta", "checkpoints"};
 };
 
@@ -56,25 +87,31 @@ struct StepsOrShare {
   }
   friend bool operator==(const StepsOrShare&, const StepsOrShare&) = default;
 };
-template <class Ar> void fields(Ar& ar, StepsOrShare& s) { ar("steps", s.steps)("share", s.share); }
+template <class Ar>
+void fields(Ar& ar, StepsOrShare& s) {
+  ar("steps", s.steps)("share", s.share);
+}
 
 struct ModelSettings {
   std::string path;       // Hugging Face folder
   std::string tokenizer;  // folder; empty: the model's own
   Dtype dtype = Dtype::bf16;
 };
-template <class Ar> void fields(Ar& ar, ModelSettings& m) {
+template <class Ar>
+void fields(Ar& ar, ModelSettings& m) {
   ar("path", m.path)("tokenizer", m.tokenizer)("dtype", m.dtype);
 }
 
 struct LoraSettings {
   int rank = 0;
   double alpha = 0;
-  std::vector<std::string> target;  // full module names, sorted: q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
+  std::vector<std::string>
+      target;  // full module names, sorted: q_proj k_proj v_proj o_proj gate_proj up_proj down_proj
   double dropout = 0;
   LoraScaling scaling = LoraScaling::alpha_over_r;
 };
-template <class Ar> void fields(Ar& ar, LoraSettings& l) {
+template <class Ar>
+void fields(Ar& ar, LoraSettings& l) {
   ar("rank", l.rank)("alpha", l.alpha)("target", l.target)("dropout", l.dropout)("scaling", l.scaling);
 }
 
@@ -91,10 +128,11 @@ struct TrainSettings {
   Schedule schedule = Schedule::cosine;
   StepsOrShare warmup{.steps = {}, .share = 0.1};
   StepsOrShare cooldown{.steps = {}, .share = 0.2};  // wsd only
-  double final_lr = 0.01;  // share of lr at the last step
-  int batch = 16;          // sequences (packed rows) a step
+  double final_lr = 0.01;                            // share of lr at the last step
+  int batch = 16;                                    // sequences (packed rows) a step
 };
-template <class Ar> void fields(Ar& ar, TrainSettings& t) {
+template <class Ar>
+void fields(Ar& ar, TrainSettings& t) {
   ar("optimizer", t.optimizer)("lr", t.lr)("beta1", t.beta1)("beta2", t.beta2)("eps", t.eps);
   ar("weight_decay", t.weight_decay)("decay_rule", t.decay_rule)("clip", t.clip);
   ar("attention_dropout", t.attention_dropout)("schedule", t.schedule)("warmup", t.warmup);
@@ -105,13 +143,19 @@ struct Replay {
   std::string path;
   double share = 0;
 };
-template <class Ar> void fields(Ar& ar, Replay& r) { ar("path", r.path)("share", r.share); }
+template <class Ar>
+void fields(Ar& ar, Replay& r) {
+  ar("path", r.path)("share", r.share);
+}
 
 struct DataSource {
   std::string path;
   double weight = 1;
 };
-template <class Ar> void fields(Ar& ar, DataSource& d) { ar("path", d.path)("weight", d.weight); }
+template <class Ar>
+void fields(Ar& ar, DataSource& d) {
+  ar("path", d.path)("weight", d.weight);
+}
 
 struct DataSettings {
   std::vector<DataSource> train;
@@ -123,8 +167,10 @@ struct DataSettings {
   bool packing = true;
   std::optional<Replay> replay;
 };
-template <class Ar> void fields(Ar& ar, DataSettings& d) {
-  ar("train", d.train)("format", d.format)("fields", d.fields)("template", d.form)("mask_prompt", d.mask_prompt);
+template <class Ar>
+void fields(Ar& ar, DataSettings& d) {
+  ar("train", d.train)("format", d.format)("fields", d.fields)("template", d.form)("mask_prompt",
+                                                                                   d.mask_prompt);
   ar("max_tokens", d.max_tokens)("packing", d.packing)("replay", d.replay);
 }
 
@@ -133,7 +179,10 @@ struct Budget {  // exactly one is set
   std::optional<int64_t> tokens;  // real tokens, not padding
   std::optional<double> epochs;
 };
-template <class Ar> void fields(Ar& ar, Budget& b) { ar("steps", b.steps)("tokens", b.tokens)("epochs", b.epochs); }
+template <class Ar>
+void fields(Ar& ar, Budget& b) {
+  ar("steps", b.steps)("tokens", b.tokens)("epochs", b.epochs);
+}
 
 // One fully resolved configuration. Paths are absolute; content hashes stand in identity, not here.
 struct TrialSettings {
@@ -145,7 +194,8 @@ struct TrialSettings {
   Budget budget;
   uint64_t seed = 0;
 };
-template <class Ar> void fields(Ar& ar, TrialSettings& t) {
+template <class Ar>
+void fields(Ar& ar, TrialSettings& t) {
   ar("model", t.model)("method", t.method)("lora", t.lora)("train", t.train)("data", t.data);
   ar("budget", t.budget)("seed", t.seed);
 }
@@ -157,11 +207,12 @@ struct EvalSpec {
   EvalKind kind = EvalKind::loss;
   int shots = 0;
   EvalNorm norm = EvalNorm::tokens;
-  std::optional<int64_t> limit;  // items: rows of JSONL, windows of plain text
-  std::string form = "auto";     // template, as data.template
+  std::optional<int64_t> limit;               // items: rows of JSONL, windows of plain text
+  std::string form = "auto";                  // template, as data.template
   std::map<std::string, std::string> fields;  // as data.fields
 };
-template <class Ar> void fields(Ar& ar, EvalSpec& e) {
+template <class Ar>
+void fields(Ar& ar, EvalSpec& e) {
   ar("data", e.data)("data_sha256", e.data_sha256)("kind", e.kind)("shots", e.shots)("norm", e.norm);
   ar("limit", e.limit)("template", e.form)("fields", e.fields);
 }
@@ -173,7 +224,8 @@ struct EvalTask {
   EvalSpec spec;
   std::string spec_id;  // hash of the spec without paths: common/sweep/identity
 };
-template <class Ar> void fields(Ar& ar, EvalTask& e) {
+template <class Ar>
+void fields(Ar& ar, EvalTask& e) {
   ar("name", e.name)("role", e.role)("spec", e.spec)("spec_id", e.spec_id);
 }
 
@@ -183,7 +235,10 @@ struct EvalOrder {
   Step at = 0;
   EvalSpec spec;
 };
-template <class Ar> void fields(Ar& ar, EvalOrder& e) { ar("id", e.id)("at", e.at)("spec", e.spec); }
+template <class Ar>
+void fields(Ar& ar, EvalOrder& e) {
+  ar("id", e.id)("at", e.at)("spec", e.spec);
+}
 
 // What a trainer computes at once for one trial: steps [from, to) of its settings, then evals.
 // With no parent it starts at the base; today every trial is one stage from 0 to its last step.
@@ -195,7 +250,8 @@ struct Stage {
   Step to = 0;
   TrialSettings settings;
 };
-template <class Ar> void fields(Ar& ar, Stage& s) {
+template <class Ar>
+void fields(Ar& ar, Stage& s) {
   ar("id", s.id)("trial", s.trial)("base", s.base)("from", s.from)("to", s.to)("settings", s.settings);
 }
 
@@ -205,9 +261,13 @@ struct Point {
   std::string name;
   double value = 0;
 };
-template <class Ar> void fields(Ar& ar, Point& p) { ar("step", p.step)("name", p.name)("value", p.value); }
+template <class Ar>
+void fields(Ar& ar, Point& p) {
+  ar("step", p.step)("name", p.name)("value", p.value);
+}
 
-// An eval's result. value is the metric as usually written (a loss is positive); sign -1 says that lower is better.
+// An eval's result. value is the metric as usually written (a loss is positive); sign -1 says that lower is
+// better.
 struct EvalResult {
   EvalId id;
   std::string metric;  // "loss" (nats per token) or "acc"
@@ -216,28 +276,31 @@ struct EvalResult {
   double stderr_ = 0;  // sampling error over items
   int64_t n = 0;       // items
 };
-template <class Ar> void fields(Ar& ar, EvalResult& e) {
+template <class Ar>
+void fields(Ar& ar, EvalResult& e) {
   ar("id", e.id)("metric", e.metric)("value", e.value)("sign", e.sign)("stderr", e.stderr_)("n", e.n);
 }
 
 enum class OutcomeKind { completed, diverged, failed, out_of_memory, stopped };
-template <> struct EnumTexts<OutcomeKind> {
+template <>
+struct EnumTexts<OutcomeKind> {
   static constexpr std::array texts{"completed", "diverged", "failed", "out_of_memory", "stopped"};
 };
 
 // How an attempt ended. diverged is a result, not an error; stopped means "checkpointed on request, not ended".
 struct Outcome {
   OutcomeKind kind = OutcomeKind::completed;
-  Step step = 0;              // steps done; for diverged the step whose loss or gradient was not finite
-  std::string message;        // for people: what happened
-  std::string log_tail;       // last lines of the trainer's output, for failures
-  std::string weights_sha256; // of the trained tensors; empty unless completed
-  bool exact = true;          // false: not promised bit-equal (smaller micro-batch after out of memory)
-  int64_t tokens = 0;         // real tokens trained on
-  double seconds = 0;         // training wall time of this attempt
+  Step step = 0;                  // steps done; for diverged the step whose loss or gradient was not finite
+  std::string message;            // for people: what happened
+  std::string log_tail;           // last lines of the trainer's output, for failures
+  std::string weights_sha256;     // of the trained tensors; empty unless completed
+  bool exact = true;              // false: not promised bit-equal (smaller micro-batch after out of memory)
+  int64_t tokens = 0;             // real tokens trained on
+  double seconds = 0;             // training wall time of this attempt
   int64_t memory_peak_bytes = 0;  // of the trainer process
 };
-template <class Ar> void fields(Ar& ar, Outcome& o) {
+template <class Ar>
+void fields(Ar& ar, Outcome& o) {
   ar("kind", o.kind)("step", o.step)("message", o.message)("log_tail", o.log_tail);
   ar("weights_sha256", o.weights_sha256)("exact", o.exact)("tokens", o.tokens)("seconds", o.seconds);
   ar("memory_peak_bytes", o.memory_peak_bytes);

@@ -5,8 +5,8 @@ namespace {
 
 constexpr size_t kDepthMax = 32;
 
-// Builds a Json while it counts nesting and watches for keys given twice. Not the library's parser, because that
-// one recurses without a bound on MessagePack and lets the last of two equal keys win.
+// Builds a Json while it counts nesting and watches for keys given twice. Not the library's parser, because
+// that one recurses without a bound on MessagePack and lets the last of two equal keys win.
 class BoundedSax : public nlohmann::json_sax<Json> {
  public:
   Json take() { return std::move(root_); }
@@ -60,7 +60,11 @@ Json parse(std::string_view bytes, nlohmann::detail::input_format_t format) {
 
 }  // namespace
 
-Json parse_json(std::string_view text) { return parse(text, Json::input_format_t::json); }
-Json parse_msgpack(std::string_view bytes) { return parse(bytes, Json::input_format_t::msgpack); }
+Json parse_json(std::string_view text) {
+  return parse(text, Json::input_format_t::json);
+}
+Json parse_msgpack(std::string_view bytes) {
+  return parse(bytes, Json::input_format_t::msgpack);
+}
 
 }  // namespace ranktide

@@ -1,10 +1,10 @@
 #pragma once
-// One field list per struct, four uses: MessagePack (wire), JSON (journal, HTTP, fixtures), printing, comparing.
-// A struct takes part by `template <class Ar> void fields(Ar& ar, T& t) { ar("name", t.member)...; }`, an enum by
-// EnumTexts<E>. Writing goes straight to bytes; reading goes through a SAX pass that bounds depth and refuses
-// duplicate keys, because foreign input must not overflow the stack or mean two things.
-// Names absent in the input keep their defaults (older peers); unknown names are ignored (newer peers).
-// Throws: ProtocolError for anything that is not what was asked for.
+// One field list per struct, four uses: MessagePack (wire), JSON (journal, HTTP, fixtures), printing,
+// comparing. A struct takes part by `template <class Ar> void fields(Ar& ar, T& t) { ar("name", t.member)...;
+// }`, an enum by EnumTexts<E>. Writing goes straight to bytes; reading goes through a SAX pass that bounds
+// depth and refuses duplicate keys, because foreign input must not overflow the stack or mean two things. Names
+// absent in the input keep their defaults (older peers); unknown names are ignored (newer peers). Throws:
+// ProtocolError for anything that is not what was asked for.
 
 #include <bit>
 #include <cmath>
@@ -51,22 +51,35 @@ namespace wire {
 
 struct AnyArchive {
   template <class T>
-  AnyArchive& operator()(const char*, T&) { return *this; }
+  AnyArchive& operator()(const char*, T&) {
+    return *this;
+  }
 };
 template <class T>
-concept HasFields = requires(AnyArchive ar, T t) { fields(ar, t); };
-template <class T> struct IsId : std::false_type {};
-template <class Tag> struct IsId<Id<Tag>> : std::true_type {};
-template <class T> struct IsOptional : std::false_type {};
-template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
-template <class T> struct IsVector : std::false_type {};
-template <class T> struct IsVector<std::vector<T>> : std::true_type {};
-template <class T> struct IsMap : std::false_type {};
-template <class K, class V> struct IsMap<std::map<K, V>> : std::true_type {};
+concept HasFields = requires(AnyArchive ar, T t) {
+  fields(ar, t);
+};
+template <class T>
+struct IsId : std::false_type {};
+template <class Tag>
+struct IsId<Id<Tag>> : std::true_type {};
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class K, class V>
+struct IsMap<std::map<K, V>> : std::true_type {};
 
 }  // namespace wire
 
-// ---- to JSON -------------------------------------------------------------------------------------------------
+// ---- to JSON
+// -------------------------------------------------------------------------------------------------
 
 template <class T>
 Json to_json(const T& value);
@@ -112,8 +125,10 @@ Json to_json(const T& value) {
   } else if constexpr (wire::IsMap<T>::value) {
     Json out = Json::object();
     for (const auto& [k, v] : value) {
-      if constexpr (std::is_same_v<std::decay_t<decltype(k)>, std::string>) out[k] = to_json(v);
-      else out[k.text] = to_json(v);
+      if constexpr (std::is_same_v<std::decay_t<decltype(k)>, std::string>)
+        out[k] = to_json(v);
+      else
+        out[k.text] = to_json(v);
     }
     return out;
   } else {
@@ -124,7 +139,8 @@ Json to_json(const T& value) {
   }
 }
 
-// ---- from JSON -----------------------------------------------------------------------------------------------
+// ---- from JSON
+// -----------------------------------------------------------------------------------------------
 
 template <class T>
 void read_json(const Json& in, T& value, const std::string& where = "");
@@ -199,7 +215,8 @@ void read_json(const Json& in, T& value, const std::string& where) {
   } else if constexpr (wire::IsVector<T>::value) {
     if (!in.is_array()) wire::mismatch(where, "a list", in);
     value.clear();
-    for (const auto& item : in) read_json(item, value.emplace_back(), where + "[" + std::to_string(value.size()) + "]");
+    for (const auto& item : in)
+      read_json(item, value.emplace_back(), where + "[" + std::to_string(value.size()) + "]");
   } else if constexpr (wire::IsMap<T>::value) {
     if (!in.is_object()) wire::mismatch(where, "a map", in);
     value.clear();
@@ -222,7 +239,8 @@ T from_json(const Json& in) {
 Json parse_json(std::string_view text);
 Json parse_msgpack(std::string_view bytes);
 
-// ---- to MessagePack ------------------------------------------------------------------------------------------
+// ---- to MessagePack
+// ------------------------------------------------------------------------------------------
 
 namespace wire {
 
@@ -242,17 +260,23 @@ class Packer {
     tagged(0xcf, i, 8);
   }
   void text(std::string_view s) {
-    if (s.size() < 32) put(static_cast<uint8_t>(0xa0 | s.size()));
-    else tagged(0xdb, s.size(), 4);
+    if (s.size() < 32)
+      put(static_cast<uint8_t>(0xa0 | s.size()));
+    else
+      tagged(0xdb, s.size(), 4);
     out_.append(s);
   }
   void array(size_t n) {
-    if (n < 16) put(static_cast<uint8_t>(0x90 | n));
-    else tagged(0xdd, n, 4);
+    if (n < 16)
+      put(static_cast<uint8_t>(0x90 | n));
+    else
+      tagged(0xdd, n, 4);
   }
   void map(size_t n) {
-    if (n < 16) put(static_cast<uint8_t>(0x80 | n));
-    else tagged(0xdf, n, 4);
+    if (n < 16)
+      put(static_cast<uint8_t>(0x80 | n));
+    else
+      tagged(0xdf, n, 4);
   }
   std::string take() { return std::move(out_); }
 
@@ -268,7 +292,9 @@ class Packer {
 struct FieldCounter {
   size_t n = 0;
   template <class T>
-  FieldCounter& operator()(const char*, T&) { return ++n, *this; }
+  FieldCounter& operator()(const char*, T&) {
+    return ++n, *this;
+  }
 };
 
 template <class T>
@@ -286,16 +312,25 @@ struct FieldPacker {
 
 template <class T>
 void pack_value(Packer& out, const T& value) {
-  if constexpr (std::is_same_v<T, bool>) out.boolean(value);
-  else if constexpr (std::is_floating_point_v<T>) out.number(static_cast<double>(value));
-  else if constexpr (std::is_unsigned_v<T>) out.unsigned_integer(value);
-  else if constexpr (std::is_integral_v<T>) out.integer(value);
-  else if constexpr (std::is_same_v<T, std::string>) out.text(value);
-  else if constexpr (std::is_enum_v<T>) out.text(text_of(value));
-  else if constexpr (IsId<T>::value) out.text(value.text);
+  if constexpr (std::is_same_v<T, bool>)
+    out.boolean(value);
+  else if constexpr (std::is_floating_point_v<T>)
+    out.number(static_cast<double>(value));
+  else if constexpr (std::is_unsigned_v<T>)
+    out.unsigned_integer(value);
+  else if constexpr (std::is_integral_v<T>)
+    out.integer(value);
+  else if constexpr (std::is_same_v<T, std::string>)
+    out.text(value);
+  else if constexpr (std::is_enum_v<T>)
+    out.text(text_of(value));
+  else if constexpr (IsId<T>::value)
+    out.text(value.text);
   else if constexpr (IsOptional<T>::value) {
-    if (value) pack_value(out, *value);
-    else out.nil();
+    if (value)
+      pack_value(out, *value);
+    else
+      out.nil();
   } else if constexpr (IsVector<T>::value) {
     out.array(value.size());
     for (const auto& item : value) pack_value(out, item);

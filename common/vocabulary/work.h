@@ -13,7 +13,10 @@
 namespace ranktide {
 
 enum class WorkKind { train, evaluate };
-template <> struct EnumTexts<WorkKind> { static constexpr std::array texts{"train", "evaluate"}; };
+template <>
+struct EnumTexts<WorkKind> {
+  static constexpr std::array texts{"train", "evaluate"};
+};
 
 // train: compute `stage`, then the evals on its weights at the steps they name.
 // evaluate: the evals alone, on the kept weights of `stage` or, without one, on the untouched base.
@@ -27,12 +30,16 @@ struct Work {
   int64_t checkpoint_every_ms = 300'000;
   int microbatch = 0;  // rows; 0: the trainer's own choice from shape and device class
 };
-template <class Ar> void fields(Ar& ar, Work& w) {
+template <class Ar>
+void fields(Ar& ar, Work& w) {
   ar("kind", w.kind)("stage", w.stage)("base", w.base)("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
 }
 
-template <class Ar> void fields(Ar& ar, Lease& l) { ar("unit", l.unit)("attempt", l.attempt); }
+template <class Ar>
+void fields(Ar& ar, Lease& l) {
+  ar("unit", l.unit)("attempt", l.attempt);
+}
 
 // What a running attempt has to tell, in order. Any part may be empty.
 struct Findings {
@@ -40,7 +47,8 @@ struct Findings {
   std::vector<EvalResult> evals;
   std::optional<Step> checkpoint;  // a resumable checkpoint of this step is safe on the worker's disk
 };
-template <class Ar> void fields(Ar& ar, Findings& f) {
+template <class Ar>
+void fields(Ar& ar, Findings& f) {
   ar("points", f.points)("evals", f.evals)("checkpoint", f.checkpoint);
 }
 
@@ -54,7 +62,8 @@ struct Progress {
   double tokens_per_second = 0;
   double tokens_per_step = 0;
 };
-template <class Ar> void fields(Ar& ar, Progress& p) {
+template <class Ar>
+void fields(Ar& ar, Progress& p) {
   ar("lease", p.lease)("phase", p.phase)("step", p.step)("steps", p.steps)("loss", p.loss);
   ar("tokens_per_second", p.tokens_per_second)("tokens_per_step", p.tokens_per_step);
 }

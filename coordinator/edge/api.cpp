@@ -45,25 +45,33 @@ std::string one_of(const Target& target, const std::string& name, const std::str
   return all.empty() ? otherwise : all.front();
 }
 
-ApiResponse failure(int status, const std::string& text) { return {.status = status, .body = Json{{"error", text}}.dump()}; }
+ApiResponse failure(int status, const std::string& text) {
+  return {.status = status, .body = Json{{"error", text}}.dump()};
+}
 
 const char* media_type(FrameFormat format) {
   switch (format) {
-    case FrameFormat::csv: return "text/csv";
-    case FrameFormat::json: return "application/json";
-    case FrameFormat::jsonl: return "application/x-ndjson";
-    case FrameFormat::md: return "text/markdown";
-    case FrameFormat::table: return "text/plain";
+    case FrameFormat::csv:
+      return "text/csv";
+    case FrameFormat::json:
+      return "application/json";
+    case FrameFormat::jsonl:
+      return "application/x-ndjson";
+    case FrameFormat::md:
+      return "text/markdown";
+    case FrameFormat::table:
+      return "text/plain";
   }
   return "text/plain";
 }
 
 ApiResponse answer_query(const Reader& reader, const Target& target) {
-  const QueryRequest request{.sweeps = all_of(target, "sweep"),
-                             .by = all_of(target, "by"),
-                             .where = one_of(target, "where", ""),
-                             .metrics = all_of(target, "metric"),
-                             .rows = one_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
+  const QueryRequest request{
+      .sweeps = all_of(target, "sweep"),
+      .by = all_of(target, "by"),
+      .where = one_of(target, "where", ""),
+      .metrics = all_of(target, "metric"),
+      .rows = one_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
   const auto format = frame_format(one_of(target, "format", "json"));
   if (!format) throw QueryError("format is one of table, csv, json, jsonl, md");
   return {.type = media_type(*format), .body = print(query(reader, request), *format)};
@@ -82,8 +90,10 @@ ApiResponse answer_get(const std::filesystem::path& data_folder, const Target& t
   const Reader reader(data_folder);
   if (target.path == "/api/v1/query") return answer_query(reader, target);
   if (target.path == "/api/v1/sweeps") return answer_sweeps(reader, target);
-  if (target.path == "/api/v1/trials") return {.body = to_json(trials_with_prefix(reader, one_of(target, "prefix", ""))).dump()};
-  if (target.path == "/api/v1/attempts") return {.body = to_json(attempts_of(reader, one_of(target, "trial", ""))).dump()};
+  if (target.path == "/api/v1/trials")
+    return {.body = to_json(trials_with_prefix(reader, one_of(target, "prefix", ""))).dump()};
+  if (target.path == "/api/v1/attempts")
+    return {.body = to_json(attempts_of(reader, one_of(target, "trial", ""))).dump()};
   return failure(404, "nothing is served at " + target.path);
 }
 
@@ -129,7 +139,8 @@ std::string query_target(const QueryRequest& request, const std::string& format)
   return out;
 }
 
-ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method, const std::string& target) {
+ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method,
+                           const std::string& target) {
   if (method != "GET") return failure(405, "only GET is served here");
   try {
     return answer_get(data_folder, parse_target(target));

@@ -1,6 +1,6 @@
 #pragma once
-// What HTTP answers, without HTTP: a request's method and target in, status and body out, over a reader of its own.
-// The same reads that the command line does on the file when no coordinator holds it.
+// What HTTP answers, without HTTP: a request's method and target in, status and body out, over a reader of its
+// own. The same reads that the command line does on the file when no coordinator holds it.
 //   GET /livez                                          ok
 //   GET /api/v1/query?sweep=&by=&where=&metric=&rows=&format=   query.h's frame as text in that format
 //   GET /api/v1/sweeps[?name=]                          status of one or all sweeps, JSON
@@ -24,7 +24,8 @@ struct ApiResponse {
   std::string body;
 };
 
-ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method, const std::string& target);
+ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method,
+                           const std::string& target);
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {

@@ -61,8 +61,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   void on_read(beast::error_code error) {
-    if (error == http::error::header_limit) return write({.status = 431, .body = R"({"error":"header too large"})"}, false);
-    if (error == http::error::body_limit) return write({.status = 413, .body = R"({"error":"body too large"})"}, false);
+    if (error == http::error::header_limit)
+      return write({.status = 431, .body = R"({"error":"header too large"})"}, false);
+    if (error == http::error::body_limit)
+      return write({.status = 413, .body = R"({"error":"body too large"})"}, false);
     if (error) return;  // the peer has gone or was too slow: nothing to answer
     const auto& request = parser_->get();
     const std::string method{request.method_string()};
@@ -83,9 +85,10 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.keep_alive(keep_alive);
     response_.prepare_payload();
     stream_.expires_after(kRequestTime);
-    http::async_write(stream_, response_, [self = shared_from_this(), keep_alive](beast::error_code error, size_t) {
-      if (!error && keep_alive) self->read();
-    });
+    http::async_write(stream_, response_,
+                      [self = shared_from_this(), keep_alive](beast::error_code error, size_t) {
+                        if (!error && keep_alive) self->read();
+                      });
   }
 
   beast::tcp_stream stream_;
@@ -99,7 +102,8 @@ class Session : public std::enable_shared_from_this<Session> {
 }  // namespace
 
 struct HttpServer::Parts {
-  explicit Parts(fs::path folder) : data_folder(std::move(folder)), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
+  explicit Parts(fs::path folder)
+      : data_folder(std::move(folder)), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
 
   void accept() {
     acceptor.async_accept([this](beast::error_code error, Tcp::socket socket) {
@@ -123,7 +127,9 @@ HttpServer::HttpServer(fs::path data_folder) : parts_(std::make_unique<Parts>(st
   std::ofstream out(draft);
   out << "127.0.0.1:" << port() << "\n";
   out.close();
-  if (!out) throw std::runtime_error("cannot write " + file.string() + "; is the data folder writable and the disk not full?");
+  if (!out)
+    throw std::runtime_error("cannot write " + file.string() +
+                             "; is the data folder writable and the disk not full?");
   fs::rename(draft, file);
   parts_->accept();
   parts_->thread = std::thread([parts = parts_.get()] { parts->io.run(); });
@@ -136,8 +142,12 @@ HttpServer::~HttpServer() {
   parts_->thread.join();
 }
 
-uint16_t HttpServer::port() const { return parts_->acceptor.local_endpoint().port(); }
+uint16_t HttpServer::port() const {
+  return parts_->acceptor.local_endpoint().port();
+}
 
-fs::path http_address_file(const fs::path& data_folder) { return data_folder / "coordinator.http"; }
+fs::path http_address_file(const fs::path& data_folder) {
+  return data_folder / "coordinator.http";
+}
 
 }  // namespace ranktide

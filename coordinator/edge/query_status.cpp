@@ -114,4 +114,14 @@ std::vector<std::string> trials_with_prefix(const Reader& reader, const std::str
   return ids;
 }
 
+std::optional<double> seconds_left(const SweepStatus& status) {
+  if (!status.seconds_per_step || status.slots_at_work == 0) return std::nullopt;
+  return static_cast<double>(status.steps_left) * *status.seconds_per_step / static_cast<double>(status.slots_at_work);
+}
+
+int64_t trials_in(const SweepStatus& status, const std::string& state) {
+  const auto found = status.trials.find(state);
+  return found == status.trials.end() ? 0 : found->second;
+}
+
 }  // namespace ranktide

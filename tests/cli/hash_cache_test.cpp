@@ -1,9 +1,8 @@
 #include "cli/hash_cache.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
 #include <unistd.h>
-
-#include <fstream>
 
 namespace ranktide::cli {
 namespace {
@@ -21,7 +20,9 @@ class HashCacheTest : public testing::Test {
   void write(const std::string& text) { std::ofstream(file()) << text; }
   fs::path file() const { return folder_ / "file"; }
   std::string ask() {
-    return HashCache(folder_ / "cache").remembered("k", {file()}, [this] { return "hash" + std::to_string(++computed_); });
+    return HashCache(folder_ / "cache").remembered("k", {file()}, [this] {
+      return "hash" + std::to_string(++computed_);
+    });
   }
 
   fs::path folder_;

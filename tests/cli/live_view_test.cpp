@@ -11,19 +11,29 @@ using testing::IsEmpty;
 
 LiveUnit training(Step step) {
   return {.label = "math lora r=32 all seed 0",
-          .progress = {.lease = {UnitId{"a"}, 1}, .phase = "training", .step = step, .steps = 12, .loss = 1.2345,
-                       .tokens_per_second = 256, .tokens_per_step = 512}};
+          .progress = {.lease = {UnitId{"a"}, 1},
+                       .phase = "training",
+                       .step = step,
+                       .steps = 12,
+                       .loss = 1.2345,
+                       .tokens_per_second = 256,
+                       .tokens_per_step = 512}};
 }
 
 LiveFrame frame_with(std::vector<LiveUnit> units) {
-  return {.sweep = "quickstart", .total = 20, .done = 5, .running = std::move(units), .elapsed_seconds = 65,
+  return {.sweep = "quickstart",
+          .total = 20,
+          .done = 5,
+          .running = std::move(units),
+          .elapsed_seconds = 65,
           .left_seconds = 400};
 }
 
 TEST(LiveView, ShowsABarStepLossRateAndTimeLeftForEachRunningTrial) {
-  EXPECT_THAT(draw(frame_with({training(6)}), 120),
-              ElementsAre("quickstart  █████···············  5/20 trials  1:05  ETA 6:40",
-                          "  math lora r=32 all seed 0  ██████······  step 6/12  loss 1.234  256 tok/s  ETA 0:12"));
+  EXPECT_THAT(
+      draw(frame_with({training(6)}), 120),
+      ElementsAre("quickstart  █████···············  5/20 trials  1:05  ETA 6:40",
+                  "  math lora r=32 all seed 0  ██████······  step 6/12  loss 1.234  256 tok/s  ETA 0:12"));
 }
 
 TEST(LiveView, NamesThePhaseWhileNothingIsTrained) {

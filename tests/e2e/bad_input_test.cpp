@@ -1,11 +1,11 @@
-// What a user is told when something is wrong, as `ranktide run` says it: place, reason, remedy, and the exit code.
+// What a user is told when something is wrong, as `ranktide run` says it: place, reason, remedy, and the exit
+// code.
 
+#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <unistd.h>
-
-#include <filesystem>
 
 #include "tests/e2e/tiny_world.h"
 
@@ -39,7 +39,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 TEST_F(BadInput, AnUnknownKeyIsNamedWithItsPlaceAndTheNearestOne) {
   const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "schedule:", "shedule:"));
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:5:18: unknown key"), HasSubstr("did you mean"), HasSubstr("train.schedule")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:5:18: unknown key"), HasSubstr("did you mean"),
+                               HasSubstr("train.schedule")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -83,8 +84,8 @@ TEST_F(BadInput, AMalformedJsonLineIsNamedByFileAndLine) {
 }
 
 TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
-  write_text(world_.model() / "tokenizer.json",
-             replaced(read_text(world_.model() / "tokenizer.json"), "\"type\": \"BPE\"", "\"type\": \"Unigram\""));
+  write_text(world_.model() / "tokenizer.json", replaced(read_text(world_.model() / "tokenizer.json"),
+                                                         "\"type\": \"BPE\"", "\"type\": \"Unigram\""));
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
@@ -94,14 +95,16 @@ TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
 TEST_F(BadInput, ADataFolderThatCannotBeMadeIsNamedWithARemedy) {
   write_text(world_.folder() / "file", "");
   const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir",
-                           (world_.folder() / "file/inside").string()}, world_.folder() / "output");
+                           (world_.folder() / "file/inside").string()},
+                          world_.folder() / "output");
   EXPECT_NE(ended.exit_code, 0);
   EXPECT_THAT(ended.err, HasSubstr((world_.folder() / "file/inside").string()));
 }
 
 TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
   ASSERT_EQ(run_sweep().exit_code, 0);
-  run({"/usr/bin/sqlite3", (world_.data() / "ranktide.db").string(), "PRAGMA user_version = 999"}, world_.folder() / "sqlite");
+  run({"/usr/bin/sqlite3", (world_.data() / "ranktide.db").string(), "PRAGMA user_version = 999"},
+      world_.folder() / "sqlite");
   const Ended ended = run_sweep();
   EXPECT_NE(ended.exit_code, 0);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("999"), HasSubstr("newer")));
@@ -122,8 +125,9 @@ TEST_F(BadInput, AFullDiskIsSaidAndNothingThatWasDoneIsLost) {
   fs::create_directories(small);
   if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=3m") != 0)
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
-  const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir", (small / "d").string()},
-                          world_.folder() / "output");
+  const Ended ended =
+      run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir", (small / "d").string()},
+          world_.folder() / "output");
   umount2(small.c_str(), MNT_DETACH);
   EXPECT_NE(ended.exit_code, 0);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("small"), testing::AnyOf(HasSubstr("full"), HasSubstr("space"))));

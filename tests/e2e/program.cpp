@@ -1,13 +1,12 @@
 #include "tests/e2e/program.h"
 
 #include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <fstream>
+#include <signal.h>
 #include <sstream>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 #include "common/vocabulary/check.h"
 
@@ -48,8 +47,12 @@ Program::~Program() {
   waitpid(pid_, nullptr, 0);
 }
 
-void Program::signal(int number) const { kill(pid_, number); }
-void Program::signal_group(int number) const { kill(-pid_, number); }
+void Program::signal(int number) const {
+  kill(pid_, number);
+}
+void Program::signal_group(int number) const {
+  kill(-pid_, number);
+}
 
 bool Program::says(const std::string& text, std::chrono::seconds limit) const {
   const auto end = Clock::now() + limit;

@@ -1,11 +1,10 @@
 #pragma once
 // Runs real programs for end-to-end tests: start, signal, wait with a limit, and what they wrote.
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace ranktide::e2e {

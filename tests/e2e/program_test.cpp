@@ -2,10 +2,9 @@
 
 #include "tests/e2e/program.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <algorithm>
 
 #include "tests/e2e/tiny_world.h"
 

@@ -2,9 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <signal.h>
-
 #include <map>
+#include <signal.h>
 
 #include "tests/e2e/tiny_world.h"
 
@@ -18,7 +17,8 @@ using testing::Not;
 // Returns: of every trial the hash of what it trained.
 std::map<std::string, std::string> weights_of(const TinyWorld& world) {
   const Ended ended = run({"/usr/bin/sqlite3", "-readonly", (world.data() / "ranktide.db").string(),
-                           "SELECT trial || ' ' || weights_sha256 FROM v_trial ORDER BY trial"}, world.folder() / "sqlite");
+                           "SELECT trial || ' ' || weights_sha256 FROM v_trial ORDER BY trial"},
+                          world.folder() / "sqlite");
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   std::map<std::string, std::string> out;
   std::istringstream lines(ended.out);
@@ -28,7 +28,9 @@ std::map<std::string, std::string> weights_of(const TinyWorld& world) {
 
 std::string journal_counts(const TinyWorld& world, const std::string& kind) {
   return run({"/usr/bin/sqlite3", "-readonly", (world.data() / "ranktide.db").string(),
-              "SELECT count(*) FROM record WHERE kind = '" + kind + "'"}, world.folder() / "sqlite").out;
+              "SELECT count(*) FROM record WHERE kind = '" + kind + "'"},
+             world.folder() / "sqlite")
+      .out;
 }
 
 TEST(Run, EndsWithATableOfWhatEachCellLearnedAndForgot) {
@@ -36,7 +38,8 @@ TEST(Run, EndsWithATableOfWhatEachCellLearnedAndForgot) {
   const Ended ended = world.ranktide({"run", world.sweep().string()});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("4 cells, 4 distinct x 2 seeds = 8 trials"));
-  for (const char* word : {"regime", "method", "learning", "gain", "forgetting", "base", "lora", "full", "code", "math", "±"})
+  for (const char* word :
+       {"regime", "method", "learning", "gain", "forgetting", "base", "lora", "full", "code", "math", "±"})
     EXPECT_THAT(ended.out, HasSubstr(word)) << ended.out;
   EXPECT_TRUE(std::filesystem::exists(world.data() / "reports/tiny/report.html"));
 }

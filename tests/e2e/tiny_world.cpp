@@ -1,11 +1,10 @@
 #include "tests/e2e/tiny_world.h"
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <cmath>
 #include <cstring>
+#include <gtest/gtest.h>
 #include <map>
+#include <unistd.h>
 
 #include "common/model/safetensors.h"
 #include "common/vocabulary/random.h"
@@ -15,7 +14,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int64_t kVocabulary = 1024, kHidden = 64, kFfn = 128, kLayers = 2, kHeads = 4, kKvHeads = 2, kHeadDim = 16;
+constexpr int64_t kVocabulary = 1024, kHidden = 64, kFfn = 128, kLayers = 2, kHeads = 4, kKvHeads = 2,
+                  kHeadDim = 16;
 
 // Weights of the size that training starts from: logits near zero, so that a few steps move the loss.
 class Weights {
@@ -25,8 +25,10 @@ class Weights {
     int64_t count = 1;
     for (const int64_t n : shape) count *= n;
     std::vector<float>& values = storage_[name];
-    for (int64_t i = 0; i < count; ++i) values.push_back(norm ? 1.0f : static_cast<float>((chance_.unit() - 0.5) * 0.1));
-    views_[name] = {.dtype = "F32", .shape = std::move(shape), .bytes = std::as_bytes(std::span<const float>(values))};
+    for (int64_t i = 0; i < count; ++i)
+      values.push_back(norm ? 1.0f : static_cast<float>((chance_.unit() - 0.5) * 0.1));
+    views_[name] = {
+        .dtype = "F32", .shape = std::move(shape), .bytes = std::as_bytes(std::span<const float>(values))};
   }
   const std::map<std::string, TensorView>& views() const { return views_; }
 
@@ -50,7 +52,8 @@ void add_layer(Weights& w, const std::string& at) {
 
 std::string problem(SplitMix64& chance) {
   const auto a = chance.below(50) + 2, b = chance.below(50) + 2;
-  const Json row{{"prompt", "Ann has " + std::to_string(a) + " pears and buys " + std::to_string(b) + ". How many has she?"},
+  const Json row{{"prompt", "Ann has " + std::to_string(a) + " pears and buys " + std::to_string(b) +
+                                ". How many has she?"},
                  {"completion", std::to_string(a) + " + " + std::to_string(b) + " = " + std::to_string(a + b)}};
   return row.dump() + "\n";
 }
@@ -77,11 +80,21 @@ TinyWorld::~TinyWorld() {
 }
 
 void TinyWorld::write_model() const {
-  const Json config{{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}, {"vocab_size", kVocabulary},
-                    {"hidden_size", kHidden}, {"intermediate_size", kFfn}, {"num_hidden_layers", kLayers},
-                    {"num_attention_heads", kHeads}, {"num_key_value_heads", kKvHeads}, {"head_dim", kHeadDim},
-                    {"hidden_act", "silu"}, {"rms_norm_eps", 1e-5}, {"rope_theta", 10000.0},
-                    {"max_position_embeddings", 512}, {"tie_word_embeddings", true}, {"eos_token_id", 0}};
+  const Json config{{"architectures", {"LlamaForCausalLM"}},
+                    {"model_type", "llama"},
+                    {"vocab_size", kVocabulary},
+                    {"hidden_size", kHidden},
+                    {"intermediate_size", kFfn},
+                    {"num_hidden_layers", kLayers},
+                    {"num_attention_heads", kHeads},
+                    {"num_key_value_heads", kKvHeads},
+                    {"head_dim", kHeadDim},
+                    {"hidden_act", "silu"},
+                    {"rms_norm_eps", 1e-5},
+                    {"rope_theta", 10000.0},
+                    {"max_position_embeddings", 512},
+                    {"tie_word_embeddings", true},
+                    {"eos_token_id", 0}};
   write_text(model() / "config.json", config.dump(1));
   Weights weights;
   weights.add("model.embed_tokens.weight", {kVocabulary, kHidden});
@@ -89,12 +102,14 @@ void TinyWorld::write_model() const {
   for (int64_t l = 0; l < kLayers; ++l) add_layer(weights, "model.layers." + std::to_string(l) + ".");
   write_safetensors(model() / "model.safetensors", weights.views());
   const fs::path tokenizer = fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden/tokenizer/smollm2";
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) fs::copy_file(tokenizer / name, model() / name);
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    fs::copy_file(tokenizer / name, model() / name);
 }
 
 void TinyWorld::write_texts() const {
   SplitMix64 chance{7};
-  const std::vector<std::string> code{"def", "return", "self.value", "for i in range(10):", "import os", "x = 1", "print(x)"};
+  const std::vector<std::string> code{
+      "def", "return", "self.value", "for i in range(10):", "import os", "x = 1", "print(x)"};
   const std::vector<std::string> prose{"the", "tide", "comes", "in", "and", "goes", "out", "again", "slowly"};
   write_text(folder_ / "code_train.txt", sentences(chance, code, 4000));
   write_text(folder_ / "code_held.txt", sentences(chance, code, 600));
@@ -112,13 +127,17 @@ std::string TinyWorld::sweep_text(int steps, int seeds) {
          "model: {path: model, dtype: fp32}\n"
          "data: {max_tokens: 64}\n"
          "train: {batch: 2, schedule: constant, warmup: 0}\n"
-         "budget: {steps: " + std::to_string(steps) + "}\n"
+         "budget: {steps: " +
+         std::to_string(steps) +
+         "}\n"
          "rows:\n"
          "  regime:\n"
          "    code: {data.train: code_train.txt, eval.learn: {code_loss: {data: code_held.txt, limit: 4}}}\n"
          "    math: {data.train: math_train.jsonl, eval.learn: {math_loss: {data: math_held.jsonl}}}\n"
          "eval: {retain: {prose_loss: {data: prose.txt, limit: 4}}}\n"
-         "seeds: " + std::to_string(seeds) + "\n"
+         "seeds: " +
+         std::to_string(seeds) +
+         "\n"
          "blocks:\n"
          "  full: {method: full, train.lr: 1e-3}\n"
          "  lora: {method: lora, lora.rank: 4, lora.target: attn, train.lr: 1e-2}\n";
@@ -141,7 +160,11 @@ Json TinyWorld::query_rows(std::vector<std::string> arguments) const {
   return parse_json(ended.out).at("rows");
 }
 
-fs::path ranktide_program() { return fs::path(RANKTIDE_BUILD_DIR) / "bin/ranktide"; }
-fs::path trainer_program() { return fs::path(RANKTIDE_BUILD_DIR) / "bin/ranktide-trainer"; }
+fs::path ranktide_program() {
+  return fs::path(RANKTIDE_BUILD_DIR) / "bin/ranktide";
+}
+fs::path trainer_program() {
+  return fs::path(RANKTIDE_BUILD_DIR) / "bin/ranktide-trainer";
+}
 
 }  // namespace ranktide::e2e

@@ -1,6 +1,7 @@
 #pragma once
-// A whole experiment in a temporary folder, small enough to run in seconds: a random Llama-style model in Hugging Face's
-// form, generated text and word problems, and a sweep file over two regimes, LoRA and full, two seeds.
+// A whole experiment in a temporary folder, small enough to run in seconds: a random Llama-style model in
+// Hugging Face's form, generated text and word problems, and a sweep file over two regimes, LoRA and full, two
+// seeds.
 
 #include <filesystem>
 #include <string>
@@ -27,7 +28,8 @@ class TinyWorld {
 
   // The command line of the program under test with this world's data folder.
   std::vector<std::string> command(std::vector<std::string> arguments) const;
-  Ended ranktide(std::vector<std::string> arguments, std::chrono::seconds limit = std::chrono::seconds{120}) const;
+  Ended ranktide(std::vector<std::string> arguments,
+                 std::chrono::seconds limit = std::chrono::seconds{120}) const;
   // Returns: the rows of `ranktide query tiny --json` with these further arguments.
   Json query_rows(std::vector<std::string> arguments = {}) const;
 

@@ -23,6 +23,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/run.cpp", "tests/e2e runs the command"},
       {"cli/status.cpp", "tests/e2e runs the command"},
       {"cli/inputs.cpp", "part of run and plan; tests/e2e"},
+      {"cli/results.cpp", "both of its ways; tests/e2e asks with and without a coordinator"},
       {"cli/interrupt.cpp", "part of run; tests/e2e sends the signals"},
       {"cli/local_cluster.cpp", "part of run; tests/e2e"},
       {"cli/sweep_plan.cpp", "part of run and plan; tests/e2e"},

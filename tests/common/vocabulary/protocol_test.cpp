@@ -8,7 +8,8 @@ namespace {
 const UnitId kUnit{std::string(32, 'a') + std::string(32, '0')};
 
 Report some_report() {
-  return {.lease = {kUnit, 3}, .seq = 7, .findings = {.points = {{4, "loss", 2.5}}, .evals = {}, .checkpoint = 4}};
+  return {
+      .lease = {kUnit, 3}, .seq = 7, .findings = {.points = {{4, "loss", 2.5}}, .evals = {}, .checkpoint = 4}};
 }
 
 WorkerMessage there_and_back(const WorkerMessage& m) {

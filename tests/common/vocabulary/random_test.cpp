@@ -1,7 +1,6 @@
 #include "common/vocabulary/random.h"
 
 #include <gtest/gtest.h>
-
 #include <numeric>
 
 namespace ranktide {

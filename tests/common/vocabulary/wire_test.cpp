@@ -69,7 +69,8 @@ TEST(Wire, RefusesAKeyGivenTwice) {
 
 TEST(Wire, RefusesTruncatedBytesAtEveryLength) {
   const std::string bytes = pack(some_settings());
-  for (size_t n = 0; n < bytes.size(); ++n) EXPECT_NE(error_of([&] { parse_msgpack(bytes.substr(0, n)); }), "no error");
+  for (size_t n = 0; n < bytes.size(); ++n)
+    EXPECT_NE(error_of([&] { parse_msgpack(bytes.substr(0, n)); }), "no error");
 }
 
 }  // namespace
