@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linear.h>
+#include <optional>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace ranktide {
@@ -12,12 +13,18 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
+// nullopt where there is no master: LibTorch's Function takes no undefined tensor.
+using MaybeTensor = std::optional<Tensor>;
+MaybeTensor maybe(const Tensor& tensor) {
+  return tensor.defined() ? MaybeTensor{tensor} : std::nullopt;
+}
+
 // The masters are arguments only so that autograd asks for their gradients; products use the product tensors.
 struct LinearOp : Function<LinearOp> {
   // x~ = dropout(x);   y = x W' + c + s (x~ A') B'                LoRA (Hu et al. 2021), eq. 3
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& /*w_master*/,
-                        const Tensor& /*bias_master*/, const Tensor& /*a_master*/, const Tensor& /*b_master*/,
-                        const Linear& layer, const DropoutKey& dropout) {
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const MaybeTensor& w_master,
+                        const MaybeTensor& bias_master, const MaybeTensor& /*a_master*/,
+                        const MaybeTensor& /*b_master*/, const Linear& layer, const DropoutKey& dropout) {
     Tensor y = at::linear(x, layer.w, layer.bias);  // (T, Out)
     Tensor xa;
     if (layer.a.defined()) {
@@ -25,6 +32,8 @@ struct LinearOp : Function<LinearOp> {
       y.addmm_(xa, layer.b.t(), 1, layer.scale);  // (T, Out)
     }
     ctx->save_for_backward({x, layer.w, layer.a, layer.b, xa});
+    ctx->saved_data["trains_w"] = w_master.has_value();
+    ctx->saved_data["trains_bias"] = bias_master.has_value();
     ctx->saved_data["scale"] = layer.scale;
     ctx->saved_data["key"] = static_cast<int64_t>(dropout.key);
     ctx->saved_data["rate"] = dropout.rate;
@@ -38,17 +47,17 @@ struct LinearOp : Function<LinearOp> {
     const Tensor &x = saved[0], &w = saved[1], &a = saved[2], &b = saved[3], &xa = saved[4];
     const Tensor dy = grads[0].contiguous();  // (T, Out)
     Tensor dx, dw, dc, da, db;
-    if (ctx->needs_input_grad(0)) dx = dy.mm(w);                                  // (T, In)
-    if (ctx->needs_input_grad(1)) dw = dy.t().mm(x).to(at::kFloat);               // (Out, In)
-    if (ctx->needs_input_grad(2)) dc = dy.sum(0, /*keepdim=*/false, at::kFloat);  // (Out)
+    if (ctx->needs_input_grad(0)) dx = dy.mm(w);                                                 // (T, In)
+    if (ctx->saved_data["trains_w"].toBool()) dw = dy.t().mm(x).to(at::kFloat);                  // (Out, In)
+    if (ctx->saved_data["trains_bias"].toBool()) dc = dy.sum(0, /*keepdim=*/false, at::kFloat);  // (Out)
     if (a.defined()) {
       const double scale = ctx->saved_data["scale"].toDouble();
       const DropoutKey dropout{.key = static_cast<uint64_t>(ctx->saved_data["key"].toInt()),
                                .rate = ctx->saved_data["rate"].toDouble(),
                                .first_row = ctx->saved_data["first_row"].toInt()};
-      const Tensor dyb = dy.mm(b).mul_(scale);                                            // (T, r)
-      if (ctx->needs_input_grad(4)) db = dy.t().mm(xa).to(at::kFloat).mul_(scale);        // (Out, r)
-      if (ctx->needs_input_grad(3)) da = dyb.t().mm(dropped(x, dropout)).to(at::kFloat);  // (r, In)
+      const Tensor dyb = dy.mm(b).mul_(scale);              // (T, r)
+      db = dy.t().mm(xa).to(at::kFloat).mul_(scale);        // (Out, r)
+      da = dyb.t().mm(dropped(x, dropout)).to(at::kFloat);  // (r, In)
       if (dx.defined() && dropout.rate > 0)
         dx += dropped(dyb.mm(a), dropout);
       else if (dx.defined())
@@ -66,7 +75,8 @@ struct LinearOp : Function<LinearOp> {
 }  // namespace
 
 Tensor linear(const Linear& layer, const Tensor& x, const DropoutKey& dropout) {
-  return LinearOp::apply(x, layer.w_master, layer.bias_master, layer.a_master, layer.b_master, layer, dropout);
+  return LinearOp::apply(x, maybe(layer.w_master), maybe(layer.bias_master), maybe(layer.a_master),
+                         maybe(layer.b_master), layer, dropout);
 }
 
 }  // namespace ranktide

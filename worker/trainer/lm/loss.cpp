@@ -8,6 +8,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros_like.h>
 #include <algorithm>
+#include <optional>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "common/vocabulary/check.h"
@@ -56,10 +57,10 @@ Tensor softmax_in_place(Tensor& logits, const Tensor& targets) {
 struct HeadLoss : Function<HeadLoss> {
   // P = softmax(x W');   loss = -scale sum log P[row, target]
   // dX = scale (P - onehot) W;   dW = scale (P - onehot)' x
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& master, const Tensor& w,
-                        const Tensor& targets, double scale) {
-    Tensor dx = at::empty_like(x);                                           // (R, D)
-    Tensor dw = master.requires_grad() ? at::zeros_like(master) : Tensor{};  // (V, D)
+  static Tensor forward(AutogradContext* ctx, const Tensor& x, const std::optional<Tensor>& master,
+                        const Tensor& w, const Tensor& targets, double scale) {
+    Tensor dx = at::empty_like(x);                            // (R, D)
+    Tensor dw = master ? at::zeros_like(*master) : Tensor{};  // (V, D)
     Buffers buffers(std::min(kLossRows, x.size(0)), w.size(0), x.scalar_type());
     double sum = 0;
     for (int64_t row = 0; row < x.size(0); row += kLossRows) {
@@ -96,7 +97,9 @@ struct HeadLoss : Function<HeadLoss> {
 Tensor head_loss(const Table& head, const Tensor& x, const Tensor& targets, double scale) {
   RT_CHECK(x.size(0) > 0);
   RT_CHECK(x.size(0) == targets.size(0));
-  return HeadLoss::apply(x, head.w_master, head.w, targets, scale);
+  // LibTorch's Function takes no undefined tensor, so a frozen head passes none.
+  const auto master = head.w_master.defined() ? std::optional(head.w_master) : std::nullopt;
+  return HeadLoss::apply(x, master, head.w, targets, scale);
 }
 
 Tensor head_logits(const Table& head, const Tensor& x) {

@@ -10,6 +10,7 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <numbers>
+#include <optional>
 #include <torch/csrc/autograd/custom_function.h>
 
 namespace ranktide {
@@ -22,14 +23,15 @@ using torch::autograd::variable_list;
 
 struct Embed : Function<Embed> {
   // y = W[tokens]
-  static Tensor forward(AutogradContext* ctx, const Tensor& w, const Tensor& master, const Tensor& tokens) {
-    ctx->save_for_backward({tokens, master});
+  static Tensor forward(AutogradContext* ctx, const Tensor& w, const std::optional<Tensor>& /*master*/,
+                        const Tensor& tokens) {
+    ctx->save_for_backward({tokens, w});
     return w.index_select(0, tokens).to(at::kFloat);  // (T, D)
   }
   // dW[token] += dy
   static variable_list backward(AutogradContext* ctx, variable_list grads) {
     const auto saved = ctx->get_saved_variables();
-    return {{}, at::zeros_like(saved[1]).index_add_(0, saved[0], grads[0]), {}};  // (V, D)
+    return {{}, at::zeros_like(saved[1], at::kFloat).index_add_(0, saved[0], grads[0]), {}};  // (V, D)
   }
 };
 
@@ -104,7 +106,8 @@ Tensor llama3_frequencies(const Tensor& inverse, const Llama3Rope& rope) {
 }  // namespace
 
 Tensor embed(const Table& table, const Tensor& tokens) {
-  return Embed::apply(table.w, table.w_master, tokens);
+  // LibTorch's Function takes no undefined tensor, so a frozen table passes none.
+  return Embed::apply(table.w, table.w_master.defined() ? std::optional(table.w_master) : std::nullopt, tokens);
 }
 
 Tensor rms_norm(const Norm& norm, const Tensor& x, double eps, at::ScalarType dtype) {

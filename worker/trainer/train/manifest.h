@@ -20,7 +20,6 @@ struct Manifest {
   Attempt attempt = 0;
   Step step = 0;       // steps done; data order, dropout and schedule are functions of it
   int64_t tokens = 0;  // the data cursor in tokens: real tokens trained on since step 0
-  double seconds = 0;  // training time so far, over all attempts that led here
   uint64_t seed = 0;   // key of every random draw
   int threads = 0;     // what bit-equality depends on
   std::string isa;
@@ -31,7 +30,7 @@ struct Manifest {
 template <class Ar>
 void fields(Ar& ar, Manifest& m) {
   ar("format", m.format)("stage", m.stage)("attempt", m.attempt)("step", m.step)("tokens", m.tokens);
-  ar("seconds", m.seconds)("seed", m.seed)("threads", m.threads)("isa", m.isa);
+  ar("seed", m.seed)("threads", m.threads)("isa", m.isa);
   ar("numerics_version", m.numerics_version)("libtorch", m.libtorch)("files", m.files);
 }
 

@@ -25,8 +25,7 @@ double seconds_since(Clock::time_point start) {
 // Where a training stands between two steps.
 struct Position {
   Step step = 0;
-  int64_t tokens = 0;
-  double seconds = 0;
+  int64_t tokens = 0;  // since step 0
 };
 
 int64_t labelled(const Batch& batch) {
@@ -39,12 +38,14 @@ void check_batch(const Batch& batch, Step step, int64_t vocabulary) {
   RT_CHECK(!batch.tokens.empty());
   RT_CHECK(batch.tokens.size() == batch.targets.size());
   RT_CHECK(!batch.segment_ends.empty());
-  for (const auto* ids : {&batch.tokens, &batch.targets})
-    for (const int32_t id : *ids)
-      if (id >= vocabulary || (id < 0 && id != kNoLabel))
-        throw TrainError("step " + std::to_string(step) + ": token id " + std::to_string(id) +
-                         " is outside the model's vocabulary of " + std::to_string(vocabulary) +
-                         "; the tokenizer does not belong to this model");
+  const auto foreign = [vocabulary](int32_t id) { return id < 0 || id >= vocabulary; };
+  for (size_t i = 0; i < batch.tokens.size(); ++i) {
+    if (!foreign(batch.tokens[i]) && (batch.targets[i] == kNoLabel || !foreign(batch.targets[i]))) continue;
+    const int32_t id = foreign(batch.tokens[i]) ? batch.tokens[i] : batch.targets[i];
+    throw TrainError("step " + std::to_string(step) + ": token id " + std::to_string(id) +
+                     " is outside the model's vocabulary of " + std::to_string(vocabulary) +
+                     "; the tokenizer does not belong to this model");
+  }
 }
 
 // Adds d(loss)/d(parameters) of one micro-batch into the flat gradients. Returns: its share of the step's loss.
@@ -124,7 +125,7 @@ class Training {
     }
     read_checkpoint(*search.newest, model_.tensors(), moments_);
     const Manifest& manifest = search.newest->manifest;
-    at_ = {.step = manifest.step, .tokens = manifest.tokens, .seconds = manifest.seconds};
+    at_ = {.step = manifest.step, .tokens = manifest.tokens};
     note("resumed at step " + std::to_string(at_.step) + " from " + search.newest->folder.string());
   }
 
@@ -141,7 +142,8 @@ class Training {
     const double lr = lr_at(settings, step, stage_.to);
     adamw_step(model_.tensors(), moments_, settings, lr, step);
     const double seconds = seconds_since(start);
-    at_ = {.step = step, .tokens = at_.tokens + data.tokens, .seconds = at_.seconds + seconds};
+    at_ = {.step = step, .tokens = at_.tokens + data.tokens};
+    seconds_ += seconds;
     report({.step = step,
             .loss = loss,
             .lr = lr,
@@ -158,7 +160,6 @@ class Training {
                       .attempt = folders_.attempt,
                       .step = at_.step,
                       .tokens = at_.tokens,
-                      .seconds = at_.seconds,
                       .seed = stage_.settings.seed,
                       .threads = engine.threads,
                       .isa = engine.isa,
@@ -180,7 +181,7 @@ class Training {
             .log_tail = {},
             .weights_sha256 = kind == OutcomeKind::completed ? model_.weights_sha256() : "",
             .tokens = at_.tokens,
-            .seconds = at_.seconds,
+            .seconds = seconds_,
             .memory_peak_bytes = memory_peak_bytes()};
   }
   Step step() const { return at_.step; }
@@ -200,6 +201,7 @@ class Training {
   const TrainHooks& hooks_;
   Moments moments_;
   Position at_;
+  double seconds_ = 0;  // of this attempt
 };
 
 }  // namespace

@@ -60,8 +60,8 @@ TEST(Lora, AMergedModelIsSavedWhole) {
 
 std::set<std::string> names_in(const std::filesystem::path& folder) {
   std::set<std::string> names;
-  for (const auto& [name, view] : SafetensorsFile(folder / "adapter_model.safetensors").tensors())
-    names.insert(name);
+  const SafetensorsFile file(folder / "adapter_model.safetensors");
+  for (const auto& [name, view] : file.tensors()) names.insert(name);
   return names;
 }
 
@@ -74,6 +74,22 @@ TEST(Lora, TheSavedAdapterHasExactlyPeftsNames) {
   for (const auto& [key, value] : ours.items()) EXPECT_TRUE(theirs.contains(key)) << key;
   EXPECT_EQ(ours["r"], 16);
   EXPECT_EQ(ours["lora_alpha"], 32);
+}
+
+TEST(Lora, ASavedAdapterLoadsInPeftWithEqualLogits) {
+  const std::string source = RANKTIDE_SOURCE_DIR, python = source + "/.env/bin/python";
+  if (!std::filesystem::exists(python)) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
+  const Scratch scratch;
+  const Model model = trained_by_peft();
+  model.save(scratch.path() / "adapter");
+  scratch.put("logits.json", Json(model.logits(tiny::prompt())).dump());
+  const std::string command = python + " " + source + "/tests/golden/check_adapter_in_peft.py " +
+                              tiny::folder("llama").string() + " " + (scratch.path() / "adapter").string() +
+                              " " + tiny::folder("prompt.json").string() + " " +
+                              (scratch.path() / "logits.json").string();
+  const int status = std::system(command.c_str());
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "PEFT is not installed in .env";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Lora, ASavedAdapterLoadsAgainBitForBit) {
