@@ -78,7 +78,8 @@ WorkerService::Parts::Parts(const WorkerServiceConfig& config)
     : folder(config.work_folder),
       link({.endpoint = config.coordinator_endpoint,
             .coordinator_key = config.coordinator_key,
-            .keys = load_or_make_key_pair(folder.keys(), kKeyName)}),
+            .keys = load_or_make_key_pair(config.keys_folder.empty() ? folder.keys() : config.keys_folder,
+                                          kKeyName)}),
       spool(folder.spool()),
       agent({.boot = random_boot(), .version = config.version, .slots = config.slots}, boot_clock_now()) {
   for (const Slot& slot : config.slots) {
@@ -176,8 +177,8 @@ void WorkerService::wait() {
   if (thread_.joinable()) thread_.join();
 }
 
-std::string worker_public_key(const std::filesystem::path& work_folder) {
-  return load_or_make_key_pair(work_folder / "keys", kKeyName).public_key;
+std::string worker_public_key(const std::filesystem::path& keys_folder) {
+  return load_or_make_key_pair(keys_folder, kKeyName).public_key;
 }
 
 }  // namespace ranktide

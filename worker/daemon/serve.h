@@ -17,6 +17,7 @@ namespace ranktide {
 struct WorkerServiceConfig {
   std::filesystem::path
       work_folder;  // spool, logs, keys, and what the trainers keep; locked while the service lives
+  std::filesystem::path keys_folder;  // holds worker.secret; empty: <work_folder>/keys
   std::string coordinator_endpoint;
   std::string coordinator_key;                 // public
   std::filesystem::path trainer;               // program
@@ -55,8 +56,8 @@ class WorkerService {
   std::thread thread_;
 };
 
-// Returns: the public key that the worker of this folder has or will have; makes the pair when it is absent, so
-// that a worker can be enrolled before it is started. Throws: KeyError.
-std::string worker_public_key(const std::filesystem::path& work_folder);
+// Returns: the public key of the worker with this keys folder; makes the pair when it is absent, so that a
+// worker can be enrolled before it is started. Throws: KeyError.
+std::string worker_public_key(const std::filesystem::path& keys_folder);
 
 }  // namespace ranktide

@@ -14,7 +14,7 @@ WorkFolder::WorkFolder(std::filesystem::path folder) : folder_(std::move(folder)
   std::error_code error;
   std::filesystem::create_directories(folder_, error);
   if (error) throw WorkFolderError(folder_.string() + ": cannot be created: " + error.message());
-  const std::filesystem::path lock = folder_ / "lock";
+  const std::filesystem::path lock = folder_ / "worker.lock";
   lock_fd_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_fd_ < 0) throw WorkFolderError(lock.string() + ": cannot be opened: " + std::strerror(errno));
   if (::flock(lock_fd_, LOCK_EX | LOCK_NB) == 0) return;

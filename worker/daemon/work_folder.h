@@ -1,6 +1,7 @@
 #pragma once
 // The worker's folder: who holds it, and where things stand in it. Held by one daemon at a time, because two
-// would send the same spool and train into the same checkpoints. Thread rule: one thread.
+// would send the same spool and train into the same checkpoints. It may be a coordinator's data folder too,
+// which has no such names of its own. Thread rule: one thread.
 
 #include <filesystem>
 #include <stdexcept>
