@@ -95,16 +95,6 @@ void fill_t_crit(Connection& connection) {
     insert.run(df, t_critical(df, 0.90), t_critical(df, 0.95), t_critical(df, 0.99));
 }
 
-void create_schema(Connection& connection) {
-  connection.execute("BEGIN IMMEDIATE");
-  connection.execute(kTables);
-  connection.execute(kViews);
-  fill_t_crit(connection);
-  connection.execute("PRAGMA application_id=" + std::to_string(kApplicationId));
-  connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
-  connection.execute("COMMIT");
-}
-
 }  // namespace
 
 void apply_writer_settings(Connection& connection) {
@@ -135,10 +125,19 @@ void check_schema(Connection& connection) {
   RT_CHECK(version == kSchemaVersion);  // version 1 is the first: there is nothing older to migrate
 }
 
-void create_or_check_schema(Connection& connection) {
-  const bool is_empty = connection.value_of("SELECT count(*) FROM sqlite_schema") == Value(int64_t{0});
-  if (is_empty && pragma_number(connection, "application_id") == 0) return create_schema(connection);
-  check_schema(connection);
+bool is_empty_database(Connection& connection) {
+  return connection.value_of("SELECT count(*) FROM sqlite_schema") == Value(int64_t{0}) &&
+         pragma_number(connection, "application_id") == 0;
+}
+
+void create_schema(Connection& connection) {
+  connection.execute("BEGIN IMMEDIATE");
+  connection.execute(kTables);
+  connection.execute(kViews);
+  fill_t_crit(connection);
+  connection.execute("PRAGMA application_id=" + std::to_string(kApplicationId));
+  connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+  connection.execute("COMMIT");
 }
 
 }  // namespace ranktide

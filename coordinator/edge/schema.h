@@ -13,12 +13,13 @@ inline constexpr int64_t kSchemaVersion = 1;           // PRAGMA user_version; u
 // Throws: StoreError naming the setting that did not take.
 void apply_writer_settings(Connection& connection);
 
-// Makes tables, views and the t table in an empty file; in one that has them, checks whose it is and its
-// version. Throws: StoreError for another program's file and for a newer version, with both numbers. Changes
-// nothing then.
-void create_or_check_schema(Connection& connection);
+// Returns: whether nobody has made anything in the file yet; a writer killed while creating it leaves it so.
+bool is_empty_database(Connection& connection);
 
-// Throws: StoreError as above; for readers, which create nothing.
+// Makes tables, views and the t table. Requires: an empty database.
+void create_schema(Connection& connection);
+
+// Throws: StoreError for another program's file, and for a newer version with both numbers. Changes nothing.
 void check_schema(Connection& connection);
 
 }  // namespace ranktide

@@ -48,9 +48,10 @@ void Store::open_database() {
   const auto file = database_file(folder_);
   const bool was_unclean = std::filesystem::exists(file.string() + "-wal");
   connection_ = std::make_unique<Connection>(file, Connection::Mode::writer);
-  if (std::filesystem::file_size(file) > 0) check_schema(*connection_);  // before anything is changed
+  const bool is_new = is_empty_database(*connection_);
+  if (!is_new) check_schema(*connection_);  // before anything is changed
   apply_writer_settings(*connection_);
-  create_or_check_schema(*connection_);
+  if (is_new) create_schema(*connection_);
   if (was_unclean && connection_->value_of("PRAGMA quick_check(1)") != Value("ok"))
     throw StoreError(file.string() +
                      " is damaged (quick_check fails); restore a backup, or move the folder away");

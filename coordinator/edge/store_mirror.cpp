@@ -158,8 +158,8 @@ void Mirror::on(const WorkerLeft& r) {
 }
 
 void Mirror::on(const LeaseGranted& r) {
-  claim_one(sql("INSERT INTO attempt(unit, attempt, worker, boot, slots, microbatch, started) "
-                "VALUES(?1,?2,?3,?4,?5,?6,?7)")
+  claim_one(sql("INSERT INTO attempt(unit, attempt, worker, boot, slots, microbatch, keep, started)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
                 .run(r.lease.unit.text, r.lease.attempt, r.worker.text, r.boot, slots_text(r.slots),
                      r.microbatch, text_of(r.keep), now_ms_));
   if (!is_stage(r.lease.unit)) return;
