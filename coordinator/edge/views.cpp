@@ -61,8 +61,9 @@ CREATE VIEW v_pareto AS SELECT * FROM (SELECT *, max(retained) OVER (PARTITION B
 
 -- trials that are in no mean, and why
 CREATE VIEW v_missing AS SELECT t.sweep, t.trial, t.cell, t.regime, t.method, t.rank, t.target, t.lr, t.seed, t.state,
-    (SELECT group_concat(k.task, ', ') FROM evalset_task k WHERE k.evalset=t.evalset AND NOT EXISTS (SELECT 1 FROM v_eval v
-       WHERE v.sweep=t.sweep AND v.trial=t.trial AND v.step=t.steps AND v.task=k.task AND v.score+v.base_score IS NOT NULL))
+    (SELECT group_concat(task, ', ') FROM (SELECT k.task FROM evalset_task k WHERE k.evalset=t.evalset
+       AND NOT EXISTS (SELECT 1 FROM v_eval v WHERE v.sweep=t.sweep AND v.trial=t.trial AND v.step=t.steps
+         AND v.task=k.task AND v.score+v.base_score IS NOT NULL) ORDER BY k.role, k.task))
       AS evals_missing, t.message
   FROM v_trial t LEFT JOIN v_result r ON r.sweep=t.sweep AND r.trial=t.trial AND r.final
   WHERE coalesce(r.complete, 0)=0;
