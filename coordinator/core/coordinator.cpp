@@ -191,13 +191,16 @@ void Coordinator::leave(const Worker& worker, LeaveReason reason) {
 void Coordinator::on(const Wake&) {
   const auto deadline = next_deadline();
   if (!deadline) return;
-  if (now_ - *deadline > kDeafAfter) return stay_deaf_for(now_ - *deadline);
+  if (now_ - *deadline > kDeafAfter) return make_up_for(now_ - *deadline);
   expire_due();
 }
 
-void Coordinator::stay_deaf_for(Duration lateness) {
-  expiries_.shift_all(lateness);
-  silences_.shift_all(lateness);
+// What workers said meanwhile may still be on its way: beside the lateness they get a heartbeat's time to be
+// heard.
+void Coordinator::make_up_for(Duration lateness) {
+  const Duration grown = lateness + config_.heartbeat;
+  expiries_.shift_all(grown);
+  silences_.shift_all(grown);
   backoffs_.shift_all(lateness);
   for (auto& [name, session] : sessions_) session.heard = session.heard + lateness;
 }

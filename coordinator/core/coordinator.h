@@ -81,7 +81,7 @@ class Coordinator {
   // A slot that falls free gets its next Grant in the same step.
   void step(Instant now, const Input& input, Effects& out);
   // Returns: when a Wake is due; nullopt if nothing is pending. Leases expire on Wake only, and never on one
-  // that comes much later than its deadline: then we were deaf, and every deadline moves by that lateness.
+  // that comes much later than its deadline: then we were deaf, and every lease grows by that lateness and a heartbeat.
   std::optional<Instant> next_deadline() const;
   const State& state() const { return state_; }
   // Returns: the newest progress of every running attempt, for eyes only.
@@ -115,7 +115,7 @@ class Coordinator {
   void not_held(const UnitId& unit, const std::string& boot);
   void leave(const Worker& worker, LeaveReason reason);
   void leave_if_drained(const WorkerName& worker);
-  void stay_deaf_for(Duration lateness);
+  void make_up_for(Duration lateness);
   void expire_due();
 
   // submissions.cpp: what users ask for

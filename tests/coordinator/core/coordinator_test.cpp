@@ -1,0 +1,252 @@
+// What transcripts (tests/scenarios) show less well: policies, limits, and evals that come late.
+
+#include "coordinator/core/coordinator.h"
+
+#include <gtest/gtest.h>
+#include <optional>
+
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A small language: one verb per thing that can happen to a coordinator.
+class Game : public testing::Test {
+ protected:
+  void submit(const SweepForTests& wish) {
+    step(Submit{.reply_to = 1, .request_id = "r" + std::to_string(++requests_), .spec = sweep_for_tests(wish)});
+  }
+  void hello(const std::string& worker, int slots = 1) {
+    Hello hello{.boot = worker + "-boot", .version = "test", .slots = {}, .held = {}};
+    for (int i = 0; i < slots; ++i) hello.slots.push_back({.index = i, .device = "cpu"});
+    step(FromWorker{WorkerName{worker}, hello});
+  }
+  void beat(const std::string& worker, const std::vector<Lease>& leases) {
+    step(
+        FromWorker{WorkerName{worker}, Heartbeat{.boot = worker + "-boot", .running = leases, .progress = {}}});
+  }
+  // The worker says it as the next entry of its newest attempt.
+  void found(const Grant& grant, const std::vector<EvalId>& evals) {
+    Report report{.lease = grant.lease, .seq = ++seqs_[grant.lease], .findings = {}};
+    for (const EvalId& eval : evals)
+      report.findings.evals.push_back({.id = eval, .metric = "loss", .value = 1});
+    step(FromWorker{owner_.at(grant.lease), report});
+  }
+  void done(const Grant& grant, OutcomeKind kind) {
+    Done done{.lease = grant.lease, .seq = ++seqs_[grant.lease], .outcome = {}};
+    done.outcome.kind = kind;
+    step(FromWorker{owner_.at(grant.lease), done});
+  }
+  void pass(Duration time) { now_ = now_ + time; }
+  void wake() { step(Wake{}); }
+
+  void step(const Input& input) {
+    effects_ = {};
+    core_.step(now_, input, effects_);
+    for (const ToWorker& to : effects_.messages)
+      if (const auto* grant = std::get_if<Grant>(&to.message)) {
+        grants_.push_back(*grant);
+        owner_[grant->lease] = to.worker;
+      }
+  }
+  template <class R>
+  size_t count() const {
+    size_t n = 0;
+    for (const Record& record : effects_.records) n += std::holds_alternative<R>(record) ? 1 : 0;
+    return n;
+  }
+  const Sweep& sweep(SweepNumber number) const { return core_.state().sweeps().at(number); }
+  static int64_t in(const LifeCounts& counts, UnitLife life) { return counts[static_cast<size_t>(life)]; }
+  static std::vector<EvalId> evals_of(const Grant& grant) {
+    std::vector<EvalId> out;
+    for (const EvalOrder& order : grant.work.evals) out.push_back(order.id);
+    return out;
+  }
+
+  Instant now_;
+  Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
+  Effects effects_;            // of the last step
+  std::vector<Grant> grants_;  // all that were said
+  std::map<Lease, WorkerName> owner_;
+  std::map<Lease, int64_t> seqs_;
+  int requests_ = 0;
+};
+
+TEST_F(Game, TouchesNoMoreOfTheGridThanSlotsNeed) {
+  submit({.ranks = {2, 4, 8, 16}, .seeds = 50, .eval_at = "[end]"});
+  EXPECT_EQ(sweep(1).trials.size(), 0u);
+  hello("w1", 2);
+  EXPECT_EQ(sweep(1).trials.size(), 2u);
+}
+
+TEST_F(Game, RunsTheHigherPriorityFirst) {
+  submit({.name = "low", .ranks = {2}, .eval_at = "[end]"});
+  submit({.name = "high", .ranks = {4}, .priority = 5, .eval_at = "[end]"});
+  hello("w1");
+  EXPECT_TRUE(sweep(2).units.contains(grants_.at(0).lease.unit));
+}
+
+TEST_F(Game, KeepsToMaxParallel) {
+  submit({.ranks = {2, 4, 8}, .eval_at = "[end]", .run = "max_parallel: 1"});
+  hello("w1", 3);
+  EXPECT_EQ(grants_.size(), 1u);
+}
+
+TEST_F(Game, GivesAFreedSlotItsNextGrantInTheSameStep) {
+  submit({.ranks = {2, 4}, .eval_at = "[end]"});
+  hello("w1");
+  done(grants_.at(0), OutcomeKind::completed);
+  EXPECT_EQ(count<UnitFinished>(), 1u);
+  EXPECT_EQ(count<LeaseGranted>(), 1u);
+}
+
+TEST_F(Game, EvaluatesTheUntouchedBaseBeforeAnyStage) {
+  submit({.ranks = {2}});
+  hello("w1", 3);
+  EXPECT_EQ(grants_.at(0).work.kind, WorkKind::evaluate);
+  EXPECT_EQ(grants_.at(1).work.kind, WorkKind::evaluate);
+  EXPECT_EQ(grants_.at(2).work.kind, WorkKind::train);
+}
+
+TEST_F(Game, ReusesATrialThatAnotherSweepFinished) {
+  submit({.name = "first", .ranks = {2}, .eval_at = "[end]"});
+  hello("w1");
+  found(grants_.at(0), evals_of(grants_.at(0)));
+  done(grants_.at(0), OutcomeKind::completed);
+  submit({.name = "second", .ranks = {2}, .eval_at = "[end]"});
+  EXPECT_EQ(grants_.size(), 1u);
+  EXPECT_TRUE(sweep(2).is_over());
+  EXPECT_EQ(sweep(2).evals_finished, 2);
+}
+
+TEST_F(Game, LeasesLateEvalsByThemselvesWhereTheWeightsLie) {
+  submit({.name = "first", .ranks = {2}, .eval_at = "[0]"});
+  hello("w1", 3);
+  const Grant stage = grants_.at(2);
+  done(stage, OutcomeKind::completed);
+  hello("w2", 3);
+  submit({.name = "second", .ranks = {2}, .eval_at = "[end]"});
+  ASSERT_EQ(grants_.size(), 4u) << "one free slot at w1, none of w2 fits";
+  EXPECT_EQ(owner_.at(grants_.back().lease), WorkerName{"w1"});
+  EXPECT_EQ(grants_.back().work.kind, WorkKind::evaluate);
+  EXPECT_EQ(grants_.back().work.stage->id.text, stage.lease.unit.text);
+}
+
+TEST_F(Game, LeavesLateEvalsUnmetWhenNothingWasKept) {
+  submit({.name = "first", .ranks = {2}, .eval_at = "[0]", .run = "keep: none"});
+  hello("w1", 3);
+  done(grants_.at(2), OutcomeKind::completed);
+  submit({.name = "second", .ranks = {2}, .eval_at = "[end]"});
+  EXPECT_TRUE(sweep(2).is_over());
+  EXPECT_EQ(sweep(2).evals_finished, 0);
+}
+
+TEST_F(Game, LetsARevisionDropWhatIsQueuedAndFinishWhatRuns) {
+  submit({.ranks = {2, 4}, .eval_at = "[end]"});
+  hello("w1");
+  submit({.ranks = {8}, .eval_at = "[end]"});
+  EXPECT_EQ(sweep(1).revision, 2);
+  done(grants_.at(0), OutcomeKind::completed);
+  EXPECT_EQ(core_.state().units().at(grants_.at(0).lease.unit).life, UnitLife::completed);
+  found(grants_.at(1), evals_of(grants_.at(1)));
+  done(grants_.at(1), OutcomeKind::completed);
+  EXPECT_EQ(grants_.size(), 2u);
+  EXPECT_EQ(in(sweep(1).stages, UnitLife::completed), 1);
+  EXPECT_TRUE(sweep(1).is_over());
+}
+
+TEST_F(Game, TriesAFailedTrialAgainWhenTheSameFileIsSubmittedAgain) {
+  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {own: 0}"});
+  hello("w1");
+  done(grants_.at(0), OutcomeKind::failed);
+  EXPECT_TRUE(sweep(1).is_over());
+  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {own: 0}"});
+  EXPECT_EQ(grants_.size(), 2u);
+}
+
+TEST_F(Game, StopsASweepAfterMaxFailures) {
+  submit({.ranks = {2, 4, 8}, .eval_at = "[end]", .run = "retry: {own: 0}, max_failures: 1"});
+  hello("w1");
+  done(grants_.at(0), OutcomeKind::failed);
+  EXPECT_TRUE(sweep(1).is_cancelled);
+  EXPECT_EQ(grants_.size(), 1u);
+}
+
+TEST_F(Game, FailsAUnitThatLosesItsWorkerTooOften) {
+  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {infra: 2}"});
+  for (int life = 1; life <= 3; ++life) {
+    hello("w" + std::to_string(life));
+    pass(120s);
+    wake();
+  }
+  EXPECT_EQ(in(sweep(1).stages, UnitLife::failed), 1);
+}
+
+TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
+  submit({.ranks = {2}, .eval_at = "[end]"});
+  hello("w1");
+  pass(600s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 0u);
+  pass(10s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 1u) << "a heartbeat's time later it is the worker that is silent";
+}
+
+TEST_F(Game, GivesASuspectWorkerNothingNewUntilItIsHeard) {
+  hello("w1");
+  pass(31s);
+  submit({.ranks = {2}, .eval_at = "[end]"});
+  EXPECT_TRUE(grants_.empty());
+  beat("w1", {});
+  EXPECT_EQ(grants_.size(), 1u);
+}
+
+TEST_F(Game, ListensToNobodyWhoDoesNotOwnTheLease) {
+  submit({.ranks = {2}, .eval_at = "[end]"});
+  hello("w1");
+  hello("w2");
+  owner_[grants_.at(0).lease] = WorkerName{"w2"};
+  done(grants_.at(0), OutcomeKind::completed);
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_TRUE(std::holds_alternative<Fenced>(effects_.messages.at(0).message));
+}
+
+TEST_F(Game, RejectsASweepWhoseInputsNobodyRead) {
+  SweepSpec spec = sweep_for_tests({.ranks = {2}});
+  spec.inputs.files.clear();
+  step(Submit{.reply_to = 1, .request_id = "r", .spec = spec});
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_NE(std::get<Rejected>(effects_.replies.at(0).answer).reason.find("was not read by the client"),
+            std::string::npos);
+}
+
+TEST(Records, GoThroughTheJournalUnchanged) {
+  AttemptFailed failed{.lease = {UnitId{std::string(64, 'a')}, 2}, .outcome = {}, .retry_after_ms = 10};
+  failed.outcome.kind = OutcomeKind::failed;
+  failed.outcome.log_tail = "plain text";
+  const Record back = from_journal("AttemptFailed", to_journal(failed));
+  EXPECT_TRUE(equal(std::get<AttemptFailed>(back), failed));
+}
+
+TEST(Records, KeepALogTailThatIsNotUtf8Readable) {
+  AttemptFailed failed{.lease = {UnitId{std::string(64, 'a')}, 2}, .outcome = {}};
+  failed.outcome.log_tail = "caf\xe9";
+  EXPECT_EQ(std::get<AttemptFailed>(from_journal("AttemptFailed", to_journal(failed))).outcome.log_tail,
+            "caf\xef\xbf\xbd");
+}
+
+TEST(Records, OfANewerVersionAreNamed) {
+  try {
+    from_journal("TrialTeleported", "{}");
+    FAIL();
+  } catch (const ProtocolError& error) {
+    EXPECT_NE(std::string(error.what()).find("\"TrialTeleported\"; the folder was written by a newer ranktide"),
+              std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace ranktide

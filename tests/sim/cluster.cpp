@@ -1,0 +1,173 @@
+#include "tests/sim/cluster.h"
+
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide::sim {
+namespace {
+
+constexpr Instant kHeal{600'000};
+constexpr Duration kEndAfterHeal{3 * 3'600'000};
+constexpr Duration kLineCheck{200};
+constexpr Duration kAskAgain{10'000};
+
+}  // namespace
+
+Cluster::Cluster(const RunOptions& options)
+    : options_(options),
+      world_(options.seed, options.is_loud),
+      coordinator_(
+          world_, truth_,
+          [this](const WorkerName& to, const CoordinatorMessage& m, uint64_t epoch) {
+            to_worker(to, m, epoch);
+          },
+          [this](const Reply& reply) { answered(reply); }) {
+  world_.faults = draw_faults(world_.chance);
+  for (int i = 1; i <= options.workers; ++i) {
+    const WorkerName name{"w" + std::to_string(i)};
+    const int slots = 1 + static_cast<int>(world_.chance.below(2));
+    workers_.emplace(name,
+                     std::make_unique<WorkerNode>(world_, truth_, name, slots,
+                                                  [this](const WorkerName& from, const WorkerMessage& m,
+                                                         uint64_t epoch) { to_coordinator(from, m, epoch); }));
+  }
+}
+
+// ---- the network
+
+void Cluster::carry(const WorkerName& worker, std::function<void()> deliver) {
+  const Line& line = lines_[worker];
+  if (!line.is_up || world_.happens(world_.faults.message_lost)) return;
+  const int copies = world_.happens(world_.faults.message_repeated) ? 2 : 1;
+  for (int i = 0; i < copies; ++i)
+    world_.after(world_.up_to(world_.faults.delay_max), [this, worker, connection = line.connection, deliver] {
+      const Line& now = lines_.at(worker);
+      const bool is_same_life = now.worker_life == workers_.at(worker)->life();
+      if (now.is_up && now.connection == connection && is_same_life) deliver();
+    });
+  if (world_.happens(world_.faults.connection_cut)) cut(worker);
+}
+
+void Cluster::to_coordinator(const WorkerName& from, const WorkerMessage& message, uint64_t epoch) {
+  const Frames frames = encode(message, epoch);
+  carry(from, [this, from, frames] {
+    const Header header = decode_header(frames.header);
+    WorkerMessage decoded = decode_worker_message(header, frames.body);
+    world_.note(from.text + " says " + describe(decoded));
+    coordinator_.receive(FromWorker{from, std::move(decoded)});
+  });
+}
+
+void Cluster::to_worker(const WorkerName& to, const CoordinatorMessage& message, uint64_t epoch) {
+  const Frames frames = encode(message, epoch);
+  carry(to, [this, to, frames] {
+    const Header header = decode_header(frames.header);
+    workers_.at(to)->receive(FromCoordinator{header.epoch, decode_coordinator_message(header, frames.body)});
+  });
+}
+
+void Cluster::cut(const WorkerName& worker) {
+  Line& line = lines_.at(worker);
+  if (!line.is_up) return;
+  line.is_up = false;
+  world_.note(worker.text + " cut off");
+  // Told later: the cut may come in the middle of the worker's own turn.
+  world_.after(Duration{0}, [this, worker] {
+    if (!lines_.at(worker).is_up) workers_.at(worker)->receive(Disconnected{});
+  });
+}
+
+// The line follows its two ends: it is up while both are, and its own luck allows.
+void Cluster::mind_line(const WorkerName& worker) {
+  Line& line = lines_[worker];
+  const bool both_ends_up = coordinator_.is_up() && workers_.at(worker)->is_up();
+  if (world_.happens(world_.faults.silence)) line.silent_until = world_.now() + world_.up_to(Duration{90'000});
+  const bool may_be_up = both_ends_up && line.silent_until <= world_.now();
+  const int life = workers_.at(worker)->life();
+  if (line.is_up && (!may_be_up || line.worker_life != life)) cut(worker);
+  if (!line.is_up && may_be_up) {
+    line.is_up = true;
+    line.worker_life = life;
+    ++line.connection;
+    workers_.at(worker)->receive(Connected{});
+  }
+  world_.after(kLineCheck, [this, worker] { mind_line(worker); });
+}
+
+// ---- users
+
+// A client asks again with the same request id until it is answered.
+template <class Request>
+void Cluster::ask(Request request, Duration wait) {
+  to_answer_.insert(request.request_id);
+  world_.after(wait, [this, request]() mutable {
+    if (!to_answer_.contains(request.request_id)) return;
+    request.reply_to = asked_.size();
+    asked_.push_back(request.request_id);
+    coordinator_.receive(request);
+    ask(request, kAskAgain);
+  });
+}
+
+void Cluster::answered(const Reply& reply) {
+  const std::string& request_id = asked_.at(reply.reply_to);
+  if (const auto* rejected = std::get_if<Rejected>(&reply.answer))
+    world_.note("rejected: " + rejected->reason);
+  else
+    truth_.got_answer(request_id);
+  to_answer_.erase(request_id);
+}
+
+// Sweeps share trials; one is edited while it runs, and one is cancelled in some runs.
+void Cluster::users_ask() {
+  for (int i = 1; i <= options_.sweeps; ++i) {
+    const std::string name = "sweep" + std::to_string(i);
+    const SweepSpec spec = sweep_for_tests({.name = name, .ranks = {2, 4, 8 * i}, .seeds = 2, .priority = i});
+    ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{200'000}));
+  }
+  const SweepSpec edited = sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 3});
+  ask(Submit{.request_id = "edit", .spec = edited}, Duration{250'000} + world_.up_to(Duration{100'000}));
+  if (world_.chance.below(3) == 0)
+    ask(Cancel{.request_id = "cancel", .sweep = "sweep2"}, Duration{250'000} + world_.up_to(Duration{100'000}));
+}
+
+// ---- the run
+
+RunResult Cluster::run() {
+  coordinator_.start();
+  for (const auto& [name, worker] : workers_) {
+    worker->start();
+    mind_line(name);
+  }
+  users_ask();
+  run_until(kHeal);
+  world_.note("heal");
+  world_.faults = Faults{};
+  run_until(kHeal + kEndAfterHeal);
+  if (!is_over()) throw Violation("I8: not everything came to its end after the heal");
+  coordinator_.check();
+  RunResult result{.coordinator_lives = coordinator_.state().epoch()};
+  for (const auto& [number, sweep] : coordinator_.state().sweeps()) {
+    result.completed += sweep.stages[static_cast<size_t>(UnitLife::completed)];
+    result.failed += sweep.stages[static_cast<size_t>(UnitLife::failed)];
+  }
+  result.history_hash = world_.history_hash();
+  return result;
+}
+
+void Cluster::run_until(Instant end) {
+  for (uint64_t events = 0; world_.now() < end && world_.step(); ++events) {
+    if (events % 4'096 == 0 && coordinator_.is_up()) coordinator_.check();
+    if (world_.now() > kHeal && events % 64 == 0 && is_over()) return;
+  }
+}
+
+bool Cluster::is_over() const {
+  if (!coordinator_.is_up() || !to_answer_.empty()) return false;
+  for (const auto& [number, sweep] : coordinator_.state().sweeps())
+    if (!sweep.is_over()) return false;
+  for (const auto& [id, unit] : coordinator_.state().units())
+    if (unit.life == UnitLife::running) return false;
+  return true;
+}
+
+}  // namespace ranktide::sim

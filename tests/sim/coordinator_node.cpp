@@ -1,0 +1,112 @@
+#include "tests/sim/coordinator_node.h"
+
+#include "common/vocabulary/seeded_bug.h"
+
+namespace ranktide::sim {
+namespace {
+
+// Short terms, so that a run of minutes sees many of them.
+constexpr CoordinatorConfig kConfig{.heartbeat = Duration{5'000},
+                                    .lease = Duration{30'000},
+                                    .suspect_after = Duration{12'000},
+                                    .backoff_min = Duration{1'000},
+                                    .backoff_max = Duration{20'000}};
+constexpr Duration kTurnMax{20};
+constexpr Duration kDownMax{40'000};
+constexpr Duration kDeafMax{60'000};
+
+}  // namespace
+
+CoordinatorNode::CoordinatorNode(World& world, Truth& truth, Send send, Answer answer)
+    : world_(world), truth_(truth), send_(std::move(send)), answer_(std::move(answer)) {}
+
+void CoordinatorNode::start() {
+  State state;
+  for (const auto& [kind, body] : journal_) state.apply(from_journal(kind, body));
+  core_ = std::make_unique<Coordinator>(kConfig, std::move(state), world_.now());
+  ++life_;
+  has_turn_ = false;
+  Effects effects;
+  core_->begin(effects);
+  if (!commit(effects)) return;
+  world_.note("coordinator up, epoch " + std::to_string(core_->state().epoch()));
+  wake_later();
+}
+
+void CoordinatorNode::crash() {
+  world_.note("coordinator crash");
+  core_.reset();
+  inbox_.clear();
+  world_.after(world_.up_to(kDownMax), [this] { start(); });
+}
+
+bool CoordinatorNode::dies() {
+  if (!world_.happens(world_.faults.coordinator_crash)) return false;
+  crash();
+  return true;
+}
+
+void CoordinatorNode::receive(Input input) {
+  if (!is_up()) return;
+  inbox_.push_back(std::move(input));
+  const bool is_deaf = world_.happens(world_.faults.coordinator_deaf);
+  turn_later(is_deaf ? world_.up_to(kDeafMax) : world_.up_to(kTurnMax));
+}
+
+void CoordinatorNode::turn_later(Duration wait) {
+  if (has_turn_) return;
+  has_turn_ = true;
+  world_.after(wait, [this, life = life_] {
+    if (is_up() && life == life_) turn();
+  });
+}
+
+void CoordinatorNode::wake_later() {
+  const auto due = core_->next_deadline();
+  if (!due) return;
+  world_.after(std::max(Duration{0}, *due - world_.now()), [this, life = life_, due] {
+    if (is_up() && life == life_ && core_->next_deadline() == due) turn_later(Duration{0});
+  });
+}
+
+// Drain, step, commit, and only then speak; it can die between any two of them.
+void CoordinatorNode::turn() {
+  has_turn_ = false;
+  Effects effects;
+  for (const Input& input : std::exchange(inbox_, {})) core_->step(world_.now(), input, effects);
+  const auto due = core_->next_deadline();
+  if (due && *due <= world_.now()) core_->step(world_.now(), Wake{}, effects);
+  if (dies()) return;  // before the commit
+  if (seeded_bug("ack_before_commit")) {
+    if (!speak(effects) || !commit(effects)) return;
+  } else {
+    if (!commit(effects) || !speak(effects)) return;
+  }
+  wake_later();
+}
+
+// Returns: whether it survived.
+bool CoordinatorNode::commit(const Effects& effects) {
+  for (const Record& record : effects.records) {
+    world_.note("record " + describe(record));
+    journal_.emplace_back(std::string(kind_of(record)), to_journal(record));
+  }
+  truth_.committed(effects.records, effects.points);
+  return !dies();
+}
+
+bool CoordinatorNode::speak(const Effects& effects) {
+  for (const ToWorker& to : effects.messages) {
+    send_(to.worker, to.message, core_->state().epoch());
+    if (dies()) return false;  // between two sends
+  }
+  for (const Reply& reply : effects.replies) answer_(reply);
+  return true;
+}
+
+void CoordinatorNode::check() const {
+  Truth::check_replay(core_->state(), journal_);
+  Truth::check_counts(core_->state());
+}
+
+}  // namespace ranktide::sim

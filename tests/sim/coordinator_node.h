@@ -1,0 +1,52 @@
+#pragma once
+// A coordinator process of the simulation: the real core, a shell that keeps the order of the turn and can die
+// at each of its seams, and a journal of bytes that survives it.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "coordinator/core/coordinator.h"
+#include "tests/sim/truth.h"
+#include "tests/sim/world.h"
+
+namespace ranktide::sim {
+
+class CoordinatorNode {
+ public:
+  using Send = std::function<void(const WorkerName&, const CoordinatorMessage&, uint64_t epoch)>;
+  using Answer = std::function<void(const Reply&)>;
+  CoordinatorNode(World& world, Truth& truth, Send send, Answer answer);
+
+  void start();  // replays the journal
+  void crash();  // comes back after a while
+  bool is_up() const { return core_ != nullptr; }
+  void receive(Input input);  // lost when it is down
+
+  // Requires: is_up().
+  const State& state() const { return core_->state(); }
+  void check() const;
+
+ private:
+  void turn_later(Duration wait);
+  void wake_later();
+  void turn();
+  bool commit(const Effects& effects);
+  bool speak(const Effects& effects);
+  bool dies();
+
+  World& world_;
+  Truth& truth_;
+  Send send_;
+  Answer answer_;
+  std::unique_ptr<Coordinator> core_;
+  int life_ = 0;
+  std::vector<Input> inbox_;
+  bool has_turn_ = false;
+  std::vector<std::pair<std::string, std::string>> journal_;
+};
+
+}  // namespace ranktide::sim

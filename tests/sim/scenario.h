@@ -1,0 +1,26 @@
+#pragma once
+// Plays a transcript against a real coordinator core. A transcript is commands (lines that start with "> "),
+// comments
+// ("#") and, after each command, what the coordinator decided and said. Ids are shown as @1, @2, ... in the
+// order of their first appearance. Not the simulator: no network, no chance, no agent.
+//
+//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+0] [request=ID] [run=keep:none]
+//   > cancel NAME
+//   > hello WORKER boot=B [slots=1] [held=@1/1 ...]
+//   > beat WORKER boot=B [@1/1 ...]
+//   > report WORKER @1/1 seq=1 [point=STEP] [checkpoint=STEP] [eval=@2]
+//   > done WORKER @1/1 seq=2 completed|diverged|failed|out_of_memory|stopped [step=6]
+//   > drain WORKER boot=B
+//   > wait 3s
+//   > wake            goes to the next deadline
+//   > restart         replays the journal into a new coordinator
+
+#include <string>
+
+namespace ranktide::sim {
+
+// Returns: the transcript with what the coordinator does now. Throws: std::invalid_argument for a line it
+// cannot read.
+std::string play(const std::string& transcript);
+
+}  // namespace ranktide::sim

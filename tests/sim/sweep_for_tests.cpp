@@ -1,0 +1,49 @@
+#include "tests/sim/sweep_for_tests.h"
+
+#include "common/sweep/grid.h"
+#include "common/sweep/identity.h"
+#include "common/sweep/sweep_yaml.h"
+#include "common/vocabulary/sha256.h"
+
+namespace ranktide {
+namespace {
+
+std::string list_of(const std::vector<int>& items) {
+  std::string out;
+  for (const int item : items) (out += out.empty() ? "[" : ", ") += std::to_string(item);
+  return out += "]";
+}
+
+void fill_inputs(SweepSpec& spec) {
+  const WantedInputs wanted = wanted_inputs(spec);
+  for (const ModelSettings& model : wanted.models)
+    spec.inputs.models[model_key(model)] = {
+        .path = model.path, .base = BaseId{sha256_hex("base")}, .tokenizer_sha256 = sha256_hex("tokenizer")};
+  for (const WantedData& data : wanted.data)
+    spec.inputs.data[data_key(data.data, sha256_hex("tokenizer"))] = {
+        .sha256 = sha256_hex("data"), .documents = 100, .tokens = 6'400, .rows = 100};
+  for (const std::string& file : wanted.files) spec.inputs.files[file] = sha256_hex(file);
+}
+
+}  // namespace
+
+SweepSpec sweep_for_tests(const SweepForTests& wish) {
+  std::string text = "version: 1\nname: " + wish.name + "\n";
+  text += "model: {path: base}\n";
+  text += "data: {train: words.jsonl, max_tokens: 64}\n";
+  text += "train: {batch: 4, schedule: constant}\n";
+  text += "budget: {steps: " + std::to_string(wish.steps) + "}\n";
+  text +=
+      "eval: {learn: {words: {data: held_out.jsonl}}, retain: {prose: {data: prose.txt}}, at: " + wish.eval_at +
+      "}\n";
+  text += "seeds: " + std::to_string(wish.seeds) + "\n";
+  text += "blocks: {lora: {method: lora, lora.rank: " + list_of(wish.ranks) +
+          ", lora.target: attn, train.lr: 1e-3}}\n";
+  text +=
+      "run: {priority: " + std::to_string(wish.priority) + (wish.run.empty() ? "" : ", " + wish.run) + "}\n";
+  SweepSpec spec = parse_sweep(text, wish.name + ".yaml", "/sweeps");
+  fill_inputs(spec);
+  return spec;
+}
+
+}  // namespace ranktide

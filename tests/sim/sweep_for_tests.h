@@ -1,0 +1,26 @@
+#pragma once
+// Small sweeps for tests of the cores, made through the sweep language and filled with inputs that nobody has
+// to read.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide {
+
+struct SweepForTests {
+  std::string name = "tiny";
+  std::vector<int> ranks{4};
+  int seeds = 1;
+  int steps = 6;
+  int priority = 0;
+  std::string eval_at = "[0, end]";
+  std::string run{};  // more settings under `run`, such as "max_parallel: 1"
+};
+
+// One LoRA block over the ranks; two evals (words: learn, prose: retain).
+SweepSpec sweep_for_tests(const SweepForTests& wish);
+
+}  // namespace ranktide

@@ -1,0 +1,137 @@
+#include "tests/sim/truth.h"
+
+#include "common/vocabulary/random.h"
+#include "worker/agent/agent.h"
+
+namespace ranktide::sim {
+namespace {
+
+void require(bool holds, const std::string& otherwise) {
+  if (!holds) throw Violation(otherwise);
+}
+
+std::string brief(const Lease& lease) {
+  return lease.unit.brief() + "/" + std::to_string(lease.attempt);
+}
+
+uint64_t number_of(const std::string& hex) {
+  return std::stoull(hex.substr(0, 12), nullptr, 16);
+}
+
+}  // namespace
+
+double loss_at(const StageId& stage, Step step) {
+  return static_cast<double>(mix(number_of(stage.text), static_cast<uint64_t>(step)) % 1000) / 100;
+}
+double score_of(const EvalId& eval) {
+  return static_cast<double>(number_of(eval.text) % 1000) / 10;
+}
+bool diverges(const StageId& stage) {
+  return number_of(stage.text) % 7 == 0;
+}
+bool is_too_big(const StageId& stage) {
+  return number_of(stage.text) % 5 == 0;
+}
+
+void Truth::started(const Lease& lease, const WorkerName& worker, int life) {
+  const bool is_first = started_.emplace(lease, std::pair{worker, life}).second;
+  require(is_first, "I3: lease " + brief(lease) + " was started twice");
+}
+
+void Truth::committed(const std::vector<Record>& records, const std::vector<PointBatch>& points) {
+  for (const PointBatch& batch : points) {
+    const Lease lease{unit_of(batch.stage), batch.attempt};
+    for (const Point& point : batch.points) {
+      require(said_points_.contains({lease, point.step}),
+              "I4: a point that attempt " + brief(lease) + " never said");
+      require(point.value == loss_at(batch.stage, point.step),
+              "I5: a point of " + brief(lease) + " has another value");
+      points_.emplace(batch.stage, point.step);
+    }
+  }
+  for (const Record& record : records) std::visit([this](const auto& r) { check(r); }, record);
+}
+
+void Truth::check(const LeaseGranted& r) {
+  Attempt& newest = granted_[r.lease.unit];
+  require(r.lease.attempt == newest + 1, "attempts of " + brief(r.lease) + " do not rise by one");
+  newest = r.lease.attempt;
+  owners_[r.lease] = r.worker;
+}
+
+void Truth::check(const UnitFinished& r) {
+  require(results_.insert(r.lease.unit).second, "I2: a second terminal result of " + brief(r.lease));
+  require(granted_.at(r.lease.unit) == r.lease.attempt, "I4: a result of the stale attempt " + brief(r.lease));
+  closed_.insert(r.lease);
+  if (r.outcome.message == "its result had arrived") return;  // an eval's worker was lost after its result
+  const auto ended = ended_.find(r.lease);
+  require(ended != ended_.end(), "I4: " + brief(r.lease) + " has a result but was never run to its end");
+  require(ended->second == r.outcome.kind, "I4: " + brief(r.lease) + " ended otherwise");
+  require(started_.at(r.lease).first == owners_.at(r.lease), "I3: " + brief(r.lease) + " ran elsewhere");
+  require(was_synced(r.lease),
+          "I1: " + brief(r.lease) + " was finished by a Done that its worker could have lost");
+}
+
+void Truth::check(const EvalFinished& r) {
+  require(evals_.insert(r.result.id).second, "I2: a second result of eval " + r.result.id.brief());
+  require(said_evals_.contains({r.lease, r.result.id}),
+          "I4: an eval result that " + brief(r.lease) + " never said");
+  require(r.result.value == score_of(r.result.id), "I5: eval " + r.result.id.brief() + " has another value");
+}
+
+void Truth::check(const AttemptFailed& r) {
+  closed_.insert(r.lease);
+  require(r.lease.attempt <= 60, "attempts of " + brief(r.lease) + " have no end");
+}
+
+bool Truth::was_synced(const Lease& lease) const {
+  for (auto it = on_disk_.lower_bound({lease, 0}); it != on_disk_.end() && it->first.first == lease; ++it)
+    if (std::holds_alternative<Done>(from_spool_bytes(it->second))) return true;
+  return false;
+}
+
+void Truth::got_ack(const Lease& lease, int64_t seq) const {
+  for (auto it = on_disk_.lower_bound({lease, 0}); it != on_disk_.end() && it->first.first == lease; ++it) {
+    if (it->first.second > seq) return;
+    const WorkerMessage message = from_spool_bytes(it->second);
+    const std::string entry = "entry " + std::to_string(it->first.second) + " of " + brief(lease);
+    if (const auto* report = std::get_if<Report>(&message)) {
+      for (const Point& point : report->findings.points)
+        require(points_.contains({StageId{lease.unit.text}, point.step}),
+                "I1: a point was acked and lost: " + entry);
+      for (const EvalResult& result : report->findings.evals)
+        require(evals_.contains(result.id), "I1: an eval was acked and lost: " + entry);
+    } else {
+      require(closed_.contains(lease), "I1: a Done was acked and lost: " + entry);
+    }
+  }
+}
+
+void Truth::got_answer(const std::string& request_id) const {
+  require(requests_.contains(request_id), "I1: request " + request_id + " was answered and lost");
+}
+
+void Truth::check_replay(const State& live, const std::vector<std::pair<std::string, std::string>>& journal) {
+  State replayed;
+  for (const auto& [kind, body] : journal) replayed.apply(from_journal(kind, body));
+  require(replayed.text() == live.text(), "I6: live state is not the replay of its journal");
+}
+
+void Truth::check_counts(const State& state) {
+  for (const auto& [number, sweep] : state.sweeps()) {
+    LifeCounts stages{};
+    int64_t finished = 0;
+    for (const UnitId& id : sweep.units) {
+      const Unit& unit = state.units().at(id);
+      if (unit.kind == WorkKind::train && unit.wanted.contains(number))
+        ++stages[static_cast<size_t>(unit.life)];
+    }
+    for (const EvalId& id : sweep.evals)
+      if (state.evals().at(id).is_finished) ++finished;
+    if (sweep.is_cancelled) continue;  // its counts are frozen at the cancel
+    require(stages == sweep.stages, "I6: counts of stages differ in sweep " + sweep.name());
+    require(finished == sweep.evals_finished, "I6: counts of evals differ in sweep " + sweep.name());
+  }
+}
+
+}  // namespace ranktide::sim

@@ -1,0 +1,75 @@
+#pragma once
+// What really happened, noted outside the system under test, and the invariants that compare it with what the
+// coordinator made durable. I-numbers as in the reliability notes: I1 nothing acked is lost, I2 one terminal
+// result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
+// points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
+// heal.
+
+#include <map>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "coordinator/core/coordinator.h"
+
+namespace ranktide::sim {
+
+struct Violation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// What training would give: a function of what is trained, so that every attempt must agree.
+double loss_at(const StageId& stage, Step step);
+double score_of(const EvalId& eval);
+bool diverges(const StageId& stage);    // some do, at kDivergesAt
+bool is_too_big(const StageId& stage);  // some run out of memory until the micro-batch is 1
+constexpr Step kDivergesAt = 3;
+
+class Truth {
+ public:
+  // ---- what workers and trainers do
+  void started(const Lease& lease, const WorkerName& worker, int life);
+  void ran_to_its_end(const Lease& lease, OutcomeKind kind) { ended_.emplace(lease, kind); }
+  void said_eval(const Lease& lease, const EvalId& eval) { said_evals_.emplace(lease, eval); }
+  void said_point(const Lease& lease, const Point& point) { said_points_.emplace(lease, point.step); }
+  void on_disk(const Lease& lease, int64_t seq, const std::string& bytes) { on_disk_[{lease, seq}] = bytes; }
+
+  // ---- what the coordinator makes durable, and tells
+  void committed(const std::vector<Record>& records, const std::vector<PointBatch>& points);
+  void got_ack(const Lease& lease, int64_t seq) const;
+  void got_answer(const std::string& request_id) const;
+
+  // ---- whole pictures
+  static void check_replay(const State& live, const std::vector<std::pair<std::string, std::string>>& journal);
+  static void check_counts(const State& state);
+
+ private:
+  void check(const LeaseGranted& r);
+  void check(const UnitFinished& r);
+  void check(const EvalFinished& r);
+  void check(const AttemptFailed& r);
+  void check(const LeaseReturned& r) { closed_.insert(r.lease); }
+  void check(const SweepSubmitted& r) { requests_.insert(r.request_id); }
+  void check(const SweepCancelled& r) { requests_.insert(r.request_id); }
+  template <class R>
+  void check(const R&) {}
+  bool was_synced(const Lease& lease) const;
+
+  std::map<Lease, std::pair<WorkerName, int>> started_;
+  std::map<Lease, OutcomeKind> ended_;
+  std::set<std::pair<Lease, EvalId>> said_evals_;
+  std::set<std::pair<Lease, Step>> said_points_;
+  std::map<std::pair<Lease, int64_t>, std::string> on_disk_;
+
+  std::map<UnitId, Attempt> granted_;
+  std::map<Lease, WorkerName> owners_;
+  std::set<UnitId> results_;
+  std::set<EvalId> evals_;
+  std::set<Lease> closed_;  // their Done was accepted
+  std::set<std::tuple<StageId, Step>> points_;
+  std::set<std::string> requests_;
+};
+
+}  // namespace ranktide::sim

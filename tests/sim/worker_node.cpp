@@ -1,0 +1,220 @@
+#include "tests/sim/worker_node.h"
+
+#include "common/vocabulary/seeded_bug.h"
+
+namespace ranktide::sim {
+namespace {
+
+constexpr Duration kStepMax{3'000};
+constexpr Duration kRestartMax{500};
+constexpr Duration kDownMax{60'000};
+constexpr Step kStepsPerCheckpoint = 2;
+
+}  // namespace
+
+WorkerNode::WorkerNode(World& world, Truth& truth, WorkerName name, int slots, Send send)
+    : world_(world), truth_(truth), name_(std::move(name)), slots_(slots), send_(std::move(send)) {}
+
+void WorkerNode::start() {
+  ++life_;
+  AgentConfig config{.boot = name_.text + "-" + std::to_string(life_), .version = "sim", .slots = {}};
+  config.stop_grace = Duration{5'000};
+  config.trainer_silence = Duration{20'000};
+  for (int i = 0; i < slots_; ++i) config.slots.push_back({.index = i, .device = "cpu"});
+  for (int i = 0; i < slots_; ++i) trainers_[i].process += 1;
+  agent_ = std::make_unique<Agent>(config, world_.now());
+  world_.note(name_.text + " up, life " + std::to_string(life_));
+  SpoolLoaded loaded;
+  for (const auto& [lease, disk] : disk_) loaded.attempts.push_back({lease, disk.entries});
+  receive(loaded);
+}
+
+void WorkerNode::crash() {
+  world_.note(name_.text + " crash");
+  agent_.reset();
+  for (auto& [slot, trainer] : trainers_) trainer = {.process = trainer.process + 1, .work = {}};
+  if (world_.happens(world_.faults.spool_torn)) lose_what_is_not_synced();
+  // Half of them are back at once: then the coordinator still speaks to the dead life.
+  world_.after(world_.up_to(world_.chance.below(2) == 0 ? kRestartMax : kDownMax), [this] { start(); });
+}
+
+void WorkerNode::lose_what_is_not_synced() {
+  for (auto& [lease, disk] : disk_)
+    disk.entries.erase(disk.entries.upper_bound(disk.synced), disk.entries.end());
+}
+
+bool WorkerNode::dies() {
+  if (!world_.happens(world_.faults.worker_crash)) return false;
+  crash();
+  return true;
+}
+
+void WorkerNode::receive(const AgentInput& input) {
+  if (!is_up()) return;
+  if (const auto* from = std::get_if<FromCoordinator>(&input)) {
+    world_.note(name_.text + " hears " + describe(from->message));
+    if (const auto* ack = std::get_if<Ack>(&from->message)) truth_.got_ack(ack->lease, ack->seq);
+  }
+  AgentEffects effects;
+  agent_->step(world_.now(), input, effects);
+  if (act(effects)) wake_later();
+}
+
+void WorkerNode::wake_later() {
+  const auto due = agent_->next_deadline();
+  if (!due) return;
+  world_.after(std::max(Duration{0}, *due - world_.now()), [this, life = life_, due] {
+    if (is_up() && life == life_ && agent_->next_deadline() == due) receive(AgentWake{});
+  });
+}
+
+// Returns: whether it survived.
+bool WorkerNode::act(const AgentEffects& effects) {
+  if (dies()) return false;
+  if (seeded_bug("sync_order") && !speak(effects)) return false;
+  spool(effects);
+  if (dies()) return false;
+  if (!seeded_bug("sync_order") && !speak(effects)) return false;
+  for (const TrainerAction& action : effects.trainers) std::visit([this](const auto& a) { on(a); }, action);
+  return true;
+}
+
+bool WorkerNode::speak(const AgentEffects& effects) {
+  for (const WorkerMessage& message : effects.messages) {
+    send_(name_, message, agent_->epoch());
+    if (dies()) return false;
+  }
+  return true;
+}
+
+void WorkerNode::spool(const AgentEffects& effects) {
+  bool must_sync = false;
+  for (const SpoolAction& action : effects.spool) {
+    if (const auto* append = std::get_if<SpoolAppend>(&action)) must_sync = must_sync || append->sync;
+    std::visit([this](const auto& a) { on(a); }, action);
+  }
+  if (!must_sync) return;
+  for (auto& [lease, disk] : disk_)
+    if (!disk.entries.empty()) disk.synced = disk.entries.rbegin()->first;
+}
+
+void WorkerNode::on(const SpoolAppend& append) {
+  disk_[append.lease].entries.emplace(append.seq, append.bytes);
+  truth_.on_disk(append.lease, append.seq, append.bytes);
+}
+
+void WorkerNode::on(const SpoolDrop& drop) {
+  auto& entries = disk_[drop.lease].entries;
+  entries.erase(entries.begin(), entries.upper_bound(drop.up_to));
+}
+
+// ---- stub trainers
+
+void WorkerNode::on(const StartTrainer& start) {
+  Trainer& trainer = trainers_.at(start.slot);
+  trainer = {.process = trainer.process + 1, .is_alive = true, .work = {}};
+}
+
+void WorkerNode::on(const SendTrainer& send) {
+  Trainer& trainer = trainers_.at(send.slot);
+  if (!trainer.is_alive) return;
+  if (const auto* run = std::get_if<RunWork>(&send.command))
+    begin(send.slot, *run);
+  else if (trainer.work && trainer.work->lease == std::get<StopWork>(send.command).lease)
+    trainer.stops = true;
+}
+
+void WorkerNode::on(const KillTrainer& kill) {
+  die(kill.slot, OutcomeKind::failed, "killed");
+}
+
+void WorkerNode::begin(int slot, const RunWork& run) {
+  truth_.started(run.lease, name_, life_);
+  Trainer& trainer = trainers_.at(slot);
+  trainer.work = run;
+  trainer.stops = trainer.hangs = false;
+  trainer.step = 0;
+  if (run.work.stage && run.work.kind == WorkKind::train) {
+    const auto saved = checkpoints_.find(run.work.stage->id);
+    if (saved != checkpoints_.end()) trainer.step = saved->second;
+  }
+  train_later(slot);
+}
+
+void WorkerNode::train_later(int slot) {
+  const int process = trainers_.at(slot).process;
+  world_.after(world_.up_to(kStepMax), [this, slot, process] {
+    if (is_up() && trainers_.at(slot).process == process) train(slot);
+  });
+}
+
+void WorkerNode::train(int slot) {
+  Trainer& trainer = trainers_.at(slot);
+  if (!trainer.work || trainer.hangs) return;
+  if (world_.happens(world_.faults.trainer_crash)) return die(slot, OutcomeKind::failed, "signal 11");
+  if (world_.happens(world_.faults.trainer_hang)) {
+    trainer.hangs = true;
+    return;
+  }
+  if (trainer.stops) return end(slot, OutcomeKind::stopped);
+  const Work& work = trainer.work->work;
+  if (work.kind == WorkKind::evaluate) {
+    evaluate_at(slot, work.stage ? work.stage->to : 0);
+    return end(slot, OutcomeKind::completed);
+  }
+  const StageId& stage = work.stage->id;
+  if (is_too_big(stage) && work.microbatch != 1) return end(slot, OutcomeKind::out_of_memory);
+  if (trainer.step >= work.stage->to) return end(slot, OutcomeKind::completed);
+  ++trainer.step;
+  if (diverges(stage) && trainer.step == kDivergesAt) return end(slot, OutcomeKind::diverged);
+  Findings findings{.points = {{.step = trainer.step, .name = "loss", .value = loss_at(stage, trainer.step)}},
+                    .evals = {},
+                    .checkpoint = {}};
+  if (trainer.step % kStepsPerCheckpoint == 0) findings.checkpoint = checkpoints_[stage] = trainer.step;
+  find(slot, findings);
+  // Hearing it may have ended the worker or the work.
+  if (!is_up() || !trainer.work) return;
+  evaluate_at(slot, trainer.step);
+  if (is_up() && trainer.work) train_later(slot);
+}
+
+void WorkerNode::find(int slot, Findings findings) {
+  const Lease lease = trainers_.at(slot).work->lease;
+  for (const Point& point : findings.points) truth_.said_point(lease, point);
+  for (const EvalResult& result : findings.evals) truth_.said_eval(lease, result.id);
+  receive(FromTrainer{slot, WorkFound{lease, std::move(findings)}});
+}
+
+void WorkerNode::evaluate_at(int slot, Step step) {
+  Findings findings;
+  for (const EvalOrder& order : trainers_.at(slot).work->work.evals)
+    if (order.at == step)
+      findings.evals.push_back({.id = order.id, .metric = "loss", .value = score_of(order.id), .n = 1});
+  if (!findings.evals.empty()) find(slot, std::move(findings));
+}
+
+void WorkerNode::end(int slot, OutcomeKind kind) {
+  if (!is_up()) return;
+  Trainer& trainer = trainers_.at(slot);
+  if (!trainer.work) return;
+  const Lease lease = trainer.work->lease;
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.step = trainer.step;
+  if (kind == OutcomeKind::stopped && trainer.work->work.kind == WorkKind::train && trainer.step > 0)
+    checkpoints_[trainer.work->work.stage->id] = trainer.step;
+  truth_.ran_to_its_end(lease, kind);
+  trainer.work.reset();
+  receive(FromTrainer{slot, WorkEnded{lease, outcome}});
+}
+
+void WorkerNode::die(int slot, OutcomeKind kind, const std::string& message) {
+  Trainer& trainer = trainers_.at(slot);
+  trainer = {.process = trainer.process + 1, .work = {}};
+  world_.after(Duration{1}, [this, slot, process = trainer.process, kind, message] {
+    if (is_up() && trainers_.at(slot).process == process)
+      receive(TrainerDied{.slot = slot, .kind = kind, .message = message, .log_tail = "last line"});
+  });
+}
+
+}  // namespace ranktide::sim

@@ -1,0 +1,269 @@
+#include "worker/agent/agent.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace ranktide {
+namespace {
+
+using namespace std::chrono_literals;
+
+Lease lease(Attempt attempt = 1) {
+  return {UnitId{std::string(64, 'a')}, attempt};
+}
+Lease other_lease() {
+  return {UnitId{std::string(64, 'b')}, 1};
+}
+
+// A small language: one verb per thing that can happen to an agent.
+class Desk : public testing::Test {
+ protected:
+  static AgentConfig config() {
+    return {
+        .boot = "life", .version = "test", .slots = {{.index = 0, .device = "cpu"}}, .spool_bytes_max = 2'000};
+  }
+  void start() { step(SpoolLoaded{}), connect(); }
+  void connect() {
+    step(Connected{});
+    hears(Welcome{.boot = "life", .heartbeat_ms = 10'000, .lease_ms = 120'000});
+  }
+  void hears(const CoordinatorMessage& message, uint64_t epoch = 1) { step(FromCoordinator{epoch, message}); }
+  void granted(const Lease& which = lease()) {
+    hears(Grant{.lease = which, .boot = "life", .slots = {0}, .work = {}});
+  }
+  void finds(Step point, const Lease& which = lease()) {
+    Findings findings;
+    findings.points.push_back({.step = point, .name = "loss", .value = 1});
+    step(FromTrainer{0, WorkFound{which, findings}});
+  }
+  void ends(OutcomeKind kind, const Lease& which = lease()) {
+    Outcome outcome;
+    outcome.kind = kind;
+    step(FromTrainer{0, WorkEnded{which, outcome}});
+  }
+  void pass(Duration time) {
+    now_ = now_ + time;
+    step(AgentWake{});
+  }
+  void step(const AgentInput& input) {
+    out_ = {};
+    agent_.step(now_, input, out_);
+  }
+  template <class M>
+  std::vector<M> said() const {
+    std::vector<M> found;
+    for (const WorkerMessage& message : out_.messages)
+      if (const auto* m = std::get_if<M>(&message)) found.push_back(*m);
+    return found;
+  }
+  template <class A, class Variant>
+  static size_t count(const std::vector<Variant>& actions) {
+    return static_cast<size_t>(std::count_if(actions.begin(), actions.end(),
+                                             [](const Variant& a) { return std::holds_alternative<A>(a); }));
+  }
+
+  Instant now_;
+  Agent agent_{config(), Instant{}};
+  AgentEffects out_;  // of the last step
+};
+
+TEST_F(Desk, StartsATrainerForItsFirstGrantAndKeepsItForTheNext) {
+  start();
+  granted();
+  EXPECT_EQ(count<StartTrainer>(out_.trainers), 1u);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+  ends(OutcomeKind::completed);
+  granted(other_lease());
+  EXPECT_EQ(count<StartTrainer>(out_.trainers), 0u);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+}
+
+TEST_F(Desk, SpoolsAReportInTheStepThatSendsIt) {
+  start();
+  granted();
+  finds(1);
+  ASSERT_EQ(count<SpoolAppend>(out_.spool), 1u);
+  EXPECT_EQ(said<Report>().at(0).seq, 1);
+  EXPECT_EQ(spool_bytes(said<Report>().at(0)), std::get<SpoolAppend>(out_.spool.at(0)).bytes);
+}
+
+TEST_F(Desk, SyncsADoneAndNotAPoint) {
+  start();
+  granted();
+  finds(1);
+  EXPECT_FALSE(std::get<SpoolAppend>(out_.spool.at(0)).sync);
+  ends(OutcomeKind::completed);
+  EXPECT_TRUE(std::get<SpoolAppend>(out_.spool.at(0)).sync);
+}
+
+TEST_F(Desk, SaysAgainWhatIsNotAckedInTime) {
+  start();
+  granted();
+  finds(1);
+  hears(Ack{lease(), 1});
+  finds(2);
+  pass(5s);
+  ASSERT_EQ(said<Report>().size(), 1u);
+  EXPECT_EQ(said<Report>().at(0).seq, 2);
+}
+
+TEST_F(Desk, GoesBackToAGapOnceForManyNacks) {
+  start();
+  granted();
+  for (Step step = 1; step <= 3; ++step) finds(step);
+  hears(Nack{lease(), 2});
+  EXPECT_EQ(said<Report>().size(), 2u);
+  hears(Nack{lease(), 2});
+  EXPECT_TRUE(said<Report>().empty());
+}
+
+TEST_F(Desk, ForgetsAnAttemptWhenItsDoneIsAcked) {
+  start();
+  granted();
+  ends(OutcomeKind::completed);
+  hears(Ack{lease(), 1});
+  EXPECT_EQ(count<SpoolForget>(out_.spool), 1u);
+  pass(10s);
+  EXPECT_TRUE(said<Heartbeat>().at(0).running.empty());
+}
+
+TEST_F(Desk, StartsARepeatedGrantOnce) {
+  start();
+  granted();
+  granted();
+  EXPECT_TRUE(out_.trainers.empty());
+  ends(OutcomeKind::completed);
+  hears(Ack{lease(), 1});
+  granted();
+  EXPECT_TRUE(out_.trainers.empty()) << "a copy that was long under way";
+}
+
+TEST_F(Desk, RefusesAGrantMeantForAnotherLife) {
+  start();
+  hears(Grant{.lease = lease(), .boot = "former life", .slots = {0}, .work = {}});
+  EXPECT_TRUE(out_.trainers.empty());
+}
+
+TEST_F(Desk, SendsAFormerLifesSpoolToItsEndAndAddsNothing) {
+  const Report report{.lease = lease(), .seq = 4, .findings = {}};
+  step(SpoolLoaded{{{.lease = lease(), .entries = {{4, spool_bytes(report)}}}}});
+  step(Connected{});
+  EXPECT_EQ(said<Hello>().at(0).held.at(0).last_acked_seq, 3);
+  hears(Welcome{.boot = "life"});
+  EXPECT_EQ(said<Report>().at(0).seq, 4);
+  hears(Ack{lease(), 4});
+  EXPECT_EQ(count<SpoolForget>(out_.spool), 1u);
+}
+
+TEST_F(Desk, StopsAFencedAttemptWithoutAWord) {
+  start();
+  granted();
+  hears(Fenced{lease(), 2});
+  EXPECT_EQ(count<SpoolForget>(out_.spool), 1u);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+  ends(OutcomeKind::stopped);
+  EXPECT_TRUE(out_.messages.empty());
+}
+
+TEST_F(Desk, KillsATrainerThatDoesNotStopAndThenRunsWhatWaits) {
+  start();
+  granted();
+  hears(Abandon{lease()});
+  granted(other_lease());
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 0u);
+  pass(30s);
+  EXPECT_EQ(count<KillTrainer>(out_.trainers), 1u);
+  step(TrainerDied{.slot = 0, .message = "killed", .log_tail = ""});
+  EXPECT_EQ(count<StartTrainer>(out_.trainers), 1u);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+}
+
+TEST_F(Desk, ReportsACrashWithTheTrainersLastLines) {
+  start();
+  granted();
+  step(TrainerDied{.slot = 0, .message = "killed by signal 11", .log_tail = "last words"});
+  const Done done = said<Done>().at(0);
+  EXPECT_EQ(done.outcome.kind, OutcomeKind::failed);
+  EXPECT_EQ(done.outcome.message, "the trainer ended: killed by signal 11");
+  EXPECT_EQ(done.outcome.log_tail, "last words");
+}
+
+TEST_F(Desk, TakesASilentTrainerForAHang) {
+  start();
+  granted();
+  for (int i = 0; i < 9; ++i) {
+    pass(100s);
+    hears(Heard{"life"});
+  }
+  EXPECT_EQ(agent_.next_deadline().has_value(), true);
+  step(TrainerDied{.slot = 0, .message = "killed", .log_tail = ""});
+  EXPECT_NE(said<Done>().at(0).outcome.message.find("said nothing for 900 s"), std::string::npos);
+}
+
+TEST_F(Desk, PausesTrainersAtTheSpoolLimitAndDropsNothing) {
+  step(SpoolLoaded{});
+  granted();
+  size_t appended = 0;
+  bool is_paused = false;
+  for (Step step = 1; step <= 100 && !is_paused; ++step) {
+    finds(step);
+    appended += count<SpoolAppend>(out_.spool);
+    is_paused = count<PauseTrainer>(out_.trainers) == 1;
+  }
+  ASSERT_TRUE(is_paused);
+  connect();
+  EXPECT_EQ(said<Report>().size(), appended);
+  hears(Ack{lease(), static_cast<int64_t>(appended)});
+  EXPECT_EQ(count<ResumeTrainer>(out_.trainers), 1u);
+}
+
+TEST_F(Desk, IgnoresACoordinatorOfAnOlderEpoch) {
+  start();
+  hears(Heard{"life"}, 5);
+  EXPECT_EQ(said<Hello>().size(), 1u) << "a newer one does not know where attempts stand";
+  hears(Grant{.lease = lease(), .boot = "life", .slots = {0}, .work = {}}, 4);
+  EXPECT_TRUE(out_.trainers.empty());
+}
+
+TEST_F(Desk, SaysHelloAgainUntilItIsWelcomed) {
+  step(SpoolLoaded{});
+  step(Connected{});
+  EXPECT_EQ(said<Hello>().size(), 1u);
+  pass(5s);
+  EXPECT_EQ(said<Hello>().size(), 1u);
+}
+
+TEST_F(Desk, DrainsByCheckpointingReturningAndLeaving) {
+  start();
+  granted();
+  step(DrainRequested{});
+  EXPECT_EQ(said<Drain>().size(), 1u);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+  ends(OutcomeKind::stopped);
+  EXPECT_FALSE(agent_.is_drained());
+  hears(Ack{lease(), 1});
+  EXPECT_TRUE(agent_.is_drained());
+}
+
+TEST_F(Desk, GivesBackAGrantThatComesWhileDraining) {
+  start();
+  step(DrainRequested{});
+  granted();
+  EXPECT_EQ(said<Done>().at(0).outcome.kind, OutcomeKind::stopped);
+}
+
+TEST_F(Desk, SplitsFindingsThatDoNotFitOneMessage) {
+  start();
+  granted();
+  Findings findings;
+  for (Step step = 1; step <= 5'000; ++step)
+    findings.points.push_back({.step = step, .name = "loss", .value = 1});
+  findings.checkpoint = 5'000;
+  step(FromTrainer{0, WorkFound{lease(), findings}});
+  ASSERT_EQ(said<Report>().size(), 3u);
+  EXPECT_FALSE(said<Report>().at(1).findings.checkpoint);
+  EXPECT_EQ(said<Report>().at(2).findings.checkpoint, 5'000);
+}
+
+}  // namespace
+}  // namespace ranktide
