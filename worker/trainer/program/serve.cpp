@@ -27,11 +27,6 @@ void require_open(int fd, const char* what) {
                       ", is not open; serve is started by `ranktide worker`");
 }
 
-// So that a work's peak is its own and not the largest of all works before it.
-void reset_memory_peak() {
-  std::ofstream("/proc/self/clear_refs") << "5";
-}
-
 class Server {
  public:
   Server(const WorkFolders& folders, ReportPipe& reports)

@@ -1,5 +1,6 @@
 #include "worker/trainer/program/stage_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <iostream>
 #include <optional>
@@ -60,7 +61,10 @@ class StageRun {
   int default_microbatch() const {
     return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
   }
-  int microbatch() const { return order_.microbatch > 0 ? order_.microbatch : default_microbatch(); }
+  int microbatch() const {
+    if (order_.microbatch <= 0) return default_microbatch();
+    return std::min(order_.microbatch, order_.stage.settings.train.batch);
+  }
   BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
 
   TrainHooks hooks(const Model& model) {

@@ -17,8 +17,7 @@ namespace ranktide {
 struct StageOrder {
   Stage stage;
   Attempt attempt = 1;
-  std::vector<EvalOrder>
-      evals;  // at steps in (stage.from, stage.to]; those at stage.to run after the artifact is kept
+  std::vector<EvalOrder> evals;  // at steps in (stage.from, stage.to]; the last run once the artifact is kept
   Keep keep = Keep::adapters;
   Duration checkpoint_every{300'000};
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
