@@ -73,9 +73,9 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
     if (!uses(trials, e)) continue;
     const std::string regimes = regimes_of(e, trials);
     const std::string of = regimes.empty() ? "" : regimes + ": ";
-    const auto note =
-        fmt::format("{}learning = {} · gain = learning − base's · forgetting = base's − trial's {}", of,
-                    tasks_text(e, "learn"), tasks_text(e, "retain"));
+    const auto note = fmt::format(
+        "{}learning = {} · gain = learning − base's · retained = {} · forgetting = base's retained − trial's",
+        of, tasks_text(e, "learn"), tasks_text(e, "retain"));
     if (said.insert(note).second) notes.push_back(note);
   }
   return notes;

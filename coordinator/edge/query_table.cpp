@@ -41,7 +41,6 @@ std::string number_text(double value, const std::string& unit, int decimals) {
 
 std::string plain_text(const Value& value, const Column& column, int decimals) {
   if (const auto* s = std::get_if<std::string>(&value)) {
-    if (s->empty()) return kAbsent;
     return column.unit == "id" ? s->substr(0, 12) : *s;
   }
   if (const auto* i = std::get_if<int64_t>(&value); i && column.unit.empty()) return std::to_string(*i);

@@ -70,8 +70,9 @@ std::string notes_html(const Frame& frame) {
   std::string out = "<ul class=\"notes\">";
   for (const auto& note : frame.notes) out += "<li>" + escape_html(note) + "</li>";
   return out +
-         "<li>hollow marks: fewer than three seeds; crosses: 95 % intervals; square: full finetuning, circle: "
-         "LoRA</li></ul>\n";
+         "<li>square: full finetuning, circle: LoRA; colour: rank and the rest; dash: target; hollow: fewer "
+         "than three "
+         "seeds; cross: 95 % intervals</li></ul>\n";
 }
 
 std::string missing_html(const Reader& reader, const std::string& sweep) {

@@ -89,8 +89,9 @@ std::string axes_svg(const Scale& scale) {
   out += fmt::format(
       R"(<text class="axis" x="{}" y="{}" text-anchor="middle">learning (higher: learnt more) →</text>)",
       (kLeft + kWidth - kRight) / 2, kHeight - 10);
-  out += fmt::format(R"(<text class="axis" transform='translate(16 {}) rotate(-90)' text-anchor="middle">forgetting (higher: lost more) →</text>)",
-                     (kTop + bottom) / 2);
+  out += fmt::format(
+      R"(<text class="axis" transform='translate(16 {}) rotate(-90)' text-anchor="middle">forgetting (higher: lost more) →</text>)",
+      (kTop + bottom) / 2);
   return out;
 }
 
@@ -118,7 +119,8 @@ std::string front_svg(const Scale& scale, const Chart& chart) {
 }
 
 std::string shape_svg(const ChartMark& mark, double x, double y) {
-  const std::string style = fmt::format("c{} {}", mark.colour, mark.is_hollow ? "hollow" : "solid");
+  const std::string style =
+      fmt::format("c{} d{} {}", mark.colour, mark.dash, mark.is_hollow ? "hollow" : "solid");
   if (mark.method == "full")
     return fmt::format(R"(<rect class="mark {}" x="{:.1f}" y="{:.1f}" width="{}" height="{}"/>)", style,
                        x - kRadius + 0.5, y - kRadius + 0.5, 2 * kRadius - 1, 2 * kRadius - 1);
@@ -136,12 +138,13 @@ std::string mark_svg(const Scale& scale, const ChartMark& m) {
   const double x = scale.x(m.learning);
   const double y = scale.y(m.forgetting);
   if (m.learning_ci)
-    out += fmt::format(R"(<line class="ci c{0}" x1="{1:.1f}" y1="{2:.1f}" x2="{3:.1f}" y2="{2:.1f}"/>)",
-                       m.colour, scale.x(m.learning - *m.learning_ci), y, scale.x(m.learning + *m.learning_ci));
+    out += fmt::format(R"(<line class="ci c{0} d{4}" x1="{1:.1f}" y1="{2:.1f}" x2="{3:.1f}" y2="{2:.1f}"/>)",
+                       m.colour, scale.x(m.learning - *m.learning_ci), y, scale.x(m.learning + *m.learning_ci),
+                       m.dash);
   if (m.forgetting_ci)
-    out +=
-        fmt::format(R"(<line class="ci c{0}" x1="{1:.1f}" y1="{2:.1f}" x2="{1:.1f}" y2="{3:.1f}"/>)", m.colour,
-                    x, scale.y(m.forgetting - *m.forgetting_ci), scale.y(m.forgetting + *m.forgetting_ci));
+    out += fmt::format(R"(<line class="ci c{0} d{4}" x1="{1:.1f}" y1="{2:.1f}" x2="{1:.1f}" y2="{3:.1f}"/>)",
+                       m.colour, x, scale.y(m.forgetting - *m.forgetting_ci),
+                       scale.y(m.forgetting + *m.forgetting_ci), m.dash);
   return out + shape_svg(m, x, y) + "</g>";
 }
 

@@ -9,10 +9,13 @@
 
 namespace ranktide {
 
+inline constexpr int kDashes = 4;
+
 struct ChartMark {
   std::string method;      // "lora": circle, "full": square
   std::string name;        // "lora r32 all lr 0.0005": the mark's <title> and the legend's line
-  int colour = 0;          // index into the page's palette
+  int colour = 0;          // index into the page's palette: what is trained, but for its target
+  int dash = 0;            // of the outline and the cross, 0 to kDashes - 1: the target
   bool is_hollow = false;  // fewer than three seeds
   bool is_on_front = false;
   double learning = 0;

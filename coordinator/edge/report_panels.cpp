@@ -37,34 +37,53 @@ class Rows {
   std::map<std::string, size_t> column_;
 };
 
-// "lora r32 all lr 0.0005": every axis but the regime, which the panel says.
-std::vector<std::string> names_of(const Frame& frame) {
-  Frame axes;
-  std::vector<size_t> kept;
-  for (size_t c = 0; c < frame.columns.size() && frame.columns[c].name != "n"; ++c) {
-    if (frame.columns[c].name == "regime") continue;
-    kept.push_back(c);
-    axes.columns.push_back(frame.columns[c]);
+struct CellName {
+  std::string full;            // "lora r32 all lr 0.0005": every axis but the regime, which the panel says
+  std::string without_target;  // the same colour in every panel
+  std::string target;          // the same dash
+};
+
+void append_word(std::string& name, const std::string& word) {
+  name += (name.empty() ? "" : " ") + word;
+}
+
+CellName name_of(const std::vector<std::string>& head, const std::vector<std::string>& cells) {
+  CellName name;
+  for (size_t c = 0; c < head.size(); ++c) {
+    if (cells[c] == "-" || head[c] == "regime") continue;
+    const bool is_bare = head[c] == "method" || head[c] == "target";
+    const std::string word = head[c] == "rank" ? "r" + cells[c] : (is_bare ? "" : head[c] + " ") + cells[c];
+    append_word(name.full, word);
+    if (head[c] == "target")
+      name.target = cells[c];
+    else
+      append_word(name.without_target, word);
   }
-  for (const auto& row : frame.rows) {
-    auto& short_row = axes.rows.emplace_back();
-    for (const size_t c : kept) short_row.push_back(row[c]);
-  }
-  const TableText text = table_text(axes);
-  std::vector<std::string> names;
-  for (const auto& row : text.rows) {
-    std::string name;
-    for (size_t c = 0; c < row.size(); ++c) {
-      if (row[c] == "-") continue;
-      const std::string& head = text.head[c];
-      const std::string prefix =
-          head == "rank" ? "r" : (head == "method" || head == "target" ? "" : head + " ");
-      name += (name.empty() ? "" : " ") + prefix + row[c];
-    }
-    names.push_back(name);
-  }
+  return name;
+}
+
+// The axes are the columns before n.
+std::vector<CellName> names_of(const Frame& frame) {
+  const auto is_n = [](const Column& c) { return c.name == "n"; };
+  const auto axes = std::find_if(frame.columns.begin(), frame.columns.end(), is_n) - frame.columns.begin();
+  Frame only_axes{.columns = {frame.columns.begin(), frame.columns.begin() + axes}, .rows = {}, .notes = {}};
+  for (const auto& row : frame.rows) only_axes.rows.emplace_back(row.begin(), row.begin() + axes);
+  const TableText text = table_text(only_axes);
+  std::vector<CellName> names;
+  for (const auto& row : text.rows) names.push_back(name_of(text.head, row));
   return names;
 }
+
+// Gives each key the next number, and the same one when it comes again.
+class Numbers {
+ public:
+  int of(const std::string& key) {
+    return known_.try_emplace(key, static_cast<int>(known_.size())).first->second;
+  }
+
+ private:
+  std::map<std::string, int> known_;
+};
 
 bool dominates(const ChartMark& a, const ChartMark& b) {
   return a.learning >= b.learning && a.forgetting <= b.forgetting &&
@@ -77,12 +96,11 @@ void mark_front(Chart& chart) {
                                  [&](const ChartMark& o) { return dominates(o, m); });
 }
 
-ChartMark mark_of(const Rows& rows, size_t r, const std::string& name, int colour) {
+ChartMark mark_of(const Rows& rows, size_t r, const std::string& name) {
   const auto* n = std::get_if<int64_t>(&rows.value(r, "n"));
   RT_CHECK(n != nullptr);
   return {.method = rows.text(r, "method"),
           .name = name,
-          .colour = colour,
           .is_hollow = *n < 3,
           .learning = *rows.number(r, "learning"),
           .forgetting = *rows.number(r, "forgetting"),
@@ -98,7 +116,8 @@ std::vector<Chart> panels_of(const Frame& frame) {
   const auto names = names_of(frame);
   std::vector<Chart> charts;
   std::map<std::string, size_t> chart_of_regime;
-  std::map<std::string, int> colours;  // the same setting has the same colour in every panel
+  Numbers colours;
+  Numbers dashes;
   for (size_t r = 0; r < frame.rows.size(); ++r) {
     const std::string regime = rows.text(r, "regime");
     const auto [it, is_new] = chart_of_regime.try_emplace(regime, charts.size());
@@ -110,9 +129,10 @@ std::vector<Chart> panels_of(const Frame& frame) {
       continue;
     }
     if (!rows.number(r, "learning") || !rows.number(r, "forgetting")) continue;
-    const auto colour =
-        colours.try_emplace(names[r], kPaletteOrder[colours.size() % kPaletteSize]).first->second;
-    chart.marks.push_back(mark_of(rows, r, names[r], colour));
+    ChartMark mark = mark_of(rows, r, names[r].full);
+    mark.colour = kPaletteOrder[colours.of(names[r].without_target) % kPaletteSize];
+    mark.dash = names[r].target.empty() ? 0 : dashes.of(names[r].target) % kDashes;
+    chart.marks.push_back(std::move(mark));
   }
   std::erase_if(charts, [](const Chart& c) { return c.marks.empty(); });
   for (auto& chart : charts) mark_front(chart);

@@ -21,14 +21,15 @@ figcaption{font-weight:600;margin-bottom:4px}figure>svg{width:100%;height:auto;d
 .base line{stroke:var(--soft);stroke-dasharray:2 4}.base path{fill:var(--ink)}.base text{fill:var(--ink);font-size:12px}
 .front{fill:none;stroke:var(--soft);stroke-width:1.5;stroke-dasharray:6 4}
 .ci{stroke-width:1.6;opacity:.75}.mark{stroke-width:2.2}.hollow{fill:var(--panel)}
+.d1{stroke-dasharray:4 2}.d2{stroke-dasharray:1.5 2}.d3{stroke-dasharray:6 2 1.5 2}
 .c0{stroke:#7f8894}.c1{stroke:#e69f00}.c2{stroke:#56b4e9}.c3{stroke:#009e73}.c4{stroke:#d55e00}.c5{stroke:#0072b2}
 .c6{stroke:#cc79a7}.c7{stroke:#c9b800}
 .c0.solid{fill:#7f8894}.c1.solid{fill:#e69f00}.c2.solid{fill:#56b4e9}.c3.solid{fill:#009e73}.c4.solid{fill:#d55e00}
 .c5.solid{fill:#0072b2}.c6.solid{fill:#cc79a7}.c7.solid{fill:#c9b800}
 .legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin:8px 0 0;padding:0;list-style:none;color:var(--soft);font-size:13px}
 .legend svg{vertical-align:-3px;margin-right:5px}.legend em{font-style:normal;border:1px solid var(--line);border-radius:4px;padding:0 4px}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
+th,td{padding:5px 8px;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
 th{color:var(--soft);font-weight:600}.r{text-align:right}tr.base td{background:var(--panel)}
 .notes{color:var(--soft);padding-left:18px}pre{padding:12px 14px;overflow-x:auto;border:1px solid var(--line);border-radius:8px;background:var(--panel)}
 @media print{body{max-width:none;padding:0}figure,.facts li,pre{break-inside:avoid}.charts{grid-template-columns:1fr 1fr}}

@@ -26,7 +26,7 @@ TEST(FrameText, TableRoundsAMeanToItsHalfWidthsTwoDigits) {
   EXPECT_EQ(print(sample(), FrameFormat::table),
             "method  rank          gain  tokens  note\n"
             "base       -         0.000       -  a \"b\", | c\n"
-            "lora      16  1.571 ±0.012   24.6k  -\n"
+            "lora      16  1.571 ±0.012   24.6k\n"
             "one note\n");
 }
 
@@ -58,7 +58,7 @@ TEST(FrameText, MarkdownEscapesPipes) {
             "| method | rank | gain | tokens | note |\n"
             "| --- | ---: | ---: | ---: | --- |\n"
             "| base | - | 0.000 | - | a \"b\", \\| c |\n"
-            "| lora | 16 | 1.571 ±0.012 | 24.6k | - |\n"
+            "| lora | 16 | 1.571 ±0.012 | 24.6k |  |\n"
             "\n- one note\n");
 }
 
