@@ -8,10 +8,16 @@
 #include <string>
 #include <string_view>
 
+#include "common/vocabulary/check.h"
 #include "coordinator/core/records.h"
 #include "coordinator/edge/store_sql.h"
 
 namespace ranktide {
+
+// For statements that must change exactly one row.
+inline void claim_one(int64_t rows_changed) {
+  RT_CHECK(rows_changed == 1);
+}
 
 class Mirror {
  public:

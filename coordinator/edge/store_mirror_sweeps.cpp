@@ -1,0 +1,125 @@
+// The part of Mirror that sweeps, their listings and their wishes change.
+
+#include <set>
+
+#include "common/sweep/identity.h"
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/store_mirror.h"
+#include "coordinator/edge/store_params.h"
+
+namespace ranktide {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const auto& n : names) text += (text.empty() ? "" : ",") + n;
+  return text;
+}
+
+// A front or a mean never mixes two evalsets: the hash says what is evaluated, how, and what it counts as.
+std::string evalset_id(const std::vector<EvalTask>& tasks) {
+  std::set<std::string> lines;
+  for (const auto& t : tasks)
+    lines.insert(t.spec_id + " " + std::string(text_of(t.role)) + " " + t.name + "\n");
+  std::string text;
+  for (const auto& l : lines) text += l;
+  return sha256_hex(text);
+}
+
+int64_t count_role(const std::vector<EvalTask>& tasks, EvalRole role) {
+  int64_t n = 0;
+  for (const auto& t : tasks) n += t.role == role;
+  return n;
+}
+
+}  // namespace
+
+void Mirror::on(const SweepSubmitted& r) {
+  claim_one(sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4) ON CONFLICT(id) DO UPDATE SET"
+                " revision=excluded.revision, state='listing', submitted=excluded.submitted")
+                .run(r.sweep, r.spec.name, r.revision, now_ms_));
+  claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
+                .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
+  // What only the revision before wanted leaves the queue; what runs goes on to its end.
+  sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)")
+      .run();
+}
+
+void Mirror::on(const TrialListed& r) {
+  list_trial(r.trial);
+  const std::string evalset = list_evals(r.trial);
+  const auto regime = r.trial.labels.find("regime");
+  claim_one(
+      sql("INSERT INTO sweep_trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+          " ON CONFLICT(sweep, trial) DO UPDATE SET revision=excluded.revision, position=excluded.position,"
+          " block=excluded.block, regime=excluded.regime, labels=excluded.labels, evalset=excluded.evalset,"
+          " n_learn=excluded.n_learn, n_retain=excluded.n_retain")
+          .run(r.sweep, r.trial.id.text, r.revision, r.trial.index, joined(r.trial.blocks),
+               regime == r.trial.labels.end() ? "" : regime->second, to_json(r.trial.labels).dump(), evalset,
+               count_role(r.trial.evals, EvalRole::learn), count_role(r.trial.evals, EvalRole::retain)));
+}
+
+void Mirror::list_trial(const SweepTrial& trial) {
+  sql("INSERT INTO stage(id, base, from_step, to_step, state) VALUES(?1, ?2, 0, ?3, 'ready') ON CONFLICT DO "
+      "NOTHING")
+      .run(trial.stage.text, trial.base.text, trial.steps);
+  sql("UPDATE stage SET state='ready', step=NULL, message=NULL WHERE id=?1 AND state IN ('cancelled', "
+      "'failed')")
+      .run(trial.stage.text);
+  sql("UPDATE eval SET state='wanted' WHERE state='lost' AND subject=?1"
+      " AND EXISTS(SELECT 1 FROM stage WHERE id=?1 AND state='ready')")
+      .run(trial.stage.text);
+  const auto& s = trial.settings;
+  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING")
+      .run(trial.id.text, trial.base.text, trial.cell.text, stage_number(trial.stage.text),
+           std::string(text_of(s.method)), s.lora ? Value(int64_t{s.lora->rank}) : Value{},
+           s.lora ? Value(s.lora->alpha) : Value{}, s.lora ? Value(target_text(s.lora->target)) : Value{},
+           s.train.lr, s.seed, trial.steps, flat_settings(s).dump(), to_json(s).dump());
+  for (const auto& subject : {trial.base.text, trial.stage.text})
+    sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
+}
+
+std::string Mirror::list_evals(const SweepTrial& trial) {
+  const std::string evalset = evalset_id(trial.evals);
+  sql("INSERT INTO evalset VALUES(?1) ON CONFLICT DO NOTHING").run(evalset);
+  for (const auto& task : trial.evals) {
+    sql("INSERT INTO evalset_task VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
+        .run(evalset, task.spec_id, task.name, text_of(task.role));
+    for (const Step at : trial.eval_at) {
+      if (at == 0)
+        want_eval(eval_id(trial.base, task.spec_id), trial.base.text, task, at);
+      else
+        want_eval(eval_id(trial.stage, at, task.spec_id), trial.stage.text, task, at);
+    }
+  }
+  return evalset;
+}
+
+void Mirror::want_eval(const EvalId& id, const std::string& subject, const EvalTask& task, Step at) {
+  sql("INSERT INTO eval(id, subject, spec, step, state) VALUES(?1, ?2, ?3, ?4, 'wanted')"
+      " ON CONFLICT DO UPDATE SET state='wanted' WHERE state='failed'")
+      .run(id.text, subject, task.spec_id, at);
+}
+
+void Mirror::on(const SweepListed& r) {
+  claim_one(sql("UPDATE sweep SET state='listed' WHERE id=?1 AND revision=?2").run(r.sweep, r.revision));
+}
+
+void Mirror::on(const SweepCancelled& r) {
+  claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
+  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number NOT IN (SELECT stage "
+      "FROM wanted)"
+      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
+      .run(r.sweep);
+  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
+      " (unit IN (SELECT g.id FROM stage g JOIN listed l ON l.stage=g.number WHERE l.sweep=?1 AND "
+      "g.state='cancelled')"
+      "  OR (unit IN (SELECT eval FROM listed_eval WHERE sweep=?1)"
+      "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
+      "w.state<>'cancelled')))")
+      .run(r.sweep, now_ms_);
+  note("SweepCancelled", std::to_string(r.sweep), "by request " + r.request_id);
+}
+
+}  // namespace ranktide
