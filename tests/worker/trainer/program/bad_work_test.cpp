@@ -1,0 +1,125 @@
+// Works that cannot be done: each ends as a typed outcome with a message that says what, where and what to do,
+// and the trainer goes on to the next.
+
+#include <gmock/gmock.h>
+
+#include "common/model/base_identity.h"
+#include "tests/worker/trainer/program/tiny_works.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class BadWork : public TinyWorks {
+ protected:
+  // Runs a work that must fail, then a good one. Returns: the failure's message.
+  std::string failure_of(const Work& work) {
+    const Told told = run(work);
+    EXPECT_TRUE(told.outcome) << "the trainer ended: " << trainer().log();
+    EXPECT_EQ(told.outcome->kind, OutcomeKind::failed);
+    return told.outcome->message;
+  }
+  void expect_going_on() {
+    SetUp();
+    const Told told = run(training("after", Method::lora, 2));
+    ASSERT_TRUE(told.outcome);
+    EXPECT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
+  }
+  Work good() const { return training("bad", Method::lora, 2); }
+};
+
+TEST_F(BadWork, AMissingWeightFileIsNamed) {
+  const Work work = good();
+  fs::remove(model() / "model.safetensors");
+  EXPECT_THAT(failure_of(work), HasSubstr("model.safetensors"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, ATruncatedWeightFileIsNamed) {
+  const fs::path weights = model() / "model.safetensors";
+  fs::resize_file(weights, fs::file_size(weights) - 100);
+  EXPECT_THAT(failure_of(good()), HasSubstr("model.safetensors"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, AModelChangedSinceThePlanIsRefused) {
+  const Work work = good();
+  write_tiny_model(model(), 43);
+  EXPECT_THAT(failure_of(work),
+              AllOf(HasSubstr("holds base " + base_id_of(model()).brief()),
+                    HasSubstr("planned for base " + work.base.brief()), HasSubstr("submit the sweep again")));
+  expect_going_on();
+}
+
+TEST_F(BadWork, AnUnknownTokenizerKindIsNamed) {
+  write_file(model() / "tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
+  EXPECT_THAT(failure_of(good()), AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
+  expect_going_on();
+}
+
+TEST_F(BadWork, ATokenizerLargerThanTheModelIsRefused) {
+  const Work small = good();
+  fs::create_directories(folder_ / "tokenizer");
+  for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+    fs::copy_file(model() / name, folder_ / "tokenizer" / name);
+  std::string tokenizer = read_file(folder_ / "tokenizer/tokenizer.json");
+  const size_t place = tokenizer.find("\"added_tokens\"");
+  ASSERT_NE(place, std::string::npos);
+  const size_t list = tokenizer.find('[', place) + 1;
+  tokenizer.insert(list,
+                   R"({"id": 5000, "content": "<far>", "single_word": false, "lstrip": false, "rstrip": false,
+                             "normalized": false, "special": true},)");
+  write_file(folder_ / "tokenizer/tokenizer.json", tokenizer);
+  Work work = small;
+  work.model.tokenizer = work.stage->settings.model.tokenizer = (folder_ / "tokenizer").string();
+  EXPECT_THAT(failure_of(work), AllOf(HasSubstr("5001 token ids"), HasSubstr("the model embeds 1024")));
+  expect_going_on();
+}
+
+TEST_F(BadWork, AMalformedLineIsNamedByItsPlace) {
+  write_file(folder_ / "rows.jsonl", "{\"text\": \"fine\"}\n{\"text\": \"torn\n");
+  Work work = good();
+  work.stage->settings.data.train = {{.path = (folder_ / "rows.jsonl").string()}};
+  EXPECT_THAT(failure_of(work), HasSubstr("rows.jsonl:2:"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, AnEvaluationFileChangedSinceThePlanIsRefusedBeforeTraining) {
+  Work work = good();
+  work.evals = {loss_eval("e", 2)};
+  write_file(folder_ / "held.txt", "something else\n");
+  EXPECT_THAT(failure_of(work),
+              AllOf(HasSubstr("held.txt"), HasSubstr("not the one that this sweep was planned with")));
+  expect_going_on();
+}
+
+TEST_F(BadWork, WeightsThatAreNotKeptHereAreNamed) {
+  Work work = evaluation({loss_eval("e", 2)});
+  work.stage = good().stage;
+  EXPECT_THAT(failure_of(work), AllOf(HasSubstr(artifact("bad").string()), HasSubstr("are not here")));
+  work.evals = {loss_eval("e", 1)};
+  EXPECT_THAT(failure_of(work), HasSubstr("only the weights of its last step, 2, are kept"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, AFormOfKeepingThatDoesNotExistIsRefused) {
+  Work work = training("bad", Method::full, 2);
+  work.keep = Keep::delta;
+  EXPECT_THAT(failure_of(work), HasSubstr("run.keep: delta"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, ACheckpointThatCannotBeWrittenIsNamed) {
+  Work work = good();
+  work.checkpoint_every_ms = 0;
+  trainer();
+  write_file(work_dir() / "checkpoints" / work.stage->id.text, "a file where a folder should be");
+  EXPECT_THAT(failure_of(work), HasSubstr("checkpoints"));
+  expect_going_on();
+}
+
+}  // namespace
+}  // namespace ranktide

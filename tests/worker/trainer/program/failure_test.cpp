@@ -1,0 +1,46 @@
+#include "worker/trainer/program/failure.h"
+
+#include <c10/util/Exception.h>
+#include <gmock/gmock.h>
+#include <new>
+
+namespace ranktide {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+const c10::SourceLocation kHere{"f", "f.cpp", 1};
+
+TEST(Failure, MemoryThatIsNotThereIsToldApart) {
+  EXPECT_EQ(failure_of(std::bad_alloc{}).kind, FailureKind::memory);
+  EXPECT_EQ(failure_of(c10::OutOfMemoryError(kHere, "CUDA out of memory")).kind, FailureKind::memory);
+  EXPECT_EQ(
+      failure_of(c10::Error(kHere, "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"))
+          .kind,
+      FailureKind::memory);
+}
+
+TEST(Failure, ADeadDeviceIsToldApart) {
+  EXPECT_EQ(failure_of(c10::AcceleratorError(kHere, 700, "illegal memory access")).kind, FailureKind::device);
+}
+
+TEST(Failure, EverythingElseIsTheWorksOwn) {
+  EXPECT_EQ(failure_of(std::runtime_error("x.jsonl:3:1: malformed")).kind, FailureKind::work);
+  EXPECT_EQ(failure_of(c10::Error(kHere, "shapes cannot be multiplied")).kind, FailureKind::work);
+}
+
+TEST(Failure, MessagesAreWithoutABacktrace) {
+  const Failure failure = failure_of(c10::Error(kHere, "shapes cannot be multiplied"));
+  EXPECT_THAT(failure.message, HasSubstr("shapes cannot be multiplied"));
+  EXPECT_THAT(failure.message, Not(HasSubstr("frame #")));
+}
+
+TEST(Failure, BecomesATypedOutcome) {
+  EXPECT_EQ(outcome_of({FailureKind::memory, "m"}).kind, OutcomeKind::out_of_memory);
+  EXPECT_EQ(outcome_of({FailureKind::work, "m"}).kind, OutcomeKind::failed);
+  EXPECT_EQ(outcome_of({FailureKind::work, "m"}).message, "m");
+}
+
+}  // namespace
+}  // namespace ranktide

@@ -1,0 +1,74 @@
+// kill -9 at any moment costs steps, never a bit of the result.
+
+#include <gtest/gtest.h>
+
+#include "common/vocabulary/random.h"
+#include "tests/worker/trainer/program/tiny_works.h"
+
+namespace ranktide {
+namespace {
+
+constexpr Step kSteps = 40;
+constexpr int kKills = 5;
+
+class Resume : public TinyWorks {
+ protected:
+  // A checkpoint after every step, and evals on the way, at the end.
+  Work long_work(const std::string& name, Method method) const {
+    Work work = training(name, method, kSteps);
+    work.checkpoint_every_ms = 0;
+    work.evals = {loss_eval(name + " middle", kSteps / 2), loss_eval(name + " end", kSteps)};
+    return work;
+  }
+
+  // Kills the trainer once it has told of a checkpoint at or after `step`.
+  Told run_until_killed(const Work& work, Attempt attempt, Step step) {
+    const Told told = run(work, attempt, [&](const TrainerReport& report) {
+      const auto* found = std::get_if<WorkFound>(&report);
+      if (found && found->findings.checkpoint.value_or(0) >= step) trainer().kill();
+    });
+    restart_trainer();
+    return told;
+  }
+
+  void expect_the_same_after_kills(Method method) {
+    const Told whole = run(long_work("whole", method));
+    ASSERT_EQ(whole.outcome->kind, OutcomeKind::completed) << whole.outcome->message;
+    restart_trainer();
+    const Work work = long_work("killed", method);
+    SplitMix64 chance{2024};
+    std::map<std::string, EvalResult> evals;
+    for (int kill = 0; kill < kKills; ++kill) {
+      const Step step = 1 + kill * 7 + static_cast<Step>(chance.below(7));
+      const Told told = run_until_killed(work, kill + 1, step);
+      evals.insert(told.evals.begin(), told.evals.end());
+    }
+    const Told last = run(work, kKills + 1);
+    ASSERT_EQ(last.outcome->kind, OutcomeKind::completed) << last.outcome->message;
+    EXPECT_EQ(last.outcome->weights_sha256, whole.outcome->weights_sha256);
+    EXPECT_EQ(last.outcome->message, "");  // no eval was lost
+    for (const char* when : {" middle", " end"})
+      EXPECT_EQ(last.evals.at("killed" + std::string(when)).value,
+                whole.evals.at("whole" + std::string(when)).value);
+  }
+};
+
+TEST_F(Resume, ALoraTrialKilledFiveTimesEndsWithTheSameWeights) {
+  expect_the_same_after_kills(Method::lora);
+}
+
+TEST_F(Resume, AFullTrialKilledFiveTimesEndsWithTheSameWeights) {
+  expect_the_same_after_kills(Method::full);
+}
+
+TEST_F(Resume, SaysAgainTheEvalsOfStepsThatAreGone) {
+  const Work work = long_work("again", Method::lora);
+  const Told killed = run_until_killed(work, 1, kSteps / 2 + 5);
+  ASSERT_TRUE(killed.evals.contains("again middle"));
+  const Told resumed = run(work, 2);
+  EXPECT_EQ(resumed.evals.at("again middle").value, killed.evals.at("again middle").value);
+  EXPECT_GT(resumed.points.at("loss").begin()->first, kSteps / 2);
+}
+
+}  // namespace
+}  // namespace ranktide

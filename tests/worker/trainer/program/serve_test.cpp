@@ -1,0 +1,177 @@
+// The long-lived child, driven as the worker drives it.
+
+#include "worker/trainer/program/serve.h"
+
+#include <algorithm>
+#include <gmock/gmock.h>
+
+#include "tests/worker/trainer/program/tiny_works.h"
+#include "worker/trainer/lm/engine.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+
+using Serve = TinyWorks;
+
+TEST_F(Serve, SaysWhatItIsBeforeAnythingElse) {
+  trainer();
+  ASSERT_TRUE(ready_);
+  EXPECT_EQ(ready_->numerics, kNumericsVersion);
+  EXPECT_EQ(ready_->threads, 1);
+  EXPECT_EQ(ready_->device, "cpu");
+  EXPECT_FALSE(ready_->isa.empty());
+}
+
+TEST_F(Serve, TrainsALoraTrialWithItsEvalsAndKeepsTheAdapter) {
+  Work work = training("lora", Method::lora, 6);
+  work.evals = {loss_eval("e3", 3), choice_eval("c6", 6), loss_eval("e6", 6)};
+  const Told told = run(work);
+  ASSERT_TRUE(told.outcome);
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
+  EXPECT_EQ(told.outcome->step, 6);
+  EXPECT_EQ(told.outcome->message, "");
+  EXPECT_TRUE(told.outcome->exact);
+  EXPECT_EQ(told.outcome->weights_sha256.size(), 64u);
+  EXPECT_GT(told.outcome->tokens, 6 * 32);
+  for (const char* name : {"loss", "lr", "grad_norm", "tokens_per_second"})
+    EXPECT_EQ(told.points.at(name).size(), 6u) << name;
+  EXPECT_EQ(told.evals.size(), 3u);
+  EXPECT_EQ(told.evals.at("e3").metric, "loss");
+  EXPECT_EQ(told.evals.at("e3").sign, -1);
+  EXPECT_EQ(told.evals.at("c6").metric, "acc");
+  EXPECT_EQ(told.evals.at("c6").n, 6);
+  EXPECT_LT(told.evals.at("e6").value, told.evals.at("e3").value);  // it learns
+  EXPECT_TRUE(fs::exists(artifact("lora") / "adapter_config.json"));
+  EXPECT_TRUE(fs::exists(artifact("lora") / "adapter_model.safetensors"));
+}
+
+TEST_F(Serve, TrainsAFullTrialAndKeepsWeightsOnlyWhenAsked) {
+  const Told plain = run(training("plain", Method::full, 3));
+  EXPECT_EQ(plain.outcome->kind, OutcomeKind::completed) << plain.outcome->message;
+  EXPECT_FALSE(fs::exists(artifact("plain")));
+  Work kept = training("kept", Method::full, 3);
+  kept.keep = Keep::weights;
+  const Told weights = run(kept);
+  EXPECT_EQ(weights.outcome->kind, OutcomeKind::completed) << weights.outcome->message;
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json"})
+    EXPECT_TRUE(fs::exists(artifact("kept") / file)) << file;
+  EXPECT_EQ(plain.outcome->weights_sha256, weights.outcome->weights_sha256);
+}
+
+TEST_F(Serve, EvaluatesTheBaseAndKeptWeightsAsTheTrainingDid) {
+  EXPECT_EQ(run(evaluation({choice_eval("b", 0)})).evals.at("b").n, 6);
+  for (const Method method : {Method::lora, Method::full}) {
+    const std::string name(method == Method::lora ? "lora" : "full");
+    Work work = training(name, method, 4);
+    work.keep = Keep::weights;
+    work.evals = {loss_eval("end of " + name, 4)};
+    const Told trained = run(work);
+    Work alone = evaluation({loss_eval("alone", 4)});
+    alone.stage = work.stage;
+    const Told evaluated = run(alone);
+    EXPECT_EQ(evaluated.outcome->kind, OutcomeKind::completed) << evaluated.outcome->message;
+    EXPECT_NEAR(evaluated.evals.at("alone").value, trained.evals.at("end of " + name).value, 1e-6) << name;
+  }
+}
+
+// The weight file is spoiled without a trace in size and time: a second load would give other weights.
+TEST_F(Serve, LoadsTheBaseOnceForManyWorks) {
+  const Work first = training("first", Method::lora, 3), second = training("second", Method::lora, 3);
+  const Told before = run(first);
+  const fs::path weights = model() / "model.safetensors";
+  const auto time = fs::last_write_time(weights);
+  std::string bytes = read_file(weights);
+  std::fill(bytes.end() - 4096, bytes.end(), '\x3c');
+  write_file(weights, bytes);
+  fs::last_write_time(weights, time);
+  const Told after = run(second);
+  EXPECT_EQ(after.outcome->kind, OutcomeKind::completed) << after.outcome->message;
+  EXPECT_EQ(after.outcome->weights_sha256, before.outcome->weights_sha256);
+}
+
+TEST_F(Serve, AMicrobatchSetByHandMarksTheResultAsNotExact) {
+  Work work = training("cut", Method::lora, 2);
+  work.microbatch = 1;
+  const Told told = run(work);
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::completed);
+  EXPECT_FALSE(told.outcome->exact);
+}
+
+TEST_F(Serve, DivergenceIsAResultWithItsStep) {
+  Work work = training("hot", Method::full, 50);
+  work.stage->settings.train.lr = 1e12;
+  work.stage->settings.train.warmup = {.steps = 0, .share = {}};
+  work.stage->settings.train.clip = 0;
+  const Told told = run(work);
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::diverged);
+  EXPECT_GT(told.outcome->step, 1);
+  EXPECT_THAT(told.outcome->message, HasSubstr("not finite"));
+}
+
+TEST_F(Serve, StopsAtAStepBorderAndResumesToTheSameWeights) {
+  const Told whole = run(training("whole", Method::lora, 60));
+  Work work = training("halves", Method::lora, 60);
+  work.checkpoint_every_ms = 0;  // each step is told of as it is made
+  bool asked = false;
+  const Told half = run(work, 1, [&](const TrainerReport& report) {
+    if (asked || !std::holds_alternative<WorkFound>(report)) return;
+    trainer().send(StopWork{order(work, 1).lease});
+    asked = true;
+  });
+  ASSERT_EQ(half.outcome->kind, OutcomeKind::stopped);
+  EXPECT_EQ(half.checkpoints.back(), half.outcome->step);
+  const Told rest = run(work, 2);
+  EXPECT_EQ(rest.outcome->kind, OutcomeKind::completed);
+  EXPECT_EQ(rest.outcome->weights_sha256, whole.outcome->weights_sha256);
+  EXPECT_EQ(rest.points.at("loss").begin()->first, half.outcome->step + 1);
+}
+
+TEST_F(Serve, EndsWithZeroAfterACheckpointWhenTheCommandPipeEnds) {
+  Work work = training("left", Method::lora, 100'000);
+  bool closed = false;
+  const Told told = run(work, 1, [&](const TrainerReport& report) {
+    if (closed || !std::holds_alternative<WorkFound>(report)) return;
+    trainer().close_commands();
+    closed = true;
+  });
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::stopped);
+  EXPECT_EQ(told.checkpoints.size(), 1u);
+  EXPECT_EQ(trainer().wait(), 0);
+}
+
+TEST_F(Serve, ForgetsCheckpointsOfAFinishedStageWhenTheNextWorkComes) {
+  Work work = training("done", Method::lora, 3);
+  work.checkpoint_every_ms = 0;
+  run(work);
+  const fs::path checkpoints = work_dir() / "checkpoints" / work.stage->id.text;
+  EXPECT_TRUE(fs::exists(checkpoints));  // its end may not have reached the worker's disk yet
+  run(evaluation({loss_eval("b", 0)}));
+  EXPECT_FALSE(fs::exists(checkpoints));
+}
+
+TEST_F(Serve, RefusesToStartWithoutItsPipes) {
+  const Ended ended = run_serve_without_pipes(work_dir(), folder_.path());
+  EXPECT_EQ(ended.exit_code, kExitBadStart);
+  EXPECT_THAT(ended.err, HasSubstr("descriptor 3, the command pipe, is not open"));
+}
+
+TEST_F(Serve, RefusesToStartInAFolderThatCannotBeWritten) {
+  write_file(folder_ / "file", "not a folder");
+  TrainerProcess process(folder_ / "file/work", folder_ / "log");
+  EXPECT_EQ(process.wait(), kExitBadStart);
+  EXPECT_THAT(process.log(), AllOf(HasSubstr("file/work/checkpoints: cannot be written: Not a directory"),
+                                   HasSubstr("--work-dir")));
+}
+
+TEST_F(Serve, EndsAsACrashWhenTheWorkerSpeaksNonsense) {
+  trainer().send_bytes(std::string("\x02\0\0\0zz", 6));
+  EXPECT_EQ(trainer().wait(), 1);
+  EXPECT_THAT(trainer().log(), HasSubstr("error:"));
+}
+
+}  // namespace
+}  // namespace ranktide
