@@ -39,7 +39,6 @@ void set_common_options(void* socket) {
   set_option(socket, ZMQ_TCP_KEEPALIVE_CNT, 3, "TCP_KEEPALIVE_CNT");
   set_option(socket, ZMQ_TCP_MAXRT, 20000, "TCP_MAXRT");
   set_option(socket, ZMQ_HANDSHAKE_IVL, 10000, "HANDSHAKE_IVL");
-  set_option(socket, ZMQ_IPV6, 1, "IPV6");
 }
 
 }  // namespace ranktide

@@ -1,8 +1,6 @@
 #include "coordinator/edge/zap.h"
 
 #include <array>
-#include <bit>
-#include <spdlog/spdlog.h>
 #include <zmq.h>
 
 namespace ranktide {
@@ -26,27 +24,27 @@ std::vector<std::string> reply(const std::string& request_id, const char* status
 
 }  // namespace
 
-std::vector<std::string> answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys,
-                                    uint64_t& refused) {
+ZapAnswer answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys) {
   const bool is_ours = request.size() == kFrameCount && request[kVersion] == "1.0" &&
                        request[kDomain] == kZapDomain && request[kMechanism] == "CURVE" &&
                        request[kKey].size() == 32;
-  if (!is_ours) {
-    ++refused;
-    spdlog::warn("refused a handshake that is not ours ({} frames)", request.size());
-    return reply(request.size() > kRequestId ? request[kRequestId] : "", "500", "not understood", "");
-  }
+  if (!is_ours)
+    return {reply(request.size() > kRequestId ? request[kRequestId] : "", "500", "not understood", ""),
+            "a handshake that is not ours (" + std::to_string(request.size()) + " frames)"};
   const std::string key = key_text(request[kKey]);
-  const KeyStanding standing = keys.standing(key);
-  if (standing == KeyStanding::active) return reply(request[kRequestId], "200", "OK", key);
-  ++refused;
-  // A refused worker tries again for ever; each doubling of the count is news enough.
-  if (std::has_single_bit(refused))
-    spdlog::warn("refused a worker at {} with {} key {} (fingerprint {}; {} refusals since start)",
-                 request[kAddress], standing == KeyStanding::revoked ? "revoked" : "unknown", key,
-                 fingerprint(key), refused);
-  if (standing == KeyStanding::revoked) return reply(request[kRequestId], "400", "key revoked", "");
-  return reply(request[kRequestId], "300", "key not enrolled", "");
+  const auto whose = [&](const char* standing) {
+    return "a worker at " + request[kAddress] + " with the " + standing + " key " + key + " (fingerprint " +
+           fingerprint(key) + ")";
+  };
+  switch (keys.standing(key)) {
+    case KeyStanding::active:
+      return {reply(request[kRequestId], "200", "OK", key), ""};
+    case KeyStanding::revoked:
+      return {reply(request[kRequestId], "400", "key revoked", ""), whose("revoked")};
+    case KeyStanding::unknown:
+      break;
+  }
+  return {reply(request[kRequestId], "300", "key not enrolled", ""), whose("unknown")};
 }
 
 }  // namespace ranktide

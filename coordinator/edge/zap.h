@@ -4,7 +4,6 @@
 // that a connection gets is its public key, whatever the peer claims about itself. Thread rule: the router's
 // thread.
 
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -15,9 +14,12 @@ namespace ranktide {
 // An unknown key may be enrolled later and is told to try again (300); a revoked one is told to give up (400).
 constexpr const char* kZapDomain = "ranktide";
 
-// Returns: the frames of the reply to a request's frames. A request that is not ours or malformed is refused
-// (500). `refused` is raised by one for each refusal, and a line with address and fingerprint is logged.
-std::vector<std::string> answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys,
-                                    uint64_t& refused);
+struct ZapAnswer {
+  std::vector<std::string> frames;
+  std::string refusal;  // who was refused and why, for the log; empty: the key was let in
+};
+
+// Returns: the answer to a request's frames. A request that is not ours or is malformed is refused (500).
+ZapAnswer answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys);
 
 }  // namespace ranktide

@@ -143,17 +143,16 @@ ChildEnd decode(int wait_status, bool kernel_killed_for_memory, const std::strin
   if (WIFEXITED(wait_status)) {
     const int code = WEXITSTATUS(wait_status);
     if (code != 0 && speaks_of_memory(log_tail))
-      return {EndKind::out_of_memory, code,
-              "the trainer ran out of memory and ended with code " + std::to_string(code)};
-    return {EndKind::exited, code, "the trainer ended by itself with code " + std::to_string(code)};
+      return {EndKind::out_of_memory, code, "out of memory, with exit code " + std::to_string(code)};
+    return {EndKind::exited, code, "exited with code " + std::to_string(code)};
   }
   const int signal = WTERMSIG(wait_status);
   const std::string by = "by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
   if (signal == SIGKILL && kernel_killed_for_memory)
-    return {EndKind::out_of_memory, signal, "the kernel killed the trainer " + by + " for memory"};
+    return {EndKind::out_of_memory, signal, "killed " + by + " by the kernel, for memory"};
   if (signal == SIGABRT && speaks_of_memory(log_tail))
-    return {EndKind::out_of_memory, signal, "the trainer ran out of memory and was ended " + by};
-  return {EndKind::signalled, signal, "the trainer was killed " + by};
+    return {EndKind::out_of_memory, signal, "out of memory, ended " + by};
+  return {EndKind::signalled, signal, "killed " + by};
 }
 
 }  // namespace
@@ -198,7 +197,13 @@ std::vector<TrainerReport> Child::exchange(ChildLog& log) {
   std::vector<TrainerReport> reports;
   if (paused_) return reports;
   reports_closed_ = reports_closed_ || !fill(report_fd_, incoming_);
-  while (auto report = take_report(incoming_)) reports.push_back(std::move(*report));
+  try {
+    while (auto report = take_report(incoming_)) reports.push_back(std::move(*report));
+  } catch (const ProtocolError&) {
+    reports_closed_ = true;  // where a frame begins is lost: nothing after it can be read
+    incoming_.clear();
+    throw;
+  }
   return reports;
 }
 

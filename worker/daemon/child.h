@@ -31,7 +31,7 @@ enum class EndKind { exited, signalled, out_of_memory };
 struct ChildEnd {
   EndKind kind = EndKind::exited;
   int status = 0;       // exit code or signal number
-  std::string message;  // "the trainer was killed by signal 11 (Segmentation fault)"
+  std::string message;  // "killed by signal 11 (Segmentation fault)"
 };
 
 class Child {
@@ -50,7 +50,8 @@ class Child {
   std::vector<pollfd> pollfds() const;
 
   // Moves bytes both ways without blocking, a bounded amount per call: output into `log`, whole reports out.
-  // Throws: ProtocolError when the process speaks nonsense; it is of no use then and should be killed.
+  // Throws: ProtocolError when the process speaks nonsense; once; no more of it is read then and it should be
+  // killed.
   std::vector<TrainerReport> exchange(ChildLog& log);
   // While paused no report is read: the pipe fills and the process waits at its next report. Its log still
   // flows.

@@ -92,6 +92,7 @@ void Link::Sockets::open() {
   set_option(raw, ZMQ_SNDHWM, 1000, "SNDHWM");
   set_option(raw, ZMQ_RCVHWM, 256, "RCVHWM");
   set_option(raw, ZMQ_IMMEDIATE, 1, "IMMEDIATE");  // no queue towards nobody: the spool is the queue
+  set_option(raw, ZMQ_IPV6, 1, "IPV6");            // a name may have such an address only
   set_option(raw, ZMQ_CONNECT_TIMEOUT, 10000, "CONNECT_TIMEOUT");
   set_option(raw, ZMQ_RECONNECT_IVL, 500, "RECONNECT_IVL");
   set_option(raw, ZMQ_RECONNECT_IVL_MAX, was_connected ? 30000 : 5000, "RECONNECT_IVL_MAX");

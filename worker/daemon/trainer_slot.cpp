@@ -62,7 +62,7 @@ std::vector<AgentInput> TrainerSlot::take_inputs() {
 }
 
 TrainerDied TrainerSlot::death(const ChildEnd& end) const {
-  spdlog::info("slot {}: {}", index_, end.message);
+  spdlog::info("slot {}: the trainer ended: {}", index_, end.message);
   return {.slot = index_,
           .kind = end.kind == EndKind::out_of_memory ? OutcomeKind::out_of_memory : OutcomeKind::failed,
           .message = end.message,

@@ -1,0 +1,114 @@
+#include "common/net/keys.h"
+
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "common/net/worker_keys.h"
+#include "tests/temporary_folder.h"
+
+namespace ranktide {
+namespace {
+
+using testing::HasSubstr;
+
+std::string refusal_of(const std::function<void()>& act) {
+  try {
+    act();
+  } catch (const KeyError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+mode_t mode_of(const std::filesystem::path& path) {
+  struct stat info {};
+  EXPECT_EQ(::stat(path.c_str(), &info), 0);
+  return info.st_mode & 0777;
+}
+
+TEST(Keys, AreMadeOnceAndKeptPrivately) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "data" / "keys";
+  const KeyPair made = load_or_make_key_pair(folder, "coordinator");
+  const KeyPair loaded = load_or_make_key_pair(folder, "coordinator");
+  EXPECT_EQ(loaded.public_key, made.public_key);
+  EXPECT_EQ(loaded.secret_key, made.secret_key);
+  EXPECT_EQ(mode_of(folder), 0700U);
+  EXPECT_EQ(mode_of(folder / "coordinator.secret"), 0600U);
+}
+
+TEST(Keys, RefusesASecretThatOthersCanRead) {
+  const TemporaryFolder folder;
+  (void)load_or_make_key_pair(folder.path(), "worker");
+  ::chmod((folder.path() / "worker.secret").c_str(), 0640);
+  EXPECT_THAT(refusal_of([&] { (void)load_key_pair(folder.path(), "worker"); }), HasSubstr("run: chmod 600"));
+}
+
+TEST(Keys, RefusesAFolderThatOthersCanEnter) {
+  const TemporaryFolder folder;
+  (void)load_or_make_key_pair(folder.path(), "worker");
+  ::chmod(folder.path().c_str(), 0755);
+  EXPECT_THAT(refusal_of([&] { (void)load_key_pair(folder.path(), "worker"); }), HasSubstr("run: chmod 700"));
+}
+
+TEST(Keys, RefusesTheKeyPrintedInTheManual) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "worker.secret";
+  std::ofstream(file) << "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs\n";
+  ::chmod(file.c_str(), 0600);
+  EXPECT_THAT(refusal_of([&] { (void)load_key_pair(folder.path(), "worker"); }), HasSubstr("zmq_curve manual"));
+}
+
+TEST(Keys, RefusesATruncatedSecret) {
+  const TemporaryFolder folder;
+  const auto file = folder.path() / "worker.secret";
+  std::ofstream(file) << "abc\n";
+  ::chmod(file.c_str(), 0600);
+  EXPECT_THAT(refusal_of([&] { (void)load_key_pair(folder.path(), "worker"); }), HasSubstr("40 characters"));
+}
+
+class WorkerKeysTest : public testing::Test {
+ protected:
+  std::filesystem::path file() const { return folder_.path() / "workers"; }
+  TemporaryFolder folder_;
+  const std::string key_ = make_key_pair().public_key;
+};
+
+TEST_F(WorkerKeysTest, AnAbsentTableKnowsNobody) {
+  EXPECT_EQ(WorkerKeys(file()).standing(key_), KeyStanding::unknown);
+}
+
+TEST_F(WorkerKeysTest, SeeAKeyEnrolledWhileTheyAreOpen) {
+  WorkerKeys keys(file());
+  authorise_worker(file(), key_, WorkerName{"w1"});
+  EXPECT_TRUE(keys.refresh());
+  EXPECT_EQ(keys.name_of(key_), WorkerName{"w1"});
+  EXPECT_FALSE(keys.refresh());
+}
+
+TEST_F(WorkerKeysTest, ARevokedKeyHasNoNameAndStaysRevoked) {
+  authorise_worker(file(), key_, WorkerName{"w1"});
+  revoke_worker_key(file(), key_);
+  const WorkerKeys keys(file());
+  EXPECT_EQ(keys.standing(key_), KeyStanding::revoked);
+  EXPECT_FALSE(keys.name_of(key_));
+  EXPECT_THAT(refusal_of([&] { authorise_worker(file(), key_, WorkerName{"w1"}); }), HasSubstr("was revoked"));
+}
+
+TEST_F(WorkerKeysTest, AMalformedLineIsNamedAndTheOldTableStays) {
+  authorise_worker(file(), key_, WorkerName{"w1"});
+  WorkerKeys keys(file());
+  std::ofstream(file(), std::ios::app) << "# a comment\nnonsense here\n";
+  EXPECT_THAT(refusal_of([&] { keys.refresh(); }), HasSubstr("line 3: expected <public key> <worker name>"));
+  EXPECT_EQ(keys.name_of(key_), WorkerName{"w1"});
+}
+
+TEST_F(WorkerKeysTest, RefuseANameThatCouldBeAPath) {
+  EXPECT_THAT(refusal_of([&] { authorise_worker(file(), key_, WorkerName{"../x"}); }),
+              HasSubstr("not a worker name"));
+}
+
+}  // namespace
+}  // namespace ranktide

@@ -1,0 +1,59 @@
+#include "worker/daemon/devices.h"
+
+#include <fstream>
+#include <gtest/gtest.h>
+
+#include "tests/temporary_folder.h"
+
+namespace ranktide {
+namespace {
+
+// A made-up root with this node's own answers replaced.
+class Node : public testing::Test {
+ protected:
+  Node() {
+    put("proc/meminfo", "MemTotal:       8388608 kB\nMemFree: 1 kB\n");
+    put("proc/self/cgroup", "0::/outer/inner\n");
+  }
+  void put(const std::string& file, const std::string& text) const {
+    const auto path = root_.path() / file;
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path) << text;
+  }
+  TemporaryFolder root_;
+};
+
+TEST_F(Node, HasItsPhysicalMemoryWhereNothingLimitsIt) {
+  EXPECT_EQ(measure_node(root_.path()).memory_bytes, 8LL << 30);
+  EXPECT_GE(measure_node(root_.path()).cores, 1);
+}
+
+TEST_F(Node, ObeysTheTightestControlGroupAboveIt) {
+  put("sys/fs/cgroup/outer/memory.max", "1073741824\n");
+  put("sys/fs/cgroup/outer/inner/memory.max", "max\n");
+  put("sys/fs/cgroup/outer/cpu.max", "100000 100000\n");
+  put("sys/fs/cgroup/outer/inner/cpu.max", "max 100000\n");
+  EXPECT_EQ(measure_node(root_.path()).memory_bytes, 1LL << 30);
+  EXPECT_EQ(measure_node(root_.path()).cores, 1);
+}
+
+TEST_F(Node, GivesAtLeastOneCoreForASmallQuota) {
+  put("sys/fs/cgroup/outer/inner/cpu.max", "50000 100000\n");
+  EXPECT_EQ(measure_node(root_.path()).cores, 1);
+}
+
+TEST(CpuSlots, ShareCoresAndMemory) {
+  const std::vector<Slot> slots = cpu_slots({.cores = 8, .memory_bytes = 800}, 2, 0);
+  ASSERT_EQ(slots.size(), 4U);
+  EXPECT_EQ(slots[3].index, 3);
+  EXPECT_EQ(slots[3].threads, 2);
+  EXPECT_EQ(slots[3].memory_bytes, 200);
+}
+
+TEST(CpuSlots, AreAtMostWhatIsWantedAndAtLeastOne) {
+  EXPECT_EQ(cpu_slots({.cores = 8, .memory_bytes = 800}, 1, 3).size(), 3U);
+  EXPECT_EQ(cpu_slots({.cores = 2, .memory_bytes = 800}, 4, 0).size(), 1U);
+}
+
+}  // namespace
+}  // namespace ranktide

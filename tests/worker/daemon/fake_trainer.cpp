@@ -1,0 +1,154 @@
+// A trainer without training: speaks the trainer protocol on descriptors 3 and 4, says the losses of a formula,
+// and fails in the ways that seeds 1000 and up ask for. Checkpoints are files with a step in them.
+//   fake_trainer serve --work-dir DIR --threads N [--step-ms M]
+
+#include "tests/worker/daemon/fake_trainer.h"
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <poll.h>
+#include <string>
+#include <sys/prctl.h>
+#include <thread>
+#include <unistd.h>
+
+#include "common/vocabulary/trainer_protocol.h"
+
+namespace ranktide {
+namespace {
+
+void say(const TrainerReport& report) {
+  std::string bytes = encode(report);
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(kTrainerReportFd, bytes.data(), bytes.size());
+    if (n <= 0) std::exit(0);  // the worker is gone
+    bytes.erase(0, static_cast<size_t>(n));
+  }
+}
+
+class Commands {
+ public:
+  // Returns: the next command, waiting for it; ends the process when the worker closes the pipe.
+  TrainerCommand next() {
+    for (;;) {
+      if (auto command = take_command(buffer_)) return *command;
+      read_some();
+    }
+  }
+  // Returns: whether a command has come that was not taken yet.
+  bool has_news() {
+    pollfd item{.fd = kTrainerCommandFd, .events = POLLIN, .revents = 0};
+    return !buffer_.empty() || ::poll(&item, 1, 0) > 0;
+  }
+
+ private:
+  void read_some() {
+    char bytes[4096];
+    const ssize_t n = ::read(kTrainerCommandFd, bytes, sizeof bytes);
+    if (n <= 0) std::exit(0);
+    buffer_.append(bytes, static_cast<size_t>(n));
+  }
+  std::string buffer_;
+};
+
+struct Checkpoint {
+  std::filesystem::path file;
+  Step load() const {
+    Step step = 0;
+    std::ifstream(file) >> step;
+    return step;
+  }
+  void save(Step step) const { std::ofstream(file) << step; }
+};
+
+// Ends the process, or never returns, when the seed asks for it here.
+void misbehave(uint64_t seed, Attempt attempt, Step step) {
+  if (step != 2) return;
+  std::fprintf(stderr, "the last line before seed %lu\n", static_cast<unsigned long>(seed));
+  if (seed == kCrashes || (seed == kCrashesOnce && attempt == 1)) {
+    std::signal(SIGSEGV, SIG_DFL);
+    std::raise(SIGSEGV);
+  }
+  if (seed == kExitsWithThree) std::_Exit(3);
+  if (seed == kRunsOutOfMemory) {
+    std::fprintf(stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n");
+    std::signal(SIGABRT, SIG_DFL);
+    std::raise(SIGABRT);
+  }
+  if (seed == kSpeaksNonsense) (void)!::write(kTrainerReportFd, "\xff\xff\xff\xff nonsense", 13);
+  if (seed == kHangs || seed == kSpeaksNonsense)
+    for (;;) ::pause();
+}
+
+void run_evals(const RunWork& run, Step at) {
+  for (const EvalOrder& order : run.work.evals)
+    if (order.at == at || run.work.kind == WorkKind::evaluate)
+      say(WorkFound{
+          .lease = run.lease,
+          .findings = {.evals = {{.id = order.id, .metric = "loss", .value = 2, .sign = -1, .n = 10}}}});
+}
+
+class Trainer {
+ public:
+  Trainer(std::filesystem::path work_dir, int step_ms) : work_dir_(std::move(work_dir)), step_ms_(step_ms) {}
+
+  [[noreturn]] void serve() {
+    say(TrainerReady{.numerics = 1, .threads = 1, .isa = "none", .device = "cpu"});
+    for (;;) {
+      const TrainerCommand command = commands_.next();
+      if (const auto* run = std::get_if<RunWork>(&command))
+        say(WorkEnded{.lease = run->lease, .outcome = carry_out(*run)});
+    }
+  }
+
+ private:
+  Outcome carry_out(const RunWork& run) {
+    if (run.work.kind == WorkKind::train) return train(run);
+    run_evals(run, 0);
+    return {};
+  }
+
+  Outcome train(const RunWork& run) {
+    const Stage& stage = *run.work.stage;
+    const Checkpoint checkpoint{work_dir_ / (stage.id.text + ".step")};
+    const Step begin = checkpoint.load();
+    if (begin == 0) run_evals(run, 0);
+    for (Step step = begin + 1; step <= stage.to; ++step) {
+      misbehave(stage.settings.seed, run.lease.attempt, step);
+      std::this_thread::sleep_for(std::chrono::milliseconds(step_ms_));
+      say(WorkFound{.lease = run.lease,
+                    .findings = {.points = {{step, "loss", fake_loss(stage.settings.seed, step)}}}});
+      if (stage.settings.seed == kDiverges) return {.kind = OutcomeKind::diverged, .step = step};
+      if (!commands_.has_news()) continue;
+      (void)commands_.next();  // one work at a time: it can only be StopWork
+      checkpoint.save(step);
+      say(WorkFound{.lease = run.lease, .findings = {.checkpoint = step}});
+      return {.kind = OutcomeKind::stopped, .step = step};
+    }
+    run_evals(run, stage.to);
+    return {.step = stage.to, .weights_sha256 = std::string(64, 'a')};
+  }
+
+  std::filesystem::path work_dir_;
+  int step_ms_;
+  Commands commands_;
+};
+
+}  // namespace
+}  // namespace ranktide
+
+int main(int argc, char** argv) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::filesystem::path work_dir;
+  int step_ms = 1;
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) == "--work-dir") work_dir = argv[i + 1];
+    if (std::string(argv[i]) == "--step-ms") step_ms = std::atoi(argv[i + 1]);
+  }
+  ranktide::Trainer(work_dir, step_ms).serve();
+}
