@@ -1,5 +1,6 @@
 // `ranktide report`: the sweep's HTML page.
 
+#include "common/vocabulary/wire.h"
 #include "coordinator/edge/report.h"
 
 #include <filesystem>

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <iostream>
 #include <thread>
 
@@ -14,6 +15,7 @@
 #include "cli/report_file.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
+#include "common/vocabulary/sha256.h"
 #include "coordinator/edge/query.h"
 #include "worker/daemon/devices.h"
 
@@ -32,8 +34,8 @@ struct RunOptions {
 
 void refuse_unreadable(const SweepPlan& plan) {
   if (plan.unreadable.empty()) return;
-  throw CommandError(kUsage, fmt::format("{}; paths in {} are relative to it",
-                                         fmt::join(plan.unreadable, "\n       "), "the sweep file"));
+  throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
+                                         fmt::join(plan.unreadable, "\n       ")));
 }
 
 int slots_of(const RunOptions& options, const SweepPlan& plan) {
