@@ -9,3 +9,4 @@ ranktide_library(ranktide_trainer_program
   PRIVATELY CLI11::CLI11 Threads::Threads ranktide_libtorch)
 add_executable(ranktide-trainer program/main.cpp)
 target_link_libraries(ranktide-trainer PRIVATE ranktide_trainer_program CLI11::CLI11)
+set_target_properties(ranktide-trainer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
