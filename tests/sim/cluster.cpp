@@ -21,8 +21,9 @@ Cluster::Cluster(const RunOptions& options)
             to_worker(to, m, epoch);
           },
           [this](const Reply& reply) { answered(reply); }) {
-  world_.faults = draw_faults(world_.chance);
-  for (int i = 1; i <= options.workers; ++i) {
+  world_.faults = options.faults ? *options.faults : draw_faults(world_.chance);
+  const int workers = 1 + static_cast<int>(world_.chance.below(static_cast<uint64_t>(options.workers_max)));
+  for (int i = 1; i <= workers; ++i) {
     const WorkerName name{"w" + std::to_string(i)};
     const int slots = 1 + static_cast<int>(world_.chance.below(2));
     workers_.emplace(name,
@@ -34,22 +35,22 @@ Cluster::Cluster(const RunOptions& options)
 
 // ---- the network
 
-void Cluster::carry(const WorkerName& worker, std::function<void()> deliver) {
-  const Line& line = lines_[worker];
-  if (!line.is_up || world_.happens(world_.faults.message_lost)) return;
+void Cluster::carry(const WorkerName& worker, const std::function<bool()>& arrives,
+                    const std::function<void()>& deliver) {
+  if (!lines_[worker].is_up || world_.happens(world_.faults.message_lost)) return;
   const int copies = world_.happens(world_.faults.message_repeated) ? 2 : 1;
   for (int i = 0; i < copies; ++i)
-    world_.after(world_.up_to(world_.faults.delay_max), [this, worker, connection = line.connection, deliver] {
-      const Line& now = lines_.at(worker);
-      const bool is_same_life = now.worker_life == workers_.at(worker)->life();
-      if (now.is_up && now.connection == connection && is_same_life) deliver();
+    world_.after(world_.up_to(world_.faults.delay_max), [arrives, deliver] {
+      if (arrives()) deliver();
     });
   if (world_.happens(world_.faults.connection_cut)) cut(worker);
 }
 
+// What a worker has sent arrives even when the worker or the line is gone by then.
 void Cluster::to_coordinator(const WorkerName& from, const WorkerMessage& message, uint64_t epoch) {
   const Frames frames = encode(message, epoch);
-  carry(from, [this, from, frames] {
+  const auto arrives = [this, life = coordinator_.life()] { return coordinator_.life() == life; };
+  carry(from, arrives, [this, from, frames] {
     const Header header = decode_header(frames.header);
     WorkerMessage decoded = decode_worker_message(header, frames.body);
     world_.note(from.text + " says " + describe(decoded));
@@ -57,9 +58,14 @@ void Cluster::to_coordinator(const WorkerName& from, const WorkerMessage& messag
   });
 }
 
+// What is under way to a worker is lost with the connection, for it was made by one life of it.
 void Cluster::to_worker(const WorkerName& to, const CoordinatorMessage& message, uint64_t epoch) {
   const Frames frames = encode(message, epoch);
-  carry(to, [this, to, frames] {
+  const auto arrives = [this, to, connection = lines_[to].connection] {
+    const Line& now = lines_.at(to);
+    return now.is_up && now.connection == connection && now.worker_life == workers_.at(to)->life();
+  };
+  carry(to, arrives, [this, to, frames] {
     const Header header = decode_header(frames.header);
     workers_.at(to)->receive(FromCoordinator{header.epoch, decode_coordinator_message(header, frames.body)});
   });
@@ -79,8 +85,10 @@ void Cluster::cut(const WorkerName& worker) {
 // The line follows its two ends: it is up while both are, and its own luck allows.
 void Cluster::mind_line(const WorkerName& worker) {
   Line& line = lines_[worker];
+  if (world_.happens(world_.faults.worker_drain)) workers_.at(worker)->drain();
   const bool both_ends_up = coordinator_.is_up() && workers_.at(worker)->is_up();
-  if (world_.happens(world_.faults.silence)) line.silent_until = world_.now() + world_.up_to(Duration{90'000});
+  if (line.is_up && world_.happens(world_.faults.silence))
+    line.silent_until = world_.now() + world_.up_to(Duration{90'000});
   const bool may_be_up = both_ends_up && line.silent_until <= world_.now();
   const int life = workers_.at(worker)->life();
   if (line.is_up && (!may_be_up || line.worker_life != life)) cut(worker);
@@ -121,13 +129,14 @@ void Cluster::answered(const Reply& reply) {
 void Cluster::users_ask() {
   for (int i = 1; i <= options_.sweeps; ++i) {
     const std::string name = "sweep" + std::to_string(i);
-    const SweepSpec spec = sweep_for_tests({.name = name, .ranks = {2, 4, 8 * i}, .seeds = 2, .priority = i});
-    ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{200'000}));
+    const SweepSpec spec =
+        sweep_for_tests({.name = name, .ranks = {2, 4, 8 * i}, .seeds = 4, .steps = 10, .priority = i});
+    ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{60'000}));
   }
-  const SweepSpec edited = sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 3});
-  ask(Submit{.request_id = "edit", .spec = edited}, Duration{250'000} + world_.up_to(Duration{100'000}));
+  const SweepSpec edited = sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10});
+  ask(Submit{.request_id = "edit", .spec = edited}, Duration{60'000} + world_.up_to(Duration{120'000}));
   if (world_.chance.below(3) == 0)
-    ask(Cancel{.request_id = "cancel", .sweep = "sweep2"}, Duration{250'000} + world_.up_to(Duration{100'000}));
+    ask(Cancel{.request_id = "cancel", .sweep = "sweep2"}, Duration{60'000} + world_.up_to(Duration{120'000}));
 }
 
 // ---- the run
@@ -150,6 +159,7 @@ RunResult Cluster::run() {
     result.completed += sweep.stages[static_cast<size_t>(UnitLife::completed)];
     result.failed += sweep.stages[static_cast<size_t>(UnitLife::failed)];
   }
+  result.kinds = coordinator_.kinds();
   result.history_hash = world_.history_hash();
   return result;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -16,9 +17,10 @@ namespace ranktide::sim {
 
 struct RunOptions {
   uint64_t seed = 1;
-  int workers = 3;
+  int workers_max = 3;
   int sweeps = 2;
-  bool is_loud = false;  // prints the history
+  std::optional<Faults> faults{};  // unset: drawn from the seed
+  bool is_loud = false;            // prints the history
 };
 
 struct RunResult {
@@ -26,6 +28,7 @@ struct RunResult {
   uint64_t coordinator_lives = 0;
   int64_t completed = 0;
   int64_t failed = 0;
+  std::set<std::string> kinds{};  // of records
 };
 
 class Cluster {
@@ -42,7 +45,8 @@ class Cluster {
     Instant silent_until;
   };
 
-  void carry(const WorkerName& worker, std::function<void()> deliver);
+  void carry(const WorkerName& worker, const std::function<bool()>& arrives,
+             const std::function<void()>& deliver);
   void to_coordinator(const WorkerName& from, const WorkerMessage& message, uint64_t epoch);
   void to_worker(const WorkerName& to, const CoordinatorMessage& message, uint64_t epoch);
   void mind_line(const WorkerName& worker);

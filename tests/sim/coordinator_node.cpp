@@ -89,6 +89,7 @@ void CoordinatorNode::turn() {
 bool CoordinatorNode::commit(const Effects& effects) {
   for (const Record& record : effects.records) {
     world_.note("record " + describe(record));
+    kinds_.emplace(kind_of(record));
     journal_.emplace_back(std::string(kind_of(record)), to_journal(record));
   }
   truth_.committed(effects.records, effects.points);

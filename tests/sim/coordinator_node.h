@@ -4,7 +4,7 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,11 +24,14 @@ class CoordinatorNode {
   void start();  // replays the journal
   void crash();  // comes back after a while
   bool is_up() const { return core_ != nullptr; }
+  int life() const { return life_; }
   void receive(Input input);  // lost when it is down
 
   // Requires: is_up().
   const State& state() const { return core_->state(); }
   void check() const;
+  // Returns: kinds of records that it decided in any of its lives.
+  const std::set<std::string>& kinds() const { return kinds_; }
 
  private:
   void turn_later(Duration wait);
@@ -47,6 +50,7 @@ class CoordinatorNode {
   std::vector<Input> inbox_;
   bool has_turn_ = false;
   std::vector<std::pair<std::string, std::string>> journal_;
+  std::set<std::string> kinds_;
 };
 
 }  // namespace ranktide::sim

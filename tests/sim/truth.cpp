@@ -33,9 +33,11 @@ bool is_too_big(const StageId& stage) {
   return number_of(stage.text) % 5 == 0;
 }
 
-void Truth::started(const Lease& lease, const WorkerName& worker, int life) {
-  const bool is_first = started_.emplace(lease, std::pair{worker, life}).second;
-  require(is_first, "I3: lease " + brief(lease) + " was started twice");
+void Truth::started(const Lease& lease, const std::string& boot) {
+  require(started_.insert(lease).second, "I3: lease " + brief(lease) + " was started twice");
+  const auto granted = boots_.find(lease);
+  require(granted != boots_.end(), "I1: lease " + brief(lease) + " was started and its grant is lost");
+  require(granted->second == boot, "I3: lease " + brief(lease) + " was started in another life");
 }
 
 void Truth::committed(const std::vector<Record>& records, const std::vector<PointBatch>& points) {
@@ -56,7 +58,7 @@ void Truth::check(const LeaseGranted& r) {
   Attempt& newest = granted_[r.lease.unit];
   require(r.lease.attempt == newest + 1, "attempts of " + brief(r.lease) + " do not rise by one");
   newest = r.lease.attempt;
-  owners_[r.lease] = r.worker;
+  boots_[r.lease] = r.boot;
 }
 
 void Truth::check(const UnitFinished& r) {
@@ -67,7 +69,6 @@ void Truth::check(const UnitFinished& r) {
   const auto ended = ended_.find(r.lease);
   require(ended != ended_.end(), "I4: " + brief(r.lease) + " has a result but was never run to its end");
   require(ended->second == r.outcome.kind, "I4: " + brief(r.lease) + " ended otherwise");
-  require(started_.at(r.lease).first == owners_.at(r.lease), "I3: " + brief(r.lease) + " ran elsewhere");
   require(was_synced(r.lease),
           "I1: " + brief(r.lease) + " was finished by a Done that its worker could have lost");
 }

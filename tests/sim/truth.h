@@ -30,7 +30,7 @@ constexpr Step kDivergesAt = 3;
 class Truth {
  public:
   // ---- what workers and trainers do
-  void started(const Lease& lease, const WorkerName& worker, int life);
+  void started(const Lease& lease, const std::string& boot);
   void ran_to_its_end(const Lease& lease, OutcomeKind kind) { ended_.emplace(lease, kind); }
   void said_eval(const Lease& lease, const EvalId& eval) { said_evals_.emplace(lease, eval); }
   void said_point(const Lease& lease, const Point& point) { said_points_.emplace(lease, point.step); }
@@ -57,14 +57,14 @@ class Truth {
   void check(const R&) {}
   bool was_synced(const Lease& lease) const;
 
-  std::map<Lease, std::pair<WorkerName, int>> started_;
+  std::set<Lease> started_;
   std::map<Lease, OutcomeKind> ended_;
   std::set<std::pair<Lease, EvalId>> said_evals_;
   std::set<std::pair<Lease, Step>> said_points_;
   std::map<std::pair<Lease, int64_t>, std::string> on_disk_;
 
   std::map<UnitId, Attempt> granted_;
-  std::map<Lease, WorkerName> owners_;
+  std::map<Lease, std::string> boots_;  // of the life that a lease was granted to
   std::set<UnitId> results_;
   std::set<EvalId> evals_;
   std::set<Lease> closed_;  // their Done was accepted

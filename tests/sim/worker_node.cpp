@@ -17,7 +17,7 @@ WorkerNode::WorkerNode(World& world, Truth& truth, WorkerName name, int slots, S
 
 void WorkerNode::start() {
   ++life_;
-  AgentConfig config{.boot = name_.text + "-" + std::to_string(life_), .version = "sim", .slots = {}};
+  AgentConfig config{.boot = boot(), .version = "sim", .slots = {}};
   config.stop_grace = Duration{5'000};
   config.trainer_silence = Duration{20'000};
   for (int i = 0; i < slots_; ++i) config.slots.push_back({.index = i, .device = "cpu"});
@@ -57,7 +57,18 @@ void WorkerNode::receive(const AgentInput& input) {
   }
   AgentEffects effects;
   agent_->step(world_.now(), input, effects);
-  if (act(effects)) wake_later();
+  if (!act(effects)) return;
+  if (agent_->is_drained())
+    leave();
+  else
+    wake_later();
+}
+
+void WorkerNode::leave() {
+  world_.note(name_.text + " leaves");
+  agent_.reset();
+  for (auto& [slot, trainer] : trainers_) trainer = {.process = trainer.process + 1, .work = {}};
+  world_.after(world_.up_to(kDownMax), [this] { start(); });
 }
 
 void WorkerNode::wake_later() {
@@ -129,7 +140,7 @@ void WorkerNode::on(const KillTrainer& kill) {
 }
 
 void WorkerNode::begin(int slot, const RunWork& run) {
-  truth_.started(run.lease, name_, life_);
+  truth_.started(run.lease, boot());
   Trainer& trainer = trainers_.at(slot);
   trainer.work = run;
   trainer.stops = trainer.hangs = false;

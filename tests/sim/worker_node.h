@@ -19,7 +19,8 @@ class WorkerNode {
   WorkerNode(World& world, Truth& truth, WorkerName name, int slots, Send send);
 
   void start();
-  void crash();  // comes back after a while
+  void crash();                                // comes back after a while
+  void drain() { receive(DrainRequested{}); }  // leaves when everything is said, and comes back
   bool is_up() const { return agent_ != nullptr; }
   int life() const { return life_; }
   void receive(const AgentInput& input);  // lost when it is down
@@ -38,8 +39,10 @@ class WorkerNode {
     Step step = 0;
   };
 
+  std::string boot() const { return name_.text + "-" + std::to_string(life_); }
   void wake_later();
   bool act(const AgentEffects& effects);
+  void leave();
   bool speak(const AgentEffects& effects);
   void spool(const AgentEffects& effects);
   void lose_what_is_not_synced();

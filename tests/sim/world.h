@@ -24,6 +24,7 @@ struct Faults {
   double coordinator_crash = 0;  // per turn and seam
   double coordinator_deaf = 0;   // per turn: it stands still for up to a minute
   double worker_crash = 0;       // per turn and seam
+  double worker_drain = 0;       // per look at its line (five a second): it is asked to leave, and comes back
   double spool_torn = 0;         // per worker crash: what was not synced is lost
   double trainer_crash = 0;      // per step
   double trainer_hang = 0;       // per step
@@ -41,6 +42,7 @@ inline Faults draw_faults(SplitMix64& chance) {
   out.coordinator_crash = maybe(0.03);
   out.coordinator_deaf = maybe(0.005);
   out.worker_crash = maybe(0.02);
+  out.worker_drain = maybe(0.002);
   out.spool_torn = maybe(1);
   out.trainer_crash = maybe(0.02);
   out.trainer_hang = maybe(0.005);
