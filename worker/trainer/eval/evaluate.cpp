@@ -11,8 +11,8 @@
 namespace ranktide {
 namespace {
 
-// Tokens handed to the engine at once: often enough to notice a stop, rarely enough not to cost.
-constexpr int64_t kTokensPerLook = 8192;
+// Tokens of one forward: enough to fill the matrix kernels, few enough to hear a stop within seconds.
+constexpr int64_t kTokensPerForward = 1024;
 
 // Which choice of which item a question came from.
 struct Origin {
@@ -50,12 +50,14 @@ Asked ask(std::span<const EvalItem> items, int64_t context) {
   return asked;
 }
 
-// Returns: how many of the questions are looked at together, from the first.
-size_t questions_of_look(std::span<const Question> questions) {
+// Returns: how many of the questions, from the first, make one forward; a longer one makes its own.
+size_t questions_of_forward(std::span<const Question> questions) {
   int64_t tokens = 0;
   size_t n = 0;
-  while (n < questions.size() && tokens < kTokensPerLook)
-    tokens += static_cast<int64_t>(questions[n++].tokens.size());
+  for (; n < questions.size(); ++n) {
+    tokens += std::ssize(questions[n].tokens);
+    if (n > 0 && tokens > kTokensPerForward) break;
+  }
   return n;
 }
 
@@ -147,8 +149,8 @@ std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem>
   std::vector<ItemScore> scores = blank_scores(items);
   while (!left.empty()) {
     if (stop.stop_requested()) return std::nullopt;
-    const size_t done = asked.questions.size() - left.size(), now = questions_of_look(left);
-    const std::vector<TokenScores> answers = score(model, left.first(now));
+    const size_t done = asked.questions.size() - left.size(), now = questions_of_forward(left);
+    const std::vector<TokenScores> answers = score(model, left.first(now), kTokensPerForward);
     for (size_t i = 0; i < now; ++i) record(answers[i], asked.origins[done + i], scores);
     left = left.subspan(now);
     if (on_scored) on_scored(done + now, asked.questions.size());

@@ -1,4 +1,4 @@
-// `selfcheck`: what the trainer stands on, checked where it will run.
+#include "worker/trainer/program/selfcheck.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
@@ -12,25 +12,14 @@
 #include <chrono>
 #include <fstream>
 #include <iomanip>
-#include <iostream>
-#include <memory>
 #include <set>
 #include <sstream>
 #include <torch/version.h>
 
 #include "worker/trainer/lm/engine.h"
-#include "worker/trainer/program/command.h"
 
 namespace ranktide {
 namespace {
-
-enum class Verdict { ok, warning, failed };
-
-struct Finding {
-  Verdict verdict = Verdict::ok;
-  std::string subject;
-  std::string detail;
-};
 
 // A LibTorch of another version may load and then compute with other kernels, or crash in the first call.
 Finding check_version() {
@@ -113,25 +102,12 @@ Finding check_gradients() {
           "a small forward and backward pass is not finite; this build cannot train"};
 }
 
-int selfcheck(int threads) {
-  const Engine engine = start_engine(threads);
-  bool failed = false;
-  for (const Finding& f : {check_version(), check_device(engine), check_openmp(), check_attention(),
-                           check_speed(), check_gradients()}) {
-    constexpr const char* kWords[] = {"ok", "warning", "FAILED"};
-    std::cout << std::left << std::setw(9) << kWords[static_cast<int>(f.verdict)] << std::setw(11) << f.subject
-              << f.detail << "\n";
-    failed = failed || f.verdict == Verdict::failed;
-  }
-  return failed ? kExitFailed : kExitOk;
-}
-
 }  // namespace
 
-std::function<int()> setup_selfcheck(CLI::App& command) {
-  const auto threads = std::make_shared<int>(1);
-  command.add_option("--threads", *threads, "CPU threads")->check(CLI::Range(1, 1024))->capture_default_str();
-  return [threads] { return selfcheck(*threads); };
+std::vector<Finding> selfcheck(int threads) {
+  const Engine engine = start_engine(threads);
+  return {check_version(),   check_device(engine), check_openmp(),
+          check_attention(), check_speed(),        check_gradients()};
 }
 
 }  // namespace ranktide

@@ -9,6 +9,7 @@
 #include "tests/worker/trainer/tiny_model.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/model.h"
+#include "worker/trainer/program/command.h"
 #include "worker/trainer/program/text_lines.h"
 
 namespace ranktide {
@@ -205,13 +206,19 @@ TEST_F(Windows, EveryCommandExplainsItselfWithAnExample) {
 }
 
 TEST_F(Windows, WrongUseIsToldApartFromFailure) {
-  EXPECT_EQ(window({}).exit_code, 2);
-  EXPECT_EQ(window({"tokenise"}).exit_code, 2);
-  EXPECT_EQ(window({"tokenize", "--modle", "x"}).exit_code, 2);
-  EXPECT_EQ(eval({"--data", golden_rows("choice"), "--kind", "rouge"}).exit_code, 2);
+  EXPECT_EQ(window({}).exit_code, kExitUsage);
+  EXPECT_EQ(window({"tokenise"}).exit_code, kExitUsage);
+  EXPECT_EQ(window({"tokenize", "--modle", "x"}).exit_code, kExitUsage);
+  EXPECT_EQ(eval({"--data", golden_rows("choice"), "--kind", "rouge"}).exit_code, kExitUsage);
   const Ended failed = window({"tokenize", "--model", (folder_ / "nowhere").string()});
-  EXPECT_EQ(failed.exit_code, 1);
+  EXPECT_EQ(failed.exit_code, kExitFailed);
   EXPECT_THAT(failed.err, AllOf(HasSubstr("error: "), HasSubstr("nowhere")));
+}
+
+TEST(ExitCodes, OfTheWindowsAreStable) {
+  EXPECT_EQ(kExitOk, 0);
+  EXPECT_EQ(kExitFailed, 1);
+  EXPECT_EQ(kExitUsage, 2);
 }
 
 }  // namespace
