@@ -129,11 +129,12 @@ void Cluster::answered(const Reply& reply) {
 void Cluster::users_ask() {
   for (int i = 1; i <= options_.sweeps; ++i) {
     const std::string name = "sweep" + std::to_string(i);
-    const SweepSpec spec =
-        sweep_for_tests({.name = name, .ranks = {2, 4, 8 * i}, .seeds = 4, .steps = 10, .priority = i});
+    const SweepSpec spec = sweep_for_tests(
+        {.name = name, .ranks = {2, 4, 8 * i}, .seeds = 4, .steps = 10, .priority = i, .run = "lease: 30s"});
     ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{60'000}));
   }
-  const SweepSpec edited = sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10});
+  const SweepSpec edited =
+      sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10, .run = "lease: 30s"});
   ask(Submit{.request_id = "edit", .spec = edited}, Duration{60'000} + world_.up_to(Duration{120'000}));
   if (world_.chance.below(3) == 0)
     ask(Cancel{.request_id = "cancel", .sweep = "sweep2"}, Duration{60'000} + world_.up_to(Duration{120'000}));
