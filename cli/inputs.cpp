@@ -5,6 +5,8 @@
 
 #include "cli/hash_cache.h"
 #include "common/model/base_identity.h"
+#include "common/model/safetensors.h"
+#include "common/model/shape.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
 #include "common/text/data_index.h"
@@ -38,6 +40,8 @@ class InputReader {
 
   void model(const ModelSettings& m) {
     attempt([&] {
+      read_shape(m.path);
+      WeightFiles{m.path};  // headers only: a damaged file is told now and not by the first trial
       const std::string base = hashes_.remembered("base:" + m.path, files_in(m.path), [&] {
         say_("hashing the base model " + m.path);
         return base_id_of(m.path).text;

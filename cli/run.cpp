@@ -4,6 +4,7 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
 #include <iostream>
 #include <thread>
 
@@ -64,6 +65,18 @@ bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep)
   return true;
 }
 
+// One line per reason, because a grid that fails mostly fails everywhere for the same one.
+void print_failures(const Reader& reader, const std::string& sweep) {
+  const Selection failures = reader.select(
+      "SELECT message, count(*), min(trial) FROM v_trial WHERE sweep = ?1 AND state = 'failed' GROUP BY message", {sweep});
+  for (const auto& row : failures.rows) {
+    const std::string* message = std::get_if<std::string>(&row[0]);
+    std::cerr << fmt::format("failed: {} trial(s): {}; see `ranktide logs {}`\n", std::get<int64_t>(row[1]),
+                             message ? *message : "no reason was recorded",
+                             std::get<std::string>(row[2]).substr(0, 12));
+  }
+}
+
 int show_results(const RunOptions& options, const GlobalOptions& globals, const fs::path& data,
                  const std::string& sweep) {
   const Reader reader(data);
@@ -72,6 +85,7 @@ int show_results(const RunOptions& options, const GlobalOptions& globals, const 
   const Frame frame = query(reader, {.sweeps = {sweep}});
   std::cout << print(frame, globals.json ? FrameFormat::json : FrameFormat::table);
   if (!globals.quiet) std::cerr << "report: " << report.string() << "\n";
+  print_failures(reader, sweep);
   return failed_trials(reader, sweep) > 0 ? kTrialsFailed : kOk;
 }
 
@@ -85,6 +99,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   refuse_unreadable(plan);
   const int slots = slots_of(options, plan);
   say(plan_text(plan, slots));
+  spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view
   LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
   const Interrupt interrupt(cluster.worker());
   submit(cluster.coordinator(), plan);

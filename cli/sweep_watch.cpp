@@ -32,6 +32,7 @@ int64_t failed_trials(const Reader& reader, const std::string& sweep) {
 SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals)
     : reader_(data),
       sweep_(plan.spec.name),
+      trials_total_(static_cast<int64_t>(plan.trials.size())),
       labels_(labels_of(plan)),
       terminal_(terminal_of(STDERR_FILENO, globals.color)),
       quiet_(globals.quiet),
@@ -47,11 +48,10 @@ bool SweepWatch::refresh(const LivePicture& live) {
 
 LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
   const auto status = sweep_status(reader_, sweep_);
-  LiveFrame frame{.sweep = sweep_};
+  LiveFrame frame{.sweep = sweep_, .total = trials_total_};
   frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   if (!status) return frame;  // the submission is not committed yet
-  frame.total = status->trials_total;
-  frame.diverged = trials_in(*status, "diverged");
+    frame.diverged = trials_in(*status, "diverged");
   frame.done = trials_in(*status, "completed") + frame.diverged;
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
   frame.left_seconds = seconds_left(*status);

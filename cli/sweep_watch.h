@@ -37,8 +37,8 @@ class SweepWatch {
 
   Reader reader_;
   std::string sweep_;
+  int64_t trials_total_;
   std::map<std::string, std::string> labels_;  // unit -> label
-  std::optional<double> estimate_seconds_;     // of the whole, before anything was measured
   Terminal terminal_;
   bool quiet_;
   std::chrono::steady_clock::time_point started_;

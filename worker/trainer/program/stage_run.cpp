@@ -68,12 +68,12 @@ class StageRun {
   BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
 
   TrainHooks hooks(const Model& model) {
-    return {.on_progress = [this, &model](const Progress& p) { after_step(p, model); },
+    return {.on_progress = [this, &model](const StepProgress& p) { after_step(p, model); },
             .checkpoint_due = [this](Step s) { return checkpoint_due(s); },
             .note = [](const std::string& text) { std::cerr << text << "\n"; }};
   }
 
-  void after_step(const Progress& p, const Model& model) {
+  void after_step(const StepProgress& p, const Model& model) {
     tell_checkpoint();
     reporter_.step({.step = p.step,
                     .loss = p.loss,

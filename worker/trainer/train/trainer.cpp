@@ -191,7 +191,7 @@ class Training {
   void note(const std::string& line) const {
     if (hooks_.note) hooks_.note(line);
   }
-  void report(const Progress& progress) const {
+  void report(const StepProgress& progress) const {
     if (hooks_.on_progress) hooks_.on_progress(progress);
   }
 

@@ -21,7 +21,7 @@ struct TrainError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-struct Progress {
+struct StepProgress {
   Step step = 0;    // steps done
   double loss = 0;  // mean over the step's labelled tokens, before its update
   double lr = 0;
@@ -30,7 +30,7 @@ struct Progress {
   double tokens_per_second = 0;  // of this step
 };
 // Called after every step, on the engine thread; the model may be evaluated inside.
-using OnProgress = std::function<void(const Progress&)>;
+using OnProgress = std::function<void(const StepProgress&)>;
 
 struct TrainFolders {
   std::filesystem::path checkpoints;  // holds <stage id>/<attempt>/<step>/; made when missing

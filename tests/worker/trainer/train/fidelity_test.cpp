@@ -6,7 +6,7 @@
 namespace ranktide {
 namespace {
 
-void expect_curve(const std::vector<Progress>& ours, const std::vector<double>& theirs) {
+void expect_curve(const std::vector<StepProgress>& ours, const std::vector<double>& theirs) {
   ASSERT_EQ(ours.size(), theirs.size());
   for (size_t i = 0; i < ours.size(); ++i) ASSERT_NEAR(ours[i].loss / theirs[i], 1, 1e-4) << "step " << i + 1;
 }

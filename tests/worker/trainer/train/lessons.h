@@ -51,7 +51,7 @@ inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
 // One attempt and all that it said.
 struct Run {
   Outcome outcome;
-  std::vector<Progress> progress;
+  std::vector<StepProgress> progress;
   std::vector<std::string> notes;
 };
 
@@ -67,7 +67,7 @@ inline Run run(const Stage& stage, Model& model, const BatchSource& data, const 
   std::stop_source stop;
   const TrainHooks hooks{
       .on_progress =
-          [&](const Progress& p) {
+          [&](const StepProgress& p) {
             out.progress.push_back(p);
             if (p.step == how.stop_after) stop.request_stop();
           },

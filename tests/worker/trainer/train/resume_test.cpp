@@ -67,7 +67,7 @@ void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints,
   if (child == 0) {
     Model model = Model::for_trial(tiny::base(), stage.settings);
     const TrainHooks hooks{.on_progress =
-                               [&](const Progress& p) {
+                               [&](const StepProgress& p) {
                                  if (p.step == step) std::raise(SIGKILL);
                                },
                            .checkpoint_due = [](Step s) { return s % 2 == 0; },

@@ -62,7 +62,7 @@ TEST(Trainer, OneBatchOfEightEqualsEightOfOne) {
     Stage stage = tiny::stage(5);
     stage.settings.lora->dropout = dropout;
     stage.settings.train.attention_dropout = dropout;
-    std::vector<std::vector<Progress>> curves;
+    std::vector<std::vector<StepProgress>> curves;
     for (const size_t rows : {1, 8}) {
       Model model = Model::for_trial(tiny::base(), stage.settings);
       curves.push_back(
