@@ -8,6 +8,7 @@
 
 #include "coordinator/edge/api.h"
 #include "coordinator/edge/http_server.h"
+#include "coordinator/edge/query_attempts.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -72,7 +73,7 @@ TEST(Target, ComesBackFromItsEscapes) {
 
 // ---- http_server.h: over a socket
 
-std::string exchange(uint16_t port, const std::string& request) {
+std::string converse(uint16_t port, const std::string& request) {
   asio::io_context io;
   asio::ip::tcp::socket socket(io);
   socket.connect({asio::ip::address_v4::loopback(), port});
@@ -84,7 +85,7 @@ std::string exchange(uint16_t port, const std::string& request) {
 }
 
 std::string get_from(uint16_t port, const std::string& target, const std::string& headers) {
-  return exchange(port, "GET " + target + " HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
+  return converse(port, "GET " + target + " HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
 }
 
 TEST(HttpServer, AnswersOnTheAddressThatItWrites) {
@@ -118,7 +119,7 @@ TEST(HttpServer, RefusesHeadersAndBodiesOverTheirLimits) {
   const std::string long_header = "Host: localhost\r\nX: " + std::string(20'000, 'x') + "\r\n";
   EXPECT_THAT(get_from(server.port(), "/livez", long_header), StartsWith("HTTP/1.1 431"));
   const std::string big = "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99000000\r\n\r\n";
-  EXPECT_THAT(exchange(server.port(), big), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(converse(server.port(), big), StartsWith("HTTP/1.1 413"));
 }
 
 TEST(HttpServer, TakesItsAddressAwayWhenItEnds) {
