@@ -4,7 +4,6 @@
 #include <array>
 #include <bit>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <map>
 #include <spdlog/spdlog.h>
@@ -14,13 +13,13 @@
 
 #include "common/net/clock.h"
 #include "common/net/socket_options.h"
+#include "coordinator/edge/stranger.h"
 #include "coordinator/edge/zap.h"
 
 namespace ranktide {
 namespace {
 
-constexpr int kZapEnforceDomain =
-    93;  // the header hides its name behind the draft interface; the library has it
+constexpr int kZapEnforceDomain = 93;  // in the library, but hidden by its header as a draft
 constexpr Duration kKeysLookedAtEvery{1'000};
 constexpr Duration kSelfTestMax{5'000};
 constexpr Duration kSelfTestMoment{50};
@@ -48,43 +47,6 @@ std::vector<zmq::message_t> receive_frames(zmq::socket_t& socket) {
 }
 
 struct Unauthorised {};  // thrown: the sender's key is not active
-
-// A client with a fresh key, for the self-test.
-struct Stranger {
-  Stranger(zmq::context_t& context, const std::string& server_key, const std::string& endpoint)
-      : dealer(context, zmq::socket_type::dealer), monitor(context, zmq::socket_type::pair) {
-    const KeyPair keys = make_key_pair();
-    set_option(dealer.handle(), ZMQ_LINGER, 0, "LINGER");
-    set_option(dealer.handle(), ZMQ_CURVE_SERVERKEY, server_key.c_str(), "CURVE_SERVERKEY");
-    set_option(dealer.handle(), ZMQ_CURVE_PUBLICKEY, keys.public_key.c_str(), "CURVE_PUBLICKEY");
-    set_option(dealer.handle(), ZMQ_CURVE_SECRETKEY, keys.secret_key.c_str(), "CURVE_SECRETKEY");
-    set_option(monitor.handle(), ZMQ_LINGER, 0, "LINGER");
-    const char* const place = "inproc://stranger-monitor";
-    zmq_socket_monitor(dealer.handle(), place, kAdmitted | kTurnedAway);
-    monitor.connect(place);
-    dealer.connect(endpoint);
-  }
-  ~Stranger() { zmq_socket_monitor(dealer.handle(), nullptr, 0); }
-  Stranger(const Stranger&) = delete;
-  Stranger& operator=(const Stranger&) = delete;
-
-  // Returns: whether it was let in; nullopt while that is open.
-  std::optional<bool> verdict() {
-    zmq::message_t event;
-    zmq::message_t address;
-    if (!monitor.recv(event, zmq::recv_flags::dontwait)) return std::nullopt;
-    if (!monitor.recv(address, zmq::recv_flags::dontwait)) return std::nullopt;
-    uint16_t number = 0;
-    std::memcpy(&number, event.data<char>(), sizeof number);
-    return (number & kAdmitted) != 0;
-  }
-
-  static constexpr int kAdmitted = ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
-  static constexpr int kTurnedAway = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-
-  zmq::socket_t dealer;
-  zmq::socket_t monitor;
-};
 
 }  // namespace
 
