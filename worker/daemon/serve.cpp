@@ -62,7 +62,11 @@ struct WorkerService::Parts {
   explicit Parts(const WorkerServiceConfig& config);
 
   void wait(int wake_fd);
-  void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
+  // A drained agent has said goodbye: an answer to what it said before that must not make it introduce itself
+  // again, or it would be granted work and be gone.
+  void step(const AgentInput& input) {
+    if (!agent.is_drained()) agent.step(boot_clock_now(), input, effects);
+  }
   void take_inputs();
   void carry_out();
 
