@@ -139,11 +139,9 @@ void State::want(Sweep& sweep, Unit& unit, int64_t place) {
 }
 
 // Step 0 is the untouched base, whatever the trial: one unit for everybody. Later steps ride on the stage's
-// attempt. The base is asked even where a sweep names later steps only: gain and forgetting are differences to it.
+// attempt.
 void State::list_evals(Sweep& sweep, const SweepTrial& trial) {
-  std::set<Step> moments(trial.eval_at.begin(), trial.eval_at.end());
-  moments.insert(0);
-  for (const Step at : moments) {
+  for (const Step at : trial.eval_at) {
     for (const EvalTask& task : trial.evals) {
       const EvalId id = at == 0 ? eval_id(trial.base, task.spec_id) : eval_id(trial.stage, at, task.spec_id);
       want_eval(sweep, id);
