@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 #include <iostream>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
@@ -65,6 +67,7 @@ void add_globals(CLI::App& command, GlobalOptions& globals) {
 }
 
 int main(int argc, char** argv) {
+  spdlog::set_default_logger(spdlog::stderr_color_mt("ranktide"));  // data on stdout, messages on stderr
   CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot",
                "ranktide");
   app.set_version_flag("--version", std::string("ranktide ") + kVersion);

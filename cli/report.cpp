@@ -1,6 +1,5 @@
 // `ranktide report`: the sweep's HTML page.
 
-#include "common/vocabulary/wire.h"
 #include "coordinator/edge/report.h"
 
 #include <filesystem>
@@ -12,6 +11,7 @@
 #include "cli/folders.h"
 #include "cli/report_file.h"
 #include "cli/version.h"
+#include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;

@@ -4,8 +4,8 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <spdlog/spdlog.h>
 #include <iostream>
+#include <spdlog/spdlog.h>
 #include <thread>
 
 #include "cli/command.h"
@@ -68,7 +68,9 @@ bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep)
 // One line per reason, because a grid that fails mostly fails everywhere for the same one.
 void print_failures(const Reader& reader, const std::string& sweep) {
   const Selection failures = reader.select(
-      "SELECT message, count(*), min(trial) FROM v_trial WHERE sweep = ?1 AND state = 'failed' GROUP BY message", {sweep});
+      "SELECT message, count(*), min(trial) FROM v_trial WHERE sweep = ?1 AND state = 'failed' GROUP BY "
+      "message",
+      {sweep});
   for (const auto& row : failures.rows) {
     const std::string* message = std::get_if<std::string>(&row[0]);
     std::cerr << fmt::format("failed: {} trial(s): {}; see `ranktide logs {}`\n", std::get<int64_t>(row[1]),

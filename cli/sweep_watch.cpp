@@ -51,7 +51,7 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
   LiveFrame frame{.sweep = sweep_, .total = trials_total_};
   frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
   if (!status) return frame;  // the submission is not committed yet
-    frame.diverged = trials_in(*status, "diverged");
+  frame.diverged = trials_in(*status, "diverged");
   frame.done = trials_in(*status, "completed") + frame.diverged;
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
   frame.left_seconds = seconds_left(*status);

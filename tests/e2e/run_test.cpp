@@ -78,12 +78,12 @@ TEST(Run, AnEditedFileRunsOnlyWhatIsNew) {
 
 TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   const TinyWorld undisturbed;
-  undisturbed.write_sweep(TinyWorld::sweep_text(40, 1));
+  undisturbed.write_sweep(TinyWorld::sweep_text(600, 1));
   ASSERT_EQ(undisturbed.ranktide({"run", undisturbed.sweep().string()}).exit_code, 0);
   const auto expected = weights_of(undisturbed);
 
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(40, 1));
+  world.write_sweep(TinyWorld::sweep_text(600, 1));
   {
     Program first(world.command({"run", world.sweep().string()}), world.folder() / "first");
     ASSERT_TRUE(first.says("step ", 60s));
@@ -99,7 +99,7 @@ TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
 
 TEST(Run, SurvivesKillMinusNineOfEverythingAtSeveralMoments) {
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(30, 1));
+  world.write_sweep(TinyWorld::sweep_text(600, 1));
   for (const auto moment : {400ms, 900ms, 1500ms, 2500ms}) {
     Program doomed(world.command({"run", world.sweep().string()}), world.folder() / "doomed");
     std::this_thread::sleep_for(moment);
