@@ -1,5 +1,6 @@
 #include "cli/local_cluster.h"
 
+#include "cli/version.h"
 #include "common/net/worker_keys.h"
 #include "worker/daemon/devices.h"
 
@@ -18,6 +19,7 @@ LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int sl
       .coordinator_key = coordinator_.public_key(),
       .trainer = trainer,
       .slots = cpu_slots(measure_node(), threads_per_slot, slots),
+      .version = kVersion,
   });
 }
 
