@@ -99,7 +99,7 @@ Finding keys(const fs::path& data) {
 }
 
 Finding trainer() {
-  const std::string command = trainer_program().string() + " selfcheck 2>&1";
+  const std::string command = "'" + trainer_program().string() + "' selfcheck 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   if (!pipe) return {"trainer", false, "cannot start " + command};
   std::string output;

@@ -107,7 +107,8 @@ std::map<Dtype, double> measured_rates(const fs::path& data_folder) {
   if (!fs::exists(data_folder / "ranktide.db")) return {};
   const Reader reader(data_folder);
   const Selection done = reader.select(
-      "SELECT params, tokens, seconds FROM v_trial WHERE state = 'completed' AND seconds > 0 LIMIT 200");
+      "SELECT params, tokens, seconds FROM v_trial WHERE state = 'completed' AND attempts = 1 AND seconds > 0 "
+      "LIMIT 200");
   Shapes shapes;
   std::map<Dtype, std::pair<double, double>> sums;  // FLOPs, seconds
   for (const auto& row : done.rows) {

@@ -15,13 +15,15 @@ constexpr const char* kExitCodes = R"(Exit codes of ranktide
   2    usage, or an invalid sweep file
   5    no such sweep, trial or data folder
   6    everything ended, some trials failed
+  74   the data folder could not be written (a full disk, for one); nothing acknowledged is lost
   130  interrupted; what ran is checkpointed, the same command goes on
 
 Exit codes of ranktide-trainer
   0    told to stop
   1    the operation failed
   2    usage
-  71   device fault or out of memory
+  71   serve: device fault
+  78   serve: bad start (a folder that cannot be written, descriptors that are not open)
 )";
 
 constexpr const char* kEnvironment = R"(Environment

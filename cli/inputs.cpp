@@ -61,6 +61,7 @@ class InputReader {
           .sha256 = s.sha256, .documents = s.documents, .tokens = s.tokens, .rows = s.rows};
       say_(fmt::format("  {}: {} documents, {} tokens, {} rows an epoch", s.format, s.documents, s.tokens,
                        s.rows));
+      if (s.dropped > 0) say_(fmt::format("  {} documents left nothing to learn and were dropped", s.dropped));
       if (s.shortened > 0)
         say_(fmt::format("  {} examples were cut at {} tokens", s.shortened, wanted.data.max_tokens));
     });

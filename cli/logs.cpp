@@ -55,6 +55,8 @@ int run_logs(const LogOptions& options, const GlobalOptions& globals) {
     if (options.attempt > 0 && options.attempt != attempt.lease.attempt) continue;
     const fs::path file =
         WorkFolder::logs_of(data) / attempt.lease.unit.text / fmt::format("{}.log", attempt.lease.attempt);
+    if (!fs::exists(file))
+      std::cerr << "no log at " << file.string() << "; it lies on the worker that ran the attempt\n";
     const auto lines = last_lines(file, options.tail);
     out.push_back(
         {{"trial", trial}, {"attempt", attempt.lease.attempt}, {"file", file.string()}, {"lines", lines}});

@@ -19,7 +19,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"run", "run a sweep file on this machine, from coordinator to report",
        "ranktide run sweeps/quickstart.yaml", setup_run},
-      {"plan", "validate, expand, count and estimate a sweep file; change nothing",
+      {"plan", "validate, expand, count and estimate a sweep file; start nothing",
        "ranktide plan sweeps/quickstart.yaml", setup_plan},
       {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'",
        setup_query},

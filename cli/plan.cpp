@@ -39,6 +39,16 @@ Json plan_json(const SweepPlan& plan, int slots) {
   return out;
 }
 
+Json trials_json(const SweepPlan& plan) {
+  Json out = Json::array();
+  for (const SweepTrial& trial : plan.trials)
+    out.push_back({{"trial", trial.id.text},
+                   {"provisional", trial.provisional},
+                   {"steps", trial.steps},
+                   {"label", label_of(trial)}});
+  return out;
+}
+
 void print_trials(const SweepPlan& plan) {
   for (const SweepTrial& trial : plan.trials)
     std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ",
@@ -53,8 +63,10 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const NodeCapacity node = measure_node();
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);
+  Json out = plan_json(plan, slots);
+  if (options.list) out["list"] = trials_json(plan);
   if (globals.json)
-    std::cout << plan_json(plan, slots).dump(2) << "\n";
+    std::cout << out.dump(2) << "\n";
   else
     std::cout << plan_text(plan, slots);
   if (options.list && !globals.json) print_trials(plan);

@@ -10,6 +10,7 @@
 #include "cli/exit_codes.h"
 #include "coordinator/edge/api.h"
 #include "coordinator/edge/http_server.h"
+#include "coordinator/edge/store.h"
 
 namespace ranktide::cli {
 namespace asio = boost::asio;
@@ -45,23 +46,30 @@ std::optional<uint16_t> served_port(const fs::path& data_folder) {
 
 }  // namespace
 
-Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {}
+Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {
+  if (!fs::exists(database_file(data_folder_)))
+    throw CommandError(kNotFound,
+                       "no results in " + data_folder_.string() +
+                           "; `ranktide run FILE` makes them there, --data-dir names another folder");
+}
 
 std::optional<std::string> Results::ask(const std::string& target) const {
   const auto port = served_port(data_folder_);
   if (!port) return std::nullopt;
   asio::io_context io;
   beast::tcp_stream stream(io);
-  beast::error_code refused;
-  stream.connect({asio::ip::address_v4::loopback(), *port}, refused);
-  if (refused) return std::nullopt;  // a coordinator that was killed leaves its address behind
+  beast::error_code error;
+  stream.connect({asio::ip::address_v4::loopback(), *port}, error);
+  if (error) return std::nullopt;  // a coordinator that was killed leaves its address behind
   http::request<http::empty_body> request(http::verb::get, target, 11);
   request.set(http::field::host, "127.0.0.1");
-  http::write(stream, request);
+  http::write(stream, request, error);
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> response;
   response.body_limit(kAnswerBytesMax);
-  http::read(stream, buffer, response);
+  if (!error) http::read(stream, buffer, response, error);
+  if (error || response.get()["Server"] != kServerName)
+    return std::nullopt;  // another program has the port by now
   if (response.get().result_int() != 200) refuse(response.get().result_int(), response.get().body());
   return response.get().body();
 }

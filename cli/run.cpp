@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <random>
 #include <spdlog/spdlog.h>
 #include <thread>
 
@@ -16,7 +17,6 @@
 #include "cli/report_file.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
-#include "common/vocabulary/sha256.h"
 #include "coordinator/edge/query.h"
 #include "worker/daemon/devices.h"
 
@@ -46,9 +46,11 @@ int slots_of(const RunOptions& options, const SweepPlan& plan) {
                    static_cast<int64_t>(plan.trials.size()), plan.estimate ? plan.estimate->memory_bytes : 0);
 }
 
-// The same file again is the same request, so that a second start goes on instead of making a revision.
+// Every start is a request of its own: the coordinator finds an equal spec by itself, and must see a file that
+// was changed and changed back, or one whose failed trials are wanted again.
 void submit(CoordinatorService& coordinator, const SweepPlan& plan) {
-  const std::string request_id = "run:" + sha256_hex(to_json(plan.spec).dump());
+  std::random_device chance;
+  const std::string request_id = fmt::format("run:{:08x}{:08x}", chance(), chance());
   const Answer answer = coordinator.submit(request_id, plan.spec);
   if (const auto* rejected = std::get_if<Rejected>(&answer)) throw CommandError(kUsage, rejected->reason);
 }
@@ -63,6 +65,12 @@ bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep)
     std::this_thread::sleep_for(250ms);
   }
   return true;
+}
+
+std::string reproducing_command(const RunOptions& options) {
+  std::string out = "ranktide run " + options.file;
+  for (const std::string& setting : options.overrides) out += " '" + setting + "'";
+  return out;
 }
 
 // One line per reason, because a grid that fails mostly fails everywhere for the same one.
@@ -83,7 +91,7 @@ int show_results(const RunOptions& options, const GlobalOptions& globals, const 
                  const std::string& sweep) {
   const Reader reader(data);
   const fs::path report = default_report_file(data, sweep);
-  write_report(reader, sweep, "ranktide run " + options.file, report);
+  write_report(reader, sweep, reproducing_command(options), report);
   const Frame frame = query(reader, {.sweeps = {sweep}});
   std::cout << print(frame, globals.json ? FrameFormat::json : FrameFormat::table);
   if (!globals.quiet) std::cerr << "report: " << report.string() << "\n";
@@ -109,6 +117,8 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const bool finished = watch(cluster, interrupt, sweep);
   cluster.end();
   sweep.close();
+  if (!finished && interrupt.count() == 0)
+    throw CommandError(kFailed, "the worker ended by itself; its last message says why");
   if (!finished) {
     say("interrupted; the same command goes on from the checkpoints");
     return kInterrupted;

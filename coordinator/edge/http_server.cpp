@@ -79,6 +79,7 @@ class Session : public std::enable_shared_from_this<Session> {
     response_.version(11);
     response_.result(static_cast<unsigned>(answer.status));
     response_.set(http::field::content_type, answer.type);
+    response_.set(http::field::server, kServerName);
     response_.set("Content-Security-Policy", "default-src 'self'");
     response_.set("X-Content-Type-Options", "nosniff");
     response_.body() = answer.body;

@@ -30,6 +30,9 @@ class HttpServer {
   std::unique_ptr<Parts> parts_;
 };
 
+// What answers call themselves (header Server), so that a client can tell a coordinator from another program.
+inline constexpr const char* kServerName = "ranktide";
+
 // Returns: the file that holds "127.0.0.1:PORT" while a coordinator serves the folder.
 std::filesystem::path http_address_file(const std::filesystem::path& data_folder);
 

@@ -63,7 +63,7 @@ TEST(Program, RefusesAnUnknownCommandWithTheUsageCode) {
 
 TEST(Program, NamesTheDataFolderThatIsNotThere) {
   const Ended ended = run({ranktide_program().string(), "status", "--data-dir", "/no/such/folder"}, kOutput);
-  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_EQ(ended.exit_code, 5);
   EXPECT_THAT(ended.err, HasSubstr("/no/such/folder"));
 }
 

@@ -76,6 +76,16 @@ TEST(Run, AnEditedFileRunsOnlyWhatIsNew) {
   EXPECT_EQ(journal_counts(world, "UnitFinished"), "15\n");  // 12 stages and the base under three evals
 }
 
+TEST(Run, AFileChangedAndChangedBackIsTheFirstSweepAgain) {
+  const TinyWorld world;
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  const Json first = world.query_rows({"--trials"});
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string(), "train.batch=1"}).exit_code, 0);
+  EXPECT_NE(world.query_rows({"--trials"}), first);
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  EXPECT_EQ(world.query_rows({"--trials"}), first);
+}
+
 TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   const TinyWorld undisturbed;
   undisturbed.write_sweep(TinyWorld::sweep_text(600, 1));
@@ -94,6 +104,7 @@ TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   }
   const Ended second = world.ranktide({"run", world.sweep().string()});
   EXPECT_EQ(second.exit_code, 0) << second.err;
+  EXPECT_THAT(second.err, Not(HasSubstr(" 0 resumable"))) << "nothing was checkpointed";
   EXPECT_EQ(weights_of(world), expected);
 }
 

@@ -36,7 +36,7 @@ const std::vector<Command>& commands() {
        "Prints one line per check; exit code 1 when one fails, warnings do not.\n"
        "Example:\n  ranktide-trainer selfcheck",
        setup_selfcheck},
-      {"serve", "run the works that a worker hands over (started by `ranktide worker`, not by hand)",
+      {"serve", "run the works that a worker hands over (started by a worker, not by hand)",
        "Commands come in on descriptor 3, reports go out on descriptor 4; the log is standard error.\n"
        "Exit codes: 0 told to stop, 71 device fault, 78 bad start configuration.\n"
        "Example:\n  ranktide-trainer serve --work-dir trainer --threads 1 3<commands 4>reports",

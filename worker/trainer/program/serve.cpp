@@ -24,7 +24,7 @@ struct DeviceLost : std::runtime_error {
 void require_open(int fd, const char* what) {
   if (::fcntl(fd, F_GETFD) < 0)
     throw FolderError("descriptor " + std::to_string(fd) + ", " + what +
-                      ", is not open; serve is started by `ranktide worker`");
+                      ", is not open; serve is started by a worker, not by hand");
 }
 
 class Server {

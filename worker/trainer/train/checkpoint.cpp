@@ -24,7 +24,9 @@ constexpr const char* kStateName = "state.safetensors";
   throw TrainError(path.string() + ": cannot be " + doing + ": " + why);
 }
 
-void sync(const fs::path& path) {
+}  // namespace
+
+void sync_to_disk(const fs::path& path) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) failed(path, "opened to sync it", std::strerror(errno));
   const int result = fsync(fd);
@@ -32,6 +34,8 @@ void sync(const fs::path& path) {
   close(fd);
   if (result != 0) failed(path, "synced", std::strerror(error));
 }
+
+namespace {
 
 // Returns: the number a folder is named by; nullopt for temporary and foreign names.
 std::optional<int64_t> number_of(const fs::path& folder) {
@@ -103,14 +107,14 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   }
   manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
   write_manifest(manifest, folder);
-  for (const char* name : {kStateName, kManifestName}) sync(folder / name);
-  sync(folder);
+  for (const char* name : {kStateName, kManifestName}) sync_to_disk(folder / name);
+  sync_to_disk(folder);
 
   std::error_code error;
   fs::remove_all(final_folder, error);  // the same step of the same attempt, from before a restart
   fs::rename(folder, final_folder, error);
   if (error) failed(final_folder, "put in place", error.message());
-  sync(attempt_folder);
+  sync_to_disk(attempt_folder);
   remove_old(attempt_folder);
 }
 

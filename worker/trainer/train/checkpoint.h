@@ -22,6 +22,9 @@ inline constexpr int kCheckpointsKept = 3;  // of an attempt; older ones are rem
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 
+// Returns when the file's bytes, or the folder's names, are on the disk. Throws: TrainError naming it.
+void sync_to_disk(const std::filesystem::path& path);
+
 struct FoundCheckpoint {
   Manifest manifest;
   std::filesystem::path folder;

@@ -1,0 +1,90 @@
+// The commands around a run, on a real data folder: the same answers from a serving coordinator and from the
+// file.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/e2e/tiny_world.h"
+
+namespace ranktide::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(Commands, PlanCountsWithoutStartingAnything) {
+  const TinyWorld world;
+  const Ended ended = world.ranktide({"plan", world.sweep().string(), "--json", "--list"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  const Json plan = parse_json(ended.out);
+  EXPECT_EQ(plan.at("trials"), 8);
+  EXPECT_EQ(plan.at("list").size(), 8u);
+  EXPECT_GT(plan.at("estimate").at("seconds").get<double>(), 0);
+  EXPECT_FALSE(std::filesystem::exists(world.data() / "ranktide.db"));
+}
+
+TEST(Commands, PlanGoesOnWithoutTheModelAndSaysThatIdsAreProvisional) {
+  const TinyWorld world;
+  std::filesystem::remove_all(world.model());
+  const Ended ended = world.ranktide({"plan", world.sweep().string()});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("8 trials"));
+  EXPECT_THAT(ended.out, HasSubstr("provisional"));
+}
+
+TEST(Commands, StatusReportAndQueryReadAFinishedRun) {
+  const TinyWorld world;
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
+  EXPECT_EQ(status.at(0).at("state"), "finished");
+  EXPECT_EQ(status.at(0).at("trials").at("completed"), 8);
+  EXPECT_EQ(world.ranktide({"status", "nobody"}).exit_code, 5);
+  const auto page = world.folder() / "page.html";
+  ASSERT_EQ(world.ranktide({"report", "tiny", "-o", page.string()}).exit_code, 0);
+  EXPECT_THAT(read_text(page), HasSubstr("<svg"));
+  EXPECT_THAT(world.ranktide({"query", "tiny", "--format", "csv"}).out, StartsWith("regime,method"));
+  EXPECT_EQ(world.ranktide({"query", "nobody"}).exit_code, 5);
+  EXPECT_EQ(world.ranktide({"query", "tiny", "--where", "rank >"}).exit_code, 2);
+}
+
+TEST(Commands, AnswerWhileACoordinatorServesTheFolderToo) {
+  const TinyWorld world;
+  world.write_sweep(TinyWorld::sweep_text(1500, 1));
+  Program running(world.command({"run", world.sweep().string()}), world.folder() / "running");
+  ASSERT_TRUE(running.says("step ", 60s));
+  EXPECT_TRUE(std::filesystem::exists(world.data() / "coordinator.http"));
+  const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
+  EXPECT_EQ(status.at(0).at("state"), "running");
+  EXPECT_EQ(world.query_rows({"--trials"}).size(), 4u);
+  EXPECT_EQ(running.wait(200s).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(world.data() / "coordinator.http"));
+}
+
+TEST(Commands, AnAddressThatAKilledCoordinatorLeftIsNoObstacle) {
+  const TinyWorld world;
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  write_text(world.data() / "coordinator.http", "127.0.0.1:1\n");
+  EXPECT_EQ(world.query_rows().size(), 6u);  // four cells and the base under two sets of evals
+}
+
+TEST(Commands, DoctorExaminesTheMachineAndTheTrainer) {
+  const TinyWorld world;
+  const Json findings = parse_json(world.ranktide({"doctor", "--json"}).out);
+  std::vector<std::string> checks;
+  for (const Json& finding : findings) checks.push_back(finding.at("check"));
+  EXPECT_THAT(checks, testing::IsSupersetOf(
+                          {"versions", "CURVE", "machine", "data folder", "disk", "keys", "trainer"}));
+  for (const Json& finding : findings)
+    if (finding.at("check") == "trainer") EXPECT_TRUE(finding.at("good").get<bool>()) << finding;
+}
+
+TEST(Commands, HelpHasTheSettingsTheExitCodesAndTheEnvironment) {
+  const TinyWorld world;
+  EXPECT_THAT(world.ranktide({"help", "sweep-file"}).out, HasSubstr("train.lr"));
+  EXPECT_THAT(world.ranktide({"help", "exit-codes"}).out, HasSubstr("130"));
+  EXPECT_THAT(world.ranktide({"help", "environment"}).out, HasSubstr("RANKTIDE_DATA_DIR"));
+}
+
+}  // namespace
+}  // namespace ranktide::e2e
