@@ -75,8 +75,11 @@ TEST(Commands, DoctorExaminesTheMachineAndTheTrainer) {
   for (const Json& finding : findings) checks.push_back(finding.at("check"));
   EXPECT_THAT(checks, testing::IsSupersetOf(
                           {"versions", "CURVE", "machine", "data folder", "disk", "keys", "trainer"}));
-  for (const Json& finding : findings)
-    if (finding.at("check") == "trainer") EXPECT_TRUE(finding.at("good").get<bool>()) << finding;
+  for (const Json& finding : findings) {
+    if (finding.at("check") == "trainer") {
+      EXPECT_TRUE(finding.at("good").get<bool>()) << finding;
+    }
+  }
 }
 
 TEST(Commands, HelpHasTheSettingsTheExitCodesAndTheEnvironment) {
