@@ -7,8 +7,15 @@
 namespace ranktide::cli {
 namespace fs = std::filesystem;
 
+namespace {
+
+// Progress rides on heartbeats, and somebody is watching; on one machine a beat a second costs nothing.
+constexpr Duration kLocalHeartbeat{1'000};
+
+}  // namespace
+
 LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
-    : coordinator_({.data_folder = data}) {
+    : coordinator_({.data_folder = data, .core = {.heartbeat = kLocalHeartbeat}}) {
   http_.emplace(data);
   const fs::path keys = data / "keys";
   authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});

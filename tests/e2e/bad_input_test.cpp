@@ -111,7 +111,7 @@ TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
 }
 
 TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
-  world_.write_sweep(TinyWorld::sweep_text(1500, 1));
+  world_.write_sweep(TinyWorld::sweep_text(2000, 1));
   Program first(world_.command({"run", world_.sweep().string()}), world_.folder() / "first");
   ASSERT_TRUE(first.says("step ", 60s));
   const Ended second = run_sweep();

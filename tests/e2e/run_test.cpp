@@ -88,12 +88,12 @@ TEST(Run, AFileChangedAndChangedBackIsTheFirstSweepAgain) {
 
 TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   const TinyWorld undisturbed;
-  undisturbed.write_sweep(TinyWorld::sweep_text(600, 1));
+  undisturbed.write_sweep(TinyWorld::sweep_text(2000, 1));
   ASSERT_EQ(undisturbed.ranktide({"run", undisturbed.sweep().string()}).exit_code, 0);
   const auto expected = weights_of(undisturbed);
 
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(600, 1));
+  world.write_sweep(TinyWorld::sweep_text(2000, 1));
   {
     Program first(world.command({"run", world.sweep().string()}), world.folder() / "first");
     ASSERT_TRUE(first.says("step ", 60s));
