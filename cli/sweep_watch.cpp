@@ -46,7 +46,7 @@ bool SweepWatch::refresh(const LivePicture& live) {
   return finished;
 }
 
-LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
+LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   const auto status = sweep_status(reader_, sweep_);
   LiveFrame frame{.sweep = sweep_, .total = trials_total_};
   frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
@@ -54,7 +54,12 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) const {
   frame.diverged = trials_in(*status, "diverged");
   frame.done = trials_in(*status, "completed") + frame.diverged;
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
-  frame.left_seconds = seconds_left(*status);
+  const int64_t ended = frame.done + frame.failed;
+  if (!ended_at_start_) ended_at_start_ = ended;
+  // By whole trials, evals and pauses included; the coordinator knows only of the trials that it has listed.
+  if (ended > *ended_at_start_)
+    frame.left_seconds = frame.elapsed_seconds * static_cast<double>(frame.total - ended) /
+                         static_cast<double>(ended - *ended_at_start_);
   for (const Progress& p : live.progress) {
     const auto label = labels_.find(p.lease.unit.text);
     frame.running.push_back(

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "cli/command.h"
@@ -31,7 +32,7 @@ class SweepWatch {
   void close();
 
  private:
-  LiveFrame frame_of(const LivePicture& live, bool& finished) const;
+  LiveFrame frame_of(const LivePicture& live, bool& finished);
   void show(const LiveFrame& frame);
   void erase();
 
@@ -43,6 +44,7 @@ class SweepWatch {
   bool quiet_;
   std::chrono::steady_clock::time_point started_;
   LiveFrame shown_;
+  std::optional<int64_t> ended_at_start_;  // trials with an end before this watch began
   size_t drawn_lines_ = 0;
 };
 

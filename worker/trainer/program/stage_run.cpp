@@ -79,7 +79,8 @@ class StageRun {
                     .loss = p.loss,
                     .lr = p.lr,
                     .grad_norm = p.grad_norm,
-                    .tokens_per_second = p.tokens_per_second});
+                    .tokens_per_second = p.tokens_per_second,
+                    .tokens_per_step = static_cast<double>(p.tokens) / static_cast<double>(p.step)});
     if (p.step < order_.stage.to)
       run_evals_at(p.step, model);  // the last evals wait until the weights are safe
   }

@@ -59,7 +59,8 @@ void WorkReporter::send_progress() {
                            .step = last_.step,
                            .steps = steps_,
                            .loss = last_.loss,
-                           .tokens_per_second = last_.tokens_per_second}});
+                           .tokens_per_second = last_.tokens_per_second,
+                           .tokens_per_step = last_.tokens_per_step}});
 }
 
 }  // namespace ranktide

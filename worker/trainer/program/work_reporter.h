@@ -21,6 +21,7 @@ struct StepFigures {
   double lr = 0;
   double grad_norm = 0;
   double tokens_per_second = 0;
+  double tokens_per_step = 0;  // mean so far; for the time left, no point
 };
 
 class WorkReporter {
