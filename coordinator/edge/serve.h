@@ -1,6 +1,6 @@
 #pragma once
 // A coordinator as one object: data folder, keys, ROUTER, store and core, with the turn on a thread of its own.
-// `ranktide run` holds one in its process, `ranktide coordinator` is one and a wait for signals.
+// `ranktide run` holds one in its process.
 // Thread rule: every method from any thread, stop() from one; submit and cancel block until the turn that holds
 // them has committed. A commit that fails ends the process with exit code 74, whatever else it was doing: it
 // must not speak any more.

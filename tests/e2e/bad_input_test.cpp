@@ -120,7 +120,7 @@ TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   EXPECT_EQ(first.wait(120s).exit_code, 0);
 }
 
-TEST_F(BadInput, AFullDiskIsSaidAndNothingThatWasDoneIsLost) {
+TEST_F(BadInput, AFullDiskIsSaidWithItsRemedy) {
   const fs::path small = world_.folder() / "small";
   fs::create_directories(small);
   if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=500k") != 0)

@@ -108,7 +108,7 @@ TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   EXPECT_EQ(weights_of(world), expected);
 }
 
-TEST(Run, SurvivesKillMinusNineOfEverythingAtSeveralMoments) {
+TEST(Run, SurvivesKillMinusNineOfTheProgramAtSeveralMoments) {
   const TinyWorld world;
   world.write_sweep(TinyWorld::sweep_text(600, 1));
   for (const auto moment : {400ms, 900ms, 1500ms, 2500ms}) {

@@ -1,6 +1,6 @@
 #pragma once
 // A worker as one object: folder, keys, link, spool, trainer children and the agent that decides, on one
-// thread. `ranktide run` holds one in its process, `ranktide worker` is one and a wait for signals. Thread
+// thread. `ranktide run` holds one in its process. Thread
 // rule: every method from any thread; drain() and stop_now() are also safe in a signal handler.
 
 #include <atomic>
