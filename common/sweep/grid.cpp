@@ -117,8 +117,11 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   trial.stage = stage_id(identity, 0, trial.steps);
   trial.provisional = found->identity.provisional;
   if (const auto model = spec_.inputs.models.find(model_key(trial.settings.model));
-      model != spec_.inputs.models.end())
+      model != spec_.inputs.models.end()) {
     trial.base = model->second.base;
+    trial.tokenizer_sha256 = model->second.tokenizer_sha256;
+  }
+  if (data) trial.data_sha256 = data->sha256;
 
   trial.labels = found->cell.labels;
   trial.labels.try_emplace("regime", regime_label(trial.settings.data));
@@ -132,6 +135,11 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
     add_view_of_block(*blocks_[later].at(*number), data, trial);
   }
   return trial;
+}
+
+BaseId base_subject(const SweepTrial& trial) {
+  const bool reads_its_own = trial.settings.model.tokenizer.empty();
+  return reads_its_own ? trial.base : base_read_by(trial.base, trial.tokenizer_sha256);
 }
 
 int64_t BlockCount::distinct() const {

@@ -105,6 +105,10 @@ EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id) {
   return EvalId{hash_of("eval", {{"stage", stage.text}, {"step", at}, {"spec", spec_id}})};
 }
 
+BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256) {
+  return BaseId{hash_of("base", {{"base", base.text}, {"tokenizer", tokenizer_sha256}})};
+}
+
 std::string model_key(const ModelSettings& model) {
   return model.tokenizer.empty() ? model.path : model.path + " with " + model.tokenizer;
 }

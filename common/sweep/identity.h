@@ -33,8 +33,12 @@ StageId stage_id(const TrialIdentity& identity, Step from, Step to);
 // Returns: hash of what is evaluated and how, with data_sha256 in place of the path (the path when it is
 // unknown).
 std::string eval_spec_id(const EvalSpec& spec);
+// Requires: `base` from base_subject (grid.h).
 EvalId eval_id(const BaseId& base, const std::string& spec_id);
 EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id);
+
+// Returns: the base as another tokenizer than its own reads it: to an eval that is another base.
+BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256);
 
 // Returns: the key of Inputs::models: the path, and the tokenizer's where it is not the model's own.
 std::string model_key(const ModelSettings& model);

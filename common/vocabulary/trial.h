@@ -246,13 +246,16 @@ struct Stage {
   StageId id;
   TrialId trial;
   BaseId base;
+  std::string tokenizer_sha256;  // of the tokenizer that the sweep was planned with
+  std::string data_sha256;       // of the training data's content (data_index.h), as planned
   Step from = 0;
   Step to = 0;
   TrialSettings settings;
 };
 template <class Ar>
 void fields(Ar& ar, Stage& s) {
-  ar("id", s.id)("trial", s.trial)("base", s.base)("from", s.from)("to", s.to)("settings", s.settings);
+  ar("id", s.id)("trial", s.trial)("base", s.base)("tokenizer_sha256", s.tokenizer_sha256);
+  ar("data_sha256", s.data_sha256)("from", s.from)("to", s.to)("settings", s.settings);
 }
 
 // One metric value at one step of a stage. NaN and Inf are legal values.
@@ -296,8 +299,8 @@ struct Outcome {
   std::string weights_sha256;     // of the trained tensors; empty unless completed
   bool exact = true;              // false: not promised bit-equal (smaller micro-batch after out of memory)
   int64_t tokens = 0;             // real tokens trained on
-  double seconds = 0;             // training wall time of this attempt
-  int64_t memory_peak_bytes = 0;  // of the trainer process
+  double seconds = 0;             // wall time of the steps that count, those before a resume included
+  int64_t memory_peak_bytes = 0;  // of the trainer processes that made them
 };
 template <class Ar>
 void fields(Ar& ar, Outcome& o) {

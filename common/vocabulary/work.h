@@ -24,6 +24,7 @@ struct Work {
   WorkKind kind = WorkKind::train;
   std::optional<Stage> stage;
   BaseId base;
+  std::string tokenizer_sha256;
   ModelSettings model;
   std::vector<EvalOrder> evals;
   Keep keep = Keep::adapters;
@@ -32,7 +33,8 @@ struct Work {
 };
 template <class Ar>
 void fields(Ar& ar, Work& w) {
-  ar("kind", w.kind)("stage", w.stage)("base", w.base)("model", w.model)("evals", w.evals)("keep", w.keep);
+  ar("kind", w.kind)("stage", w.stage)("base", w.base)("tokenizer_sha256", w.tokenizer_sha256);
+  ar("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
 }
 

@@ -74,6 +74,7 @@ Work work_of(const State& state, const Unit& unit) {
   Work work{.kind = unit.kind,
             .stage = unit.stage,
             .base = unit.base,
+            .tokenizer_sha256 = unit.tokenizer_sha256,
             .model = unit.model,
             .evals = {},
             .keep = unit.attempt.keep,

@@ -62,6 +62,7 @@ struct Unit {
   WorkKind kind = WorkKind::train;
   UnitLife life = UnitLife::ready;
   BaseId base;
+  std::string tokenizer_sha256;
   ModelSettings model;
   std::optional<Stage> stage;             // to train, or whose weights to evaluate; emptied when terminal
   std::map<EvalId, EvalOrder> evals;      // wanted of it and not finished
@@ -174,7 +175,7 @@ class State {
   void unwant_everything(Sweep& sweep);
   void list_evals(Sweep& sweep, const SweepTrial& trial);
   void want_eval(Sweep& sweep, const EvalId& eval);
-  Unit& eval_unit(const EvalOrder& order, const BaseId& base, const ModelSettings& model);
+  Unit& eval_unit(const EvalOrder& order, const Unit& stage_unit);
   void lease_left_over_evals(Unit& stage_unit, const Stage& stage);
   void requeue(Sweep& sweep);
 

@@ -14,6 +14,8 @@ Stage stage_of(const SweepTrial& trial) {
   return {.id = trial.stage,
           .trial = trial.id,
           .base = trial.base,
+          .tokenizer_sha256 = trial.tokenizer_sha256,
+          .data_sha256 = trial.data_sha256,
           .from = 0,
           .to = trial.steps,
           .settings = trial.settings};
@@ -118,6 +120,7 @@ void State::on(const TrialListed& r) {
   Unit& unit = units_[unit_of(trial.stage)];
   unit.id = unit_of(trial.stage);
   unit.base = trial.base;
+  unit.tokenizer_sha256 = trial.tokenizer_sha256;
   unit.model = trial.settings.model;
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
@@ -143,12 +146,13 @@ void State::want(Sweep& sweep, Unit& unit, int64_t place) {
 void State::list_evals(Sweep& sweep, const SweepTrial& trial) {
   for (const Step at : trial.eval_at) {
     for (const EvalTask& task : trial.evals) {
-      const EvalId id = at == 0 ? eval_id(trial.base, task.spec_id) : eval_id(trial.stage, at, task.spec_id);
+      const EvalId id =
+          at == 0 ? eval_id(base_subject(trial), task.spec_id) : eval_id(trial.stage, at, task.spec_id);
       want_eval(sweep, id);
       if (evals_.at(id).is_finished) continue;
       const EvalOrder order{.id = id, .at = at, .spec = task.spec};
       if (at == 0)
-        want(sweep, eval_unit(order, trial.base, trial.settings.model), kBeforeStages);
+        want(sweep, eval_unit(order, units_.at(unit_of(trial.stage))), kBeforeStages);
       else
         units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
     }
@@ -161,12 +165,14 @@ void State::want_eval(Sweep& sweep, const EvalId& id) {
   if (sweep.evals.insert(id).second && eval.is_finished) ++sweep.evals_finished;
 }
 
-Unit& State::eval_unit(const EvalOrder& order, const BaseId& base, const ModelSettings& model) {
+// The eval leased by itself, on the model of `stage_unit`.
+Unit& State::eval_unit(const EvalOrder& order, const Unit& stage_unit) {
   Unit& unit = units_[unit_of(order.id)];
   unit.id = unit_of(order.id);
   unit.kind = WorkKind::evaluate;
-  unit.base = base;
-  unit.model = model;
+  unit.base = stage_unit.base;
+  unit.tokenizer_sha256 = stage_unit.tokenizer_sha256;
+  unit.model = stage_unit.model;
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
     set_life(unit, UnitLife::ready);
@@ -181,7 +187,7 @@ Unit& State::eval_unit(const EvalOrder& order, const BaseId& base, const ModelSe
 void State::lease_left_over_evals(Unit& stage_unit, const Stage& stage) {
   for (const auto& [id, order] : stage_unit.evals) {
     if (order.at != stage.to || stage_unit.kept == Keep::none) continue;
-    Unit& unit = eval_unit(order, stage_unit.base, stage_unit.model);
+    Unit& unit = eval_unit(order, stage_unit);
     unit.stage = stage;
     unit.home = stage_unit.attempt.worker;
     for (const SweepNumber number : evals_.at(id).wanted)

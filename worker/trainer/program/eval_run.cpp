@@ -48,7 +48,7 @@ Outcome run_evals(const EvalsOrder& order, const WorkFolders& folders, WorkInput
                   WorkReporter& reporter, std::stop_token stop) {
   reporter.phase("loading");
   const Model model = model_of(order, folders, inputs);
-  const auto tokenizer = inputs.tokenizer(order.model, model.shape());
+  const auto tokenizer = inputs.tokenizer(order.model, model.shape(), order.tokenizer_sha256);
   Outcome outcome;
   outcome.step = order.stage ? order.stage->to : 0;
   const auto start = std::chrono::steady_clock::now();

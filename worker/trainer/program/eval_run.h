@@ -22,6 +22,7 @@ std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<Eva
 struct EvalsOrder {
   std::optional<Stage> stage;  // on its kept weights; absent: on the untouched base
   BaseId base;
+  std::string tokenizer_sha256;
   ModelSettings model;
   std::vector<EvalOrder> evals;
 };

@@ -36,8 +36,8 @@ class StageRun {
     reporter_.phase("loading");
     const ModelSettings& model = order.stage.settings.model;
     base_ = inputs.base(model, order.stage.base);
-    const auto tokenizer = inputs.tokenizer(model, base_->shape());
-    data_ = inputs.dataset(order.stage.settings.data, *tokenizer);
+    const auto tokenizer = inputs.tokenizer(model, base_->shape(), order.stage.tokenizer_sha256);
+    data_ = inputs.dataset(order.stage.settings.data, *tokenizer, order.stage.data_sha256);
     for (const EvalOrder& eval : order.evals)
       evals_.push_back({eval, inputs.eval_items(eval.spec, *tokenizer)});
   }

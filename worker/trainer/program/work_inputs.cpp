@@ -43,18 +43,29 @@ std::shared_ptr<const Base> WorkInputs::weights(const std::filesystem::path& fol
   return bases_.get(key, [&] { return Base::load(folder, dtype); });
 }
 
-std::shared_ptr<const Tokenizer> WorkInputs::tokenizer(const ModelSettings& model, const ModelShape& shape) {
+std::shared_ptr<const Tokenizer> WorkInputs::tokenizer(const ModelSettings& model, const ModelShape& shape,
+                                                       const std::string& expected_sha256) {
   const std::string folder = model.tokenizer.empty() ? model.path : model.tokenizer;
   auto loaded =
       tokenizers_.get(file_stamp(folder), [&] { return std::make_shared<Tokenizer>(Tokenizer::load(folder)); });
+  if (loaded->sha256() != expected_sha256)
+    throw WorkError(folder +
+                    ": the tokenizer is not the one that this sweep was planned with; put the old file back, or "
+                    "submit the sweep again for the new one");
   require_fit(*loaded, shape, folder);
   return loaded;
 }
 
-std::shared_ptr<const Dataset> WorkInputs::dataset(const DataSettings& settings, const Tokenizer& tokenizer) {
+std::shared_ptr<const Dataset> WorkInputs::dataset(const DataSettings& settings, const Tokenizer& tokenizer,
+                                                   const std::string& expected_sha256) {
   const std::string key = to_json(settings).dump() + tokenizer.sha256() + data_stamp(settings);
-  return datasets_.get(
+  auto loaded = datasets_.get(
       key, [&] { return std::make_shared<Dataset>(load_dataset(settings, tokenizer, cache_folder_)); });
+  if (loaded->summary.sha256 != expected_sha256)
+    throw WorkError(settings.train.front().path +
+                    ": the training data is not what this sweep was planned with; put the old files back, or "
+                    "submit the sweep again to train on the new ones");
+  return loaded;
 }
 
 std::shared_ptr<const std::vector<EvalItem>> WorkInputs::eval_items(const EvalSpec& spec,

@@ -32,10 +32,13 @@ class WorkInputs {
   std::shared_ptr<const Base> base(const ModelSettings& model, const BaseId& expected);
   // The weights of a folder whose content nobody has promised: kept full weights.
   std::shared_ptr<const Base> weights(const std::filesystem::path& folder, Dtype dtype);
-  // Throws: TokenizerError; ModelError when it does not belong to the model.
-  std::shared_ptr<const Tokenizer> tokenizer(const ModelSettings& model, const ModelShape& shape);
-  // Throws: DataError.
-  std::shared_ptr<const Dataset> dataset(const DataSettings& settings, const Tokenizer& tokenizer);
+  // Throws: WorkError when it is not `expected_sha256`; TokenizerError; ModelError when it does not belong to
+  // the model.
+  std::shared_ptr<const Tokenizer> tokenizer(const ModelSettings& model, const ModelShape& shape,
+                                             const std::string& expected_sha256);
+  // Throws: WorkError when the data's content is not `expected_sha256`; DataError.
+  std::shared_ptr<const Dataset> dataset(const DataSettings& settings, const Tokenizer& tokenizer,
+                                         const std::string& expected_sha256);
   // Throws: WorkError when the file's content is not spec.data_sha256 (where that is set); DataError.
   std::shared_ptr<const std::vector<EvalItem>> eval_items(const EvalSpec& spec, const Tokenizer& tokenizer);
   // Lets everything go, after memory has run out.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "common/model/base_identity.h"
+#include "common/text/tokenizer.h"
 #include "tests/worker/trainer/program/tiny_works.h"
 
 namespace ranktide {
@@ -55,8 +56,9 @@ TEST_F(BadWork, AModelChangedSinceThePlanIsRefused) {
 }
 
 TEST_F(BadWork, AnUnknownTokenizerKindIsNamed) {
+  const Work work = good();
   write_file(model() / "tokenizer.json", R"({"model": {"type": "Unigram", "vocab": []}})");
-  EXPECT_THAT(failure_of(good()), AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
+  EXPECT_THAT(failure_of(work), AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
   expect_going_on();
 }
 
@@ -75,6 +77,7 @@ TEST_F(BadWork, ATokenizerLargerThanTheModelIsRefused) {
   write_file(folder_ / "tokenizer/tokenizer.json", tokenizer);
   Work work = small;
   work.model.tokenizer = work.stage->settings.model.tokenizer = (folder_ / "tokenizer").string();
+  work.tokenizer_sha256 = work.stage->tokenizer_sha256 = Tokenizer::load(folder_ / "tokenizer").sha256();
   EXPECT_THAT(failure_of(work), AllOf(HasSubstr("5001 token ids"), HasSubstr("the model embeds 1024")));
   expect_going_on();
 }
@@ -84,6 +87,26 @@ TEST_F(BadWork, AMalformedLineIsNamedByItsPlace) {
   Work work = good();
   work.stage->settings.data.train = {{.path = (folder_ / "rows.jsonl").string()}};
   EXPECT_THAT(failure_of(work), HasSubstr("rows.jsonl:2:"));
+  expect_going_on();
+}
+
+TEST_F(BadWork, TrainingDataChangedSinceThePlanIsRefused) {
+  const Work work = good();
+  write_file(folder_ / "train.txt", "one word more than before\n");
+  EXPECT_THAT(failure_of(work),
+              AllOf(HasSubstr("train.txt"), HasSubstr("not what this sweep was planned with")));
+  expect_going_on();
+}
+
+TEST_F(BadWork, ATokenizerChangedSinceThePlanIsRefused) {
+  Work work = good();
+  const std::string file = read_file(model() / "tokenizer.json");
+  write_file(model() / "tokenizer.json", file + "\n");
+  const std::string refusal = "the tokenizer is not the one that this sweep was planned with";
+  EXPECT_THAT(failure_of(work), HasSubstr(refusal));
+  Work evals = evaluation({loss_eval("e", 0)});
+  write_file(model() / "tokenizer.json", file);
+  EXPECT_THAT(failure_of(evals), HasSubstr(refusal));
   expect_going_on();
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/model/base_identity.h"
+#include "common/text/data_index.h"
 #include "common/vocabulary/random.h"
 #include "common/vocabulary/sha256.h"
 
@@ -64,13 +65,22 @@ Work TinyWorks::training(const std::string& name, Method method, Step steps) con
   settings.data.max_tokens = 32;
   settings.budget.steps = steps;
   settings.seed = 7;
-  return {.kind = WorkKind::train, .stage = stage, .base = base, .model = settings.model, .evals = {}};
+  const Tokenizer tokenizer = Tokenizer::load(model());
+  stage.tokenizer_sha256 = tokenizer.sha256();
+  stage.data_sha256 = load_dataset(settings.data, tokenizer).summary.sha256;
+  return {.kind = WorkKind::train,
+          .stage = stage,
+          .base = base,
+          .tokenizer_sha256 = stage.tokenizer_sha256,
+          .model = settings.model,
+          .evals = {}};
 }
 
 Work TinyWorks::evaluation(const std::vector<EvalOrder>& evals) const {
   return {.kind = WorkKind::evaluate,
           .stage = {},
           .base = base_id_of(model()),
+          .tokenizer_sha256 = Tokenizer::load(model()).sha256(),
           .model = {.path = model().string(), .tokenizer = "", .dtype = Dtype::fp32},
           .evals = evals};
 }
