@@ -5,6 +5,7 @@ Four tiny random models (llama, llama with llama3 RoPE, qwen2, qwen3) as Hugging
 for the llama one the losses of 100 fp32 steps of LoRA r=16 on all linears and of full finetuning, on one data order.
 Rerun: .env/bin/python tests/golden/make_model_goldens.py   (needs torch, transformers, peft, safetensors; a minute)
 With --model DIR it writes tests/golden/smollm2.json instead: sampled logits of that folder on 20 prompts.
+With --model DIR --text FILE --curves OUT it writes the two curves of that model on that text to the folder OUT.
 """
 
 import argparse
@@ -83,28 +84,48 @@ def make_tiny():
         save_file({"logits": logits.contiguous()}, root / name / "logits.safetensors")
     (root / "prompt.json").write_text(json.dumps(prompt))
 
-    tokens = data_order()
+    make_curves(lambda: new_model("llama"), data_order(), root, LORA_LR, FULL_LR, prompt)
+
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def make_curves(fresh_model, tokens, root, lora_lr, full_lr, prompt=None):
+    """tokens.json, losses.json and adapter_start; with a prompt also adapter_end and its logits."""
     (root / "tokens.json").write_text(json.dumps(tokens.tolist()))
-    full = losses_of(new_model("llama"), FULL_LR, 0.1, tokens)
+    full = losses_of(fresh_model(), full_lr, 0.1, tokens)
     torch.manual_seed(5)
-    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-    adapted = get_peft_model(new_model("llama"), LoraConfig(r=16, lora_alpha=32, target_modules=targets, task_type="CAUSAL_LM"))
-    adapted.save_pretrained(root / "adapter_start")
-    lora = losses_of(adapted, LORA_LR, 0.1, tokens)
-    adapted.eval()
-    adapted.save_pretrained(root / "adapter_end")
-    with torch.no_grad():
-        logits = adapted(torch.tensor([prompt])).logits[0]
-    save_file({"logits": logits.contiguous()}, root / "adapter_end" / "logits.safetensors")
-    for folder in ("adapter_start", "adapter_end"):
-        (root / folder / "README.md").unlink(missing_ok=True)
-        config = root / folder / "adapter_config.json"
-        content = json.loads(config.read_text())
-        content["base_model_name_or_path"] = "llama"
-        config.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
-    (root / "losses.json").write_text(json.dumps({"lora_lr": LORA_LR, "full_lr": FULL_LR, "weight_decay": 0.1,
-                                                  "lora": lora, "full": full}))
+    adapted = get_peft_model(fresh_model(), LoraConfig(r=16, lora_alpha=32, target_modules=TARGETS, task_type="CAUSAL_LM"))
+    save_adapter(adapted, root / "adapter_start")
+    lora = losses_of(adapted, lora_lr, 0.1, tokens)
+    if prompt:
+        adapted.eval()
+        save_adapter(adapted, root / "adapter_end")
+        with torch.no_grad():
+            logits = adapted(torch.tensor([prompt])).logits[0]
+        save_file({"logits": logits.contiguous()}, root / "adapter_end" / "logits.safetensors")
+    (root / "losses.json").write_text(json.dumps({"lora_lr": lora_lr, "full_lr": full_lr, "weight_decay": 0.1,
+                                                  "rows": tokens.shape[1], "lora": lora, "full": full}))
     print("lora", lora[0], lora[-1], "full", full[0], full[-1])
+
+
+def save_adapter(model, folder):
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+    config = folder / "adapter_config.json"
+    content = json.loads(config.read_text())
+    content["base_model_name_or_path"] = "llama"
+    config.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+
+
+def make_curves_of(folder, text, out):
+    from tokenizers import Tokenizer
+    tokenizer = Tokenizer.from_file(str(pathlib.Path(folder) / "tokenizer.json"))
+    rows, length = 2, 64
+    ids = tokenizer.encode(pathlib.Path(text).read_text()[:200_000], add_special_tokens=False).ids
+    tokens = torch.tensor(ids[:STEPS * rows * length]).view(STEPS, rows, length)
+    out.mkdir(parents=True, exist_ok=True)
+    make_curves(lambda: AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32), tokens, out, 5e-4, 5e-5)
 
 
 PROMPTS = ["The capital of France is", "def fibonacci(n):\n    if n < 2:\n", "Once upon a time, there was a",
@@ -137,6 +158,13 @@ def make_sampled(folder):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="Hugging Face folder: write sampled logits of it instead")
+    parser.add_argument("--text", help="with --curves: what to train on")
+    parser.add_argument("--curves", type=pathlib.Path, help="with --model: write the losses of 100 steps to this folder instead")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    make_sampled(arguments.model) if arguments.model else make_tiny()
+    if arguments.curves:
+        make_curves_of(arguments.model, arguments.text, arguments.curves)
+    elif arguments.model:
+        make_sampled(arguments.model)
+    else:
+        make_tiny()

@@ -33,9 +33,10 @@ inline void add_segment(Batch& batch, const std::vector<int32_t>& tokens) {
   batch.segment_ends.push_back(static_cast<int32_t>(batch.tokens.size()));
 }
 
-// The golden data order: of each step, the first `rows` rows, `rows_per_micro` of them in a micro-batch.
-inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
-  auto all = read_json_file(folder("tokens.json")).get<std::vector<std::vector<std::vector<int32_t>>>>();
+// The data order of a golden (step, row, token): of each step, the first `rows` rows, `rows_per_micro` of them
+// in a micro-batch.
+inline BatchSource lessons_in(const std::filesystem::path& tokens, size_t rows, size_t rows_per_micro) {
+  auto all = read_json_file(tokens).get<std::vector<std::vector<std::vector<int32_t>>>>();
   return [all = std::move(all), rows, rows_per_micro](Step s) {
     const auto& step = all[static_cast<size_t>(s - 1) % all.size()];
     StepBatch out;
@@ -46,6 +47,10 @@ inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
     }
     return out;
   };
+}
+
+inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
+  return lessons_in(folder("tokens.json"), rows, rows_per_micro);
 }
 
 // One attempt and all that it said.
