@@ -49,9 +49,10 @@ std::shared_ptr<const Tokenizer> WorkInputs::tokenizer(const ModelSettings& mode
   auto loaded =
       tokenizers_.get(file_stamp(folder), [&] { return std::make_shared<Tokenizer>(Tokenizer::load(folder)); });
   if (loaded->sha256() != expected_sha256)
-    throw WorkError(folder +
-                    ": the tokenizer is not the one that this sweep was planned with; put the old file back, or "
-                    "submit the sweep again for the new one");
+    throw WorkError(
+        folder +
+        ": the tokenizer is not the one that this sweep was planned with; put the old file back, or "
+        "submit the sweep again for the new one");
   require_fit(*loaded, shape, folder);
   return loaded;
 }
