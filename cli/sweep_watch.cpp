@@ -15,7 +15,7 @@ std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
   for (const SweepTrial& trial : plan.trials) {
     labels[trial.stage.text] = label_of(trial);
     for (const EvalTask& task : trial.evals) {
-      labels[eval_id(trial.base, task.spec_id).text] = "base " + task.name;
+      labels[eval_id(base_subject(trial), task.spec_id).text] = "base " + task.name;
       labels[eval_id(trial.stage, trial.steps, task.spec_id).text] = label_of(trial) + " " + task.name;
     }
   }

@@ -125,7 +125,7 @@ std::vector<Step> eval_steps(const SettingValues& set, const TrialSettings& sett
   RT_CHECK(steps > 0);
   const auto it = set.find("eval.at");
   const Json moments = it != set.end() ? it->second : *default_value(*find_setting("eval.at"), set);
-  std::vector<Step> out;
+  std::vector<Step> out{0};  // the untouched base: gain and forgetting are differences to it
   for (const auto& text : moments) {
     const auto moment = read_moment(text.get<std::string>());
     RT_CHECK(moment);

@@ -26,7 +26,7 @@ Step steps_of(const TrialSettings& settings, const DataInput* data);
 // Throws: SpecError when two evals have one name.
 std::vector<EvalTask> evals_of(const SettingValues& set, const Inputs& inputs);
 
-// Returns: the steps of eval.at, sorted and distinct, cut at `steps`. Requires: steps > 0.
+// Returns: the steps of eval.at and 0, sorted and distinct, cut at `steps`. Requires: steps > 0.
 std::vector<Step> eval_steps(const SettingValues& set, const TrialSettings& settings, const DataInput* data,
                              Step steps);
 

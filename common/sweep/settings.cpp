@@ -227,7 +227,7 @@ const std::vector<Setting>& table() {
       {.key = "eval.at",
        .type = moments,
        .default_text = "[\"0\",\"end\"]",
-       .doc = "when: steps, %, `2 epochs`, end",
+       .doc = "when: steps, %, `2 epochs`, end; the untouched base always is",
        .part = policy},
       {.key = "run.priority",
        .type = count,

@@ -121,7 +121,28 @@ void check_seeds(const std::vector<uint64_t>& seeds) {
     throw SpecError("seeds has a seed twice; every seed of a cell is one trial");
 }
 
+bool may_train_full(const Block& block) {
+  const Json full(text_of(Method::full));
+  const auto sets_it = [&](const SettingValues& set) {
+    const auto it = set.find("method");
+    return it != set.end() && it->second == full;
+  };
+  return sets_it(block.constants) || block.derive.contains("method") ||
+         std::any_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
+           return std::any_of(axis.points.begin(), axis.points.end(),
+                              [&](const AxisPoint& point) { return sets_it(point.set); });
+         });
+}
+
 }  // namespace
+
+std::optional<std::string> keep_refusal(const SweepSpec& spec) {
+  if (spec.run.keep != Keep::delta) return std::nullopt;
+  const auto full = std::find_if(spec.blocks.begin(), spec.blocks.end(), may_train_full);
+  if (full == spec.blocks.end()) return std::nullopt;
+  return "run.keep: delta is not built for full finetuning yet (block " + full->name +
+         "); write run.keep: weights, or sweep LoRA alone";
+}
 
 int64_t raw_trials(const SweepSpec& spec) {
   __int128 trials = 0;

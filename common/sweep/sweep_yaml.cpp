@@ -60,9 +60,19 @@ class SweepReader {
       }
     }
     validate(spec);
+    check_keep(spec);
   }
 
  private:
+  void check_keep(const SweepSpec& spec) const {
+    const auto wrong = keep_refusal(spec);
+    if (!wrong) return;
+    // The command line may have set it instead, and a line of the file would mislead.
+    const bool is_the_files = keep_ && keep_->second == Json(text_of(spec.run.keep));
+    if (is_the_files) throw place_.source.error(keep_->first, *wrong, std::string_view("run.keep").size());
+    throw SpecError(place_.source.name() + ": " + *wrong);
+  }
+
   void check_size(const SweepSpec& spec) const {
     try {
       raw_trials(spec);
@@ -86,6 +96,8 @@ class SweepReader {
   void take_run_policy(RunPolicy& run) {
     for (const auto& [key, value] : file_.plain.constants)
       if (key.starts_with("run.")) set_run(run, key, value);
+    if (const auto at = file_.plain.set_at.find("run.keep"); at != file_.plain.set_at.end())
+      keep_.emplace(at->second, file_.plain.constants.at("run.keep"));
     std::erase_if(file_.plain.constants, [](auto& item) { return item.first.starts_with("run."); });
     std::erase_if(file_.plain.set_at, [](auto& item) { return item.first.starts_with("run."); });
   }
@@ -191,6 +203,7 @@ class SweepReader {
 
   const ReadingPlace& place_;
   FileLevels file_;
+  std::optional<std::pair<Place, Json>> keep_;  // run.keep, where and as the file writes it
   std::vector<BlockDraft> drafts_;
 };
 

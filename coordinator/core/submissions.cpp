@@ -29,6 +29,7 @@ std::optional<std::string> fault_of(const SweepSpec& spec) {
   } catch (const SpecError& error) {
     return error.what();
   }
+  if (const auto wrong = keep_refusal(spec)) return wrong;
   const std::string missing = missing_input(spec);
   if (missing.empty()) return std::nullopt;
   return missing + " was not read by the client, so trials have no identity; submit from where the inputs are";

@@ -72,11 +72,11 @@ void Mirror::list_trial(const SweepTrial& trial) {
       .run(trial.stage.text);
   const auto& s = trial.settings;
   sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING")
-      .run(trial.id.text, trial.base.text, trial.cell.text, stage_number(trial.stage.text),
+      .run(trial.id.text, base_subject(trial).text, trial.cell.text, stage_number(trial.stage.text),
            std::string(text_of(s.method)), s.lora ? Value(int64_t{s.lora->rank}) : Value{},
            s.lora ? Value(s.lora->alpha) : Value{}, s.lora ? Value(target_text(s.lora->target)) : Value{},
            s.train.lr, s.seed, trial.steps, flat_settings(s).dump(), to_json(s).dump());
-  for (const auto& subject : {trial.base.text, trial.stage.text})
+  for (const auto& subject : {base_subject(trial).text, trial.stage.text})
     sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
 }
 
@@ -88,7 +88,7 @@ std::string Mirror::list_evals(const SweepTrial& trial) {
         .run(evalset, task.spec_id, task.name, text_of(task.role));
     for (const Step at : trial.eval_at) {
       if (at == 0)
-        want_eval(eval_id(trial.base, task.spec_id), trial.base.text, task, at);
+        want_eval(eval_id(base_subject(trial), task.spec_id), base_subject(trial).text, task, at);
       else
         want_eval(eval_id(trial.stage, at, task.spec_id), trial.stage.text, task, at);
     }

@@ -93,8 +93,9 @@ class Game {
       wish.ranks.push_back(std::stoi(rank));
     wish.seeds = static_cast<int>(command.number("seeds", 1));
     wish.steps = static_cast<int>(command.number("steps", 6));
+    wish.has_evals = command.values.contains("at");
     wish.eval_at = "[";
-    for (const std::string& at : split(command.value("at", "end"), '+'))
+    for (const std::string& at : split(command.value("at", ""), '+'))
       wish.eval_at += (wish.eval_at.size() > 1 ? ", " : "") + at;
     wish.eval_at += "]";
     for (const std::string& part : split(command.value("run", "keep:none"), ':'))

@@ -4,7 +4,8 @@
 // ("#") and, after each command, what the coordinator decided and said. Ids are shown as @1, @2, ... in the
 // order of their first appearance. Not the simulator: no network, no chance, no agent.
 //
-//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+0] [request=ID] [run=keep:none]
+//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [run=keep:none]
+//       without `at` there are no evals; with it the untouched base is evaluated whatever it says
 //   > cancel NAME
 //   > hello WORKER boot=B [slots=1] [held=@1/1 ...]
 //   > beat WORKER boot=B [@1/1 ...]

@@ -14,13 +14,17 @@ std::string list_of(const std::vector<int>& items) {
   return out += "]";
 }
 
+std::string tokenizer_of(const ModelSettings& model) {
+  return sha256_hex("tokenizer" + model.tokenizer);
+}
+
 void fill_inputs(SweepSpec& spec) {
   const WantedInputs wanted = wanted_inputs(spec);
   for (const ModelSettings& model : wanted.models)
     spec.inputs.models[model_key(model)] = {
-        .path = model.path, .base = BaseId{sha256_hex("base")}, .tokenizer_sha256 = sha256_hex("tokenizer")};
+        .path = model.path, .base = BaseId{sha256_hex("base")}, .tokenizer_sha256 = tokenizer_of(model)};
   for (const WantedData& data : wanted.data)
-    spec.inputs.data[data_key(data.data, sha256_hex("tokenizer"))] = {
+    spec.inputs.data[data_key(data.data, tokenizer_of(data.model))] = {
         .sha256 = sha256_hex("data"), .documents = 100, .tokens = 6'400, .rows = 100};
   for (const std::string& file : wanted.files) spec.inputs.files[file] = sha256_hex(file);
 }
@@ -29,13 +33,13 @@ void fill_inputs(SweepSpec& spec) {
 
 SweepSpec sweep_for_tests(const SweepForTests& wish) {
   std::string text = "version: 1\nname: " + wish.name + "\n";
-  text += "model: {path: base}\n";
+  text += "model: {path: base" + (wish.tokenizer.empty() ? "" : ", tokenizer: " + wish.tokenizer) + "}\n";
   text += "data: {train: words.jsonl, max_tokens: 64}\n";
   text += "train: {batch: 4, schedule: constant}\n";
   text += "budget: {steps: " + std::to_string(wish.steps) + "}\n";
-  text +=
-      "eval: {learn: {words: {data: held_out.jsonl}}, retain: {prose: {data: prose.txt}}, at: " + wish.eval_at +
-      "}\n";
+  if (wish.has_evals)
+    text += "eval: {learn: {words: {data: held_out.jsonl}}, retain: {prose: {data: prose.txt}}, at: " +
+            wish.eval_at + "}\n";
   text += "seeds: " + std::to_string(wish.seeds) + "\n";
   text += "blocks: {lora: {method: lora, lora.rank: " + list_of(wish.ranks) +
           ", lora.target: attn, train.lr: 1e-3}}\n";

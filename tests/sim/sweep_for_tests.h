@@ -17,10 +17,12 @@ struct SweepForTests {
   int steps = 6;
   int priority = 0;
   std::string eval_at = "[0, end]";
-  std::string run{};  // more settings under `run`, such as "max_parallel: 1"
+  bool has_evals = true;
+  std::string tokenizer{};  // model.tokenizer; empty: the model's own
+  std::string run{};        // more settings under `run`, such as "max_parallel: 1"
 };
 
-// One LoRA block over the ranks; two evals (words: learn, prose: retain).
+// One LoRA block over the ranks; two evals (words: learn, prose: retain) unless the wish is for none.
 SweepSpec sweep_for_tests(const SweepForTests& wish);
 
 }  // namespace ranktide

@@ -155,6 +155,12 @@ TEST(Grid, ACellOfTwoBlocksWantsTheEvalsOfBoth) {
   EXPECT_EQ(trials[0].eval_at, (std::vector<Step>{0, 2, 4}));
 }
 
+TEST(Grid, TheUntouchedBaseIsEvaluatedWhateverEvalAtSays) {
+  const std::string text = kLora + "eval.learn: {x: {data: x.txt}}\n";
+  EXPECT_EQ(trials_of(sweep(text + "eval.at: [2]\n"))[0].eval_at, (std::vector<Step>{0, 2}));
+  EXPECT_EQ(trials_of(sweep(text + "eval.at: [0]\n"))[0].eval_at, (std::vector<Step>{0}));
+}
+
 TEST(Grid, CountEqualsDistinctIds) {
   for (const std::string extra :
        {"axes: {lora.rank: [1, 2, 3], train.lr: [1e-4, 1e-3]}\nseeds: 3\n", "seeds: [7]\n",

@@ -56,6 +56,17 @@ TEST(Identity, AnEvalIsKnownByContentAndHow) {
   EXPECT_NE(eval_id(BaseId("x"), "s"), eval_id(StageId("x"), 0, "s"));
 }
 
+// Evals of the base are known by its content alone, as they were from the first version on.
+TEST(Identity, ABaseIsAnotherOneOnlyWhereModelTokenizerIsSet) {
+  const SweepTrial own = trials_of(known(sweep(kLora)))[0];
+  EXPECT_EQ(base_subject(own), BaseId("b0"));
+  EXPECT_EQ(eval_id(base_subject(own), "s").brief(), "6689b4d60935");
+  const SweepTrial read = trials_of(known(sweep(kLora + "model.tokenizer: other\n")))[0];
+  EXPECT_NE(base_subject(read), own.base);
+  EXPECT_EQ(base_subject(read), base_read_by(BaseId("b0"), "t0"));
+  EXPECT_NE(base_subject(read), base_read_by(BaseId("b0"), "t1"));
+}
+
 TEST(Identity, CanonicalJsonIsSortedAndShort) {
   EXPECT_EQ(canonical_json(Json::parse(R"({"b":[1.0,5e-5,{}],"a":{"d":true,"c":null},"e":[]})")),
             R"({"a":{"c":null,"d":true},"b":[1,5e-05,{}],"e":[]})");

@@ -167,6 +167,20 @@ TEST(SweepYaml, TheRunPolicyIsReadWithUnits) {
             "bad.yaml:7:14: run.priority is the whole sweep's; it cannot differ between trials");
 }
 
+TEST(SweepYaml, WhatCannotBeKeptIsRefusedWhereItIsWritten) {
+  const std::string message =
+      "run.keep: delta is not built for full finetuning yet (block full); write run.keep: weights, or sweep "
+      "LoRA "
+      "alone";
+  const std::string blocks = "blocks:\n  lora: {method: lora, lora.rank: 4}\n  full: {method: full}\n";
+  EXPECT_EQ(error_in(kHead + "run: {priority: 1, keep: delta}\n" + blocks), "bad.yaml:7:20: " + message);
+  EXPECT_EQ(error_in(kHead + "run.keep: weights\n" + blocks, {"run.keep=delta"}), "bad.yaml: " + message);
+  EXPECT_EQ(error_in(kHead + "run.keep: delta\n" + blocks, {"run.keep=weights"}), "no error");
+  EXPECT_EQ(error_in(kLora + "run.keep: delta\n"), "no error");
+  EXPECT_NE(error_in(kHead + "run.keep: delta\nlora.rank: 4\naxes: {method: [lora, full]}\n").find("block all"),
+            std::string::npos);
+}
+
 TEST(SweepYaml, ASpecFromTheWireIsCheckedAsStrictlyAsAFile) {
   SweepSpec spec = from_json<SweepSpec>(parse_json(to_json(sweep(kLora)).dump()));
   EXPECT_EQ(error_of([&] { validate(spec); }), "no error");

@@ -39,6 +39,14 @@ class Game : public testing::Test {
     done.outcome.kind = kind;
     step(FromWorker{owner_.at(grant.lease), done});
   }
+  // The first `n` grants give what they were asked for, and complete.
+  void finish(size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+      const Grant grant = grants_.at(i);
+      found(grant, evals_of(grant));
+      done(grant, OutcomeKind::completed);
+    }
+  }
   void pass(Duration time) { now_ = now_ + time; }
   void wake() { step(Wake{}); }
 
@@ -75,27 +83,27 @@ class Game : public testing::Test {
 };
 
 TEST_F(Game, TouchesNoMoreOfTheGridThanSlotsNeed) {
-  submit({.ranks = {2, 4, 8, 16}, .seeds = 50, .eval_at = "[end]"});
+  submit({.ranks = {2, 4, 8, 16}, .seeds = 50, .has_evals = false});
   EXPECT_EQ(sweep(1).trials.size(), 0u);
   hello("w1", 2);
   EXPECT_EQ(sweep(1).trials.size(), 2u);
 }
 
 TEST_F(Game, RunsTheHigherPriorityFirst) {
-  submit({.name = "low", .ranks = {2}, .eval_at = "[end]"});
-  submit({.name = "high", .ranks = {4}, .priority = 5, .eval_at = "[end]"});
+  submit({.name = "low", .ranks = {2}, .has_evals = false});
+  submit({.name = "high", .ranks = {4}, .priority = 5, .has_evals = false});
   hello("w1");
   EXPECT_TRUE(sweep(2).units.contains(grants_.at(0).lease.unit));
 }
 
 TEST_F(Game, KeepsToMaxParallel) {
-  submit({.ranks = {2, 4, 8}, .eval_at = "[end]", .run = "max_parallel: 1"});
+  submit({.ranks = {2, 4, 8}, .has_evals = false, .run = "max_parallel: 1"});
   hello("w1", 3);
   EXPECT_EQ(grants_.size(), 1u);
 }
 
 TEST_F(Game, GivesAFreedSlotItsNextGrantInTheSameStep) {
-  submit({.ranks = {2, 4}, .eval_at = "[end]"});
+  submit({.ranks = {2, 4}, .has_evals = false});
   hello("w1");
   done(grants_.at(0), OutcomeKind::completed);
   EXPECT_EQ(count<UnitFinished>(), 1u);
@@ -110,15 +118,36 @@ TEST_F(Game, EvaluatesTheUntouchedBaseBeforeAnyStage) {
   EXPECT_EQ(grants_.at(2).work.kind, WorkKind::train);
 }
 
+// Gain and forgetting are differences to it, so a sweep that named later steps only had neither.
+TEST_F(Game, EvaluatesTheUntouchedBaseOnceWhateverEvalAtSays) {
+  submit({.name = "end", .ranks = {2}, .eval_at = "[end]"});
+  submit({.name = "later", .ranks = {4, 8}, .eval_at = "[3]"});
+  hello("w1", 5);
+  std::vector<WorkKind> kinds;
+  for (const Grant& grant : grants_) kinds.push_back(grant.work.kind);
+  using enum WorkKind;
+  EXPECT_EQ(kinds, (std::vector{evaluate, evaluate, train, train, train}));
+  for (size_t i = 0; i < 2; ++i) EXPECT_FALSE(grants_.at(i).work.stage) << "an eval of a trial";
+}
+
+// A loss per token depends on what a token is.
+TEST_F(Game, ABaseReadByAnotherTokenizerIsEvaluatedByItself) {
+  submit({.name = "own", .ranks = {2}});
+  submit({.name = "other", .ranks = {2}, .tokenizer = "other_tokenizer"});
+  hello("w1", 6);
+  ASSERT_EQ(grants_.size(), 6u) << "two evals of each base and a stage of each sweep";
+  EXPECT_EQ(grants_.at(0).work.base, grants_.at(3).work.base);
+  EXPECT_NE(grants_.at(0).work.tokenizer_sha256, grants_.at(3).work.tokenizer_sha256);
+}
+
 TEST_F(Game, ReusesATrialThatAnotherSweepFinished) {
-  submit({.name = "first", .ranks = {2}, .eval_at = "[end]"});
-  hello("w1");
-  found(grants_.at(0), evals_of(grants_.at(0)));
-  done(grants_.at(0), OutcomeKind::completed);
-  submit({.name = "second", .ranks = {2}, .eval_at = "[end]"});
-  EXPECT_EQ(grants_.size(), 1u);
+  submit({.name = "first", .ranks = {2}});
+  hello("w1", 3);
+  finish(3);
+  submit({.name = "second", .ranks = {2}});
+  EXPECT_EQ(grants_.size(), 3u);
   EXPECT_TRUE(sweep(2).is_over());
-  EXPECT_EQ(sweep(2).evals_finished, 2);
+  EXPECT_EQ(sweep(2).evals_finished, 4);
 }
 
 TEST_F(Game, LeasesLateEvalsByThemselvesWhereTheWeightsLie) {
@@ -137,20 +166,20 @@ TEST_F(Game, LeasesLateEvalsByThemselvesWhereTheWeightsLie) {
 TEST_F(Game, LeavesLateEvalsUnmetWhenNothingWasKept) {
   submit({.name = "first", .ranks = {2}, .eval_at = "[0]", .run = "keep: none"});
   hello("w1", 3);
-  done(grants_.at(2), OutcomeKind::completed);
+  finish(3);
   submit({.name = "second", .ranks = {2}, .eval_at = "[end]"});
   EXPECT_TRUE(sweep(2).is_over());
-  EXPECT_EQ(sweep(2).evals_finished, 0);
+  EXPECT_EQ(sweep(2).evals.size(), 4u);
+  EXPECT_EQ(sweep(2).evals_finished, 2) << "the untouched base's alone";
 }
 
 TEST_F(Game, LetsARevisionDropWhatIsQueuedAndFinishWhatRuns) {
-  submit({.ranks = {2, 4}, .eval_at = "[end]"});
+  submit({.ranks = {2, 4}, .has_evals = false});
   hello("w1");
-  submit({.ranks = {8}, .eval_at = "[end]"});
+  submit({.ranks = {8}, .has_evals = false});
   EXPECT_EQ(sweep(1).revision, 2);
   done(grants_.at(0), OutcomeKind::completed);
   EXPECT_EQ(core_.state().units().at(grants_.at(0).lease.unit).life, UnitLife::completed);
-  found(grants_.at(1), evals_of(grants_.at(1)));
   done(grants_.at(1), OutcomeKind::completed);
   EXPECT_EQ(grants_.size(), 2u);
   EXPECT_EQ(in(sweep(1).stages, UnitLife::completed), 1);
@@ -158,16 +187,16 @@ TEST_F(Game, LetsARevisionDropWhatIsQueuedAndFinishWhatRuns) {
 }
 
 TEST_F(Game, TriesAFailedTrialAgainWhenTheSameFileIsSubmittedAgain) {
-  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {own: 0}"});
+  submit({.ranks = {2}, .has_evals = false, .run = "retry: {own: 0}"});
   hello("w1");
   done(grants_.at(0), OutcomeKind::failed);
   EXPECT_TRUE(sweep(1).is_over());
-  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {own: 0}"});
+  submit({.ranks = {2}, .has_evals = false, .run = "retry: {own: 0}"});
   EXPECT_EQ(grants_.size(), 2u);
 }
 
 TEST_F(Game, StopsASweepAfterMaxFailures) {
-  submit({.ranks = {2, 4, 8}, .eval_at = "[end]", .run = "retry: {own: 0}, max_failures: 1"});
+  submit({.ranks = {2, 4, 8}, .has_evals = false, .run = "retry: {own: 0}, max_failures: 1"});
   hello("w1");
   done(grants_.at(0), OutcomeKind::failed);
   EXPECT_TRUE(sweep(1).is_cancelled);
@@ -175,7 +204,7 @@ TEST_F(Game, StopsASweepAfterMaxFailures) {
 }
 
 TEST_F(Game, FailsAUnitThatLosesItsWorkerTooOften) {
-  submit({.ranks = {2}, .eval_at = "[end]", .run = "retry: {infra: 2}"});
+  submit({.ranks = {2}, .has_evals = false, .run = "retry: {infra: 2}"});
   for (int life = 1; life <= 3; ++life) {
     hello("w" + std::to_string(life));
     pass(120s);
@@ -185,7 +214,7 @@ TEST_F(Game, FailsAUnitThatLosesItsWorkerTooOften) {
 }
 
 TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
-  submit({.ranks = {2}, .eval_at = "[end]"});
+  submit({.ranks = {2}, .has_evals = false});
   hello("w1");
   pass(600s);
   wake();
@@ -198,20 +227,30 @@ TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
 TEST_F(Game, GivesASuspectWorkerNothingNewUntilItIsHeard) {
   hello("w1");
   pass(31s);
-  submit({.ranks = {2}, .eval_at = "[end]"});
+  submit({.ranks = {2}, .has_evals = false});
   EXPECT_TRUE(grants_.empty());
   beat("w1", {});
   EXPECT_EQ(grants_.size(), 1u);
 }
 
 TEST_F(Game, ListensToNobodyWhoDoesNotOwnTheLease) {
-  submit({.ranks = {2}, .eval_at = "[end]"});
+  submit({.ranks = {2}, .has_evals = false});
   hello("w1");
   hello("w2");
   owner_[grants_.at(0).lease] = WorkerName{"w2"};
   done(grants_.at(0), OutcomeKind::completed);
   EXPECT_TRUE(effects_.records.empty());
   EXPECT_TRUE(std::holds_alternative<Fenced>(effects_.messages.at(0).message));
+}
+
+TEST_F(Game, RejectsWhatNoTrainerCouldKeep) {
+  SweepSpec spec = sweep_for_tests({.ranks = {2}});
+  spec.run.keep = Keep::delta;
+  spec.blocks.at(0).constants["method"] = "full";
+  step(Submit{.reply_to = 1, .request_id = "r", .spec = spec});
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_NE(std::get<Rejected>(effects_.replies.at(0).answer).reason.find("run.keep: delta"),
+            std::string::npos);
 }
 
 TEST_F(Game, RejectsASweepWhoseInputsNobodyRead) {

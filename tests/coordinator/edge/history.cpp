@@ -26,6 +26,7 @@ std::vector<EvalTask> tasks_of(const std::string& regime) {
 TrialSettings settings_of(const TrialWords& words) {
   TrialSettings s;
   s.model.path = "/models/small";
+  s.model.tokenizer = words.tokenizer;
   s.method = words.rank > 0 ? Method::lora : Method::full;
   if (words.rank > 0) {
     s.lora = LoraSettings{.rank = words.rank, .alpha = 2.0 * words.rank, .target = {}};
@@ -43,7 +44,7 @@ TrialSettings settings_of(const TrialWords& words) {
 
 std::string cell_words(const TrialWords& w) {
   return w.regime + " " + std::to_string(w.rank) + " " + w.target + " " + std::to_string(w.lr) + " " +
-         std::to_string(w.batch);
+         std::to_string(w.batch) + w.tokenizer;
 }
 
 EvalResult loss(const EvalId& id, double value) {
@@ -88,21 +89,27 @@ void History::submit(const std::string& sweep, int revision) {
 }
 
 SweepTrial History::list(const TrialWords& words) {
+  SweepTrial trial = trial_of(words);
+  trial.index = listed_++;
+  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial});
+  return trial;
+}
+
+SweepTrial History::trial_of(const TrialWords& words) {
   SweepTrial trial;
   const std::string cell = cell_words(words);
   const std::string name = cell + " seed " + std::to_string(words.seed);
-  trial.index = listed_++;
   trial.id = TrialId{sha256_hex(name)};
   trial.stage = StageId{sha256_hex("stage " + name)};
   trial.cell = CellId{sha256_hex(cell)};
   trial.base = kBase;
+  trial.tokenizer_sha256 = sha256_hex("tokenizer" + words.tokenizer);
   trial.settings = settings_of(words);
   trial.blocks = {words.rank > 0 ? "lora" : "full"};
   trial.labels = {{"regime", words.regime}};
   trial.evals = tasks_of(words.regime);
   trial.eval_at = {0, kSteps};
   trial.steps = kSteps;
-  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial});
   return trial;
 }
 
@@ -110,9 +117,9 @@ void History::listed() {
   record(SweepListed{.sweep = sweep_, .revision = revision_});
 }
 
-void History::base_scores(double learn_loss, double retain_loss, const std::string& regime) {
-  for (const auto& t : tasks_of(regime)) {
-    const EvalId id = eval_id(kBase, t.spec_id);
+void History::base_scores(double learn_loss, double retain_loss, const TrialWords& of) {
+  for (const auto& t : tasks_of(of.regime)) {
+    const EvalId id = eval_id(base_subject(trial_of(of)), t.spec_id);
     const Lease lease{unit_of(id), ++attempts_[id.text]};
     if (lease.attempt > 1) continue;  // a task that two regimes share is evaluated once
     record(LeaseGranted{.lease = lease, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});

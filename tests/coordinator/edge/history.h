@@ -35,6 +35,7 @@ struct TrialWords {
   double lr = 5e-4;
   uint64_t seed = 0;
   int batch = 2;
+  std::string tokenizer{};  // empty: the model's own
 };
 
 class History {
@@ -45,7 +46,7 @@ class History {
   void submit(const std::string& sweep, int revision = 1);
   SweepTrial list(const TrialWords& words);  // into the sweep submitted last
   void listed();
-  void base_scores(double learn_loss, double retain_loss, const std::string& regime = "math");
+  void base_scores(double learn_loss, double retain_loss, const TrialWords& of = {});
   void grant(const SweepTrial& trial);
   void points(const SweepTrial& trial, const std::vector<Point>& points);
   void finish(const SweepTrial& trial, double learn_loss, double retain_loss);  // its evals, then completed
@@ -62,6 +63,8 @@ class History {
   static constexpr Step kSteps = 12;
 
  private:
+  static SweepTrial trial_of(const TrialWords& words);
+
   std::filesystem::path folder_;
   std::unique_ptr<Store> store_;
   SweepNumber sweep_ = 0;

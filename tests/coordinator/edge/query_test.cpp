@@ -124,8 +124,8 @@ TEST_F(QueryTest, KeepsTheRegimesApartEachWithItsOwnBase) {
     history.ran({.regime = "math", .seed = seed}, 0.7, 3.1);
     history.ran({.regime = "code", .seed = seed}, 2.8, 3.0);
   }
-  history.base_scores(2.31, 3.00, "math");
-  history.base_scores(2.96, 3.00, "code");
+  history.base_scores(2.31, 3.00, {.regime = "math"});
+  history.base_scores(2.96, 3.00, {.regime = "code"});
   const Frame frame = ask();
   ASSERT_EQ(frame.rows.size(), 4U);
   EXPECT_EQ(frame.rows[0][0], Value("math"));

@@ -28,7 +28,7 @@ class ReportTest : public testing::Test {
     }
     history.listed();
     history.base_scores(2.31, 3.00);
-    history.base_scores(2.96, 3.00, "code <script>");
+    history.base_scores(2.96, 3.00, {.regime = "code <script>"});
   }
   std::string page() {
     return report_html(history.reader(),
