@@ -11,7 +11,7 @@ namespace ranktide {
 
 namespace {
 
-constexpr int kDegreesMax = 200;  // of t_crit; beyond, views use the normal quantile
+constexpr int kDegreesMax = 200;  // of t_crit; beyond, views use an expansion in 1/df
 
 // The journal is the truth; every table below it is a mirror that the same transaction keeps.
 constexpr const char* kTables = R"sql(

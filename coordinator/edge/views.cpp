@@ -40,19 +40,22 @@ CREATE VIEW v_cell_var AS SELECT sweep, evalset, regime, method, rank, target, l
   GROUP BY sweep, evalset, cell, step;
 
 -- pooled over the cells of one sweep, method and evalset; df=0 gives NULL. The base is one number, so that gain's
--- interval is learning's and forgetting's is retained's.
+-- interval is learning's and forgetting's is retained's. Beyond t_crit stands the expansion of t in 1/df (Abramowitz
+-- and Stegun 26.7.5), there within 1e-8 of the quantile.
 CREATE VIEW v_cell AS SELECT c.sweep, c.evalset, c.regime, c.method, c.rank, c.target, c.lr, c.cell, c.step, c.final,
     c.n, c.learning, c.gain, c.retained, c.forgetting,
-    coalesce(p.t95,1.96)*sqrt(learning_s2/n) AS learning_ci, coalesce(p.t95,1.96)*sqrt(learning_s2/n) AS gain_ci,
-    coalesce(p.t95,1.96)*sqrt(retained_s2/n) AS retained_ci, coalesce(p.t95,1.96)*sqrt(retained_s2/n) AS forgetting_ci,
-    coalesce(o.t95,1.96)*sqrt(learning_var/n) AS learning_ci_own, coalesce(o.t95,1.96)*sqrt(retained_var/n) AS retained_ci_own,
+    t*sqrt(learning_s2/n) AS learning_ci, t*sqrt(learning_s2/n) AS gain_ci,
+    t*sqrt(retained_s2/n) AS retained_ci, t*sqrt(retained_s2/n) AS forgetting_ci,
+    t_own*sqrt(learning_var/n) AS learning_ci_own, t_own*sqrt(retained_var/n) AS retained_ci_own,
     c.df
-  FROM (SELECT *, sum(n-1) OVER pool AS df,
-          sum((n-1)*learning_var) OVER pool/sum(n-1) OVER pool AS learning_s2,
-          sum((n-1)*retained_var) OVER pool/sum(n-1) OVER pool AS retained_s2
-        FROM v_cell_var
-        WINDOW pool AS (PARTITION BY sweep, method, evalset, CASE WHEN final THEN -1 ELSE step END)) c
-  LEFT JOIN t_crit p ON p.df=c.df LEFT JOIN t_crit o ON o.df=n-1;
+  FROM (SELECT s.*, coalesce(p.t95, 1.959963985+(2.372271230+(2.822498616+2.555849680/s.df)/s.df)/s.df) AS t,
+          coalesce(o.t95, 1.959963985+(2.372271230+(2.822498616+2.555849680/(n-1))/(n-1))/(n-1)) AS t_own
+        FROM (SELECT *, sum(n-1) OVER pool AS df,
+                sum((n-1)*learning_var) OVER pool/sum(n-1) OVER pool AS learning_s2,
+                sum((n-1)*retained_var) OVER pool/sum(n-1) OVER pool AS retained_s2
+              FROM v_cell_var
+              WINDOW pool AS (PARTITION BY sweep, method, evalset, CASE WHEN final THEN -1 ELSE step END)) s
+        LEFT JOIN t_crit p ON p.df=s.df LEFT JOIN t_crit o ON o.df=n-1) c;
 
 -- not dominated in (learning, retained) among the final cells of one sweep and evalset
 CREATE VIEW v_pareto AS SELECT * FROM (SELECT *, max(retained) OVER (PARTITION BY sweep, evalset

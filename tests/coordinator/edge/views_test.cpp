@@ -12,6 +12,17 @@
 namespace ranktide {
 namespace {
 
+double number(const Value& value) {
+  return std::get<double>(value);
+}
+
+size_t column_of(const Frame& frame, const std::string& name) {
+  for (size_t c = 0; c < frame.columns.size(); ++c)
+    if (frame.columns[c].name == name) return c;
+  ADD_FAILURE() << "no column " << name;
+  return 0;
+}
+
 constexpr double kBaseLearn = 2.3;
 constexpr double kBaseRetain = 3.0;
 
@@ -68,20 +79,54 @@ TEST_F(ViewsTest, CellsEqualBruteForce) {
 }
 
 TEST_F(ViewsTest, CellsEqualTheQuery) {
-  const Frame frame = query(history.reader(), {.sweeps = {"quick"}});
-  const auto rows = history.reader()
-                        .select(
-                            "SELECT learning, learning_ci, forgetting, forgetting_ci FROM v_cell WHERE final"
-                            " ORDER BY coalesce(rank, 0)")
-                        .rows;
-  const auto number = [](const Value& v) { return std::get<double>(v); };
-  ASSERT_EQ(frame.rows.size(), rows.size() + 1);  // and the base
-  const size_t learning = 6;
-  ASSERT_EQ(frame.columns[learning].name, "learning");
-  for (size_t r = 0; r < rows.size(); ++r) {
-    EXPECT_NEAR(number(frame.rows[r + 1][learning]), number(rows[r][0]), 1e-12);
-    EXPECT_NEAR(number(frame.rows[r + 1][learning + 1]), number(rows[r][1]), 1e-9);
+  for (const std::string metric : {"learning", "gain", "retained", "forgetting"}) {
+    const Frame frame = query(history.reader(), {.sweeps = {"quick"}, .metrics = {metric}});
+    const auto rows = history.reader()
+                          .select("SELECT " + metric + ", " + metric +
+                                  "_ci, n FROM v_cell WHERE final ORDER BY coalesce(rank, 0)")
+                          .rows;
+    ASSERT_EQ(frame.rows.size(), rows.size() + 1);  // and the base
+    for (size_t r = 0; r < rows.size(); ++r) {
+      const auto& of_query = frame.rows[r + 1];
+      EXPECT_NEAR(number(of_query[column_of(frame, metric)]), number(rows[r][0]), 1e-12) << metric;
+      EXPECT_NEAR(number(of_query[column_of(frame, metric + "_ci")]), number(rows[r][1]), 1e-9) << metric;
+      EXPECT_EQ(of_query[column_of(frame, "n")], rows[r][2]) << metric;
+    }
   }
+}
+
+TEST_F(ViewsTest, ATrialIsMeasuredAgainstTheBaseThatItsTokenizerReads) {
+  const TrialWords other{.rank = 16, .seed = 0, .tokenizer = "/models/other"};
+  history.ran(other, 1.5, 3.5);
+  history.base_scores(2.0, 4.0, other);
+  const auto cells =
+      history.reader().select("SELECT gain, forgetting FROM v_cell WHERE rank = 16 AND final").rows;
+  ASSERT_EQ(cells.size(), 1U);
+  EXPECT_NEAR(number(cells[0][0]), 2.0 - 1.5, 1e-12);
+  EXPECT_NEAR(number(cells[0][1]), 3.5 - 4.0, 1e-12);
+  std::set<double> bases;
+  const Frame frame = query(history.reader(), {.sweeps = {"quick"}});
+  for (const auto& row : frame.rows)
+    if (row.back() == Value("untouched base")) bases.insert(number(row[column_of(frame, "learning")]));
+  EXPECT_EQ(bases, (std::set<double>{-kBaseLearn, -2.0}));
+}
+
+// Beyond its table of t the view follows an expansion: close to the exact quantile from the first row on.
+TEST_F(ViewsTest, IntervalsBeyondTheTableOfTAreTheQuerys) {
+  for (uint64_t seed = 0; seed < 102; ++seed)
+    for (const int rank : {32, 64}) {
+      const double loss = 1 + 0.01 * static_cast<double>((seed * 37 + static_cast<uint64_t>(rank)) % 101);
+      history.ran({.regime = "many", .rank = rank, .seed = seed}, loss, 3 - loss);
+    }
+  history.base_scores(kBaseLearn, kBaseRetain, {.regime = "many"});
+  const auto rows =
+      history.reader()
+          .select("SELECT df, learning_ci FROM v_cell WHERE regime = 'many' AND rank = 32 AND final")
+          .rows;
+  ASSERT_EQ(rows.size(), 1U);
+  const Frame frame = query(history.reader(), {.sweeps = {"quick"}, .where = "regime = many and rank = 32"});
+  EXPECT_EQ(rows[0][0], Value(int64_t{202}));
+  EXPECT_NEAR(number(rows[0][1]) / number(frame.rows.at(1)[column_of(frame, "learning_ci")]), 1, 1e-8);
 }
 
 TEST_F(ViewsTest, TheFrontHoldsWhatNothingDominates) {
