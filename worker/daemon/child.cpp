@@ -5,13 +5,11 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
-extern char** environ;
+#include "worker/daemon/oom_kills.h"
 
 namespace ranktide {
 namespace {
@@ -60,78 +58,6 @@ int keep(int& end) {
   return std::exchange(end, -1);
 }
 
-// What the process gets: descriptors 0 to 4 and nothing else, default signals, a process group of its own.
-class SpawnPlan {
- public:
-  SpawnPlan(int commands, int reports, int log) {
-    posix_spawn_file_actions_init(&actions_);
-    posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions_, log, 1);
-    posix_spawn_file_actions_adddup2(&actions_, log, 2);
-    posix_spawn_file_actions_adddup2(&actions_, commands, kTrainerCommandFd);
-    posix_spawn_file_actions_adddup2(&actions_, reports, kTrainerReportFd);
-    posix_spawn_file_actions_addclosefrom_np(&actions_, kTrainerReportFd + 1);
-    posix_spawnattr_init(&attributes_);
-    sigset_t all;
-    sigset_t none;
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_setsigdefault(&attributes_, &all);
-    posix_spawnattr_setsigmask(&attributes_, &none);
-    posix_spawnattr_setpgroup(&attributes_, 0);
-    posix_spawnattr_setflags(&attributes_,
-                             POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-  }
-  ~SpawnPlan() {
-    posix_spawn_file_actions_destroy(&actions_);
-    posix_spawnattr_destroy(&attributes_);
-  }
-  SpawnPlan(const SpawnPlan&) = delete;
-  SpawnPlan& operator=(const SpawnPlan&) = delete;
-
-  pid_t start(const ChildConfig& config) const {
-    std::vector<std::string> words{config.program.string()};
-    words.insert(words.end(), config.arguments.begin(), config.arguments.end());
-    std::vector<std::string> environment = environment_for(config.threads);
-    const auto pointers = [](std::vector<std::string>& texts) {
-      std::vector<char*> out;
-      for (std::string& text : texts) out.push_back(text.data());
-      out.push_back(nullptr);
-      return out;
-    };
-    pid_t pid = -1;
-    const int error = posix_spawn(&pid, config.program.c_str(), &actions_, &attributes_, pointers(words).data(),
-                                  pointers(environment).data());
-    if (error != 0) throw ChildError(config.program.string() + ": cannot be started: " + std::strerror(error));
-    return pid;
-  }
-
- private:
-  static std::vector<std::string> environment_for(int threads) {
-    std::vector<std::string> out;
-    for (char** entry = environ; *entry != nullptr; ++entry) {
-      const std::string_view text = *entry;
-      if (!text.starts_with("OMP_NUM_THREADS=") && !text.starts_with("MKL_NUM_THREADS="))
-        out.emplace_back(text);
-    }
-    out.push_back("OMP_NUM_THREADS=" + std::to_string(threads));
-    out.push_back("MKL_NUM_THREADS=" + std::to_string(threads));
-    return out;
-  }
-
-  posix_spawn_file_actions_t actions_{};
-  posix_spawnattr_t attributes_{};
-};
-
-// Returns: processes that the kernel has killed for memory since it started; 0 where it does not count.
-int64_t kernel_oom_kills() {
-  std::ifstream in("/proc/vmstat");
-  int64_t count = 0;
-  for (std::string name; in >> name >> count;)
-    if (name == "oom_kill") return count;
-  return 0;
-}
-
 bool speaks_of_memory(const std::string& log_tail) {
   for (const char* words :
        {"std::bad_alloc", "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory"})
@@ -161,8 +87,8 @@ Child::Child(const ChildConfig& config) {
   Pipe commands;
   Pipe reports;
   Pipe log;
-  oom_kills_before_ = kernel_oom_kills();
-  pid_ = SpawnPlan(commands.read_end, reports.write_end, log.write_end).start(config);
+  oom_kills_before_ = oom_kills();
+  pid_ = spawn(config, {.commands = commands.read_end, .reports = reports.write_end, .log = log.write_end});
   command_fd_ = keep(commands.write_end);
   report_fd_ = keep(reports.read_end);
   log_fd_ = keep(log.read_end);
@@ -231,7 +157,7 @@ std::optional<ChildEnd> Child::take_end(ChildLog& log) {
   int status = 0;
   if (::waitpid(pid_, &status, 0) != pid_) return std::nullopt;
   reaped_ = true;
-  const bool kernel_did_it = !killed_by_us_ && kernel_oom_kills() > oom_kills_before_;
+  const bool kernel_did_it = !killed_by_us_ && oom_kills() > oom_kills_before_;
   return decode(status, kernel_did_it, log.tail());
 }
 

@@ -1,31 +1,19 @@
 #pragma once
-// One trainer process: spawned with command and report pipes on descriptors 3 and 4, every other descriptor
-// closed, in a process group of its own. Standard output and error are its log. It knows nothing of leases:
-// what the process says and how it ended goes to the caller. Thread rule: one thread; no SIGCHLD handler is
-// needed or set.
+// One trainer process: spawned (spawn.h) with command and report pipes on descriptors 3 and 4; standard output
+// and error are its log. It knows nothing of leases: what the process says and how it ended goes to the caller.
+// Thread rule: one thread, with which the process ends; no SIGCHLD handler is needed or set.
 
-#include <filesystem>
 #include <optional>
 #include <poll.h>
-#include <stdexcept>
 #include <string>
 #include <sys/types.h>
 #include <vector>
 
 #include "common/vocabulary/trainer_protocol.h"
 #include "worker/daemon/child_log.h"
+#include "worker/daemon/spawn.h"
 
 namespace ranktide {
-
-struct ChildError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-struct ChildConfig {
-  std::filesystem::path program;
-  std::vector<std::string> arguments;
-  int threads = 1;  // OMP_NUM_THREADS and MKL_NUM_THREADS of the process
-};
 
 enum class EndKind { exited, signalled, out_of_memory };
 struct ChildEnd {

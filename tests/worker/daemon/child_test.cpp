@@ -1,9 +1,13 @@
 #include "worker/daemon/child.h"
 
+#include <array>
+#include <csignal>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/net/clock.h"
 #include "common/sweep/grid.h"
@@ -36,6 +40,7 @@ class ChildTest : public testing::Test {
     const Instant end = boot_clock_now() + Duration(20'000);
     while (!done()) {
       if (boot_clock_now() > end) return false;
+      if (!child_) continue;
       std::vector<pollfd> items = child_->pollfds();
       ::poll(items.data(), items.size(), 20);
       for (TrainerReport& report : child_->exchange(log_)) reports_.push_back(std::move(report));
@@ -57,6 +62,14 @@ class ChildTest : public testing::Test {
   ChildLog log_;
   std::vector<TrainerReport> reports_;
 };
+
+// Returns: whether the process is gone, or a zombie that nobody has reaped yet.
+bool has_died(pid_t pid) {
+  std::ifstream state("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(state, text);
+  return text.empty() || text.find(") Z") != std::string::npos;
+}
 
 TEST_F(ChildTest, CarriesOutAWorkAndStaysForTheNext) {
   start();
@@ -131,12 +144,26 @@ TEST_F(ChildTest, TakesItsDescendantsWithIt) {
   start_program("/bin/sh", {"-c", "sleep 1000 & echo $!; exit 0"});
   (void)end();
   const pid_t orphan = std::stoi(log_.tail());
-  EXPECT_TRUE(run([&] {
-    std::ifstream state("/proc/" + std::to_string(orphan) + "/stat");
-    std::string text;
-    std::getline(state, text);
-    return text.empty() || text.find(") Z") != std::string::npos;
-  }));
+  EXPECT_TRUE(run([&] { return has_died(orphan); }));
+}
+
+TEST_F(ChildTest, DiesWithItsParentThatNobodyAsked) {
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(::pipe(pipe.data()), 0);
+  const pid_t parent = ::fork();
+  if (parent == 0) {
+    const Child child({.program = "/bin/sleep", .arguments = {"1000"}});
+    const pid_t pid = child.pid();
+    (void)!::write(pipe[1], &pid, sizeof pid);
+    ::raise(SIGKILL);
+  }
+  ::waitpid(parent, nullptr, 0);
+  pid_t pid = 0;
+  ASSERT_EQ(::read(pipe[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  EXPECT_TRUE(run([&] { return has_died(pid); }));
+  ::kill(pid, SIGKILL);
+  ::close(pipe[0]);
+  ::close(pipe[1]);
 }
 
 TEST_F(ChildTest, IsRefusedByNameWhenItCannotBeStarted) {

@@ -1,0 +1,34 @@
+#pragma once
+// Starts one program as a child of this thread: descriptors 0 to 4 and no other, default signals, a process
+// group of its own, and killed by the kernel when the thread that started it is gone, so that no trainer
+// outlives its worker, however that ends. What is said over the descriptors, and reaping, is child.h's.
+// Thread rule: any, but the thread must outlive the child.
+
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace ranktide {
+
+struct ChildError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct ChildConfig {
+  std::filesystem::path program;
+  std::vector<std::string> arguments;
+  int threads = 1;  // OMP_NUM_THREADS and MKL_NUM_THREADS of the process
+};
+
+struct ChildDescriptors {  // this process's numbers
+  int commands = -1;       // becomes kTrainerCommandFd
+  int reports = -1;        // becomes kTrainerReportFd
+  int log = -1;            // becomes standard output and error
+};
+
+// Throws: ChildError when the program cannot be started, naming it and the reason.
+pid_t spawn(const ChildConfig& config, const ChildDescriptors& descriptors);
+
+}  // namespace ranktide
