@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <iostream>
 #include <memory>
-#include <optional>
 
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/program/command.h"
@@ -34,22 +33,11 @@ class Server {
 
   // Throws: PipeClosed, DeviceLost.
   void serve(const CommandInbox::Order& order) {
-    forget_ended_stage(order.run);
     const Outcome outcome = attempt(order);
-    const bool is_final = outcome.kind == OutcomeKind::completed || outcome.kind == OutcomeKind::diverged;
-    if (is_final && order.run.work.kind == WorkKind::train) ended_ = order.run;
     reports_.send(WorkEnded{order.run.lease, outcome});
   }
 
  private:
-  // A next work says that the worker has the end of the one before in its spool: nobody will resume it.
-  void forget_ended_stage(const RunWork& next) {
-    if (!ended_ || !ended_->work.stage || ended_->work.keep == Keep::checkpoints) return;
-    if (next.work.stage && next.work.stage->id == ended_->work.stage->id) return;
-    forget_stage(folders_, ended_->work.stage->id);
-    ended_.reset();
-  }
-
   Outcome attempt(const CommandInbox::Order& order) {
     const auto& stage = order.run.work.stage;
     WorkReporter reporter(reports_, order.run.lease, stage ? stage->to : 0);
@@ -85,7 +73,6 @@ class Server {
   const WorkFolders& folders_;
   ReportPipe& reports_;
   WorkInputs inputs_;
-  std::optional<RunWork> ended_;  // the last work that nobody will resume once its end is in the worker's spool
 };
 
 void serve_until_told(const WorkFolders& folders, int threads) {

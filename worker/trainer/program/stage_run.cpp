@@ -76,6 +76,7 @@ class StageRun {
   void after_step(const StepProgress& p, const Model& model) {
     tell_checkpoint();
     reporter_.step({.step = p.step,
+                    .has_loss = p.labels > 0,
                     .loss = p.loss,
                     .lr = p.lr,
                     .grad_norm = p.grad_norm,
@@ -88,6 +89,7 @@ class StageRun {
   bool checkpoint_due(Step step) {
     if (Clock::now() - last_checkpoint_ < order_.checkpoint_every) return false;
     last_checkpoint_ = Clock::now();
+    reporter_.flush();  // a resume from it does not make the points before it again
     written_ = step;
     return true;
   }
@@ -148,6 +150,7 @@ class StageRun {
 Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop) {
   require_keepable(order.stage.settings.method, order.keep);
+  if (order.keep == Keep::checkpoints) mark_as_kept(folders, order.stage.id);
   return StageRun(order, folders, inputs, reporter, std::move(stop)).run();
 }
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -34,10 +35,10 @@ WorkFolders make_work_folders(const fs::path& work_dir) {
   return folders;
 }
 
-void forget_stage(const WorkFolders& folders, const StageId& stage) {
-  std::error_code kept;  // what cannot be removed only takes room
-  fs::remove_all(folders.checkpoints / stage.text, kept);
-  fs::remove_all(folders.evals / stage.text, kept);
+void mark_as_kept(const WorkFolders& folders, const StageId& stage) {
+  const fs::path folder = folders.checkpoints / stage.text;
+  make(folder);
+  if (!std::ofstream(folder / "keep")) refuse(folder / "keep", std::strerror(errno));
 }
 
 }  // namespace ranktide

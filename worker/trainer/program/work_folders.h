@@ -25,7 +25,8 @@ struct FolderError : std::runtime_error {
 // Makes the folders. Throws: FolderError when one cannot be made or written to, with the reason.
 WorkFolders make_work_folders(const std::filesystem::path& work_dir);
 
-// Removes what a resume of this stage would need. Not its artifact.
-void forget_stage(const WorkFolders& folders, const StageId& stage);
+// Asks the worker, which removes checkpoints and evals of a stage once nobody can resume it, to leave them: the
+// file `keep` beside its checkpoints. Throws: FolderError.
+void mark_as_kept(const WorkFolders& folders, const StageId& stage);
 
 }  // namespace ranktide

@@ -22,10 +22,15 @@ void WorkReporter::phase(const std::string& what) {
 }
 
 void WorkReporter::step(const StepFigures& f) {
+  const double loss_before = last_.loss;
   last_ = f;
-  points_.push_back({f.step, "loss", f.loss});
+  if (f.has_loss) {
+    points_.push_back({f.step, "loss", f.loss});
+    points_.push_back({f.step, "grad_norm", f.grad_norm});
+  } else {
+    last_.loss = loss_before;  // what is shown while there is nothing newer
+  }
   points_.push_back({f.step, "lr", f.lr});
-  points_.push_back({f.step, "grad_norm", f.grad_norm});
   points_.push_back({f.step, "tokens_per_second", f.tokens_per_second});
   if (points_.size() >= kPointsMax || Clock::now() - sent_ >= kBetweenReports) {
     flush();

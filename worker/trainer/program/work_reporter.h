@@ -17,6 +17,7 @@ class ReportPipe;
 // What one optimizer step came to.
 struct StepFigures {
   Step step = 0;
+  bool has_loss = true;  // false: none of its tokens had a label, so neither loss nor gradient is told
   double loss = 0;
   double lr = 0;
   double grad_norm = 0;

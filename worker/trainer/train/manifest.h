@@ -20,8 +20,10 @@ struct Manifest {
   Attempt attempt = 0;
   Step step = 0;       // steps done; data order, dropout and schedule are functions of it
   int64_t tokens = 0;  // the data cursor in tokens: real tokens trained on since step 0
-  uint64_t seed = 0;   // key of every random draw
-  int threads = 0;     // what bit-equality depends on
+  double seconds = 0;  // wall time of the steps since step 0; 0 in the first checkpoints of this format
+  int64_t memory_peak_bytes = 0;  // of the processes that made them; likewise
+  uint64_t seed = 0;              // key of every random draw
+  int threads = 0;                // what bit-equality depends on
   std::string isa;
   int numerics_version = 0;
   std::string libtorch;
@@ -30,6 +32,7 @@ struct Manifest {
 template <class Ar>
 void fields(Ar& ar, Manifest& m) {
   ar("format", m.format)("stage", m.stage)("attempt", m.attempt)("step", m.step)("tokens", m.tokens);
+  ar("seconds", m.seconds)("memory_peak_bytes", m.memory_peak_bytes);
   ar("seed", m.seed)("threads", m.threads)("isa", m.isa);
   ar("numerics_version", m.numerics_version)("libtorch", m.libtorch)("files", m.files);
 }

@@ -1,5 +1,6 @@
 #include "worker/trainer/train/trainer.h"
 
+#include <algorithm>
 #include <c10/core/GradMode.h>
 #include <chrono>
 #include <cmath>
@@ -25,12 +26,15 @@ double seconds_since(Clock::time_point start) {
 // Where a training stands between two steps.
 struct Position {
   Step step = 0;
-  int64_t tokens = 0;  // since step 0
+  int64_t tokens = 0;             // since step 0
+  double seconds = 0;             // of the steps since step 0
+  int64_t memory_peak_bytes = 0;  // of the attempts before this one
 };
 
-int64_t labelled(const Batch& batch) {
+int64_t labels_of(const StepBatch& data) {
   int64_t n = 0;
-  for (const int32_t target : batch.targets) n += target != kNoLabel;
+  for (const Batch& batch : data.micro)
+    for (const int32_t target : batch.targets) n += target != kNoLabel;
   return n;
 }
 
@@ -67,12 +71,11 @@ double accumulate(Model& model, const Batch& batch, const Chance& chance, double
   return loss.item<double>();
 }
 
-// The gradients of a whole step. Returns: mean loss over its labelled tokens, 0 when it has none.
-double gradients_of_step(Model& model, const StepBatch& data, const TrialSettings& settings, Step step) {
-  int64_t labels = 0;
-  for (const Batch& batch : data.micro) labels += labelled(batch);
+// The gradients of a whole step. Returns: mean loss over its labelled tokens. Requires: labels of them, > 0.
+double gradients_of_step(Model& model, const StepBatch& data, const TrialSettings& settings, Step step,
+                         int64_t labels) {
   model.tensors().grads.zero_();
-  const double scale = labels > 0 ? 1 / static_cast<double>(labels) : 0;
+  const double scale = 1 / static_cast<double>(labels);
   Chance chance{.seed = settings.seed,
                 .step = step,
                 .first_token = 0,
@@ -80,7 +83,6 @@ double gradients_of_step(Model& model, const StepBatch& data, const TrialSetting
                 .attention_dropout = settings.train.attention_dropout};
   double loss = 0;
   for (const Batch& batch : data.micro) {
-    check_batch(batch, step, model.shape().vocabulary);
     loss += accumulate(model, batch, chance, scale);
     chance.first_token += std::ssize(batch.tokens);
   }
@@ -125,31 +127,32 @@ class Training {
     }
     read_checkpoint(*search.newest, model_.tensors(), moments_);
     const Manifest& manifest = search.newest->manifest;
-    at_ = {.step = manifest.step, .tokens = manifest.tokens};
+    at_ = {.step = manifest.step,
+           .tokens = manifest.tokens,
+           .seconds = manifest.seconds,
+           .memory_peak_bytes = manifest.memory_peak_bytes};
     note("resumed at step " + std::to_string(at_.step) + " from " + search.newest->folder.string());
   }
 
   // Makes one step. Returns: false, with the weights as they were, when loss or gradient is not finite.
+  // A step without a label has learned nothing, so it updates nothing: decay and momentum alone would move the
+  // weights away from what the data said. It still counts, for data order and schedule.
   bool advance(const BatchSource& batches) {
     const auto start = Clock::now();
     const Step step = at_.step + 1;
-    const TrainSettings& settings = stage_.settings.train;
     const StepBatch data = batches(step);
-    const double loss = gradients_of_step(model_, data, stage_.settings, step);
-    const double norm = gradient_norm(model_.tensors());
-    if (!std::isfinite(loss) || !std::isfinite(norm)) return false;
-    clip_gradients(model_.tensors(), norm, settings.clip);
-    const double lr = lr_at(settings, step, stage_.to);
-    adamw_step(model_.tensors(), moments_, settings, lr, step);
+    for (const Batch& batch : data.micro) check_batch(batch, step, model_.shape().vocabulary);
+    StepProgress made{.step = step,
+                      .labels = labels_of(data),
+                      .lr = lr_at(stage_.settings.train, step, stage_.to),
+                      .tokens = at_.tokens + data.tokens};
+    if (made.labels > 0 && !update(data, made)) return false;
     const double seconds = seconds_since(start);
-    at_ = {.step = step, .tokens = at_.tokens + data.tokens};
-    seconds_ += seconds;
-    report({.step = step,
-            .loss = loss,
-            .lr = lr,
-            .grad_norm = norm,
-            .tokens = at_.tokens,
-            .tokens_per_second = static_cast<double>(data.tokens) / seconds});
+    at_.step = step;
+    at_.tokens = made.tokens;
+    at_.seconds += seconds;
+    made.tokens_per_second = static_cast<double>(data.tokens) / seconds;
+    report(made);
     return true;
   }
 
@@ -160,6 +163,8 @@ class Training {
                       .attempt = folders_.attempt,
                       .step = at_.step,
                       .tokens = at_.tokens,
+                      .seconds = at_.seconds,
+                      .memory_peak_bytes = memory_peak(),
                       .seed = stage_.settings.seed,
                       .threads = engine.threads,
                       .isa = engine.isa,
@@ -181,13 +186,24 @@ class Training {
             .log_tail = {},
             .weights_sha256 = kind == OutcomeKind::completed ? model_.weights_sha256() : "",
             .tokens = at_.tokens,
-            .seconds = seconds_,
-            .memory_peak_bytes = memory_peak_bytes()};
+            .seconds = at_.seconds,
+            .memory_peak_bytes = memory_peak()};
   }
   Step step() const { return at_.step; }
   bool has_moved() const { return at_.step > stage_.from; }
 
  private:
+  // One optimizer update. Returns: false, with the weights as they were, when loss or gradient is not finite.
+  bool update(const StepBatch& data, StepProgress& made) {
+    const TrainSettings& settings = stage_.settings.train;
+    made.loss = gradients_of_step(model_, data, stage_.settings, made.step, made.labels);
+    made.grad_norm = gradient_norm(model_.tensors());
+    if (!std::isfinite(made.loss) || !std::isfinite(made.grad_norm)) return false;
+    clip_gradients(model_.tensors(), made.grad_norm, settings.clip);
+    adamw_step(model_.tensors(), moments_, settings, made.lr, made.step);
+    return true;
+  }
+  int64_t memory_peak() const { return std::max(at_.memory_peak_bytes, memory_peak_bytes()); }
   void note(const std::string& line) const {
     if (hooks_.note) hooks_.note(line);
   }
@@ -201,7 +217,6 @@ class Training {
   const TrainHooks& hooks_;
   Moments moments_;
   Position at_;
-  double seconds_ = 0;  // of this attempt
 };
 
 }  // namespace

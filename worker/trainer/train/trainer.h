@@ -22,8 +22,9 @@ struct TrainError : std::runtime_error {
 };
 
 struct StepProgress {
-  Step step = 0;    // steps done
-  double loss = 0;  // mean over the step's labelled tokens, before its update
+  Step step = 0;       // steps done
+  double loss = 0;     // mean over the step's labelled tokens, before its update
+  int64_t labels = 0;  // labelled tokens; 0: there is no loss and no gradient, and nothing was updated
   double lr = 0;
   double grad_norm = 0;          // global, before clipping
   int64_t tokens = 0;            // real tokens since step 0 of the trial

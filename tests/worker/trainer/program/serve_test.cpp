@@ -143,14 +143,17 @@ TEST_F(Serve, EndsWithZeroAfterACheckpointWhenTheCommandPipeEnds) {
   EXPECT_EQ(trainer().wait(), 0);
 }
 
-TEST_F(Serve, ForgetsCheckpointsOfAFinishedStageWhenTheNextWorkComes) {
-  Work work = training("done", Method::lora, 3);
-  work.checkpoint_every_ms = 0;
-  run(work);
-  const fs::path checkpoints = work_dir() / "checkpoints" / work.stage->id.text;
-  EXPECT_TRUE(fs::exists(checkpoints));  // its end may not have reached the worker's disk yet
-  run(evaluation({loss_eval("b", 0)}));
-  EXPECT_FALSE(fs::exists(checkpoints));
+TEST_F(Serve, LeavesCheckpointsToTheWorkerAndMarksThoseToBeKept) {
+  for (const Keep keep : {Keep::adapters, Keep::checkpoints}) {
+    Work work = training(std::string(text_of(keep)), Method::lora, 3);
+    work.keep = keep;
+    work.checkpoint_every_ms = 0;
+    EXPECT_EQ(run(work).outcome->kind, OutcomeKind::completed);
+    run(evaluation({loss_eval("b", 0)}));
+    const fs::path checkpoints = work_dir() / "checkpoints" / work.stage->id.text;
+    EXPECT_TRUE(fs::exists(checkpoints / "1"));
+    EXPECT_EQ(fs::exists(checkpoints / "keep"), keep == Keep::checkpoints);
+  }
 }
 
 TEST_F(Serve, RefusesToStartWithoutItsPipes) {

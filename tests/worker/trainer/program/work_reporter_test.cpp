@@ -56,6 +56,25 @@ TEST(WorkReporter, TellsEveryPointOnceAndInOrder) {
   for (size_t i = 0; i < losses.size(); ++i) EXPECT_EQ(losses[i], static_cast<Step>(i) + 1);
 }
 
+TEST(WorkReporter, TellsNeitherLossNorGradientOfAStepWithoutLabels) {
+  Heard heard;
+  ReportPipe pipe(heard.writer());
+  WorkReporter reporter(pipe, {UnitId{"u"}, 1}, 2);
+  reporter.step({.step = 1, .loss = 3});
+  reporter.step({.step = 2, .has_loss = false});
+  reporter.phase("loading");
+  std::vector<std::string> names;
+  double shown = 0;
+  for (const TrainerReport& report : heard.take_all()) {
+    if (const auto* found = std::get_if<WorkFound>(&report))
+      for (const Point& point : found->findings.points)
+        if (point.step == 2) names.push_back(point.name);
+    if (const auto* progress = std::get_if<WorkProgress>(&report)) shown = progress->progress.loss;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"lr", "tokens_per_second"}));
+  EXPECT_EQ(shown, 3);
+}
+
 TEST(WorkReporter, GathersPointsIntoFewReports) {
   Heard heard;
   ReportPipe pipe(heard.writer());

@@ -60,6 +60,40 @@ TEST(Resume, AStopAtAnyOfFivePointsEndsWithTheSameBits) {
   }
 }
 
+// Writes another value, or with null none, into a checkpoint's manifest.
+void edit_manifest(const std::filesystem::path& checkpoint, const Json& changes) {
+  const auto path = checkpoint / "manifest.json";
+  Json manifest = tiny::read_json_file(path);
+  manifest.merge_patch(changes);
+  std::ofstream(path) << manifest.dump();
+}
+
+TEST(Resume, CountsTheTimeAndMemoryOfTheAttemptsBefore) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  const auto first = attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
+  const Json manifest = tiny::read_json_file(checkpoint(scratch, 1, 4) / "manifest.json");
+  EXPECT_EQ(manifest["seconds"], first.outcome.seconds);
+  EXPECT_GT(manifest["memory_peak_bytes"], 0);
+  constexpr int64_t kHuge = int64_t{1} << 50;
+  edit_manifest(checkpoint(scratch, 1, 4), {{"seconds", 1000.0}, {"memory_peak_bytes", kHuge}});
+  const auto second = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .stop_after = 8});
+  EXPECT_GT(second.outcome.seconds, 1000);
+  const auto third = attempt(stage, {.checkpoints = scratch.path(), .attempt = 3});
+  EXPECT_GT(third.outcome.seconds, second.outcome.seconds);
+  EXPECT_EQ(third.outcome.memory_peak_bytes, kHuge);
+}
+
+TEST(Resume, GoesOnFromAManifestThatCountsNeither) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
+  edit_manifest(checkpoint(scratch, 1, 4), {{"seconds", nullptr}, {"memory_peak_bytes", nullptr}});
+  const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+  EXPECT_EQ(again.progress.front().step, 5);
+  EXPECT_GT(again.outcome.seconds, 0);
+}
+
 // A child that is killed with -9 after `step` steps, wherever its checkpoints then stand.
 void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints, Step step) {
   const pid_t child = fork();
@@ -119,10 +153,7 @@ TEST(Resume, NeverContinuesWhatAnotherEngineBegan) {
        {std::pair<const char*, Json>{"threads", 7}, {"numerics_version", 99}, {"isa", "ABACUS"}}) {
     const Scratch scratch;
     attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
-    const auto path = checkpoint(scratch, 1, 4) / "manifest.json";
-    Json manifest = tiny::read_json_file(path);
-    manifest[key] = foreign;
-    std::ofstream(path) << manifest.dump();
+    edit_manifest(checkpoint(scratch, 1, 4), {{key, foreign}});
     const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
     EXPECT_EQ(again.progress.front().step, 1);
     EXPECT_THAT(again.notes, Contains(HasSubstr("is skipped: it was made"))) << key;

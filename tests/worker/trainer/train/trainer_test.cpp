@@ -1,5 +1,6 @@
 #include "worker/trainer/train/trainer.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -121,19 +122,27 @@ TEST(Trainer, RefusesTokensOfAnotherTokenizer) {
   }
 }
 
-TEST(Trainer, AStepWithoutLabelsChangesNothingButDecay) {
-  const Scratch scratch;
-  const Stage stage = tiny::stage(1);
-  Model model = Model::for_trial(tiny::base(), stage.settings);
-  const std::string before = model.weights_sha256();
-  const BatchSource unlabelled = [](Step) {
-    StepBatch step{.micro = {{.tokens = {1, 2}, .targets = {kNoLabel, kNoLabel}, .segment_ends = {2}}},
-                   .tokens = 2};
+TEST(Trainer, AStepWithoutLabelsUpdatesNothing) {
+  const BatchSource labelled_once = [lessons = tiny::lessons()](Step s) {
+    StepBatch step = lessons(s);
+    if (s == 1) return step;
+    for (Batch& batch : step.micro) std::fill(batch.targets.begin(), batch.targets.end(), kNoLabel);
     return step;
   };
-  EXPECT_EQ(tiny::run(stage, model, unlabelled, {.checkpoints = scratch.path()}).outcome.kind,
-            OutcomeKind::completed);
-  EXPECT_EQ(model.weights_sha256(), before);
+  for (const Method method : {Method::lora, Method::full}) {
+    std::vector<std::string> weights;
+    for (const Step steps : {1, 3}) {
+      const Scratch scratch;
+      Stage stage = tiny::stage(steps, method);
+      stage.settings.train.weight_decay = 0.1;
+      Model model = Model::for_trial(tiny::base(), stage.settings);
+      const auto run = tiny::run(stage, model, labelled_once, {.checkpoints = scratch.path()});
+      EXPECT_EQ(run.outcome.kind, OutcomeKind::completed);
+      EXPECT_EQ(run.progress.back().labels > 0, steps == 1);
+      weights.push_back(run.outcome.weights_sha256);
+    }
+    EXPECT_EQ(weights[0], weights[1]);
+  }
 }
 
 }  // namespace
