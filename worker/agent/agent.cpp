@@ -1,6 +1,7 @@
 #include "worker/agent/agent.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "common/vocabulary/check.h"
@@ -52,8 +53,11 @@ struct Agent::Life {
   void keep(const std::vector<Said>& said);
   void give_back(const Lease& lease);
   void forget(const Lease& lease);
+  void forget_cancelled_units();
   void mind_the_spool_limit();
   void finish_step();
+
+  bool said_goodbye() const { return is_draining && said_drain && outbox.is_empty(); }
 
   AgentConfig config;
   Instant now;
@@ -61,6 +65,7 @@ struct Agent::Life {
   Outbox outbox;
   std::map<int, Runner> runners;      // by slot
   std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
+  std::set<Lease> cancelled;          // over once their trainers have stopped; at most one a slot
 
   uint64_t epoch = 0;
   bool is_loaded = false;
@@ -100,7 +105,10 @@ void Agent::Life::on(const Disconnected&) {
   is_welcomed = false;
 }
 
+// Once it has said goodbye it does not introduce itself again, whatever it still hears: it would be granted
+// work and be gone.
 void Agent::Life::say_hello() {
+  if (said_goodbye()) return;
   is_welcomed = false;
   if (!is_connected) return;
   hello_at = now + config.hello_again_after;
@@ -156,7 +164,10 @@ void Agent::Life::hear(const Grant& m) {
 }
 
 void Agent::Life::hear(const Stop& m) {
-  if (m.kind == StopKind::kill) return forget(m.lease);
+  if (m.kind == StopKind::kill) {
+    cancelled.insert(m.lease);
+    return forget(m.lease);
+  }
   for (auto& [slot, runner] : runners) keep(runner.stop(m.lease, now, *out));
 }
 
@@ -170,6 +181,17 @@ void Agent::Life::give_back(const Lease& lease) {
 void Agent::Life::forget(const Lease& lease) {
   outbox.forget(lease, *out);
   for (auto& [slot, runner] : runners) runner.forget(lease, now, *out);
+}
+
+// Wanted again meanwhile, a unit goes on from what the cancelled attempt left.
+void Agent::Life::forget_cancelled_units() {
+  std::erase_if(cancelled, [this](const Lease& lease) {
+    const auto has_it = [&](const auto& entry) { return entry.second.has(lease); };
+    if (std::any_of(runners.begin(), runners.end(), has_it)) return false;
+    const auto newest = started.find(lease.unit);
+    if (newest == started.end() || newest->second <= lease.attempt) out->over.push_back(lease.unit);
+    return true;
+  });
 }
 
 // ---- trainers
@@ -222,10 +244,11 @@ void Agent::Life::on(const AgentWake&) {
   for (auto& [slot, runner] : runners) runner.wake(now, *out);
   if (is_welcomed && now - heard > silence_max) say_hello();
   if (!is_welcomed && is_connected && hello_at <= now) say_hello();
-  if (is_welcomed && beat_at <= now) beat();
+  if (is_welcomed && !said_goodbye() && beat_at <= now) beat();
 }
 
 void Agent::Life::finish_step() {
+  forget_cancelled_units();
   mind_the_spool_limit();
   if (!is_welcomed) return;
   outbox.pump(now, *out);
@@ -254,6 +277,7 @@ std::optional<Instant> Agent::next_deadline() const {
     if (at && (!out || *at < *out)) out = at;
   };
   for (const auto& [slot, runner] : life_->runners) consider(runner.next_deadline());
+  if (life_->said_goodbye()) return out;
   if (life_->is_welcomed) {
     consider(life_->beat_at);
     consider(life_->heard + life_->silence_max + Duration{1});
@@ -269,7 +293,7 @@ uint64_t Agent::epoch() const {
 }
 
 bool Agent::is_drained() const {
-  return life_->is_draining && life_->said_drain && life_->outbox.is_empty();
+  return life_->said_goodbye() && life_->cancelled.empty();
 }
 
 }  // namespace ranktide

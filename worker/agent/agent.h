@@ -8,6 +8,8 @@
 // running or has unacked entries is named in Hello and in each Heartbeat, which is what keeps its lease. Lives:
 // an attempt runs in one life of the worker only. What a former life left in the spool is sent to the end and
 // never added to; an attempt without its Done is thereby given back, and the coordinator grants it anew.
+// Over: a unit whose completed or diverged Done has been answered, and one that was cancelled (Stop{kill}) once
+// its trainer has stopped. A unit that failed, was given back or moved is not: it may be granted here again.
 // Obedience: Fenced, Abandon and Stop{kill} end an attempt without a word; its trainer gets `stop_grace` to
 // stop at a step border (the base stays loaded), then it is killed.
 
@@ -68,8 +70,9 @@ struct AgentWake {};       // the deadline asked for has come
 using AgentInput = std::variant<SpoolLoaded, Connected, Disconnected, FromCoordinator, FromTrainer, TrainerDied,
                                 DrainRequested, AgentWake>;
 
-// ---- what goes out. The daemon carries out a turn's effects in the order of the members: spool first, one
-// sync for all appends when any asks for it, and only then messages and trainers.
+// ---- what goes out. The daemon carries out a turn's effects in the order of the members: what is over goes
+// first, so that the spool speaks of a unit until nothing of it is left; then the spool, one sync for all
+// appends when any asks for it; and only then messages and trainers.
 struct SpoolAppend {
   Lease lease;
   int64_t seq = 0;  // one above the last of this attempt, from 1
@@ -104,6 +107,7 @@ struct ResumeTrainer {
 using TrainerAction = std::variant<StartTrainer, SendTrainer, KillTrainer, PauseTrainer, ResumeTrainer>;
 
 struct AgentEffects {
+  std::vector<UnitId> over;  // nobody will resume them: what their trainers kept for that may go
   std::vector<SpoolAction> spool;
   std::vector<WorkerMessage> messages;
   std::vector<TrainerAction> trainers;
@@ -126,7 +130,8 @@ class Agent {
   std::optional<Instant> next_deadline() const;
   // Returns: the epoch to send with: of the newest coordinator heard.
   uint64_t epoch() const;
-  // Returns: whether a drain is complete: nothing runs, nothing is unacked, Drain was said.
+  // Returns: whether a drain is complete: nothing runs, nothing is unacked, Drain was said. Until the daemon
+  // has left it answers what is still under way to it, but introduces itself no more.
   bool is_drained() const;
 
  private:

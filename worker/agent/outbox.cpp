@@ -9,6 +9,12 @@ namespace {
 
 constexpr Duration kSameNackAfter{1'000};
 
+bool is_result(const WorkerMessage& message) {
+  const auto* done = std::get_if<Done>(&message);
+  return done != nullptr &&
+         (done->outcome.kind == OutcomeKind::completed || done->outcome.kind == OutcomeKind::diverged);
+}
+
 }  // namespace
 
 std::string spool_bytes(const WorkerMessage& message) {
@@ -40,6 +46,7 @@ void Outbox::load(const SpooledAttempt& spooled) {
   Stream stream{.entries = spooled.entries, .is_closed = true, .resend_at = {}, .nacked_until = {}};
   stream.acked = stream.sent = spooled.entries.begin()->first - 1;
   stream.last = spooled.entries.rbegin()->first;
+  stream.has_result = is_result(from_spool_bytes(spooled.entries.rbegin()->second));
   RT_CHECK(stream.last - stream.acked == static_cast<int64_t>(spooled.entries.size()));
   for (const auto& [seq, entry] : stream.entries) bytes_ += static_cast<int64_t>(entry.size());
   streams_.emplace(spooled.lease, std::move(stream));
@@ -57,6 +64,7 @@ void Outbox::close(const Lease& lease, const Outcome& outcome, AgentEffects& out
   const WorkerMessage done = Done{.lease = lease, .seq = stream.last + 1, .outcome = outcome};
   spool(lease, stream, done, true, out);
   stream.is_closed = true;
+  stream.has_result = is_result(done);
 }
 
 void Outbox::spool(const Lease& lease, Stream& stream, const WorkerMessage& message, bool sync,
@@ -116,8 +124,14 @@ void Outbox::forget(const Lease& lease, AgentEffects& out) {
   const Stream* stream = find(lease);
   if (!stream) return;
   for (const auto& [seq, entry] : stream->entries) bytes_ -= static_cast<int64_t>(entry.size());
+  if (stream->has_result && is_newest(lease)) out.over.push_back(lease.unit);
   streams_.erase(lease);
   out.spool.push_back(SpoolForget{lease});
+}
+
+bool Outbox::is_newest(const Lease& lease) const {
+  const auto next = streams_.upper_bound(lease);
+  return next == streams_.end() || next->first.unit != lease.unit;
 }
 
 void Outbox::rewind_all() {

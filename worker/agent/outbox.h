@@ -32,6 +32,7 @@ class Outbox {
   void nack(const Lease& lease, int64_t expected, Instant now, AgentEffects& out);
   // Everything below from_seq is durable over there; the rest is sent again.
   void resume(const Lease& lease, int64_t from_seq, Instant now, AgentEffects& out);
+  // Says that the unit is over when its end was in here and no later attempt of it is.
   void forget(const Lease& lease, AgentEffects& out);
   // The connection is new: whatever was in flight is lost.
   void rewind_all();
@@ -54,6 +55,7 @@ class Outbox {
     int64_t acked = 0;
     int64_t sent = 0;  // acked <= sent <= last
     bool is_closed = false;
+    bool has_result = false;  // its Done says completed or diverged
     Step checkpoint = 0;
     std::optional<Instant> resend_at;  // set exactly while something is in flight
     int64_t nacked = 0;                // newest gap that was answered, and until when it is not answered again
@@ -67,6 +69,7 @@ class Outbox {
   Stream* find(const Lease& lease);
   void spool(const Lease& lease, Stream& stream, const WorkerMessage& message, bool sync, AgentEffects& out);
   void drop_up_to(const Lease& lease, Stream& stream, int64_t seq, AgentEffects& out);
+  bool is_newest(const Lease& lease) const;
   void forget_if_done(const Lease& lease, AgentEffects& out);
   InFlight in_flight() const;
 

@@ -39,6 +39,8 @@ class Runner {
   void pause(AgentEffects& out);
   void resume(Instant now, AgentEffects& out);
 
+  // Returns: whether its trainer has this attempt, forgotten or not.
+  bool has(const Lease& lease) const { return current_ && current_->lease == lease; }
   std::optional<Progress> progress() const;
 
  private:

@@ -62,11 +62,7 @@ struct WorkerService::Parts {
   explicit Parts(const WorkerServiceConfig& config);
 
   void wait(int wake_fd);
-  // A drained agent has said goodbye: an answer to what it said before that must not make it introduce itself
-  // again, or it would be granted work and be gone.
-  void step(const AgentInput& input) {
-    if (!agent.is_drained()) agent.step(boot_clock_now(), input, effects);
-  }
+  void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
   void take_inputs();
   void carry_out();
 
@@ -121,6 +117,7 @@ void WorkerService::Parts::take_inputs() {
 // On disk before on the wire: a report that the coordinator could ask for again must be there to be sent again.
 void WorkerService::Parts::carry_out() {
   const AgentEffects now = std::exchange(effects, {});
+  for (const UnitId& unit : now.over) folder.forget(unit);
   spool.apply(now.spool);
   for (const WorkerMessage& message : now.messages) link.send(message, agent.epoch());
   for (const TrainerAction& action : now.trainers)

@@ -11,6 +11,9 @@ using namespace std::chrono_literals;
 Lease lease(Attempt attempt = 1) {
   return {UnitId{std::string(64, 'a')}, attempt};
 }
+Lease lease_of(char unit) {
+  return {UnitId{std::string(64, unit)}, 1};
+}
 Lease other_lease() {
   return {UnitId{std::string(64, 'b')}, 1};
 }
@@ -250,6 +253,92 @@ TEST_F(Desk, GivesBackAGrantThatComesWhileDraining) {
   step(DrainRequested{});
   granted();
   EXPECT_EQ(said<Done>().at(0).outcome.kind, OutcomeKind::stopped);
+}
+
+TEST_F(Desk, StaysSilentOnceItHasSaidGoodbye) {
+  start();
+  step(DrainRequested{});
+  ASSERT_TRUE(agent_.is_drained());
+  hears(AskHello{"life"});
+  EXPECT_TRUE(out_.messages.empty());
+  hears(Heard{"life"}, 2);  // a new coordinator
+  EXPECT_TRUE(out_.messages.empty());
+  pass(200s);
+  EXPECT_TRUE(out_.messages.empty());
+  EXPECT_TRUE(agent_.is_drained());
+  EXPECT_EQ(agent_.next_deadline(), std::nullopt);
+}
+
+TEST_F(Desk, AUnitIsOverOnceItsResultIsAcked) {
+  start();
+  for (const OutcomeKind kind : {OutcomeKind::completed, OutcomeKind::diverged}) {
+    const Lease ended = lease_of(static_cast<char>('a' + static_cast<int>(kind)));
+    granted(ended);
+    ends(kind, ended);
+    EXPECT_TRUE(out_.over.empty());
+    hears(Ack{ended, 1});
+    EXPECT_EQ(out_.over, std::vector{ended.unit});
+  }
+}
+
+TEST_F(Desk, AUnitThatMayBeGrantedAgainIsNotOver) {
+  start();
+  for (const OutcomeKind kind : {OutcomeKind::failed, OutcomeKind::out_of_memory, OutcomeKind::stopped}) {
+    const Lease ended = lease_of(static_cast<char>('a' + static_cast<int>(kind)));
+    granted(ended);
+    ends(kind, ended);
+    hears(Ack{ended, 1});
+    EXPECT_EQ(count<SpoolForget>(out_.spool), 1u);
+    EXPECT_TRUE(out_.over.empty());
+  }
+}
+
+TEST_F(Desk, AUnitWhoseResultAFormerLifeSpooledIsOverWhateverTheAnswer) {
+  const std::string done = spool_bytes(Done{.lease = lease(), .seq = 4, .outcome = {}});
+  step(SpoolLoaded{{{.lease = lease(), .entries = {{4, done}}}}});
+  connect();
+  hears(Abandon{lease()});
+  EXPECT_EQ(out_.over, std::vector{lease().unit});
+}
+
+TEST_F(Desk, AMovedUnitIsNotOver) {
+  start();
+  granted();
+  hears(Fenced{lease(), 2});
+  ends(OutcomeKind::stopped);
+  EXPECT_TRUE(out_.over.empty());
+}
+
+TEST_F(Desk, ACancelledUnitIsOverOnceItsTrainerHasStopped) {
+  start();
+  granted();
+  hears(Stop{lease(), StopKind::kill});
+  EXPECT_TRUE(out_.over.empty()) << "it writes a checkpoint yet";
+  ends(OutcomeKind::stopped);
+  EXPECT_EQ(out_.over, std::vector{lease().unit});
+}
+
+TEST_F(Desk, ACancelledUnitThatIsWantedAgainIsNotOver) {
+  start();
+  granted();
+  hears(Stop{lease(), StopKind::kill});
+  granted(lease(2));
+  ends(OutcomeKind::stopped);
+  EXPECT_TRUE(out_.over.empty());
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+}
+
+TEST_F(Desk, ADrainWaitsForCancelledTrainersWithoutAWord) {
+  start();
+  granted();
+  hears(Stop{lease(), StopKind::kill});
+  step(DrainRequested{});
+  EXPECT_FALSE(agent_.is_drained());
+  pass(10s);
+  EXPECT_TRUE(out_.messages.empty());
+  ends(OutcomeKind::stopped);
+  EXPECT_EQ(out_.over, std::vector{lease().unit});
+  EXPECT_TRUE(agent_.is_drained());
 }
 
 TEST_F(Desk, SplitsFindingsThatDoNotFitOneMessage) {

@@ -13,7 +13,6 @@
 #include <optional>
 #include <poll.h>
 #include <string>
-#include <sys/prctl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -115,7 +114,10 @@ class Trainer {
 
   Outcome train(const RunWork& run) {
     const Stage& stage = *run.work.stage;
-    const Checkpoint checkpoint{work_dir_ / (stage.id.text + ".step")};
+    const std::filesystem::path folder = work_dir_ / "checkpoints" / stage.id.text;
+    std::filesystem::create_directories(folder);
+    if (run.work.keep == Keep::checkpoints) std::ofstream(folder / "keep");
+    const Checkpoint checkpoint{folder / "step"};
     const Step begin = checkpoint.load();
     if (begin == 0) run_evals(run, 0);
     for (Step step = begin + 1; step <= stage.to; ++step) {
@@ -143,7 +145,6 @@ class Trainer {
 }  // namespace ranktide
 
 int main(int argc, char** argv) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::filesystem::path work_dir;
   int step_ms = 1;
   for (int i = 1; i + 1 < argc; ++i) {

@@ -111,6 +111,41 @@ TEST_F(Service, CancelStopsWhatRuns) {
   EXPECT_TRUE(eventually([&] { return coordinator->live().progress.empty(); }));
 }
 
+TEST_F(Service, ForgetsWhatResumesWouldNeedOnceAResultIsDurable) {
+  start(1, 20);
+  submit(sweep_of({.seeds = {1}, .steps = 40}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  worker->drain();
+  worker->wait();
+  const auto kept = work() / "checkpoints" / select("SELECT id FROM stage").at(0);
+  EXPECT_TRUE(std::filesystem::exists(kept / "step"));
+  start_worker(1, 1);
+  ASSERT_TRUE(wait_until_over());
+  worker->drain();
+  worker->wait();
+  EXPECT_FALSE(std::filesystem::exists(kept));
+}
+
+TEST_F(Service, KeepsCheckpointsThatTheSweepAsksFor) {
+  start(1);
+  submit(sweep_of({.seeds = {1}, .run = "keep: checkpoints"}));
+  ASSERT_TRUE(wait_until_over());
+  worker->drain();
+  worker->wait();
+  EXPECT_TRUE(std::filesystem::exists(work() / "checkpoints" / select("SELECT id FROM stage").at(0)));
+}
+
+TEST_F(Service, ForgetsACancelledStageWhenItsTrainerHasStopped) {
+  start(1, 20);
+  submit(sweep_of({.seeds = {1}, .steps = 100'000}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 0; }));
+  EXPECT_TRUE(std::holds_alternative<Cancelled>(coordinator->cancel("c1", "tiny")));
+  ASSERT_TRUE(wait_until_over());
+  worker->drain();
+  worker->wait();
+  EXPECT_FALSE(std::filesystem::exists(work() / "checkpoints" / select("SELECT id FROM stage").at(0)));
+}
+
 TEST_F(Service, TheSameSubmitTwiceIsOneSweep) {
   start();
   EXPECT_EQ(submit(sweep_of({.seeds = {1}})), submit(sweep_of({.seeds = {1}})));
