@@ -6,7 +6,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -25,33 +24,21 @@ fs::path file_of(const fs::path& folder, std::string_view name) {
   return folder / (std::string(name) + ".secret");
 }
 
-[[noreturn]] void fail(const fs::path& where, const std::string& what) {
-  throw KeyError(where.string() + ": " + what);
-}
-
 std::string reason() {
   return std::strerror(errno);
-}
-
-void require_private(const fs::path& path, mode_t allowed, const std::string& remedy) {
-  struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) fail(path, "cannot be read: " + reason());
-  if ((info.st_mode & 0777 & ~allowed) != 0)
-    fail(path, "others can reach this secret; run: " + remedy + " " + path.string() +
-                   ", and make new keys if anyone may have read it");
 }
 
 std::string public_half(const fs::path& file, const std::string& secret) {
   std::array<char, kKeyTextBytes + 1> out{};
   if (!is_key_text(secret) || zmq_curve_public(out.data(), secret.c_str()) != 0)
-    fail(file, "is not a CURVE secret (40 characters of Z85); delete it to have a new one made");
+    fail_on(file, "is not a CURVE secret (40 characters of Z85); delete it to have a new one made");
   return out.data();
 }
 
 void write_secret(const fs::path& file, const std::string& secret) {
   // O_EXCL: of two processes that start at once, one makes the key and the other must not overwrite it.
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) fail(file, "cannot be created: " + reason());
+  if (fd < 0) fail_on(file, "cannot be created: " + reason());
   const std::string line = secret + "\n";
   const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   const bool synced = written && ::fsync(fd) == 0;
@@ -59,35 +46,31 @@ void write_secret(const fs::path& file, const std::string& secret) {
   ::close(fd);
   if (synced) return;
   ::unlink(file.c_str());
-  fail(file, "cannot be written: " + why);
-}
-
-void make_private_folder(const fs::path& folder) {
-  std::error_code error;
-  if (fs::exists(folder, error)) return;
-  fs::create_directories(folder.parent_path(), error);
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) fail(folder, "cannot be created: " + reason());
+  fail_on(file, "cannot be written: " + why);
 }
 
 }  // namespace
 
+// A key that begins with '-' would be read as an option wherever people type it.
 KeyPair make_key_pair() {
   std::array<char, kKeyTextBytes + 1> public_key{};
   std::array<char, kKeyTextBytes + 1> secret_key{};
-  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
-    throw KeyError("this libzmq cannot make CURVE keys; install one built with libsodium");
+  do {
+    if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+      throw KeyError("this libzmq cannot make CURVE keys; install one built with libsodium");
+  } while (public_key[0] == '-');
   return {public_key.data(), secret_key.data()};
 }
 
 KeyPair load_key_pair(const fs::path& folder, std::string_view name) {
   const fs::path file = file_of(folder, name);
-  require_private(folder, 0700, "chmod 700");
-  require_private(file, 0600, "chmod 600");
+  require_private(folder, 0700);
+  require_private(file, 0600);
   std::ifstream in(file);
   std::string secret;
-  if (!std::getline(in, secret)) fail(file, "cannot be read, or is empty; delete it to have a new key made");
+  if (!std::getline(in, secret)) fail_on(file, "cannot be read, or is empty; delete it to have a new key made");
   if (std::find(kPrintedSecrets.begin(), kPrintedSecrets.end(), secret) != kPrintedSecrets.end())
-    fail(file, "is the test key printed in the zmq_curve manual; delete it to have a new one made");
+    fail_on(file, "is the test key printed in the zmq_curve manual; delete it to have a new one made");
   return {public_half(file, secret), secret};
 }
 
@@ -97,6 +80,25 @@ KeyPair load_or_make_key_pair(const fs::path& folder, std::string_view name) {
   std::error_code error;
   if (!fs::exists(file, error)) write_secret(file, make_key_pair().secret_key);
   return load_key_pair(folder, name);
+}
+
+KeyPair make_new_key_pair(const fs::path& folder, std::string_view name) {
+  make_private_folder(folder);
+  const KeyPair made = make_key_pair();
+  write_secret(file_of(folder, name), made.secret_key);
+  const fs::path shown = folder / (std::string(name) + ".public");
+  std::ofstream(shown) << made.public_key << "\n";
+  return load_key_pair(folder, name);
+}
+
+std::string read_public_key(const std::string& text) {
+  if (is_key_text(text)) return text;
+  std::ifstream in(text);
+  std::string line;
+  if (!in || !std::getline(in, line))
+    throw KeyError("\"" + text + "\" is neither a public key (40 characters of Z85) nor a readable file");
+  if (!is_key_text(line)) fail_on(text, "its first line is no public key (40 characters of Z85)");
+  return line;
 }
 
 bool is_key_text(std::string_view text) {

@@ -4,17 +4,14 @@
 // of mode 0700; looser modes are refused, because a secret that others could read is no identity.
 
 #include <filesystem>
-#include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "common/net/private_file.h"
 
 namespace ranktide {
 
 constexpr size_t kKeyTextBytes = 40;
-
-struct KeyError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 struct KeyPair {
   std::string public_key;
@@ -28,6 +25,13 @@ KeyPair make_key_pair();
 KeyPair load_or_make_key_pair(const std::filesystem::path& folder, std::string_view name);
 // As above, but an absent file is an error.
 KeyPair load_key_pair(const std::filesystem::path& folder, std::string_view name);
+
+// Makes a pair that is not there yet; the public half stands beside it in `<name>.public`, for copying.
+// Throws: KeyError as above, also when the pair is there already: a key in use is never overwritten.
+KeyPair make_new_key_pair(const std::filesystem::path& folder, std::string_view name);
+
+// Returns: the public key in `text`, or in the first line of the file that it names. Throws: KeyError.
+std::string read_public_key(const std::string& text);
 
 // Returns: whether the text could be a CURVE key (40 characters of Z85).
 bool is_key_text(std::string_view text);

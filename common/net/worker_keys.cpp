@@ -1,14 +1,8 @@
 #include "common/net/worker_keys.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <fstream>
 #include <sstream>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -17,55 +11,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_worker_name(std::string_view text) {
-  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-  return !text.empty() && text.size() <= 64 && text.find_first_not_of(kAllowed) == std::string_view::npos &&
-         std::string_view("._-").find(text.front()) == std::string_view::npos;
-}
+constexpr size_t kWorkerNameBytesMax = 64;
 
-[[noreturn]] void fail(const fs::path& file, const std::string& what) {
-  throw KeyError(file.string() + ": " + what);
-}
-
-// Held while the table is changed: two commands at once must not lose one of the two changes.
-class TableLock {
- public:
-  explicit TableLock(const fs::path& file)
-      : fd_(::open((file.string() + ".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
-    if (fd_ < 0 || ::flock(fd_, LOCK_EX) != 0)
-      fail(file, std::string("cannot be locked: ") + std::strerror(errno));
-  }
-  ~TableLock() { ::close(fd_); }
-  TableLock(const TableLock&) = delete;
-  TableLock& operator=(const TableLock&) = delete;
-
- private:
-  int fd_;
-};
-
-std::vector<std::string> lines_of(const fs::path& file) {
-  std::ifstream in(file);
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
-void replace(const fs::path& file, const std::vector<std::string>& lines) {
-  const fs::path fresh = file.string() + ".new";
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  const int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  const bool written = fd >= 0 && ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fsync(fd) == 0 && ::rename(fresh.c_str(), file.c_str()) == 0;
-  const std::string why = std::strerror(errno);
-  if (fd >= 0) ::close(fd);
-  if (!written) fail(file, "cannot be replaced: " + why);
-}
-
-std::vector<std::string>::iterator line_of(std::vector<std::string>& lines, std::string_view public_key) {
-  return std::find_if(lines.begin(), lines.end(), [&](const std::string& line) {
+// Returns: the place of a key's line, or the end.
+size_t line_of(const std::vector<std::string>& lines, std::string_view public_key) {
+  const auto is_its = [&](const std::string& line) {
     return line.size() > public_key.size() && line.starts_with(public_key) && line[public_key.size()] == ' ';
-  });
+  };
+  return static_cast<size_t>(std::find_if(lines.begin(), lines.end(), is_its) - lines.begin());
+}
+
+void require_key_and_name(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
+  if (!is_key_text(public_key)) fail_on(file, "not a public key: " + std::string(public_key));
+  if (!is_worker_name(worker.text))
+    fail_on(file, "not a worker name: \"" + worker.text +
+                      "\" (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+}
+
+// Requires: the file's lock is held.
+void put_key(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
+  std::vector<std::string> lines = lines_of(file);
+  const size_t at = line_of(lines, public_key);
+  if (at < lines.size() && lines[at].ends_with(" revoked"))
+    fail_on(file, "the key was revoked; make a new one on the worker");
+  const std::string line = std::string(public_key) + " " + worker.text;
+  if (at == lines.size()) lines.emplace_back();
+  if (lines[at] == line) return;
+  lines[at] = line;
+  replace_lines(file, lines);
+}
+
+bool is_taken(const std::vector<WorkerKey>& keys, const WorkerName& name) {
+  return std::any_of(keys.begin(), keys.end(),
+                     [&](const WorkerKey& key) { return !key.revoked && key.worker == name; });
+}
+
+// A long name gives way to its number: the whole must stay a name.
+WorkerName free_name(const std::vector<WorkerKey>& keys, const WorkerName& wanted) {
+  WorkerName name = wanted;
+  for (int n = 2; is_taken(keys, name); ++n) {
+    const std::string suffix = "-" + std::to_string(n);
+    name = WorkerName{wanted.text.substr(0, kWorkerNameBytesMax - suffix.size()) + suffix};
+  }
+  return name;
 }
 
 }  // namespace
@@ -96,6 +84,21 @@ std::optional<WorkerName> WorkerKeys::name_of(std::string_view public_key) const
   return it->second.worker;
 }
 
+std::set<WorkerName> WorkerKeys::revoked_names() const {
+  std::set<WorkerName> names;
+  for (const auto& [text, key] : table_)
+    if (key.revoked) names.insert(key.worker);
+  for (const auto& [text, key] : table_)
+    if (!key.revoked) names.erase(key.worker);
+  return names;
+}
+
+std::vector<WorkerKey> WorkerKeys::all() const {
+  std::vector<WorkerKey> keys;
+  for (const auto& [text, key] : table_) keys.push_back(key);
+  return keys;
+}
+
 WorkerKeys::Table WorkerKeys::read(const fs::path& file) {
   Table table;
   size_t number = 0;
@@ -108,8 +111,8 @@ WorkerKeys::Table WorkerKeys::read(const fs::path& file) {
     const bool is_sound =
         is_key_text(key) && is_worker_name(name) && (mark.empty() || mark == "revoked") && rest.empty();
     if (!is_sound)
-      fail(file, "line " + std::to_string(number) + ": expected <public key> <worker name> [revoked]");
-    table[key] = Entry{WorkerName{name}, mark == "revoked"};
+      fail_on(file, "line " + std::to_string(number) + ": expected <public key> <worker name> [revoked]");
+    table[key] = {.public_key = key, .worker = WorkerName{name}, .revoked = mark == "revoked"};
   }
   return table;
 }
@@ -123,31 +126,53 @@ WorkerKeys::Stamp WorkerKeys::stamp_of(const fs::path& file) {
 }
 
 void authorise_worker(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
-  if (!is_key_text(public_key)) fail(file, "not a public key: " + std::string(public_key));
-  if (!is_worker_name(worker.text))
-    fail(file,
-         "not a worker name: \"" + worker.text + "\" (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
-  const TableLock lock(file);
-  std::vector<std::string> lines = lines_of(file);
-  const auto old = line_of(lines, public_key);
-  if (old != lines.end() && old->ends_with(" revoked"))
-    fail(file, "the key was revoked; make a new one on the worker");
-  const std::string line = std::string(public_key) + " " + worker.text;
-  if (old != lines.end() && *old == line) return;
-  if (old != lines.end())
-    *old = line;
-  else
-    lines.push_back(line);
-  replace(file, lines);
+  require_key_and_name(file, public_key, worker);
+  const FileLock lock(file);
+  put_key(file, public_key, worker);
+}
+
+WorkerName enrol_worker(const fs::path& file, std::string_view public_key, const WorkerName& wanted) {
+  require_key_and_name(file, public_key, wanted);
+  const FileLock lock(file);
+  const WorkerKeys keys(file);
+  if (const auto known = keys.name_of(public_key)) return *known;
+  const WorkerName name = free_name(keys.all(), wanted);
+  put_key(file, public_key, name);
+  return name;
 }
 
 void revoke_worker_key(const fs::path& file, std::string_view public_key) {
-  const TableLock lock(file);
+  const FileLock lock(file);
   std::vector<std::string> lines = lines_of(file);
-  const auto line = line_of(lines, public_key);
-  if (line == lines.end()) fail(file, "no such key: " + std::string(public_key));
-  if (!line->ends_with(" revoked")) *line += " revoked";
-  replace(file, lines);
+  const size_t at = line_of(lines, public_key);
+  if (at == lines.size()) fail_on(file, "no such key: " + std::string(public_key));
+  if (!lines[at].ends_with(" revoked")) lines[at] += " revoked";
+  replace_lines(file, lines);
+}
+
+int revoke_worker(const fs::path& file, const WorkerName& worker) {
+  const FileLock lock(file);
+  std::vector<std::string> lines = lines_of(file);
+  std::string others;
+  int active = 0;
+  bool is_known = false;
+  for (const WorkerKey& key : WorkerKeys(file).all()) {
+    others += " " + key.worker.text;
+    is_known = is_known || key.worker == worker;
+    if (key.worker != worker || key.revoked) continue;
+    lines[line_of(lines, key.public_key)] += " revoked";
+    ++active;
+  }
+  if (!is_known) fail_on(file, "no worker named \"" + worker.text + "\"; there are:" + others);
+  if (active > 0) replace_lines(file, lines);
+  return active;
+}
+
+bool is_worker_name(std::string_view text) {
+  constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  return !text.empty() && text.size() <= kWorkerNameBytesMax &&
+         text.find_first_not_of(kAllowed) == std::string_view::npos &&
+         std::string_view("._-").find(text.front()) == std::string_view::npos;
 }
 
 }  // namespace ranktide

@@ -9,8 +9,10 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/net/keys.h"
 #include "common/vocabulary/ids.h"
@@ -18,6 +20,12 @@
 namespace ranktide {
 
 enum class KeyStanding { unknown, active, revoked };
+
+struct WorkerKey {
+  std::string public_key;
+  WorkerName worker;
+  bool revoked = false;
+};
 
 class WorkerKeys {
  public:
@@ -31,13 +39,13 @@ class WorkerKeys {
   KeyStanding standing(std::string_view public_key) const;
   // Returns: the name that an active key is enrolled under; nullopt for any other key.
   std::optional<WorkerName> name_of(std::string_view public_key) const;
+  // Returns: names whose every key is revoked: nobody may speak for them.
+  std::set<WorkerName> revoked_names() const;
+  // Returns: all keys, in the order of their text.
+  std::vector<WorkerKey> all() const;
 
  private:
-  struct Entry {
-    WorkerName worker;
-    bool revoked = false;
-  };
-  using Table = std::map<std::string, Entry, std::less<>>;
+  using Table = std::map<std::string, WorkerKey, std::less<>>;  // by public key
   struct Stamp {  // which file was read; a rename puts another inode in place
     uint64_t inode = 0;
     int64_t size = -1;
@@ -55,7 +63,17 @@ class WorkerKeys {
 // Enrols a key, or gives an enrolled one another name; replaces the file in one step, so that a reader sees the
 // old table or the new one. Throws: KeyError for a malformed key or name, a revoked key, or failed I/O.
 void authorise_worker(const std::filesystem::path& file, std::string_view public_key, const WorkerName& worker);
+// As above, under the wanted name or, when another key has that already, the first free one of wanted-2,
+// wanted-3 and so on. Returns: the name; of an enrolled key the one that it has.
+WorkerName enrol_worker(const std::filesystem::path& file, std::string_view public_key,
+                        const WorkerName& wanted);
 // Throws: KeyError when the key is not enrolled.
 void revoke_worker_key(const std::filesystem::path& file, std::string_view public_key);
+// Revokes every key of that name. Returns: how many were active. Throws: KeyError naming those there are when
+// there is none of that name.
+int revoke_worker(const std::filesystem::path& file, const WorkerName& worker);
+
+// Returns: whether it can be a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
+bool is_worker_name(std::string_view text);
 
 }  // namespace ranktide
