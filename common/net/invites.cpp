@@ -75,7 +75,7 @@ std::string random_token() {
 std::string add_invite(const fs::path& file, int uses, int64_t until_ms, int64_t now_ms) {
   RT_CHECK(uses >= 1);
   RT_CHECK(uses <= kInviteUsesMax);
-  make_private_folder(file.parent_path());
+  make_keys_folder(file.parent_path());
   const FileLock lock(file);
   std::vector<Invite> invites = read(file);
   std::erase_if(invites, [&](const Invite& invite) { return invite.until_ms + kForgottenAfterMs < now_ms; });

@@ -75,7 +75,7 @@ KeyPair load_key_pair(const fs::path& folder, std::string_view name) {
 }
 
 KeyPair load_or_make_key_pair(const fs::path& folder, std::string_view name) {
-  make_private_folder(folder);
+  make_keys_folder(folder);
   const fs::path file = file_of(folder, name);
   std::error_code error;
   if (!fs::exists(file, error)) write_secret(file, make_key_pair().secret_key);
@@ -83,7 +83,7 @@ KeyPair load_or_make_key_pair(const fs::path& folder, std::string_view name) {
 }
 
 KeyPair make_new_key_pair(const fs::path& folder, std::string_view name) {
-  make_private_folder(folder);
+  make_keys_folder(folder);
   const KeyPair made = make_key_pair();
   write_secret(file_of(folder, name), made.secret_key);
   const fs::path shown = folder / (std::string(name) + ".public");

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "common/net/private_file.h"
+#include "common/net/key_file.h"
 
 namespace ranktide {
 

@@ -9,7 +9,5 @@ namespace ranktide {
 
 // This connection's key was revoked: nothing that is said with it will be listened to again.
 inline constexpr std::string_view kRevokedNotice = "ranktide:revoked";
-// Somebody asked for this worker to be drained: it is to checkpoint, give its leases back and end.
-inline constexpr std::string_view kDrainNotice = "ranktide:drain";
 
 }  // namespace ranktide

@@ -1,4 +1,4 @@
-#include "common/net/private_file.h"
+#include "common/net/key_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -52,7 +52,7 @@ void require_private(const fs::path& path, mode_t allowed) {
                     ", and make new keys if anyone may have read it");
 }
 
-void make_private_folder(const fs::path& folder) {
+void make_keys_folder(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder, error)) return;
   fs::create_directories(folder.parent_path(), error);

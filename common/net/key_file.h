@@ -19,7 +19,7 @@ struct KeyError : std::runtime_error {
 // Throws: KeyError with the remedy when `path` cannot be seen, or grants more than `allowed` (0600, 0700).
 void require_private(const std::filesystem::path& path, mode_t allowed);
 // Makes the folder with mode 0700 where there is none; one that is there is left as it is. Throws: KeyError.
-void make_private_folder(const std::filesystem::path& folder);
+void make_keys_folder(const std::filesystem::path& folder);
 
 // Held while a file is changed: two commands at once must not lose one of the two changes.
 class FileLock {
