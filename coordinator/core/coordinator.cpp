@@ -139,6 +139,7 @@ void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) 
   hear(sender);
   if (!sessions_.at(sender).is_introduced) send(sender, AskHello{beat.boot});
   send(sender, Heard{beat.boot});
+  if (worker->is_drain_asked) say_drain(*worker);
   for (const Lease& lease : beat.running) {
     if (is_running_for(sender, lease)) renew(lease.unit);
   }

@@ -24,15 +24,51 @@ struct FromWorker {  // `sender` is the name behind the connection's CURVE key
 struct Submit {  // answered by Submitted or Rejected; the same request id and spec give the same answer again
   uint64_t reply_to = 0;
   std::string request_id;
+  std::string actor = kLocalActor;  // becomes the sweep's owner
   SweepSpec spec;
 };
-struct Cancel {
+enum class SweepAction {
+  pause,   // what runs goes on, nothing starts
+  resume,  // takes a pause back
+  stop,    // what runs goes on, nothing starts any more
+  cancel,  // what runs is killed
+  retry,   // failed and cancelled trials are tried again, as a new revision
+};
+template <>
+struct EnumTexts<SweepAction> {
+  static constexpr std::array texts{"pause", "resume", "stop", "cancel", "retry"};
+};
+struct ControlSweep {  // answered by Controlled or Rejected; asking for what is so already changes nothing
   uint64_t reply_to = 0;
   std::string request_id;
+  std::string actor = kLocalActor;
   std::string sweep;  // its name
+  SweepAction action = SweepAction::pause;
+};
+struct RankSweep {  // answered by Controlled or Rejected
+  uint64_t reply_to = 0;
+  std::string request_id;
+  std::string actor = kLocalActor;
+  std::string sweep;
+  std::optional<int> priority;      // absent: as it is
+  std::optional<int> max_parallel;  // absent: as it is; 0: no limit
+};
+struct DrainWorker {  // answered by Controlled or Rejected
+  uint64_t reply_to = 0;
+  std::string request_id;
+  std::string actor = kLocalActor;
+  WorkerName worker;
+};
+struct SetQuota {  // what the list of tokens says of an owner; no answer
+  std::string owner;
+  std::optional<int> max_slots;  // absent: no limit
+};
+struct RevokeWorker {  // its key is not active any more; no answer
+  WorkerName worker;
 };
 struct Wake {};  // the deadline asked for has come
-using Input = std::variant<FromWorker, Submit, Cancel, Wake>;
+using Input =
+    std::variant<FromWorker, Submit, ControlSweep, RankSweep, DrainWorker, SetQuota, RevokeWorker, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -43,15 +79,15 @@ struct Submitted {
   SweepNumber sweep = 0;
   int revision = 1;
 };
-struct Cancelled {
-  SweepNumber sweep = 0;
+struct Controlled {
+  std::string now;  // how it stands, for people: "sweep math is paused"
 };
 struct Rejected {
   std::string reason;
 };
 struct Reply {
   uint64_t reply_to = 0;
-  std::variant<Submitted, Cancelled, Rejected> answer;
+  std::variant<Submitted, Controlled, Rejected> answer;
 };
 
 struct Effects {
@@ -81,7 +117,8 @@ class Coordinator {
   // A slot that falls free gets its next Grant in the same step.
   void step(Instant now, const Input& input, Effects& out);
   // Returns: when a Wake is due; nullopt if nothing is pending. Leases expire on Wake only, and never on one
-  // that comes much later than its deadline: then we were deaf, and every lease grows by that lateness and a heartbeat.
+  // that comes much later than its deadline: then we were deaf, and every lease grows by that lateness and a
+  // heartbeat.
   std::optional<Instant> next_deadline() const;
   const State& state() const { return state_; }
   // Returns: the newest progress of every running attempt, for eyes only.
@@ -118,10 +155,19 @@ class Coordinator {
   void make_up_for(Duration lateness);
   void expire_due();
 
-  // submissions.cpp: what users ask for
+  // submissions.cpp: sweeps as users hand them in
   void on(const Submit& submit);
-  void on(const Cancel& cancel);
-  void cancel_sweep(const Sweep& sweep, const std::string& request_id);
+  Submitted begin_revision(SweepSubmitted submitted);
+
+  // controls.cpp: users' hands on running sweeps and on workers
+  void on(const ControlSweep& control);
+  void on(const RankSweep& rank);
+  void on(const DrainWorker& drain);
+  void on(const SetQuota& quota);
+  void on(const RevokeWorker& revoke);
+  Controlled act(const Sweep& sweep, const ControlSweep& control);
+  void say_drain(const Worker& worker);
+  void cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor);
   void stop_hopeless_sweeps(const UnitId& failed);
 
   // leases.cpp: what attempts say, and how they end

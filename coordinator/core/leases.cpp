@@ -202,7 +202,8 @@ void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
   }
   forget_term(lease.unit);
   decide(failed);
-  if (failed.retry_after_ms > 0) backoffs_.set(lease.unit, now_ + Duration{failed.retry_after_ms});
+  const bool goes_on = state_.units().at(lease.unit).life == UnitLife::ready;
+  if (goes_on && failed.retry_after_ms > 0) backoffs_.set(lease.unit, now_ + Duration{failed.retry_after_ms});
   if (failed.last) stop_hopeless_sweeps(lease.unit);
 }
 

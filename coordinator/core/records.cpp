@@ -7,9 +7,10 @@ namespace {
 
 // In the order of the variant; permanent.
 constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
-    "EpochStarted",    "SweepSubmitted", "TrialListed",  "SweepListed",   "WorkerJoined",
-    "WorkerLeft",      "LeaseGranted",   "LeaseExpired", "LeaseRevived",  "LeaseReturned",
-    "CheckpointSaved", "EvalFinished",   "UnitFinished", "AttemptFailed", "SweepCancelled"};
+    "EpochStarted", "SweepSubmitted", "TrialListed",     "SweepListed",   "WorkerJoined",    "WorkerLeft",
+    "LeaseGranted", "LeaseExpired",   "LeaseRevived",    "LeaseReturned", "CheckpointSaved", "EvalFinished",
+    "UnitFinished", "AttemptFailed",  "SweepCancelled",  "SweepPaused",   "SweepResumed",    "SweepStopped",
+    "SweepRanked",  "QuotaSet",       "WorkerDrainAsked"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -23,6 +24,9 @@ std::string brief(const Lease& lease) {
 }
 std::string sweep_text(SweepNumber sweep, int revision) {
   return "sweep " + std::to_string(sweep) + "." + std::to_string(revision);
+}
+std::string limit_text(const std::optional<int>& limit) {
+  return limit ? std::to_string(*limit) : "unlimited";
 }
 
 struct Describe {
@@ -67,6 +71,15 @@ struct Describe {
     return out + (r.last ? ", last" : ", again after " + std::to_string(r.retry_after_ms) + " ms");
   }
   std::string operator()(const SweepCancelled& r) const { return "sweep " + std::to_string(r.sweep); }
+  std::string operator()(const SweepPaused& r) const { return "sweep " + std::to_string(r.sweep); }
+  std::string operator()(const SweepResumed& r) const { return "sweep " + std::to_string(r.sweep); }
+  std::string operator()(const SweepStopped& r) const { return "sweep " + std::to_string(r.sweep); }
+  std::string operator()(const SweepRanked& r) const {
+    return "sweep " + std::to_string(r.sweep) + ", priority " + std::to_string(r.priority) + ", parallel " +
+           limit_text(r.max_parallel);
+  }
+  std::string operator()(const QuotaSet& r) const { return r.owner + ", slots " + limit_text(r.max_slots); }
+  std::string operator()(const WorkerDrainAsked& r) const { return r.worker.text + ", boot " + r.boot; }
 };
 
 }  // namespace

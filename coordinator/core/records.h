@@ -25,17 +25,21 @@ void fields(Ar& ar, EpochStarted& r) {
   ar("epoch", r.epoch);
 }
 
+// The actor of whoever works on the coordinator's own machine.
+inline constexpr const char* kLocalActor = "local";
+
 struct SweepSubmitted {  // a name seen before: another revision of that sweep
   SweepNumber sweep = 0;
   int revision = 1;
   std::string request_id;
+  std::string owner;  // who submitted it: the name of a token, kLocalActor without one
   std::string spec_sha256;
   SweepSpec spec;
 };
 template <class Ar>
 void fields(Ar& ar, SweepSubmitted& r) {
-  ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("spec_sha256", r.spec_sha256);
-  ar("spec", r.spec);
+  ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("owner", r.owner);
+  ar("spec_sha256", r.spec_sha256)("spec", r.spec);
 }
 
 struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist
@@ -69,13 +73,13 @@ void fields(Ar& ar, WorkerJoined& r) {
   ar("worker", r.worker)("boot", r.boot)("version", r.version)("slots", r.slots);
 }
 
-enum class LeaveReason { drained, silent, replaced };
+enum class LeaveReason { drained, silent, replaced, revoked };
 template <>
 struct EnumTexts<LeaveReason> {
-  static constexpr std::array texts{"drained", "silent", "replaced"};
+  static constexpr std::array texts{"drained", "silent", "replaced", "revoked"};
 };
-struct WorkerLeft {  // drained on its own wish, silent past its leases, or replaced by a new life of the same
-                     // key
+struct WorkerLeft {  // drained, silent past its leases, replaced by a new life of the same key, or its key was
+                     // revoked
   WorkerName worker;
   std::string boot;
   LeaveReason reason = LeaveReason::drained;
@@ -165,19 +169,85 @@ void fields(Ar& ar, AttemptFailed& r) {
   ar("microbatch_next", r.microbatch_next);
 }
 
+// What users did to a sweep, and who: these records are the audit trail.
 struct SweepCancelled {
   SweepNumber sweep = 0;
   std::string request_id;
+  std::string actor;
 };
 template <class Ar>
 void fields(Ar& ar, SweepCancelled& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id);
+  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
+}
+
+struct SweepPaused {  // nothing of it starts until it is resumed; what runs goes on
+  SweepNumber sweep = 0;
+  std::string request_id;
+  std::string actor;
+};
+template <class Ar>
+void fields(Ar& ar, SweepPaused& r) {
+  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
+}
+
+struct SweepResumed {
+  SweepNumber sweep = 0;
+  std::string request_id;
+  std::string actor;
+};
+template <class Ar>
+void fields(Ar& ar, SweepResumed& r) {
+  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
+}
+
+struct SweepStopped {  // what runs goes on to its end, nothing else of it will start
+  SweepNumber sweep = 0;
+  std::string request_id;
+  std::string actor;
+};
+template <class Ar>
+void fields(Ar& ar, SweepStopped& r) {
+  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
+}
+
+struct SweepRanked {  // its place in the queue and its width were changed while it runs
+  SweepNumber sweep = 0;
+  std::string request_id;
+  std::string actor;
+  int priority = 0;
+  std::optional<int> max_parallel;
+};
+template <class Ar>
+void fields(Ar& ar, SweepRanked& r) {
+  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor)("priority", r.priority);
+  ar("max_parallel", r.max_parallel);
+}
+
+struct QuotaSet {  // how many slots all sweeps of one owner may use at a time
+  std::string owner;
+  std::optional<int> max_slots;  // absent: no limit
+};
+template <class Ar>
+void fields(Ar& ar, QuotaSet& r) {
+  ar("owner", r.owner)("max_slots", r.max_slots);
+}
+
+struct WorkerDrainAsked {  // it gets no more work in this life and gives back what it runs
+  WorkerName worker;
+  std::string boot;
+  std::string request_id;
+  std::string actor;
+};
+template <class Ar>
+void fields(Ar& ar, WorkerDrainAsked& r) {
+  ar("worker", r.worker)("boot", r.boot)("request_id", r.request_id)("actor", r.actor);
 }
 
 // The order is permanent, append only: kinds are counted from it in old journals' indexes and in transcripts.
 using Record = std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft,
                             LeaseGranted, LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved,
-                            EvalFinished, UnitFinished, AttemptFailed, SweepCancelled>;
+                            EvalFinished, UnitFinished, AttemptFailed, SweepCancelled, SweepPaused,
+                            SweepResumed, SweepStopped, SweepRanked, QuotaSet, WorkerDrainAsked>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

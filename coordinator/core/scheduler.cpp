@@ -1,16 +1,47 @@
 #include "coordinator/core/scheduler.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
 namespace {
 
-bool may_run_more(const Sweep& sweep) {
-  const auto& limit = sweep.grid.spec().run.max_parallel;
-  return !limit || sweep.running_units() < *limit;
+// Slots that the sweeps of each owner use now. A unit that two sweeps of an owner want counts twice.
+std::map<std::string, int64_t> slots_by_owner(const State& state) {
+  std::map<std::string, int64_t> out;
+  for (const auto& [priority, number] : state.queue()) {
+    const Sweep& sweep = state.sweeps().at(number);
+    out[sweep.owner] += sweep.running_units();
+  }
+  return out;
+}
+
+bool may_run_more(const State& state, const Sweep& sweep, int64_t slots_of_owner) {
+  if (sweep.is_paused || sweep.is_stopped) return false;
+  if (sweep.run.max_parallel && sweep.running_units() >= *sweep.run.max_parallel) return false;
+  const auto quota = state.quotas().find(sweep.owner);
+  return quota == state.quotas().end() || slots_of_owner < quota->second;
+}
+
+// Returns: the sweeps that may start something, in the order in which they are asked.
+std::vector<SweepNumber> in_turn(const State& state) {
+  const auto slots = slots_by_owner(state);
+  std::vector<std::tuple<int, int64_t, SweepNumber>> order;
+  for (const auto& [priority, number] : state.queue()) {
+    const Sweep& sweep = state.sweeps().at(number);
+    const int64_t used = slots.at(sweep.owner);
+    if (may_run_more(state, sweep, used)) order.emplace_back(priority, used, number);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<SweepNumber> out;
+  for (const auto& [priority, used, number] : order) out.push_back(number);
+  return out;
 }
 
 std::optional<UnitId> first_fitting(const State& state, const Sweep& sweep, const WorkerName& worker,
@@ -31,9 +62,8 @@ Keep most_kept(Keep a, Keep b) {
 }  // namespace
 
 Pick pick(const State& state, const WorkerName& worker, const Deadlines<UnitId>& held_back) {
-  for (const auto& [priority, number] : state.queue()) {
+  for (const SweepNumber number : in_turn(state)) {
     const Sweep& sweep = state.sweeps().at(number);
-    if (!may_run_more(sweep)) continue;
     if (const auto unit = first_fitting(state, sweep, worker, held_back)) return RunUnit{*unit};
     if (!sweep.is_listed) return ListNext{number};
   }
@@ -53,7 +83,7 @@ RunPolicy policy_of(const State& state, const Unit& unit) {
   RT_CHECK(!unit.wanted.empty());
   std::optional<RunPolicy> out;
   for (const auto& [number, place] : unit.wanted) {
-    const RunPolicy& wish = state.sweeps().at(number).grid.spec().run;
+    const RunPolicy& wish = state.sweeps().at(number).run;
     if (!out) {
       out = wish;
       continue;

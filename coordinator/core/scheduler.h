@@ -2,10 +2,11 @@
 // What a free slot should do next: a pure look at the state. It decides nothing for good; the coordinator
 // records it.
 //
-// Order: sweeps by priority, then age; in a sweep the evals of the untouched base, then stages (each followed
-// by evals leased by themselves on its weights) in the order of the file. Base evals come first because every
-// gain and every forgetting is measured from them, they are short, and a broken eval file should show before
-// hours of training. A grid is touched one index at a time, and only when a slot would stay idle otherwise.
+// Order: sweeps by priority, then by how few slots their owner uses, then age; in a sweep the evals of the
+// untouched base, then stages (each followed by evals leased by themselves on its weights) in the order of the
+// file. Base evals come first because every gain and every forgetting is measured from them, they are short,
+// and a broken eval file should show before hours of training. A grid is touched one index at a time, and only
+// when a slot would stay idle otherwise.
 
 #include <optional>
 #include <variant>

@@ -65,6 +65,7 @@ void State::on(const WorkerJoined& r) {
   worker.version = r.version;
   worker.slots = r.slots;
   worker.is_joined = true;
+  worker.is_drain_asked = false;
 }
 
 void State::on(const WorkerLeft& r) {
@@ -109,8 +110,8 @@ Unit& State::running_unit(const Lease& lease) {
 void State::end_attempt(Unit& unit, AttemptEnd end, UnitLife life) {
   unit.attempt.end = end;
   RT_CHECK(workers_.at(unit.attempt.worker).running.erase(unit.id) == 1);
-  // A revision or a cancel may have dropped the unit while it ran; then it does not queue again.
-  const bool back_to_nobody = life == UnitLife::ready && unit.wanted.empty();
+  // A revision, a stop or a cancel may have dropped the unit while it ran; then it does not queue again.
+  const bool back_to_nobody = life == UnitLife::ready && !is_wanted_again(unit);
   set_life(unit, back_to_nobody ? UnitLife::cancelled : life);
 }
 

@@ -23,6 +23,7 @@ namespace ranktide {
 //   running -LeaseExpired | LeaseReturned | AttemptFailed-> ready, or failed when a budget is spent
 //   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
 //   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
+//   ready -SweepStopped-> cancelled                      unless another sweep wants it
 //   failed | cancelled -TrialListed-> ready              somebody wants it again
 enum class UnitLife { ready, running, completed, diverged, failed, cancelled };
 template <>
@@ -89,11 +90,15 @@ using LifeCounts = std::array<int64_t, EnumTexts<UnitLife>::texts.size()>;  // b
 struct Sweep {
   SweepNumber number = 0;
   int revision = 1;
+  std::string owner;
   std::string spec_sha256;
-  Grid grid;               // of the newest revision; its spec() holds name and policy
+  Grid grid;               // of the newest revision; its spec() holds the name
+  RunPolicy run;           // of the spec, and what users changed since
   int64_t cursor = 0;      // next raw index to list
   bool is_listed = false;  // the grid has been touched to its end
   bool is_cancelled = false;
+  bool is_paused = false;               // nothing of it starts
+  bool is_stopped = false;              // nothing of it will start any more
   std::map<int64_t, StageId> trials{};  // listed ones, by raw index
   std::set<UnitId> units{};             // stages, and evals leased by themselves, that it wants
   std::set<EvalId> evals{};
@@ -106,7 +111,7 @@ struct Sweep {
   int64_t open_units() const;
   int64_t running_units() const;
   // Returns: whether nothing more will happen for this revision.
-  bool is_over() const { return is_cancelled || (is_listed && open_units() == 0); }
+  bool is_over() const { return is_cancelled || ((is_listed || is_stopped) && open_units() == 0); }
 };
 
 struct Worker {
@@ -115,6 +120,7 @@ struct Worker {
   std::string version;
   std::vector<Slot> slots;
   bool is_joined = false;
+  bool is_drain_asked = false;  // of this life
   std::set<UnitId> running;
   std::vector<std::string>
       past_boots;  // replaced lives, newest last, at most kPastBootsMax: never listened to again
@@ -138,6 +144,8 @@ class State {
   const std::map<EvalId, EvalState>& evals() const { return evals_; }
   const std::map<WorkerName, Worker>& workers() const { return workers_; }
   const std::map<std::string, Request>& submissions() const { return submissions_; }
+  // Returns: slots that all sweeps of an owner may use at a time, for the owners that have a limit.
+  const std::map<std::string, int>& quotas() const { return quotas_; }
   // Returns: sweeps that are not over, highest priority first, then oldest.
   const std::set<std::pair<int, SweepNumber>>& queue() const { return queue_; }
 
@@ -166,6 +174,12 @@ class State {
   void on(const UnitFinished& r);
   void on(const AttemptFailed& r);
   void on(const SweepCancelled& r);
+  void on(const SweepPaused& r);
+  void on(const SweepResumed& r);
+  void on(const SweepStopped& r);
+  void on(const SweepRanked& r);
+  void on(const QuotaSet& r);
+  void on(const WorkerDrainAsked& r);
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -173,6 +187,8 @@ class State {
   void end_attempt(Unit& unit, AttemptEnd end, UnitLife life);
   void want(Sweep& sweep, Unit& unit, int64_t place);
   void unwant_everything(Sweep& sweep);
+  void drop(Sweep& sweep, Unit& unit);
+  bool is_wanted_again(const Unit& unit) const;
   void list_evals(Sweep& sweep, const SweepTrial& trial);
   void want_eval(Sweep& sweep, const EvalId& eval);
   Unit& eval_unit(const EvalOrder& order, const Unit& stage_unit);
@@ -186,6 +202,7 @@ class State {
   std::map<EvalId, EvalState> evals_;
   std::map<WorkerName, Worker> workers_;
   std::map<std::string, Request> submissions_;   // by request id
+  std::map<std::string, int> quotas_;            // by owner
   std::set<std::pair<int, SweepNumber>> queue_;  // (-priority, number)
 };
 

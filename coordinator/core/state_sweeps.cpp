@@ -41,7 +41,7 @@ int64_t Sweep::open_units() const {
 }
 
 void State::requeue(Sweep& sweep) {
-  const std::pair key{-sweep.grid.spec().run.priority, sweep.number};
+  const std::pair key{-sweep.run.priority, sweep.number};
   if (sweep.is_over())
     queue_.erase(key);
   else
@@ -52,13 +52,22 @@ void State::on(const SweepSubmitted& r) {
   if (r.revision == 1) {
     RT_CHECK(r.sweep == static_cast<SweepNumber>(sweeps_.size()) + 1);
     RT_CHECK(sweep_names_.emplace(r.spec.name, r.sweep).second);
-    sweeps_.emplace(r.sweep, Sweep{.number = r.sweep, .spec_sha256 = r.spec_sha256, .grid = Grid(r.spec)});
+    sweeps_.emplace(r.sweep, Sweep{.number = r.sweep,
+                                   .owner = r.owner,
+                                   .spec_sha256 = r.spec_sha256,
+                                   .grid = Grid(r.spec),
+                                   .run = r.spec.run});
   } else {
     Sweep& old = sweeps_.at(r.sweep);
     RT_CHECK(r.revision == old.revision + 1);
-    queue_.erase({-old.grid.spec().run.priority, old.number});
+    queue_.erase({-old.run.priority, old.number});
     unwant_everything(old);
-    old = Sweep{.number = r.sweep, .revision = r.revision, .spec_sha256 = r.spec_sha256, .grid = Grid(r.spec)};
+    old = Sweep{.number = r.sweep,
+                .revision = r.revision,
+                .owner = r.owner,
+                .spec_sha256 = r.spec_sha256,
+                .grid = Grid(r.spec),
+                .run = r.spec.run};
   }
   submissions_[r.request_id] = {r.spec_sha256, r.sweep, r.revision};
   requeue(sweeps_.at(r.sweep));
@@ -72,30 +81,6 @@ void State::unwant_everything(Sweep& sweep) {
     if (unit.life == UnitLife::ready && unit.wanted.empty()) set_life(unit, UnitLife::cancelled);
   }
   for (const EvalId& id : sweep.evals) evals_.at(id).wanted.erase(sweep.number);
-}
-
-void State::on(const SweepCancelled& r) {
-  Sweep& sweep = sweeps_.at(r.sweep);
-  RT_CHECK(!sweep.is_cancelled);
-  sweep.is_cancelled = true;
-  for (const UnitId& id : sweep.units) {
-    Unit& unit = units_.at(id);
-    const auto place = unit.wanted.find(r.sweep);
-    if (place == unit.wanted.end() || is_terminal(unit.life)) continue;
-    // For this sweep it is cancelled even where it runs on for another.
-    auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
-    --counts[static_cast<size_t>(unit.life)];
-    ++counts[static_cast<size_t>(UnitLife::cancelled)];
-    unit.wanted.erase(place);
-    if (!unit.wanted.empty()) continue;
-    if (unit.life == UnitLife::running)
-      end_attempt(unit, AttemptEnd::ended, UnitLife::cancelled);
-    else
-      set_life(unit, UnitLife::cancelled);
-  }
-  sweep.ready.clear();
-  unwant_everything(sweep);
-  requeue(sweep);
 }
 
 void State::on(const SweepListed& r) {
@@ -186,12 +171,12 @@ Unit& State::eval_unit(const EvalOrder& order, const Unit& stage_unit) {
 // nobody kept.
 void State::lease_left_over_evals(Unit& stage_unit, const Stage& stage) {
   for (const auto& [id, order] : stage_unit.evals) {
-    if (order.at != stage.to || stage_unit.kept == Keep::none) continue;
+    if (order.at != stage.to || stage_unit.kept == Keep::none || !is_wanted_again(stage_unit)) continue;
     Unit& unit = eval_unit(order, stage_unit);
     unit.stage = stage;
     unit.home = stage_unit.attempt.worker;
     for (const SweepNumber number : evals_.at(id).wanted)
-      want(sweeps_.at(number), unit, stage_unit.wanted.at(number));
+      if (!sweeps_.at(number).is_stopped) want(sweeps_.at(number), unit, stage_unit.wanted.at(number));
   }
   stage_unit.evals.clear();
 }

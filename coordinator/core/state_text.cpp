@@ -14,8 +14,10 @@ void print(std::ostream& out, const LifeCounts& counts) {
 }
 
 void print(std::ostream& out, const Sweep& s) {
-  out << "sweep " << s.number << "." << s.revision << " " << s.name() << " spec=" << s.spec_sha256.substr(0, 12)
-      << " cursor=" << s.cursor << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "");
+  out << "sweep " << s.number << "." << s.revision << " " << s.name() << " owner=" << s.owner
+      << " spec=" << s.spec_sha256.substr(0, 12) << " run=" << to_json(s.run).dump() << " cursor=" << s.cursor
+      << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "")
+      << (s.is_paused ? " paused" : "") << (s.is_stopped ? " stopped" : "");
   out << " stages:";
   print(out, s.stages);
   out << " eval units:";
@@ -49,7 +51,8 @@ void print(std::ostream& out, const Unit& u) {
 
 void print(std::ostream& out, const Worker& w) {
   out << "worker " << w.name.text << " boot=" << w.boot << " version=" << w.version
-      << " slots=" << to_json(w.slots).dump() << (w.is_joined ? " joined" : " away") << "\n";
+      << " slots=" << to_json(w.slots).dump() << (w.is_joined ? " joined" : " away")
+      << (w.is_drain_asked ? " draining" : "") << "\n";
   for (const UnitId& unit : w.running) out << "  runs " << unit.text << "\n";
   for (const std::string& boot : w.past_boots) out << "  was " << boot << "\n";
 }
@@ -70,6 +73,7 @@ std::string State::text() const {
   for (const auto& [id, request] : submissions_)
     out << "request " << id << " sweep " << request.sweep << "." << request.revision << " "
         << request.spec_sha256 << "\n";
+  for (const auto& [owner, slots] : quotas_) out << "quota " << owner << " " << slots << "\n";
   for (const auto& [priority, number] : queue_) out << "queue " << priority << " sweep " << number << "\n";
   return out.str();
 }

@@ -65,22 +65,28 @@ void add_pace(const Reader& reader, SweepStatus& status) {
   if (const auto* seconds = std::get_if<double>(&pace.rows.at(0).at(0))) status.seconds_per_step = *seconds;
 }
 
-std::string state_of(const SweepStatus& status, const std::string& listing) {
-  if (listing == "cancelled" || listing == "listing") return listing;
-  const bool is_open =
-      status.trials.contains("ready") || status.trials.contains("running") || status.evals_missing > 0;
+std::string state_of(const SweepStatus& status, const std::string& recorded, bool is_paused) {
+  if (recorded == "cancelled") return recorded;
+  if (recorded == "stopped") return status.trials.contains("running") ? "stopping" : recorded;
+  const bool is_open = recorded == "listing" || status.trials.contains("ready") ||
+                       status.trials.contains("running") || status.evals_missing > 0;
+  if (is_open && is_paused) return "paused";
+  if (recorded == "listing") return recorded;
   return is_open ? "running" : "finished";
 }
+
+constexpr const char* kSweeps = "SELECT name, revision, state, submitted, owner, paused FROM sweep";
 
 SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   SweepStatus status;
   status.name = text(sweep[0]);
   status.revision = integer(sweep[1]);
   status.submitted_ms = integer(sweep[3]);
+  status.owner = text(sweep[4]);
   add_counts(reader, status);
   add_running(reader, status);
   add_pace(reader, status);
-  status.state = state_of(status, text(sweep[2]));
+  status.state = state_of(status, text(sweep[2]), integer(sweep[5]) != 0);
   return status;
 }
 
@@ -88,8 +94,7 @@ SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
 
 std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string& sweep) {
   return reader.snapshot([&]() -> std::optional<SweepStatus> {
-    const auto found =
-        reader.select("SELECT name, revision, state, submitted FROM sweep WHERE name=?1", {sweep});
+    const auto found = reader.select(std::string(kSweeps) + " WHERE name=?1", {sweep});
     if (found.rows.empty()) return std::nullopt;
     return status_of(reader, found.rows.front());
   });
@@ -98,8 +103,7 @@ std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string&
 std::vector<SweepStatus> all_sweep_status(const Reader& reader) {
   return reader.snapshot([&] {
     std::vector<SweepStatus> all;
-    for (const auto& sweep :
-         reader.select("SELECT name, revision, state, submitted FROM sweep ORDER BY id").rows)
+    for (const auto& sweep : reader.select(std::string(kSweeps) + " ORDER BY id").rows)
       all.push_back(status_of(reader, sweep));
     return all;
   });
@@ -116,7 +120,8 @@ std::vector<std::string> trials_with_prefix(const Reader& reader, const std::str
 
 std::optional<double> seconds_left(const SweepStatus& status) {
   if (!status.seconds_per_step || status.slots_at_work == 0) return std::nullopt;
-  return static_cast<double>(status.steps_left) * *status.seconds_per_step / static_cast<double>(status.slots_at_work);
+  return static_cast<double>(status.steps_left) * *status.seconds_per_step /
+         static_cast<double>(status.slots_at_work);
 }
 
 int64_t trials_in(const SweepStatus& status, const std::string& state) {

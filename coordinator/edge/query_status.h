@@ -32,7 +32,8 @@ void fields(Ar& ar, RunningTrial& t) {
 struct SweepStatus {
   std::string name;
   int64_t revision = 0;
-  std::string state;  // listing, running, finished, cancelled
+  std::string state;  // listing, running, paused, finished, stopping, stopped, cancelled
+  std::string owner;
   int64_t submitted_ms = 0;
   std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
   int64_t trials_total = 0;
@@ -45,8 +46,9 @@ struct SweepStatus {
 };
 template <class Ar>
 void fields(Ar& ar, SweepStatus& s) {
-  ar("sweep", s.name)("revision", s.revision)("state", s.state)("submitted_ms", s.submitted_ms)("trials",
-                                                                                                s.trials);
+  ar("sweep", s.name)("revision", s.revision)("state", s.state)("owner", s.owner)("submitted_ms",
+                                                                                  s.submitted_ms);
+  ar("trials", s.trials);
   ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("running", s.running)("steps_left",
                                                                                              s.steps_left);
   ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work);

@@ -18,9 +18,10 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE record(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 
--- state: listing | listed | cancelled
+-- state: listing | listed | cancelled | stopped
 CREATE TABLE sweep(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, state TEXT NOT NULL,
-  submitted INTEGER NOT NULL) STRICT;
+  submitted INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT 'local', paused INTEGER NOT NULL DEFAULT 0,
+  priority INTEGER NOT NULL DEFAULT 0, max_parallel INTEGER) STRICT;
 CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NULL, request_id TEXT NOT NULL UNIQUE,
   spec_sha256 TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sweep, n)) STRICT, WITHOUT ROWID;
 
@@ -45,18 +46,12 @@ CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
   PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
 CREATE INDEX sweep_trial_by_trial ON sweep_trial(trial);
--- what the newest revision of each sweep lists, and what of it a sweep that is not cancelled still wants
-CREATE VIEW listed AS SELECT m.sweep, m.trial, t.stage, m.evalset FROM sweep_trial m
-  JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial;
-CREATE VIEW wanted AS SELECT l.* FROM listed l JOIN sweep w ON w.id=l.sweep AND w.state<>'cancelled';
 
 -- state: wanted | finished | failed | lost (its weights are gone or will never be); flag: nan, inf or -inf where value is NULL for that reason
 CREATE TABLE eval(id TEXT PRIMARY KEY, subject TEXT NOT NULL, spec TEXT NOT NULL, step INTEGER NOT NULL,
   state TEXT NOT NULL, metric TEXT, value REAL, flag TEXT, sign INTEGER, stderr REAL, n INTEGER, at INTEGER)
   STRICT, WITHOUT ROWID;
 CREATE INDEX eval_by_subject ON eval(subject, spec);
-CREATE VIEW listed_eval AS SELECT l.sweep, l.trial, e.id AS eval FROM listed l JOIN trial_subject p ON p.trial=l.trial
-  JOIN evalset_task k ON k.evalset=l.evalset JOIN eval e ON e.subject=p.subject AND e.spec=k.spec;
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
@@ -76,6 +71,16 @@ CREATE TABLE event(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT N
 CREATE TABLE t_crit(df INTEGER PRIMARY KEY, t90 REAL NOT NULL, t95 REAL NOT NULL, t99 REAL NOT NULL) STRICT;
 )sql";
 
+// What the mirror itself reads.
+constexpr const char* kMirrorViews = R"sql(
+-- what the newest revision of each sweep lists, and what of it may still start for a sweep
+CREATE VIEW listed AS SELECT m.sweep, m.trial, t.stage, m.evalset FROM sweep_trial m
+  JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial;
+CREATE VIEW wanted AS SELECT l.* FROM listed l JOIN sweep w ON w.id=l.sweep AND w.state NOT IN ('cancelled', 'stopped');
+CREATE VIEW listed_eval AS SELECT l.sweep, l.trial, e.id AS eval FROM listed l JOIN trial_subject p ON p.trial=l.trial
+  JOIN evalset_task k ON k.evalset=l.evalset JOIN eval e ON e.subject=p.subject AND e.spec=k.spec;
+)sql";
+
 int64_t pragma_number(Connection& connection, const std::string& name) {
   const Value value = connection.value_of("PRAGMA " + name);
   const auto* number = std::get_if<int64_t>(&value);
@@ -87,6 +92,20 @@ void set_pragma(Connection& connection, const std::string& name, int64_t wanted)
   if (pragma_number(connection, name) != wanted)
     throw StoreError("cannot set " + name + "=" + std::to_string(wanted) + " on " + connection.file().string() +
                      ": this SQLite does not take it; use the distribution's libsqlite3, 3.37 or newer");
+}
+
+constexpr const char* kFromVersion1 = R"sql(
+ALTER TABLE sweep ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';
+ALTER TABLE sweep ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sweep ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sweep ADD COLUMN max_parallel INTEGER;
+)sql";
+
+std::vector<Value> names_of_views(Connection& connection) {
+  std::vector<Value> out;
+  auto views = connection.prepare("SELECT name FROM sqlite_schema WHERE type='view'");
+  while (views.step()) out.push_back(views.value(0));
+  return out;
 }
 
 void fill_t_crit(Connection& connection) {
@@ -122,7 +141,24 @@ void check_schema(Connection& connection) {
     throw StoreError(file + " has data version " + std::to_string(version) +
                      ", this program knows versions up to " + std::to_string(kSchemaVersion) +
                      "; use the newer ranktide that wrote it, or another --data-dir");
-  RT_CHECK(version == kSchemaVersion);  // version 1 is the first: there is nothing older to migrate
+  if (version < kSchemaVersion)
+    throw StoreError(file + " has data version " + std::to_string(version) +
+                     " of an older ranktide, this one reads " + std::to_string(kSchemaVersion) +
+                     "; start `ranktide run` or `ranktide coordinator` on it once, which brings it up to date");
+}
+
+void bring_up_to_date(Connection& connection) {
+  const int64_t version = pragma_number(connection, "user_version");
+  if (version == 0 || version >= kSchemaVersion) return;  // of check_schema
+  RT_CHECK(version == 1);
+  connection.execute("BEGIN IMMEDIATE");
+  for (const Value& view : names_of_views(connection))
+    connection.execute("DROP VIEW " + std::get<std::string>(view));
+  connection.execute(kFromVersion1);
+  connection.execute(kMirrorViews);
+  connection.execute(kViews);
+  connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
+  connection.execute("COMMIT");
 }
 
 bool is_empty_database(Connection& connection) {
@@ -133,6 +169,7 @@ bool is_empty_database(Connection& connection) {
 void create_schema(Connection& connection) {
   connection.execute("BEGIN IMMEDIATE");
   connection.execute(kTables);
+  connection.execute(kMirrorViews);
   connection.execute(kViews);
   fill_t_crit(connection);
   connection.execute("PRAGMA application_id=" + std::to_string(kApplicationId));

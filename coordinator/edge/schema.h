@@ -7,7 +7,7 @@
 namespace ranktide {
 
 inline constexpr int64_t kApplicationId = 0x72746964;  // "rtid" in the file's header; permanent
-inline constexpr int64_t kSchemaVersion = 1;           // PRAGMA user_version; up by one per migration
+inline constexpr int64_t kSchemaVersion = 2;           // PRAGMA user_version; up by one per migration
 
 // Sets what the writer relies on (WAL, synchronous=FULL, ...) and reads each one back.
 // Throws: StoreError naming the setting that did not take.
@@ -19,7 +19,10 @@ bool is_empty_database(Connection& connection);
 // Makes tables, views and the t table. Requires: an empty database.
 void create_schema(Connection& connection);
 
-// Throws: StoreError for another program's file, and for a newer version with both numbers. Changes nothing.
+// Changes a file of an older version to this one, in one transaction. Leaves every other file alone.
+void bring_up_to_date(Connection& connection);
+
+// Throws: StoreError for another program's file, and for another version with both numbers. Changes nothing.
 void check_schema(Connection& connection);
 
 }  // namespace ranktide

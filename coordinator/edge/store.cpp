@@ -49,7 +49,10 @@ void Store::open_database() {
   const bool was_unclean = std::filesystem::exists(file.string() + "-wal");
   connection_ = std::make_unique<Connection>(file, Connection::Mode::writer);
   const bool is_new = is_empty_database(*connection_);
-  if (!is_new) check_schema(*connection_);  // before anything is changed
+  if (!is_new) {  // before anything is changed
+    bring_up_to_date(*connection_);
+    check_schema(*connection_);
+  }
   apply_writer_settings(*connection_);
   if (is_new) create_schema(*connection_);
   if (was_unclean && connection_->value_of("PRAGMA quick_check(1)") != Value("ok"))

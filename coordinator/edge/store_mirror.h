@@ -19,6 +19,9 @@ inline void claim_one(int64_t rows_changed) {
   RT_CHECK(rows_changed == 1);
 }
 
+// Returns: the number, or NULL.
+Value optional_value(const std::optional<int>& number);
+
 class Mirror {
  public:
   // Outlives: `connection` must outlive this.
@@ -49,6 +52,12 @@ class Mirror {
   void on(const UnitFinished&);
   void on(const AttemptFailed&);
   void on(const SweepCancelled&);
+  void on(const SweepPaused&);
+  void on(const SweepResumed&);
+  void on(const SweepStopped&);
+  void on(const SweepRanked&);
+  void on(const QuotaSet&);
+  void on(const WorkerDrainAsked&);
 
   void list_trial(const SweepTrial& trial);
   std::string list_evals(const SweepTrial& trial);

@@ -36,9 +36,13 @@ int64_t count_role(const std::vector<EvalTask>& tasks, EvalRole role) {
 }  // namespace
 
 void Mirror::on(const SweepSubmitted& r) {
-  claim_one(sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4) ON CONFLICT(id) DO UPDATE SET"
-                " revision=excluded.revision, state='listing', submitted=excluded.submitted")
-                .run(r.sweep, r.spec.name, r.revision, now_ms_));
+  const RunPolicy& run = r.spec.run;
+  claim_one(
+      sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4, ?5, 0, ?6, ?7) ON CONFLICT(id) DO UPDATE SET"
+          " revision=excluded.revision, state='listing', submitted=excluded.submitted, owner=excluded.owner,"
+          " paused=0, priority=excluded.priority, max_parallel=excluded.max_parallel")
+          .run(r.sweep, r.spec.name, r.revision, now_ms_, r.owner, run.priority,
+               optional_value(run.max_parallel)));
   claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
                 .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
   // What only the revision before wanted leaves the queue; what runs goes on to its end.
@@ -104,22 +108,6 @@ void Mirror::want_eval(const EvalId& id, const std::string& subject, const EvalT
 
 void Mirror::on(const SweepListed& r) {
   claim_one(sql("UPDATE sweep SET state='listed' WHERE id=?1 AND revision=?2").run(r.sweep, r.revision));
-}
-
-void Mirror::on(const SweepCancelled& r) {
-  claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
-  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number NOT IN (SELECT stage "
-      "FROM wanted)"
-      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
-      .run(r.sweep);
-  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
-      " (unit IN (SELECT g.id FROM stage g JOIN listed l ON l.stage=g.number WHERE l.sweep=?1 AND "
-      "g.state='cancelled')"
-      "  OR (unit IN (SELECT eval FROM listed_eval WHERE sweep=?1)"
-      "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
-      "w.state<>'cancelled')))")
-      .run(r.sweep, now_ms_);
-  note("SweepCancelled", std::to_string(r.sweep), "by request " + r.request_id);
 }
 
 }  // namespace ranktide

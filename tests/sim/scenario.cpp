@@ -72,12 +72,17 @@ class Game {
  private:
   Input input_of(const std::string& verb, const Command& command) {
     if (verb == "submit") return submit(command);
-    if (verb == "cancel") return Cancel{.reply_to = 1, .request_id = "cancel", .sweep = command.words.at(1)};
+    if (const auto action = enum_of<SweepAction>(verb))
+      return ControlSweep{.reply_to = 1, .request_id = verb, .sweep = command.words.at(1), .action = *action};
+    if (verb == "rank") return rank(command);
+    if (verb == "quota") return SetQuota{command.words.at(1), optional_number(command, "slots")};
     if (verb == "wake") {
       now_ = std::max(now_, core_->next_deadline().value());
       return Wake{};
     }
     const WorkerName sender{command.words.at(1)};
+    if (verb == "ask-drain") return DrainWorker{.reply_to = 1, .request_id = verb, .worker = sender};
+    if (verb == "revoke") return RevokeWorker{sender};
     if (verb == "hello") return FromWorker{sender, hello(command)};
     if (verb == "beat") return FromWorker{sender, beat(command)};
     if (verb == "report") return FromWorker{sender, report(command)};
@@ -102,7 +107,21 @@ class Game {
       wish.run += (wish.run.empty() ? "" : ": ") + part;
     return {.reply_to = 1,
             .request_id = command.value("request", "request-" + wish.name),
+            .actor = command.value("owner", kLocalActor),
             .spec = sweep_for_tests(wish)};
+  }
+
+  static std::optional<int> optional_number(const Command& command, const std::string& key) {
+    if (!command.values.contains(key)) return std::nullopt;
+    return static_cast<int>(command.number(key, 0));
+  }
+
+  static RankSweep rank(const Command& command) {
+    return {.reply_to = 1,
+            .request_id = "rank",
+            .sweep = command.words.at(1),
+            .priority = optional_number(command, "priority"),
+            .max_parallel = optional_number(command, "parallel")};
   }
 
   Hello hello(const Command& command) {
@@ -181,9 +200,7 @@ class Game {
     std::string operator()(const Submitted& a) const {
       return "Submitted{sweep " + std::to_string(a.sweep) + "." + std::to_string(a.revision) + "}";
     }
-    std::string operator()(const Cancelled& a) const {
-      return "Cancelled{sweep " + std::to_string(a.sweep) + "}";
-    }
+    std::string operator()(const Controlled& a) const { return "Controlled{" + a.now + "}"; }
     std::string operator()(const Rejected& a) const { return "Rejected{" + a.reason + "}"; }
   };
 

@@ -4,9 +4,13 @@
 // ("#") and, after each command, what the coordinator decided and said. Ids are shown as @1, @2, ... in the
 // order of their first appearance. Not the simulator: no network, no chance, no agent.
 //
-//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [run=keep:none]
+//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
 //       without `at` there are no evals; with it the untouched base is evaluated whatever it says
-//   > cancel NAME
+//   > pause|resume|stop|cancel|retry NAME
+//   > rank NAME [priority=1] [parallel=2]
+//   > quota OWNER [slots=1]
+//   > ask-drain WORKER
+//   > revoke WORKER
 //   > hello WORKER boot=B [slots=1] [held=@1/1 ...]
 //   > beat WORKER boot=B [@1/1 ...]
 //   > report WORKER @1/1 seq=1 [point=STEP] [checkpoint=STEP] [eval=@2]

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "common/vocabulary/wire.h"
+#include "coordinator/edge/query_status.h"
 #include "coordinator/edge/store_folder.h"
 #include "tests/coordinator/edge/history.h"
 
@@ -74,10 +75,39 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 1")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 2")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
+}
+
+// A file as version 1 left it: without what version 2 added, and with views of its own.
+void make_version_1(const std::filesystem::path& file) {
+  Connection c(file, Connection::Mode::writer);
+  std::vector<std::string> views;
+  for (auto found = c.prepare("SELECT name FROM sqlite_schema WHERE type='view'"); found.step();)
+    views.push_back(found.text(0));
+  for (const std::string& view : views) c.execute("DROP VIEW " + view);
+  for (const char* column : {"owner", "paused", "priority", "max_parallel"})
+    c.execute(std::string("ALTER TABLE sweep DROP COLUMN ") + column);
+  c.execute("CREATE VIEW v_sweep AS SELECT name FROM sweep");
+  c.execute("PRAGMA user_version=1");
+}
+
+TEST_F(StoreTest, BringsAFolderOfAnOlderVersionUpToDateAndKeepsItsResults) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.base_scores(2.3, 3.0);
+  const auto results = history.reader().select("SELECT * FROM v_result").rows;
+  ASSERT_FALSE(results.empty());
+  history.close();
+  make_version_1(database_file(folder.path()));
+  EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }),
+              AllOf(HasSubstr("data version 1 of an older ranktide"), HasSubstr("`ranktide run`")));
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT owner, paused, completed FROM v_sweep").rows,
+            (std::vector<std::vector<Value>>{{Value("local"), Value(int64_t{0}), Value(int64_t{1})}}));
+  EXPECT_EQ(reader.select("SELECT * FROM v_result").rows, results);
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
@@ -197,6 +227,35 @@ TEST_F(StoreTest, ACancelledSweepEndsWhatNobodyElseWants) {
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("ready"));
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick' AND trial='" + shared.id.text + "'"),
             Value("cancelled"));
+}
+
+TEST_F(StoreTest, AStoppedSweepEndsWhatWaitsAndLetsRunWhatRuns) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.grant(runs);
+  history.list({.rank = 8});
+  history.record(SweepStopped{.sweep = 1, .request_id = "r", .actor = "ann"});
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE rank=4"), Value("running"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE rank=8"), Value("cancelled"));
+  EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "stopping");
+  history.end(runs, OutcomeKind::completed, "");
+  EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "stopped");
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='SweepStopped'"), Value("by ann, request r"));
+}
+
+TEST_F(StoreTest, APauseAndAPlaceInTheQueueAreSeen) {
+  history.list({.rank = 4});
+  history.record(SweepPaused{.sweep = 1, .request_id = "r", .actor = "ann"});
+  EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "paused");
+  history.record(SweepResumed{.sweep = 1, .request_id = "r", .actor = "ann"});
+  history.record(SweepRanked{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 3, .max_parallel = 2});
+  EXPECT_EQ(one("SELECT paused FROM v_sweep"), Value(int64_t{0}));
+  EXPECT_EQ(one("SELECT priority || '/' || max_parallel FROM v_sweep"), Value("3/2"));
+}
+
+TEST_F(StoreTest, AWorkerThatIsAskedToDrainIsSeenDraining) {
+  history.record(
+      WorkerDrainAsked{.worker = WorkerName{"w1"}, .boot = "a", .request_id = "r", .actor = "ann"});
+  EXPECT_EQ(one("SELECT state FROM v_worker"), Value("draining"));
 }
 
 TEST_F(StoreTest, ARevisionDropsWhatItNoLongerListsAndWantsItAgainWhenListed) {

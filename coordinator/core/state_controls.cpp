@@ -1,0 +1,85 @@
+// The part of State that users' hands on running sweeps and workers change.
+
+#include <algorithm>
+
+#include "common/vocabulary/check.h"
+#include "coordinator/core/state.h"
+
+namespace ranktide {
+
+// For this sweep the unit is cancelled, even where it runs on for another; nobody's unit ends.
+void State::drop(Sweep& sweep, Unit& unit) {
+  const auto place = unit.wanted.find(sweep.number);
+  if (place == unit.wanted.end() || is_terminal(unit.life)) return;
+  auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
+  --counts[static_cast<size_t>(unit.life)];
+  ++counts[static_cast<size_t>(UnitLife::cancelled)];
+  sweep.ready.erase({place->second, unit.id});
+  unit.wanted.erase(place);
+  if (!unit.wanted.empty()) return;
+  if (unit.life == UnitLife::running)
+    end_attempt(unit, AttemptEnd::ended, UnitLife::cancelled);
+  else
+    set_life(unit, UnitLife::cancelled);
+}
+
+bool State::is_wanted_again(const Unit& unit) const {
+  return std::any_of(unit.wanted.begin(), unit.wanted.end(),
+                     [&](const auto& want) { return !sweeps_.at(want.first).is_stopped; });
+}
+
+void State::on(const SweepCancelled& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(!sweep.is_cancelled);
+  sweep.is_cancelled = true;
+  for (const UnitId& id : sweep.units) drop(sweep, units_.at(id));
+  unwant_everything(sweep);
+  requeue(sweep);
+}
+
+void State::on(const SweepPaused& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(!sweep.is_paused);
+  sweep.is_paused = true;
+}
+
+void State::on(const SweepResumed& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.is_paused);
+  sweep.is_paused = false;
+}
+
+void State::on(const SweepStopped& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(!sweep.is_over());
+  sweep.is_stopped = true;
+  for (const UnitId& id : sweep.units) {
+    Unit& unit = units_.at(id);
+    if (unit.life == UnitLife::ready) drop(sweep, unit);
+  }
+  requeue(sweep);
+}
+
+void State::on(const SweepRanked& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  queue_.erase({-sweep.run.priority, sweep.number});
+  sweep.run.priority = r.priority;
+  sweep.run.max_parallel = r.max_parallel;
+  requeue(sweep);
+}
+
+void State::on(const QuotaSet& r) {
+  if (r.max_slots)
+    quotas_[r.owner] = *r.max_slots;
+  else
+    RT_CHECK(quotas_.erase(r.owner) == 1);
+}
+
+void State::on(const WorkerDrainAsked& r) {
+  Worker& worker = workers_.at(r.worker);
+  RT_CHECK(worker.is_joined);
+  RT_CHECK(worker.boot == r.boot);
+  worker.is_drain_asked = true;
+}
+
+}  // namespace ranktide

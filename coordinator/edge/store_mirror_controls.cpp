@@ -1,0 +1,69 @@
+// The part of Mirror that users' hands on running sweeps and workers change. Each leaves an event with its
+// actor.
+
+#include "coordinator/edge/store_mirror.h"
+
+namespace ranktide {
+namespace {
+
+std::string by(const std::string& actor, const std::string& request_id) {
+  return "by " + (actor.empty() ? std::string(kLocalActor) : actor) + ", request " + request_id;
+}
+
+}  // namespace
+
+Value optional_value(const std::optional<int>& number) {
+  return number ? Value(int64_t{*number}) : Value{};
+}
+
+void Mirror::on(const SweepCancelled& r) {
+  claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
+  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number NOT IN (SELECT stage "
+      "FROM wanted)"
+      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
+      .run(r.sweep);
+  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
+      " (unit IN (SELECT g.id FROM stage g JOIN listed l ON l.stage=g.number WHERE l.sweep=?1 AND "
+      "g.state='cancelled')"
+      "  OR (unit IN (SELECT eval FROM listed_eval WHERE sweep=?1)"
+      "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
+      "w.state<>'cancelled')))")
+      .run(r.sweep, now_ms_);
+  note("SweepCancelled", std::to_string(r.sweep), by(r.actor, r.request_id));
+}
+
+void Mirror::on(const SweepPaused& r) {
+  claim_one(sql("UPDATE sweep SET paused=1 WHERE id=?1 AND paused=0").run(r.sweep));
+  note("SweepPaused", std::to_string(r.sweep), by(r.actor, r.request_id));
+}
+
+void Mirror::on(const SweepResumed& r) {
+  claim_one(sql("UPDATE sweep SET paused=0 WHERE id=?1 AND paused=1").run(r.sweep));
+  note("SweepResumed", std::to_string(r.sweep), by(r.actor, r.request_id));
+}
+
+void Mirror::on(const SweepStopped& r) {
+  claim_one(sql("UPDATE sweep SET state='stopped' WHERE id=?1").run(r.sweep));
+  sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)"
+      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
+      .run(r.sweep);
+  note("SweepStopped", std::to_string(r.sweep), by(r.actor, r.request_id));
+}
+
+void Mirror::on(const SweepRanked& r) {
+  claim_one(sql("UPDATE sweep SET priority=?2, max_parallel=?3 WHERE id=?1")
+                .run(r.sweep, r.priority, optional_value(r.max_parallel)));
+  note("SweepRanked", std::to_string(r.sweep),
+       "priority " + std::to_string(r.priority) + ", " + by(r.actor, r.request_id));
+}
+
+void Mirror::on(const QuotaSet& r) {
+  note("QuotaSet", r.owner, r.max_slots ? std::to_string(*r.max_slots) + " slots" : "no limit");
+}
+
+void Mirror::on(const WorkerDrainAsked& r) {
+  claim_one(sql("UPDATE worker SET state='draining' WHERE name=?1 AND boot=?2").run(r.worker.text, r.boot));
+  note("WorkerDrainAsked", r.worker.text, by(r.actor, r.request_id));
+}
+
+}  // namespace ranktide
