@@ -1,5 +1,7 @@
 #include "common/vocabulary/protocol.h"
 
+#include <algorithm>
+
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -101,6 +103,28 @@ Variant decode_from(const Header& header, std::string_view body, uint16_t first_
   return message;
 }
 
+bool is_unit(const UnitId& unit) {
+  return unit.text.size() == 64 &&
+         std::all_of(unit.text.begin(), unit.text.end(), [](char c) { return nibble(c) >= 0; });
+}
+
+// A lease is answered in a header of its own, where only a unit's 32 bytes have room.
+void require_unit(const Lease& lease) {
+  if (!is_unit(lease.unit)) throw ProtocolError("a lease of something that is no unit");
+}
+
+struct CheckLeases {
+  void operator()(const Hello& m) const {
+    for (const Held& held : m.held) require_unit(held.lease);
+  }
+  void operator()(const Heartbeat& m) const {
+    for (const Lease& lease : m.running) require_unit(lease);
+  }
+  void operator()(const Report& m) const { require_unit(m.lease); }
+  void operator()(const Done& m) const { require_unit(m.lease); }
+  void operator()(const Drain&) const {}
+};
+
 std::string brief(const Lease& lease) {
   return lease.unit.brief() + "/" + std::to_string(lease.attempt);
 }
@@ -182,7 +206,9 @@ Header decode_header(std::string_view bytes) {
 }
 
 WorkerMessage decode_worker_message(const Header& header, std::string_view body) {
-  return decode_from<WorkerMessage>(header, body, kWorkerTypes);
+  WorkerMessage message = decode_from<WorkerMessage>(header, body, kWorkerTypes);
+  std::visit(CheckLeases{}, message);
+  return message;
 }
 CoordinatorMessage decode_coordinator_message(const Header& header, std::string_view body) {
   return decode_from<CoordinatorMessage>(header, body, kCoordinatorTypes);
