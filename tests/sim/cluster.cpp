@@ -10,6 +10,16 @@ constexpr Duration kEndAfterHeal{3 * 3'600'000};
 constexpr Duration kLineCheck{200};
 constexpr Duration kAskAgain{10'000};
 
+// One of the two frames gets another byte somewhere, or loses its end.
+void damage(Frames& frames, SplitMix64& chance) {
+  std::string& frame = chance.below(4) == 0 ? frames.header : frames.body;
+  const size_t at = chance.below(frame.size());
+  if (chance.below(3) == 0)
+    frame.resize(at);
+  else
+    frame[at] = static_cast<char>(frame[at] ^ static_cast<char>(1 + chance.below(255)));
+}
+
 }  // namespace
 
 Cluster::Cluster(const RunOptions& options)
@@ -21,6 +31,7 @@ Cluster::Cluster(const RunOptions& options)
             to_worker(to, m, epoch);
           },
           [this](const Reply& reply) { answered(reply); }) {
+  if (options.is_hostile) truth_.believe_nobody();
   world_.faults = options.faults ? *options.faults : draw_faults(world_.chance);
   const int workers = 1 + static_cast<int>(world_.chance.below(static_cast<uint64_t>(options.workers_max)));
   for (int i = 1; i <= workers; ++i) {
@@ -35,24 +46,38 @@ Cluster::Cluster(const RunOptions& options)
 
 // ---- the network
 
-void Cluster::carry(const WorkerName& worker, const std::function<bool()>& arrives,
-                    const std::function<void()>& deliver) {
+void Cluster::carry(const WorkerName& worker, const Frames& frames, const std::function<bool()>& arrives,
+                    const Deliver& deliver) {
   if (!lines_[worker].is_up || world_.happens(world_.faults.message_lost)) return;
   const int copies = world_.happens(world_.faults.message_repeated) ? 2 : 1;
   for (int i = 0; i < copies; ++i)
-    world_.after(world_.up_to(world_.faults.delay_max), [arrives, deliver] {
-      if (arrives()) deliver();
+    world_.after(world_.up_to(world_.faults.delay_max), [this, worker, frames, arrives, deliver] {
+      if (arrives()) arrive(worker, frames, deliver);
     });
   if (world_.happens(world_.faults.connection_cut)) cut(worker);
 }
 
+// The receiver lives on whatever the codec refuses, as the router and the link do.
+void Cluster::arrive(const WorkerName& worker, Frames frames, const Deliver& deliver) {
+  const bool is_damaged = world_.happens(world_.faults.message_damaged);
+  if (is_damaged) damage(frames, world_.chance);
+  try {
+    deliver(frames, is_damaged);
+    damaged_read_ += is_damaged;
+  } catch (const ProtocolError& refusal) {
+    if (!is_damaged) throw Violation(std::string("the codec refused its own frames: ") + refusal.what());
+    ++damaged_refused_;
+    world_.note(worker.text + " refused: " + refusal.what());
+  }
+}
+
 // What a worker has sent arrives even when the worker or the line is gone by then.
 void Cluster::to_coordinator(const WorkerName& from, const WorkerMessage& message, uint64_t epoch) {
-  const Frames frames = encode(message, epoch);
   const auto arrives = [this, life = coordinator_.life()] { return coordinator_.life() == life; };
-  carry(from, arrives, [this, from, frames] {
+  carry(from, encode(message, epoch), arrives, [this, from](const Frames& frames, bool is_damaged) {
     const Header header = decode_header(frames.header);
     WorkerMessage decoded = decode_worker_message(header, frames.body);
+    if (is_damaged && !options_.is_hostile) return;  // CURVE's authentication has thrown it away
     world_.note(from.text + " says " + describe(decoded));
     coordinator_.receive(FromWorker{from, std::move(decoded)});
   });
@@ -60,14 +85,15 @@ void Cluster::to_coordinator(const WorkerName& from, const WorkerMessage& messag
 
 // What is under way to a worker is lost with the connection, for it was made by one life of it.
 void Cluster::to_worker(const WorkerName& to, const CoordinatorMessage& message, uint64_t epoch) {
-  const Frames frames = encode(message, epoch);
   const auto arrives = [this, to, connection = lines_[to].connection] {
     const Line& now = lines_.at(to);
     return now.is_up && now.connection == connection && now.worker_life == workers_.at(to)->life();
   };
-  carry(to, arrives, [this, to, frames] {
+  carry(to, encode(message, epoch), arrives, [this, to](const Frames& frames, bool is_damaged) {
     const Header header = decode_header(frames.header);
-    workers_.at(to)->receive(FromCoordinator{header.epoch, decode_coordinator_message(header, frames.body)});
+    CoordinatorMessage decoded = decode_coordinator_message(header, frames.body);
+    if (is_damaged) return;  // as above
+    workers_.at(to)->receive(FromCoordinator{header.epoch, std::move(decoded)});
   });
 }
 
@@ -153,9 +179,12 @@ RunResult Cluster::run() {
   world_.note("heal");
   world_.faults = Faults{};
   run_until(kHeal + kEndAfterHeal);
-  if (!is_over()) throw Violation("I8: not everything came to its end after the heal");
+  if (!is_over() && !options_.is_hostile) throw Violation("I8: not everything came to its end after the heal");
   coordinator_.check();
-  RunResult result{.coordinator_lives = coordinator_.state().epoch()};
+  coordinator_.check_tables();
+  RunResult result{.coordinator_lives = coordinator_.state().epoch(),
+                   .damaged_refused = damaged_refused_,
+                   .damaged_read = damaged_read_};
   for (const auto& [number, sweep] : coordinator_.state().sweeps()) {
     result.completed += sweep.stages[static_cast<size_t>(UnitLife::completed)];
     result.failed += sweep.stages[static_cast<size_t>(UnitLife::failed)];

@@ -1,6 +1,6 @@
 #pragma once
 // One run of the simulator: a coordinator, workers, users, and a network that carries real frames and loses,
-// repeats, delays and cuts. First faults, then the heal, after which everything must come to its end.
+// repeats, delays, damages and cuts. First faults, then the heal, after which everything must come to its end.
 
 #include <cstdint>
 #include <map>
@@ -20,7 +20,8 @@ struct RunOptions {
   int workers_max = 3;
   int sweeps = 2;
   std::optional<Faults> faults{};  // unset: drawn from the seed
-  bool is_loud = false;            // prints the history
+  bool is_hostile = false;  // workers mean what damage makes of their messages; only the coordinator is judged
+  bool is_loud = false;     // prints the history
 };
 
 struct RunResult {
@@ -29,6 +30,8 @@ struct RunResult {
   int64_t completed = 0;
   int64_t failed = 0;
   std::set<std::string> kinds{};  // of records
+  int64_t damaged_refused = 0;    // damaged messages that the codec refused,
+  int64_t damaged_read = 0;       // and that it read: the damage was in a value
 };
 
 class Cluster {
@@ -45,8 +48,11 @@ class Cluster {
     Instant silent_until;
   };
 
-  void carry(const WorkerName& worker, const std::function<bool()>& arrives,
-             const std::function<void()>& deliver);
+  // `deliver` throws ProtocolError when the codec refuses the frames.
+  using Deliver = std::function<void(const Frames&, bool is_damaged)>;
+  void carry(const WorkerName& worker, const Frames& frames, const std::function<bool()>& arrives,
+             const Deliver& deliver);
+  void arrive(const WorkerName& worker, Frames frames, const Deliver& deliver);
   void to_coordinator(const WorkerName& from, const WorkerMessage& message, uint64_t epoch);
   void to_worker(const WorkerName& to, const CoordinatorMessage& message, uint64_t epoch);
   void mind_line(const WorkerName& worker);
@@ -66,6 +72,8 @@ class Cluster {
   std::map<WorkerName, Line> lines_;
   std::vector<std::string> asked_;   // request ids by reply_to
   std::set<std::string> to_answer_;  // request ids without an answer yet
+  int64_t damaged_refused_ = 0;
+  int64_t damaged_read_ = 0;
 };
 
 }  // namespace ranktide::sim

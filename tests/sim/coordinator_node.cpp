@@ -22,7 +22,12 @@ CoordinatorNode::CoordinatorNode(World& world, Truth& truth, Send send, Answer a
 
 void CoordinatorNode::start() {
   State state;
-  for (const auto& [kind, body] : journal_) state.apply(from_journal(kind, body));
+  std::vector<Record> kept;
+  disk_.open().replay([&](const Record& record) {
+    state.apply(record);
+    kept.push_back(record);
+  });
+  truth_.check_kept(kept);
   core_ = std::make_unique<Coordinator>(kConfig, std::move(state), world_.now());
   ++life_;
   has_turn_ = false;
@@ -37,6 +42,7 @@ void CoordinatorNode::crash() {
   world_.note("coordinator crash");
   core_.reset();
   inbox_.clear();
+  disk_.crash(world_.chance);
   world_.after(world_.up_to(kDownMax), [this] { start(); });
 }
 
@@ -90,8 +96,8 @@ bool CoordinatorNode::commit(const Effects& effects) {
   for (const Record& record : effects.records) {
     world_.note("record " + describe(record));
     kinds_.emplace(kind_of(record));
-    journal_.emplace_back(std::string(kind_of(record)), to_journal(record));
   }
+  disk_.store().commit(effects.records, effects.points, world_.now().ms);
   truth_.committed(effects.records, effects.points);
   return !dies();
 }
@@ -106,8 +112,23 @@ bool CoordinatorNode::speak(const Effects& effects) {
 }
 
 void CoordinatorNode::check() const {
-  Truth::check_replay(core_->state(), journal_);
+  State replayed;
+  std::vector<Record> kept;
+  disk_.store().replay([&](const Record& record) {
+    replayed.apply(record);
+    kept.push_back(record);
+  });
+  truth_.check_kept(kept);
+  Truth::check_replay(core_->state(), replayed);
   Truth::check_counts(core_->state());
+}
+
+void CoordinatorNode::check_tables() const {
+  const auto& folder = disk_.store().data_folder();
+  Connection connection(database_file(folder), Connection::Mode::reader);
+  if (connection.value_of("PRAGMA integrity_check") != Value("ok"))
+    throw Violation("I6: the database is damaged");
+  truth_.check_tables(Reader(folder), core_->state());
 }
 
 }  // namespace ranktide::sim

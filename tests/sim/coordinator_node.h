@@ -1,15 +1,15 @@
 #pragma once
-// A coordinator process of the simulation: the real core, a shell that keeps the order of the turn and can die
-// at each of its seams, and a journal of bytes that survives it.
+// A coordinator process of the simulation: the real core and the real store, under a shell that keeps the order
+// of the turn and can die at each of its seams. The data folder survives it.
 
 #include <functional>
 #include <memory>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "coordinator/core/coordinator.h"
+#include "tests/sim/coordinator_disk.h"
 #include "tests/sim/truth.h"
 #include "tests/sim/world.h"
 
@@ -21,7 +21,7 @@ class CoordinatorNode {
   using Answer = std::function<void(const Reply&)>;
   CoordinatorNode(World& world, Truth& truth, Send send, Answer answer);
 
-  void start();  // replays the journal
+  void start();  // replays what the store has
   void crash();  // comes back after a while
   bool is_up() const { return core_ != nullptr; }
   int life() const { return life_; }
@@ -29,7 +29,8 @@ class CoordinatorNode {
 
   // Requires: is_up().
   const State& state() const { return core_->state(); }
-  void check() const;
+  void check() const;         // that live state, journal and truth agree
+  void check_tables() const;  // and that the query tables say the same
   // Returns: kinds of records that it decided in any of its lives.
   const std::set<std::string>& kinds() const { return kinds_; }
 
@@ -49,7 +50,7 @@ class CoordinatorNode {
   int life_ = 0;
   std::vector<Input> inbox_;
   bool has_turn_ = false;
-  std::vector<std::pair<std::string, std::string>> journal_;
+  CoordinatorDisk disk_;
   std::set<std::string> kinds_;
 };
 

@@ -51,6 +51,28 @@ TEST(Simulation, ReachesEveryKindOfRecord) {
   EXPECT_GT(lives, 60u) << "coordinators hardly ever crash";
 }
 
+// What is cut short or spoilt in its form is refused, and everything comes to its end all the same.
+TEST(Simulation, SurvivesMessagesThatWereDamagedOnTheWay) {
+  Faults faults;
+  faults.message_damaged = 0.1;
+  RunResult sum;
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const RunResult result = Cluster({.seed = seed, .faults = faults}).run();
+    sum.damaged_refused += result.damaged_refused;
+    sum.damaged_read += result.damaged_read;
+  }
+  EXPECT_GT(sum.damaged_refused, 100);
+  EXPECT_GT(sum.damaged_read, 50) << "no damage reached a value";
+}
+
+// A worker with a key may say anything: the coordinator stays up, and keeps what it decided.
+TEST(Simulation, NoMessageOfAWorkerEndsTheCoordinator) {
+  Faults faults;
+  faults.message_damaged = 0.5;
+  for (uint64_t seed = 1; seed <= 10; ++seed)
+    EXPECT_GT(Cluster({.seed = seed, .faults = faults, .is_hostile = true}).run().damaged_read, 0) << seed;
+}
+
 // The test of the tests: a simulator is as good as its checkers.
 struct Planted {
   std::string bug;

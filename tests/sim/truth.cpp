@@ -14,6 +14,10 @@ std::string brief(const Lease& lease) {
   return lease.unit.brief() + "/" + std::to_string(lease.attempt);
 }
 
+std::string line_of(const Record& record) {
+  return std::string(kind_of(record)) + " " + to_journal(record);
+}
+
 uint64_t number_of(const std::string& hex) {
   return std::stoull(hex.substr(0, 12), nullptr, 16);
 }
@@ -34,6 +38,7 @@ bool is_too_big(const StageId& stage) {
 }
 
 void Truth::started(const Lease& lease, const std::string& boot) {
+  if (!is_believing_) return;
   require(started_.insert(lease).second, "I3: lease " + brief(lease) + " was started twice");
   const auto granted = boots_.find(lease);
   require(granted != boots_.end(), "I1: lease " + brief(lease) + " was started and its grant is lost");
@@ -41,6 +46,8 @@ void Truth::started(const Lease& lease, const std::string& boot) {
 }
 
 void Truth::committed(const std::vector<Record>& records, const std::vector<PointBatch>& points) {
+  for (const Record& record : records) journal_.push_back(line_of(record));
+  if (!is_believing_) return;
   for (const PointBatch& batch : points) {
     const Lease lease{unit_of(batch.stage), batch.attempt};
     for (const Point& point : batch.points) {
@@ -92,6 +99,7 @@ bool Truth::was_synced(const Lease& lease) const {
 }
 
 void Truth::got_ack(const Lease& lease, int64_t seq) const {
+  if (!is_believing_) return;
   for (auto it = on_disk_.lower_bound({lease, 0}); it != on_disk_.end() && it->first.first == lease; ++it) {
     if (it->first.second > seq) return;
     const WorkerMessage message = from_spool_bytes(it->second);
@@ -109,13 +117,48 @@ void Truth::got_ack(const Lease& lease, int64_t seq) const {
 }
 
 void Truth::got_answer(const std::string& request_id) const {
+  if (!is_believing_) return;
   require(requests_.contains(request_id), "I1: request " + request_id + " was answered and lost");
 }
 
-void Truth::check_replay(const State& live, const std::vector<std::pair<std::string, std::string>>& journal) {
-  State replayed;
-  for (const auto& [kind, body] : journal) replayed.apply(from_journal(kind, body));
+void Truth::check_kept(const std::vector<Record>& kept) const {
+  require(kept.size() == journal_.size(), "I1: " + std::to_string(journal_.size()) +
+                                              " records were committed, " + std::to_string(kept.size()) +
+                                              " are there");
+  for (size_t i = 0; i < kept.size(); ++i)
+    require(line_of(kept[i]) == journal_[i],
+            "I1: record " + std::to_string(i + 1) + " is not what was committed");
+}
+
+void Truth::check_replay(const State& live, const State& replayed) {
   require(replayed.text() == live.text(), "I6: live state is not the replay of its journal");
+}
+
+void Truth::check_tables(const Reader& reader, const State& state) const {
+  const auto text = [](const Value& value) { return std::get<std::string>(value); };
+  for (const auto& row : reader.select("SELECT id, state FROM stage").rows) {
+    const Unit& unit = state.units().at(unit_of(StageId{text(row[0])}));
+    require(text(row[1]) == text_of(unit.life), "I6: stage " + text(row[0]) + " is " + text(row[1]) +
+                                                    " in the table and " + std::string(text_of(unit.life)) +
+                                                    " live");
+  }
+  if (is_believing_) check_results(reader);
+}
+
+void Truth::check_results(const Reader& reader) const {
+  const auto number = [](const Value& value) { return std::get<double>(value); };
+  const auto text = [](const Value& value) { return std::get<std::string>(value); };
+  const auto points =
+      reader.select("SELECT g.id, p.step, p.value FROM point p JOIN stage g ON g.number=p.stage").rows;
+  require(points.size() == points_.size(), "I1: points were acked and are not in the table");
+  for (const auto& row : points)
+    require(number(row[2]) == loss_at(StageId{text(row[0])}, std::get<int64_t>(row[1])),
+            "I5: the table has another point of " + text(row[0]));
+  const auto evals = reader.select("SELECT id, value FROM eval WHERE state='finished'").rows;
+  require(evals.size() == evals_.size(), "I1: eval results were acked and are not in the table");
+  for (const auto& row : evals)
+    require(number(row[1]) == score_of(EvalId{text(row[0])}),
+            "I5: the table has another result of " + text(row[0]));
 }
 
 void Truth::check_counts(const State& state) {

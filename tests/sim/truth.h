@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/edge/reader.h"
 
 namespace ranktide::sim {
 
@@ -29,6 +30,9 @@ constexpr Step kDivergesAt = 3;
 
 class Truth {
  public:
+  // Workers may say anything from now on: what they say is compared with nothing, only what becomes of it is.
+  void believe_nobody() { is_believing_ = false; }
+
   // ---- what workers and trainers do
   void started(const Lease& lease, const std::string& boot);
   void ran_to_its_end(const Lease& lease, OutcomeKind kind) { ended_.emplace(lease, kind); }
@@ -42,8 +46,12 @@ class Truth {
   void got_answer(const std::string& request_id) const;
 
   // ---- whole pictures
-  static void check_replay(const State& live, const std::vector<std::pair<std::string, std::string>>& journal);
+  // `kept`: what a store gives back, oldest first.
+  void check_kept(const std::vector<Record>& kept) const;
+  static void check_replay(const State& live, const State& replayed);
   static void check_counts(const State& state);
+  // Requires: nothing runs.
+  void check_tables(const Reader& reader, const State& state) const;
 
  private:
   void check(const LeaseGranted& r);
@@ -55,14 +63,17 @@ class Truth {
   void check(const SweepCancelled& r) { requests_.insert(r.request_id); }
   template <class R>
   void check(const R&) {}
+  void check_results(const Reader& reader) const;
   bool was_synced(const Lease& lease) const;
 
+  bool is_believing_ = true;
   std::set<Lease> started_;
   std::map<Lease, OutcomeKind> ended_;
   std::set<std::pair<Lease, EvalId>> said_evals_;
   std::set<std::pair<Lease, Step>> said_points_;
   std::map<std::pair<Lease, int64_t>, std::string> on_disk_;
 
+  std::vector<std::string> journal_;  // of every committed record, its kind and body
   std::map<UnitId, Attempt> granted_;
   std::map<Lease, std::string> boots_;  // of the life that a lease was granted to
   std::set<UnitId> results_;

@@ -19,6 +19,7 @@ namespace ranktide::sim {
 struct Faults {
   double message_lost = 0;
   double message_repeated = 0;
+  double message_damaged = 0;    // a byte is another one, or the end is missing
   Duration delay_max{50};        // messages overtake each other within it
   double connection_cut = 0;     // per message
   double coordinator_crash = 0;  // per turn and seam
@@ -47,6 +48,7 @@ inline Faults draw_faults(SplitMix64& chance) {
   out.trainer_crash = maybe(0.02);
   out.trainer_hang = maybe(0.005);
   out.silence = maybe(0.0005);
+  out.message_damaged = maybe(0.1);
   return out;
 }
 
