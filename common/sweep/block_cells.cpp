@@ -106,6 +106,7 @@ std::optional<CellSettings> BlockCells::at(int64_t cell) const {
 }
 
 std::optional<size_t> BlockCells::excluded_by(const CellSettings& cell) const {
+  if (exclude_.empty()) return std::nullopt;
   CellSettings seen = cell;
   std::vector<std::string> deriving;
   const NameLookup names = [&](const std::string& name) { return lookup(name, seen, deriving); };
@@ -124,8 +125,8 @@ std::optional<size_t> BlockCells::excluded_by(const CellSettings& cell) const {
 bool BlockCells::may_give(const AxisPoint& point, const SettingValues& target) const {
   return std::all_of(point.set.begin(), point.set.end(), [&](const auto& item) {
     const auto wanted = target.find(item.first);
-    return wanted == target.end() || derive_.contains(item.first) || is_compared_by_content(item.first) ||
-           wanted->second == item.second;
+    return wanted == target.end() || wanted->second == item.second || derive_.contains(item.first) ||
+           is_compared_by_content(item.first);
   });
 }
 

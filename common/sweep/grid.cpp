@@ -48,10 +48,10 @@ Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
 std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
   try {
     auto cell = blocks_[block].at(number);
-    if (!cell || blocks_[block].excluded_by(*cell)) return std::nullopt;
-    Found out{.block = block, .number = number, .cell = *std::move(cell), .values = {}, .identity = {}};
-    out.values = complete(out.cell.set);
-    out.identity = identity_of(out.values, spec_.inputs);
+    if (!cell) return std::nullopt;
+    Found out{.block = block, .number = number, .cell = *std::move(cell), .excluded_by = {}, .values = {}};
+    out.excluded_by = blocks_[block].excluded_by(out.cell);
+    if (!out.excluded_by) out.values = complete(out.cell.set);
     return out;
   } catch (const ExpressionError& e) {
     throw in_block(blocks_[block].block(), e.what());
@@ -61,9 +61,12 @@ std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
 }
 
 // Returns: the lowest cell of the block below `below` that trains the same.
+// An identity costs more than all the rest, and most cells have no other that could be equal.
 std::optional<int64_t> Grid::equal_in(size_t block, int64_t below, const Found& found) const {
+  std::optional<TrialIdentity> own;
   return blocks_[block].first_equal(found.values, below, [&](const CellSettings& other) {
-    return identity_of(complete(other.set), spec_.inputs).settings == found.identity.settings;
+    if (!own) own = identity_of(found.values, spec_.inputs);
+    return identity_of(complete(other.set), spec_.inputs).settings == own->settings;
   });
 }
 
@@ -100,7 +103,7 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
   const auto block = static_cast<size_t>(after - first_cell_.begin()) - 1;
   auto found = find(block, cell - first_cell_[block]);
-  if (!found || earlier_equal(*found)) return std::nullopt;
+  if (!found || found->excluded_by || earlier_equal(*found)) return std::nullopt;
 
   SweepTrial trial;
   trial.index = raw;
@@ -110,12 +113,12 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   trial.steps = steps_of(trial.settings, data);
   if (trial.steps == 0 && data)
     throw in_block(spec_.blocks[block], trial.settings.data.train[0].path + " has no rows to train on");
-  TrialIdentity identity = found->identity;
+  TrialIdentity identity = identity_of(found->values, spec_.inputs);
   identity.settings["seed"] = trial.settings.seed;
   trial.id = trial_id(identity);
   trial.cell = cell_id(identity);
   trial.stage = stage_id(identity, 0, trial.steps);
-  trial.provisional = found->identity.provisional;
+  trial.provisional = identity.provisional;
   if (const auto model = spec_.inputs.models.find(model_key(trial.settings.model));
       model != spec_.inputs.models.end()) {
     trial.base = model->second.base;
@@ -157,15 +160,15 @@ std::vector<BlockCount> Grid::counts() const {
     for (const auto& axis : block.axes)
       if (varies(axis)) count.axes.push_back(axis.name + "{" + std::to_string(axis.points.size()) + "}");
     for (int64_t number = 0; number < blocks_[b].count(); ++number) {
-      const auto cell = blocks_[b].at(number);
-      if (!cell) continue;
-      if (const auto rule = blocks_[b].excluded_by(*cell)) {
+      const auto found = find(b, number);
+      if (!found) continue;
+      if (found->excluded_by) {
         ++count.excluded;
-        ++count.excluded_by_rule[*rule];
+        ++count.excluded_by_rule[*found->excluded_by];
         continue;
       }
       ++count.cells;
-      if (const auto earlier = earlier_equal(*find(b, number))) ++count.equal_to[spec_.blocks[*earlier].name];
+      if (const auto earlier = earlier_equal(*found)) ++count.equal_to[spec_.blocks[*earlier].name];
     }
     const bool narrowed_on_purpose = std::any_of(block.exclude.begin(), block.exclude.end(), is_only_rule);
     if (count.cells == 0 && !narrowed_on_purpose)

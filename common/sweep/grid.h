@@ -83,8 +83,8 @@ class Grid {
     size_t block = 0;
     int64_t number = 0;
     CellSettings cell;
-    SettingValues values;  // complete, without seed
-    TrialIdentity identity;
+    std::optional<size_t> excluded_by;  // rule
+    SettingValues values;               // complete, without seed; empty when excluded
   };
 
   std::optional<Found> find(size_t block, int64_t number) const;
