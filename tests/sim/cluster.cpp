@@ -163,7 +163,8 @@ void Cluster::users_ask() {
       sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10, .run = "lease: 30s"});
   ask(Submit{.request_id = "edit", .spec = edited}, Duration{60'000} + world_.up_to(Duration{120'000}));
   if (world_.chance.below(3) == 0)
-    ask(Cancel{.request_id = "cancel", .sweep = "sweep2"}, Duration{60'000} + world_.up_to(Duration{120'000}));
+    ask(ControlSweep{.request_id = "cancel", .sweep = "sweep2", .action = SweepAction::cancel},
+        Duration{60'000} + world_.up_to(Duration{120'000}));
 }
 
 // ---- the run
