@@ -6,6 +6,7 @@ namespace {
 SweepPicture picture_of(const Sweep& sweep) {
   return {.number = sweep.number,
           .name = sweep.name(),
+          .owner = sweep.owner,
           .revision = sweep.revision,
           .trials_listed = static_cast<int64_t>(sweep.trials.size()),
           .is_listed = sweep.is_listed,

@@ -9,12 +9,14 @@
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/router.h"
+#include "coordinator/edge/turn_measures.h"
 
 namespace ranktide {
 
 struct SweepPicture {
   SweepNumber number = 0;
   std::string name;
+  std::string owner;
   int revision = 1;
   int64_t trials_listed = 0;
   bool is_listed = false;  // every trial of the grid has been listed
@@ -36,12 +38,14 @@ struct LivePicture {
   uint64_t records = 0;  // committed by this process
   uint64_t points = 0;
   RouterCounters link;
+  TurnMeasures measures;
   std::vector<SweepPicture> sweeps;  // all of the folder, by number
   std::vector<WorkerPicture> workers;
   std::vector<Progress> progress;  // of running attempts
 };
 
-// Returns: a picture of what the core knows; the counters of records, points and link are left at 0.
+// Returns: a picture of what the core knows; what the shell counts (records, points, link, measures) is left at
+// 0.
 LivePicture picture_of(const Coordinator& coordinator);
 
 }  // namespace ranktide

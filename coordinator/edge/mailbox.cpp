@@ -1,6 +1,7 @@
 #include "coordinator/edge/mailbox.h"
 
 #include <cerrno>
+#include <memory>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
@@ -18,13 +19,13 @@ int open_doorbell() {
   return fd;
 }
 
-Input to_input(UserRequest request, uint64_t reply_to) {
-  if (auto* submit = std::get_if<SubmitRequest>(&request))
-    return Submit{
-        .reply_to = reply_to, .request_id = std::move(submit->request_id), .spec = std::move(submit->spec)};
-  auto& cancel = std::get<CancelRequest>(request);
-  return Cancel{
-      .reply_to = reply_to, .request_id = std::move(cancel.request_id), .sweep = std::move(cancel.sweep)};
+Input with_reply_to(UserRequest request, uint64_t reply_to) {
+  return std::visit(
+      [reply_to](auto& known) -> Input {
+        known.reply_to = reply_to;
+        return std::move(known);
+      },
+      request);
 }
 
 constexpr const char* kStopping =
@@ -37,22 +38,47 @@ Mailbox::~Mailbox() {
   ::close(doorbell_);
 }
 
-std::future<Answer> Mailbox::ask(UserRequest request) {
-  std::promise<Answer> promise;
-  std::future<Answer> answer = promise.get_future();
-  const std::lock_guard lock(mutex_);
-  if (closed_) {
-    promise.set_value(Rejected{kStopping});
-  } else if (unanswered_.size() >= requests_max_) {
-    promise.set_value(Rejected{"the coordinator has " + std::to_string(requests_max_) +
-                               " requests waiting; ask again in a moment"});
-  } else {
-    const uint64_t reply_to = ++last_reply_to_;
-    waiting_.push_back(to_input(std::move(request), reply_to));
-    unanswered_.emplace(reply_to, std::move(promise));
-    ring();
+// Requires: mutex_ is held.
+std::optional<std::string> Mailbox::refusal() const {
+  if (closed_) return kStopping;
+  if (unanswered_.size() >= requests_max_ || waiting_.size() >= 2 * requests_max_)
+    return "the coordinator has " + std::to_string(requests_max_) + " requests waiting; ask again in a moment";
+  return std::nullopt;
+}
+
+void Mailbox::ask(UserRequest request, OnAnswer on_answer) {
+  std::optional<std::string> refused;
+  {
+    const std::lock_guard lock(mutex_);
+    refused = refusal();
+    if (!refused) {
+      const uint64_t reply_to = ++last_reply_to_;
+      waiting_.push_back(with_reply_to(std::move(request), reply_to));
+      unanswered_.emplace(reply_to, std::move(on_answer));
+      ring();
+    }
   }
+  if (refused) on_answer(Unavailable{*refused});
+}
+
+std::future<Answer> Mailbox::ask(UserRequest request) {
+  const auto promise = std::make_shared<std::promise<Answer>>();
+  std::future<Answer> answer = promise->get_future();
+  ask(std::move(request), [promise](const std::variant<Answer, Unavailable>& heard) {
+    if (const auto* unavailable = std::get_if<Unavailable>(&heard))
+      promise->set_value(Rejected{unavailable->reason});
+    else
+      promise->set_value(std::get<Answer>(heard));
+  });
   return answer;
+}
+
+bool Mailbox::tell(Input input) {
+  const std::lock_guard lock(mutex_);
+  if (refusal()) return false;
+  waiting_.push_back(std::move(input));
+  ring();
+  return true;
 }
 
 LivePicture Mailbox::live() const {
@@ -60,13 +86,21 @@ LivePicture Mailbox::live() const {
   return live_;
 }
 
-void Mailbox::close() {
+std::optional<Instant> Mailbox::last_beat() const {
   const std::lock_guard lock(mutex_);
-  closed_ = true;
-  waiting_.clear();
-  for (auto& [reply_to, promise] : unanswered_) promise.set_value(Rejected{kStopping});
-  unanswered_.clear();
-  ring();
+  return beat_;
+}
+
+void Mailbox::close() {
+  std::map<uint64_t, OnAnswer> unanswered;
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    waiting_.clear();
+    unanswered.swap(unanswered_);
+    ring();
+  }
+  for (const auto& [reply_to, on_answer] : unanswered) on_answer(Unavailable{kStopping});
 }
 
 bool Mailbox::is_closed() const {
@@ -82,17 +116,26 @@ std::vector<Input> Mailbox::take() {
 }
 
 void Mailbox::answer(const Reply& reply) {
-  const std::lock_guard lock(mutex_);
-  const auto asked = unanswered_.find(reply.reply_to);
-  if (asked == unanswered_.end())
-    return;  // refused by close() meanwhile; the same request id tells how it went
-  asked->second.set_value(reply.answer);
-  unanswered_.erase(asked);
+  OnAnswer on_answer;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto asked = unanswered_.find(reply.reply_to);
+    if (asked == unanswered_.end())
+      return;  // refused by close() meanwhile; the same request id tells how it went
+    on_answer = std::move(asked->second);
+    unanswered_.erase(asked);
+  }
+  on_answer(reply.answer);
 }
 
 void Mailbox::show(LivePicture picture) {
   const std::lock_guard lock(mutex_);
   live_ = std::move(picture);
+}
+
+void Mailbox::beat(Instant now) {
+  const std::lock_guard lock(mutex_);
+  beat_ = now;
 }
 
 void Mailbox::ring() {

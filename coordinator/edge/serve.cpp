@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "common/net/clock.h"
 #include "common/net/keys.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/shell.h"
@@ -45,7 +46,10 @@ CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
   auto parts = std::make_unique<Parts>(config, mailbox_);
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;
-  thread_ = std::thread([this, parts = std::move(parts)]() mutable { serve(std::move(parts), mailbox_); });
+  mailbox_.beat(boot_clock_now());
+  thread_ = std::thread([this, parts = std::move(parts), after_turn = std::move(config.after_turn)]() mutable {
+    serve(std::move(parts), mailbox_, after_turn);
+  });
 }
 
 CoordinatorService::~CoordinatorService() {
@@ -53,12 +57,17 @@ CoordinatorService::~CoordinatorService() {
 }
 
 // The thread's whole life. The parts end here, the store last.
-void CoordinatorService::serve(std::unique_ptr<Parts> parts, Mailbox& mailbox) {
+void CoordinatorService::serve(std::unique_ptr<Parts> parts, Mailbox& mailbox,
+                               const std::function<void()>& after_turn) {
   sigset_t set;  // signals are the main thread's
   sigfillset(&set);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   try {
-    while (!mailbox.is_closed()) parts->shell.turn();
+    while (!mailbox.is_closed()) {
+      parts->shell.turn();
+      mailbox.beat(boot_clock_now());
+      if (after_turn) after_turn();
+    }
   } catch (const std::exception& error) {
     spdlog::critical("the coordinator ends: {}", error.what());
     spdlog::shutdown();
@@ -67,11 +76,12 @@ void CoordinatorService::serve(std::unique_ptr<Parts> parts, Mailbox& mailbox) {
 }
 
 Answer CoordinatorService::submit(const std::string& request_id, SweepSpec spec) {
-  return mailbox_.ask(SubmitRequest{.request_id = request_id, .spec = std::move(spec)}).get();
+  return mailbox_.ask(Submit{.request_id = request_id, .spec = std::move(spec)}).get();
 }
 
 Answer CoordinatorService::cancel(const std::string& request_id, const std::string& sweep) {
-  return mailbox_.ask(CancelRequest{.request_id = request_id, .sweep = sweep}).get();
+  return mailbox_.ask(ControlSweep{.request_id = request_id, .sweep = sweep, .action = SweepAction::cancel})
+      .get();
 }
 
 void CoordinatorService::stop() {

@@ -1,11 +1,12 @@
 #pragma once
 // A coordinator as one object: data folder, keys, ROUTER, store and core, with the turn on a thread of its own.
-// `ranktide run` holds one in its process.
+// `ranktide coordinator` and `ranktide run` hold one in their process.
 // Thread rule: every method from any thread, stop() from one; submit and cancel block until the turn that holds
 // them has committed. A commit that fails ends the process with exit code 74, whatever else it was doing: it
 // must not speak any more.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -21,6 +22,8 @@ struct CoordinatorServiceConfig {
   Store::Open open = Store::Open::create;
   std::string endpoint = "tcp://127.0.0.1:*";  // where workers connect
   CoordinatorConfig core;
+  std::function<void()>
+      after_turn;  // on the turn's thread, at least every few seconds; neither waits nor throws
 };
 
 class CoordinatorService {
@@ -41,6 +44,8 @@ class CoordinatorService {
   Answer submit(const std::string& request_id, SweepSpec spec);
   Answer cancel(const std::string& request_id, const std::string& sweep);
   LivePicture live() const { return mailbox_.live(); }
+  // For fronts that answer without waiting. Outlives: this object must outlive them.
+  Mailbox& mailbox() { return mailbox_; }
 
   // Refuses new requests, ends the turn after its commit, checkpoints the store and closes it. Idempotent.
   // Workers are not told: they go on training and find the next coordinator.
@@ -48,7 +53,7 @@ class CoordinatorService {
 
  private:
   struct Parts;
-  static void serve(std::unique_ptr<Parts> parts, Mailbox& mailbox);
+  static void serve(std::unique_ptr<Parts> parts, Mailbox& mailbox, const std::function<void()>& after_turn);
 
   std::filesystem::path worker_keys_;
   Mailbox mailbox_;

@@ -1,6 +1,7 @@
 #include "coordinator/edge/shell.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "common/net/clock.h"
@@ -12,7 +13,7 @@ namespace {
 
 constexpr Duration kDrainMax{5};           // how long one turn takes messages in before it commits them
 constexpr size_t kPointsPerTurn = 10'000;  // and how many points
-constexpr Duration kWaitMax{10'000};       // a watchdog hears from the turn at least this often
+constexpr Duration kWaitMax{5'000};  // whoever asks whether the turn still comes round hears it this often
 constexpr Duration kPictureEvery{100};
 
 size_t points_in(const FromWorker& input) {
@@ -38,8 +39,9 @@ void Shell::turn() {
   wait();
   const Effects effects = drain();
   commit(effects);
-  speak(effects);
   if (!effects.records.empty() || !effects.points.empty() || !effects.messages.empty()) is_shown_ = false;
+  if (!effects.replies.empty()) show();  // whoever has an answer finds it in the picture
+  speak(effects);
   show_if_due();
 }
 
@@ -73,7 +75,9 @@ Effects Shell::drain() {
 void Shell::commit(const Effects& effects) {
   if (effects.records.empty() && effects.points.empty()) return;
   pass_failpoint("before_commit");
+  const auto begin = std::chrono::steady_clock::now();
   store_.commit(effects.records, effects.points, wall_clock_ms());
+  measures_.committed(effects, boot_clock_now(), std::chrono::steady_clock::now() - begin);
   pass_failpoint("after_commit");
   records_committed_ += effects.records.size();
   for (const PointBatch& batch : effects.points) points_committed_ += batch.points.size();
@@ -82,18 +86,23 @@ void Shell::commit(const Effects& effects) {
 // A message that the router cannot send is lost here: the core says it again when the worker is heard next.
 void Shell::speak(const Effects& effects) {
   for (const ToWorker& message : effects.messages) router_.send(message, state().epoch());
+  measures_.said(effects);
   if (!effects.messages.empty()) pass_failpoint("after_send");
   for (const Reply& reply : effects.replies) mailbox_.answer(reply);
 }
 
 void Shell::show_if_due() {
-  const Instant now = boot_clock_now();
-  if (is_shown_ || (shown_ && now < *shown_ + kPictureEvery)) return;
-  shown_ = now;
+  if (is_shown_ || (shown_ && boot_clock_now() < *shown_ + kPictureEvery)) return;
+  show();
+}
+
+void Shell::show() {
+  shown_ = boot_clock_now();
   is_shown_ = true;
   LivePicture picture = picture_of(coordinator_);
   picture.records = records_committed_;
   picture.points = points_committed_;
+  picture.measures = measures_;
   picture.link = router_.counters();
   mailbox_.show(std::move(picture));
 }

@@ -10,6 +10,7 @@
 #include "coordinator/edge/mailbox.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/store.h"
+#include "coordinator/edge/turn_measures.h"
 
 namespace ranktide {
 
@@ -30,6 +31,7 @@ class Shell {
   void commit(const Effects& effects);
   void speak(const Effects& effects);
   void show_if_due();
+  void show();
 
   Coordinator coordinator_;
   Store& store_;
@@ -37,6 +39,7 @@ class Shell {
   Mailbox& mailbox_;
   uint64_t records_committed_ = 0;
   uint64_t points_committed_ = 0;
+  TurnMeasures measures_;
   std::optional<Instant> shown_;  // when the mailbox last got a picture
   bool is_shown_ = false;         // nothing has happened since
 };

@@ -13,7 +13,7 @@ bool rings(const Mailbox& mailbox) {
 }
 
 UserRequest cancel(const std::string& sweep) {
-  return CancelRequest{.request_id = "r", .sweep = sweep};
+  return ControlSweep{.request_id = "r", .sweep = sweep, .action = SweepAction::cancel};
 }
 
 bool is_rejected(std::future<Answer>& answer) {
@@ -34,10 +34,10 @@ TEST(Mailbox, GivesEachAskerItsOwnAnswer) {
   auto first = mailbox.ask(cancel("a"));
   auto second = mailbox.ask(cancel("b"));
   const std::vector<Input> inputs = mailbox.take();
-  mailbox.answer({.reply_to = std::get<Cancel>(inputs.at(1)).reply_to, .answer = Cancelled{2}});
-  mailbox.answer({.reply_to = std::get<Cancel>(inputs.at(0)).reply_to, .answer = Cancelled{1}});
-  EXPECT_EQ(std::get<Cancelled>(first.get()).sweep, 1);
-  EXPECT_EQ(std::get<Cancelled>(second.get()).sweep, 2);
+  mailbox.answer({.reply_to = std::get<ControlSweep>(inputs.at(1)).reply_to, .answer = Controlled{"2"}});
+  mailbox.answer({.reply_to = std::get<ControlSweep>(inputs.at(0)).reply_to, .answer = Controlled{"1"}});
+  EXPECT_EQ(std::get<Controlled>(first.get()).now, "1");
+  EXPECT_EQ(std::get<Controlled>(second.get()).now, "2");
 }
 
 TEST(Mailbox, RefusesWhatIsOverItsLimitAtOnce) {
@@ -66,8 +66,38 @@ TEST(Mailbox, CloseAnswersWhoeverWaitsAndWhoeverComes) {
   EXPECT_TRUE(is_rejected(before));
   EXPECT_TRUE(is_rejected(after));
   EXPECT_TRUE(rings(mailbox));
-  mailbox.answer(
-      {.reply_to = std::get<Cancel>(taken.at(0)).reply_to, .answer = Cancelled{1}});  // too late, dropped
+  mailbox.answer({.reply_to = std::get<ControlSweep>(taken.at(0)).reply_to,
+                  .answer = Controlled{"1"}});  // too late, dropped
+}
+
+TEST(Mailbox, CallsBackOnceWhenSomebodyAsksWithoutWaiting) {
+  Mailbox mailbox(1);
+  std::vector<std::string> heard;
+  const auto listen = [&](const std::variant<Answer, Unavailable>& answer) {
+    heard.push_back(std::holds_alternative<Unavailable>(answer)
+                        ? "unavailable"
+                        : std::get<Controlled>(std::get<Answer>(answer)).now);
+  };
+  mailbox.ask(cancel("a"), listen);
+  EXPECT_TRUE(heard.empty());
+  mailbox.ask(cancel("b"), listen);  // over the limit
+  const Reply reply{.reply_to = std::get<ControlSweep>(mailbox.take().at(0)).reply_to,
+                    .answer = Controlled{"a"}};
+  mailbox.answer(reply);
+  mailbox.answer(reply);
+  mailbox.ask(cancel("c"), listen);
+  mailbox.close();
+  EXPECT_EQ(heard, (std::vector<std::string>{"unavailable", "a", "unavailable"}));
+}
+
+TEST(Mailbox, DropsWhatNobodyTakes) {
+  Mailbox mailbox(2);
+  int taken = 0;
+  while (mailbox.tell(SetQuota{.owner = "ann"})) ++taken;
+  EXPECT_EQ(taken, 4);
+  EXPECT_EQ(mailbox.take().size(), 4U);
+  mailbox.close();
+  EXPECT_FALSE(mailbox.tell(SetQuota{.owner = "ann"}));
 }
 
 TEST(Mailbox, ServesAskersOfManyThreads) {
@@ -77,11 +107,11 @@ TEST(Mailbox, ServesAskersOfManyThreads) {
   for (int i = 0; i < 4; ++i)
     askers.emplace_back([&] {
       for (int n = 0; n < 50; ++n)
-        answered += std::holds_alternative<Cancelled>(mailbox.ask(cancel("s")).get()) ? 1 : 0;
+        answered += std::holds_alternative<Controlled>(mailbox.ask(cancel("s")).get()) ? 1 : 0;
     });
   while (answered < 200) {
     for (const Input& input : mailbox.take())
-      mailbox.answer({.reply_to = std::get<Cancel>(input).reply_to, .answer = Cancelled{1}});
+      mailbox.answer({.reply_to = std::get<ControlSweep>(input).reply_to, .answer = Controlled{"1"}});
     mailbox.show({.epoch = 1});
     std::this_thread::yield();
   }
