@@ -8,18 +8,15 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "common/net/keys.h"
 #include "common/vocabulary/time.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/edge/router_error.h"
 
 namespace ranktide {
-
-struct RouterError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 struct RouterConfig {
   std::string endpoint = "tcp://127.0.0.1:*";  // port *: any free one
@@ -49,12 +46,17 @@ class Router {
   const std::string& endpoint() const;
 
   // Waits until a message or `doorbell` (a file descriptor) is readable, or until `timeout` has passed;
-  // handshakes are answered meanwhile and may end the wait early.
+  // handshakes are answered meanwhile and may end the wait early. Waits at most a second, for the table of keys
+  // is looked at that often.
   void wait(Duration timeout, int doorbell);
 
   // Returns: the next message of an active key; nullopt when none is there. Whatever is malformed or comes from
   // a key that is not active is counted, logged and dropped on the way.
   std::optional<FromWorker> receive();
+
+  // Returns: workers whose last active key was revoked since the last call; at the first call all such. Nobody
+  // speaks for them any more, and their connections were told so.
+  std::vector<WorkerName> take_revoked();
 
   // Sends to the newest connection of that worker. Returns: false when there is none, or its queue is full.
   bool send(const ToWorker& message, uint64_t epoch);

@@ -1,6 +1,7 @@
 #include "coordinator/edge/zap.h"
 
 #include <array>
+#include <string_view>
 #include <zmq.h>
 
 namespace ranktide {
@@ -22,15 +23,20 @@ std::vector<std::string> reply(const std::string& request_id, const char* status
   return {"1.0", request_id, status, text, user_id, ""};
 }
 
+bool is_sound(const std::vector<std::string>& request, std::string_view domain) {
+  return request.size() == kFrameCount && request[kVersion] == "1.0" && request[kDomain] == domain &&
+         request[kMechanism] == "CURVE" && request[kKey].size() == 32;
+}
+
+ZapAnswer not_understood(const std::vector<std::string>& request) {
+  return {reply(request.size() > kRequestId ? request[kRequestId] : "", "500", "not understood", ""),
+          "a handshake that is not ours (" + std::to_string(request.size()) + " frames)"};
+}
+
 }  // namespace
 
 ZapAnswer answer_zap(const std::vector<std::string>& request, const WorkerKeys& keys) {
-  const bool is_ours = request.size() == kFrameCount && request[kVersion] == "1.0" &&
-                       request[kDomain] == kZapDomain && request[kMechanism] == "CURVE" &&
-                       request[kKey].size() == 32;
-  if (!is_ours)
-    return {reply(request.size() > kRequestId ? request[kRequestId] : "", "500", "not understood", ""),
-            "a handshake that is not ours (" + std::to_string(request.size()) + " frames)"};
+  if (!is_sound(request, kZapDomain)) return not_understood(request);
   const std::string key = key_text(request[kKey]);
   const auto whose = [&](const char* standing) {
     return "a worker at " + request[kAddress] + " with the " + standing + " key " + key + " (fingerprint " +
@@ -45,6 +51,11 @@ ZapAnswer answer_zap(const std::vector<std::string>& request, const WorkerKeys& 
       break;
   }
   return {reply(request[kRequestId], "300", "key not enrolled", ""), whose("unknown")};
+}
+
+ZapAnswer answer_enrol_zap(const std::vector<std::string>& request) {
+  if (!is_sound(request, kEnrolZapDomain)) return not_understood(request);
+  return {reply(request[kRequestId], "200", "OK", key_text(request[kKey])), ""};
 }
 
 }  // namespace ranktide

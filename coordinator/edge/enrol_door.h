@@ -1,0 +1,41 @@
+#pragma once
+// Where new workers knock: a second ROUTER of the coordinator on a port of its own, behind CURVE with the
+// coordinator's key but open to any key of the other side; enrol_desk.h decides what they are told. Only who
+// holds a join line knows the coordinator's public key, without which no handshake succeeds. Not the link: what
+// is said here never reaches the turn, and a flood here does not slow it. Thread rule: constructor and
+// destructor from one thread; it serves on its own, with a ZeroMQ context of its own.
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "coordinator/edge/router_error.h"
+
+namespace ranktide {
+
+struct EnrolDoorConfig {
+  std::filesystem::path keys_folder;           // coordinator.secret, made when absent; invites; workers
+  std::string endpoint = "tcp://127.0.0.1:*";  // port *: any free one
+};
+
+class EnrolDoor {
+ public:
+  // Throws: RouterError naming endpoint and remedy; KeyError.
+  explicit EnrolDoor(const EnrolDoorConfig& config);
+  ~EnrolDoor();
+  EnrolDoor(const EnrolDoor&) = delete;
+  EnrolDoor& operator=(const EnrolDoor&) = delete;
+
+  // Returns: the address to ask at, with the real port.
+  const std::string& endpoint() const { return endpoint_; }
+
+ private:
+  struct Parts;
+
+  int stop_fd_ = -1;
+  std::string endpoint_;
+  std::thread thread_;
+};
+
+}  // namespace ranktide
