@@ -49,10 +49,14 @@ struct Inputs {
   std::map<std::string, ModelInput> models;  // by model_key (identity.h)
   std::map<std::string, DataInput> data;     // by data_key (identity.h)
   std::map<std::string, std::string> files;  // eval data: absolute path -> sha256
+  // Every file behind the above, by absolute path or `hub:` name: what workers look for. A folder of more files
+  // than kInputFilesMax is not in here: it is read at its path only.
+  std::map<std::string, FileContent> contents{};
 };
+inline constexpr size_t kInputFilesMax = 1'000;  // of one folder
 template <class Ar>
 void fields(Ar& ar, Inputs& i) {
-  ar("models", i.models)("data", i.data)("files", i.files);
+  ar("models", i.models)("data", i.data)("files", i.files)("contents", i.contents);
 }
 
 // One value of an axis: what people call it, and the settings that it brings. Labels are in no id.

@@ -99,10 +99,12 @@ struct Welcome {  // answers Hello
   std::string boot;
   int64_t heartbeat_ms = 10'000;
   int64_t lease_ms = 120'000;
+  int bulk_port = 0;  // of bulk data, at the address of this link; 0: none is served
 };
 template <class Ar>
 void fields(Ar& ar, Welcome& w) {
   ar("boot", w.boot)("heartbeat_ms", w.heartbeat_ms)("lease_ms", w.lease_ms);
+  ar("bulk_port", w.bulk_port);
 }
 
 struct Grant {  // said again until a Heartbeat names the lease; a worker starts it once, in the life it is

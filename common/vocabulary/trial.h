@@ -184,6 +184,17 @@ void fields(Ar& ar, Budget& b) {
   ar("steps", b.steps)("tokens", b.tokens)("epochs", b.epochs);
 }
 
+// What a file holds, whatever it is called.
+struct FileContent {
+  std::string sha256;
+  int64_t bytes = 0;
+  friend bool operator==(const FileContent&, const FileContent&) = default;
+};
+template <class Ar>
+void fields(Ar& ar, FileContent& f) {
+  ar("sha256", f.sha256)("bytes", f.bytes);
+}
+
 // One fully resolved configuration. Paths are absolute; content hashes stand in identity, not here.
 struct TrialSettings {
   ModelSettings model;
@@ -284,13 +295,14 @@ void fields(Ar& ar, EvalResult& e) {
   ar("id", e.id)("metric", e.metric)("value", e.value)("sign", e.sign)("stderr", e.stderr_)("n", e.n);
 }
 
-enum class OutcomeKind { completed, diverged, failed, out_of_memory, stopped };
+enum class OutcomeKind { completed, diverged, failed, out_of_memory, stopped, refused };
 template <>
 struct EnumTexts<OutcomeKind> {
-  static constexpr std::array texts{"completed", "diverged", "failed", "out_of_memory", "stopped"};
+  static constexpr std::array texts{"completed", "diverged", "failed", "out_of_memory", "stopped", "refused"};
 };
 
-// How an attempt ended. diverged is a result, not an error; stopped means "checkpointed on request, not ended".
+// How an attempt ended. diverged is a result, not an error; stopped means "checkpointed on request, not ended";
+// refused means that this worker cannot begin it, as an input is nowhere to be had here.
 struct Outcome {
   OutcomeKind kind = OutcomeKind::completed;
   Step step = 0;                  // steps done; for diverged the step whose loss or gradient was not finite

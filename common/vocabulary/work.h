@@ -18,6 +18,19 @@ struct EnumTexts<WorkKind> {
   static constexpr std::array texts{"train", "evaluate"};
 };
 
+// A file that a work reads, by content. `path` is where the client found it: it names the file among the work's
+// settings, and is the first place where a worker looks. It is equal to a path of the settings, or lies below
+// one.
+struct InputFile {
+  std::string path;
+  std::string sha256;
+  int64_t bytes = 0;
+};
+template <class Ar>
+void fields(Ar& ar, InputFile& f) {
+  ar("path", f.path)("sha256", f.sha256)("bytes", f.bytes);
+}
+
 // train: compute `stage`, then the evals on its weights at the steps they name.
 // evaluate: the evals alone, on the kept weights of `stage` or, without one, on the untouched base.
 struct Work {
@@ -30,12 +43,15 @@ struct Work {
   Keep keep = Keep::adapters;
   int64_t checkpoint_every_ms = 300'000;
   int microbatch = 0;  // rows; 0: the trainer's own choice from shape and device class
+  std::vector<InputFile>
+      inputs{};  // what it reads, as far as it was hashed; the rest is at its path or nowhere
 };
 template <class Ar>
 void fields(Ar& ar, Work& w) {
   ar("kind", w.kind)("stage", w.stage)("base", w.base)("tokenizer_sha256", w.tokenizer_sha256);
   ar("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
+  ar("inputs", w.inputs);
 }
 
 template <class Ar>
@@ -57,7 +73,7 @@ void fields(Ar& ar, Findings& f) {
 // Where a running attempt stands; for eyes only, lost without harm.
 struct Progress {
   Lease lease;
-  std::string phase;  // "loading", "training", "evaluating NAME"
+  std::string phase;  // "fetching", "loading", "training", "evaluating NAME"
   Step step = 0;
   Step steps = 0;
   double loss = 0;

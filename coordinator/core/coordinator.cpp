@@ -117,9 +117,10 @@ void Coordinator::on_hello(const WorkerName& sender, const Hello& hello) {
   session.is_introduced = true;
   session.is_draining = false;
   has_room_ = true;
-  send(sender,
-       Welcome{
-           .boot = hello.boot, .heartbeat_ms = config_.heartbeat.count(), .lease_ms = config_.lease.count()});
+  send(sender, Welcome{.boot = hello.boot,
+                       .heartbeat_ms = config_.heartbeat.count(),
+                       .lease_ms = config_.lease.count(),
+                       .bulk_port = config_.bulk_port});
   for (const Held& held : hello.held) on_held(sender, held);
   const std::set<UnitId> running = state_.workers().at(sender).running;
   for (const UnitId& unit : running)

@@ -103,6 +103,7 @@ struct CoordinatorConfig {
   Duration suspect_after{30'000};  // silent for this long: no new work
   Duration backoff_min{10'000};    // after an own failure, doubling
   Duration backoff_max{360'000};
+  int bulk_port = 0;  // told to workers; 0: no bulk data is served
 };
 
 class Coordinator {

@@ -139,6 +139,7 @@ void Coordinator::end_attempt(const Lease& lease, const Outcome& outcome) {
       return return_lease(lease, outcome.step);
     case OutcomeKind::failed:
     case OutcomeKind::out_of_memory:
+    case OutcomeKind::refused:
       return fail_attempt(lease, outcome);
   }
 }

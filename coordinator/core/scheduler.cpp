@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/vocabulary/check.h"
+#include "coordinator/core/work_inputs.h"
 
 namespace ranktide {
 namespace {
@@ -108,12 +109,14 @@ Work work_of(const State& state, const Unit& unit) {
             .model = unit.model,
             .evals = {},
             .keep = unit.attempt.keep,
-            .microbatch = unit.attempt.microbatch};
+            .microbatch = unit.attempt.microbatch,
+            .inputs = {}};
   if (!unit.wanted.empty()) work.checkpoint_every_ms = policy_of(state, unit).checkpoint_every_ms;
   for (const EvalId& id : unit.attempt.evals) {
     const auto order = unit.evals.find(id);
     if (order != unit.evals.end()) work.evals.push_back(order->second);
   }
+  work.inputs = inputs_of(state, unit, work);
   return work;
 }
 
