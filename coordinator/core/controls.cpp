@@ -62,20 +62,21 @@ Controlled Coordinator::act(const Sweep& sweep, const ControlSweep& control) {
   RT_CHECK(false);
 }
 
-void Coordinator::on(const RankSweep& rank) {
-  const Sweep* sweep = state_.find_sweep(rank.sweep);
-  if (!sweep) return reply(rank.reply_to, no_sweep(rank.sweep));
-  SweepRanked ranked{.sweep = sweep->number,
-                     .request_id = rank.request_id,
-                     .actor = rank.actor,
-                     .priority = rank.priority.value_or(sweep->run.priority),
-                     .max_parallel = rank.max_parallel ? rank.max_parallel : sweep->run.max_parallel};
-  if (ranked.max_parallel == 0) ranked.max_parallel.reset();
-  if (rank.max_parallel.value_or(0) < 0)
-    return reply(rank.reply_to, Rejected{"max_parallel must be at least 1, or 0 for no limit"});
-  decide(ranked);
+void Coordinator::on(const ChangePolicy& change) {
+  const Sweep* sweep = state_.find_sweep(change.sweep);
+  if (!sweep) return reply(change.reply_to, no_sweep(change.sweep));
+  PolicyChanged changed{.sweep = sweep->number,
+                        .request_id = change.request_id,
+                        .actor = change.actor,
+                        .priority = change.priority.value_or(sweep->run.priority),
+                        .max_parallel = change.max_parallel ? change.max_parallel : sweep->run.max_parallel};
+  if (changed.max_parallel == 0) changed.max_parallel.reset();
+  if (change.max_parallel.value_or(0) < 0)
+    return reply(change.reply_to, Rejected{"max_parallel must be at least 1, or 0 for no limit"});
+  decide(changed);
   has_room_ = true;
-  reply(rank.reply_to, Controlled{"sweep " + rank.sweep + " has priority " + std::to_string(ranked.priority)});
+  reply(change.reply_to,
+        Controlled{"sweep " + change.sweep + " has priority " + std::to_string(changed.priority)});
 }
 
 void Coordinator::on(const SetQuota& quota) {

@@ -52,7 +52,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
 
 std::optional<Instant> Coordinator::next_deadline() const {
   std::optional<Instant> out;
-  for (const auto& first : {expiries_.first(), backoffs_.first(), silences_.first()})
+  for (const auto& first : {expiries_.first(), backoffs_.first(), silences_.first(), rests_.first()})
     if (first && (!out || *first < *out)) out = first;
   return out;
 }
@@ -131,6 +131,7 @@ void Coordinator::join(const WorkerName& sender, const Hello& hello) {
   const Worker* known = state_.find_worker(sender);
   if (known && known->is_joined && known->boot == hello.boot) return;
   if (known && known->is_joined) decide(WorkerLeft{sender, known->boot, LeaveReason::replaced});
+  rests_.erase(sender);
   decide(WorkerJoined{sender, hello.boot, hello.version, hello.slots});
 }
 
@@ -184,6 +185,7 @@ void Coordinator::leave_if_drained(const WorkerName& name) {
 
 void Coordinator::leave(const Worker& worker, LeaveReason reason) {
   silences_.erase(worker.name);
+  rests_.erase(worker.name);
   sessions_.erase(worker.name);
   decide(WorkerLeft{worker.name, worker.boot, reason});
 }
@@ -204,6 +206,7 @@ void Coordinator::make_up_for(Duration lateness) {
   expiries_.shift_all(grown);
   silences_.shift_all(grown);
   backoffs_.shift_all(lateness);
+  rests_.shift_all(lateness);
   for (auto& [name, session] : sessions_) session.heard = session.heard + lateness;
 }
 
@@ -211,6 +214,10 @@ void Coordinator::expire_due() {
   while (const auto unit = expiries_.due(now_)) expire(state_.units().at(*unit).lease());
   while (const auto unit = backoffs_.due(now_)) {
     backoffs_.erase(*unit);
+    has_room_ = true;
+  }
+  while (const auto name = rests_.due(now_)) {
+    rests_.erase(*name);
     has_room_ = true;
   }
   while (const auto name = silences_.due(now_)) {

@@ -45,7 +45,7 @@ struct ControlSweep {  // answered by Controlled or Rejected; asking for what is
   std::string sweep;  // its name
   SweepAction action = SweepAction::pause;
 };
-struct RankSweep {  // answered by Controlled or Rejected
+struct ChangePolicy {  // answered by Controlled or Rejected
   uint64_t reply_to = 0;
   std::string request_id;
   std::string actor = kLocalActor;
@@ -68,7 +68,7 @@ struct RevokeWorker {  // its key is not active any more; no answer
 };
 struct Wake {};  // the deadline asked for has come
 using Input =
-    std::variant<FromWorker, Submit, ControlSweep, RankSweep, DrainWorker, SetQuota, RevokeWorker, Wake>;
+    std::variant<FromWorker, Submit, ControlSweep, ChangePolicy, DrainWorker, SetQuota, RevokeWorker, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -101,7 +101,7 @@ struct CoordinatorConfig {
   Duration heartbeat{10'000};
   Duration lease{120'000};         // a sweep's run.lease may lengthen its own
   Duration suspect_after{30'000};  // silent for this long: no new work
-  Duration backoff_min{10'000};    // after an own failure, doubling
+  Duration backoff_min{10'000};    // after an own failure, doubling; a worker that refused rests as long
   Duration backoff_max{360'000};
   int bulk_port = 0;  // told to workers; 0: no bulk data is served
 };
@@ -162,7 +162,7 @@ class Coordinator {
 
   // controls.cpp: users' hands on running sweeps and on workers
   void on(const ControlSweep& control);
-  void on(const RankSweep& rank);
+  void on(const ChangePolicy& change);
   void on(const DrainWorker& drain);
   void on(const SetQuota& quota);
   void on(const RevokeWorker& revoke);
@@ -215,6 +215,7 @@ class Coordinator {
   Deadlines<UnitId> expiries_;      // of running leases
   Deadlines<UnitId> backoffs_;      // of ready units that must wait; volatile, a restart forgets them
   Deadlines<WorkerName> silences_;  // when a joined worker counts as gone
+  Deadlines<WorkerName> rests_;     // of workers that refused a work: else one would walk through a whole grid
 };
 
 }  // namespace ranktide

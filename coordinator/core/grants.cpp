@@ -7,7 +7,7 @@
 namespace ranktide {
 
 bool Coordinator::may_get_work(const Worker& worker) const {
-  if (!worker.is_joined || worker.is_drain_asked) return false;
+  if (!worker.is_joined || worker.is_drain_asked || rests_.of(worker.name)) return false;
   const Session& session = sessions_.at(worker.name);
   return session.is_introduced && !session.is_draining && now_ < session.heard + config_.suspect_after;
 }

@@ -187,15 +187,19 @@ void Coordinator::give_up_on_lost_workers(const Lease& lease) {
 }
 
 // A crash or hang spends the unit's own budget. Running out of memory does so only when nothing smaller is
-// left.
+// left, and a refusal only when no other worker may have what this one lacks.
 void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
   const Unit& unit = state_.units().at(lease.unit);
   AttemptFailed failed{.lease = lease, .outcome = outcome};
+  const WorkerName worker = unit.attempt.worker;
+  const bool is_refused = outcome.kind == OutcomeKind::refused;
+  const bool is_for_others = is_refused && !state_.would_be_refused_by_all(unit.id, worker);
+  if (is_refused) rests_.set(worker, now_ + config_.backoff_min);
   const bool is_wanted = !unit.wanted.empty();
   const RunPolicy policy = is_wanted ? policy_of(state_, unit) : RunPolicy{};
   if (outcome.kind == OutcomeKind::out_of_memory && !policy.require_exact)
     failed.microbatch_next = smaller_microbatch(unit, unit.attempt.microbatch);
-  if (failed.microbatch_next == 0) {
+  if (failed.microbatch_next == 0 && !is_for_others) {
     failed.last = unit.own_failures + 1 > policy.retry.own;
     const auto doublings = std::min(unit.own_failures, 20);
     const Duration wait = std::min(config_.backoff_max, config_.backoff_min * (int64_t{1} << doublings));

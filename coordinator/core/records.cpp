@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
     "EpochStarted", "SweepSubmitted", "TrialListed",     "SweepListed",   "WorkerJoined",    "WorkerLeft",
     "LeaseGranted", "LeaseExpired",   "LeaseRevived",    "LeaseReturned", "CheckpointSaved", "EvalFinished",
     "UnitFinished", "AttemptFailed",  "SweepCancelled",  "SweepPaused",   "SweepResumed",    "SweepStopped",
-    "SweepRanked",  "QuotaSet",       "WorkerDrainAsked"};
+    "PolicyChanged",  "QuotaSet",       "WorkerDrainAsked"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -74,7 +74,7 @@ struct Describe {
   std::string operator()(const SweepPaused& r) const { return "sweep " + std::to_string(r.sweep); }
   std::string operator()(const SweepResumed& r) const { return "sweep " + std::to_string(r.sweep); }
   std::string operator()(const SweepStopped& r) const { return "sweep " + std::to_string(r.sweep); }
-  std::string operator()(const SweepRanked& r) const {
+  std::string operator()(const PolicyChanged& r) const {
     return "sweep " + std::to_string(r.sweep) + ", priority " + std::to_string(r.priority) + ", parallel " +
            limit_text(r.max_parallel);
   }

@@ -210,7 +210,7 @@ void fields(Ar& ar, SweepStopped& r) {
   ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
 }
 
-struct SweepRanked {  // its place in the queue and its width were changed while it runs
+struct PolicyChanged {  // its place in the queue and its width were changed while it runs
   SweepNumber sweep = 0;
   std::string request_id;
   std::string actor;
@@ -218,7 +218,7 @@ struct SweepRanked {  // its place in the queue and its width were changed while
   std::optional<int> max_parallel;
 };
 template <class Ar>
-void fields(Ar& ar, SweepRanked& r) {
+void fields(Ar& ar, PolicyChanged& r) {
   ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor)("priority", r.priority);
   ar("max_parallel", r.max_parallel);
 }
@@ -247,7 +247,7 @@ void fields(Ar& ar, WorkerDrainAsked& r) {
 using Record = std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft,
                             LeaseGranted, LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved,
                             EvalFinished, UnitFinished, AttemptFailed, SweepCancelled, SweepPaused,
-                            SweepResumed, SweepStopped, SweepRanked, QuotaSet, WorkerDrainAsked>;
+                            SweepResumed, SweepStopped, PolicyChanged, QuotaSet, WorkerDrainAsked>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

@@ -48,7 +48,7 @@ std::vector<SweepNumber> in_turn(const State& state) {
 std::optional<UnitId> first_fitting(const State& state, const Sweep& sweep, const WorkerName& worker,
                                     const Deadlines<UnitId>& held_back) {
   for (const auto& [place, id] : sweep.ready) {
-    if (held_back.of(id)) continue;
+    if (held_back.of(id) || state.has_refused(worker, id)) continue;
     const WorkerName& home = state.units().at(id).home;
     if (home.empty() || home == worker) return id;
   }

@@ -66,6 +66,7 @@ void State::on(const WorkerJoined& r) {
   worker.slots = r.slots;
   worker.is_joined = true;
   worker.is_drain_asked = false;
+  forget_refusals_of(r.worker);
 }
 
 void State::on(const WorkerLeft& r) {
@@ -96,6 +97,7 @@ void State::set_life(Unit& unit, UnitLife life) {
   if (is_terminal(life)) {
     unit.stage.reset();
     unit.evals.clear();
+    refusals_.erase(unit.id);
   }
   for (const auto& [number, place] : unit.wanted) requeue(sweeps_.at(number));
 }
@@ -190,6 +192,8 @@ void State::on(const AttemptFailed& r) {
   Unit& unit = running_unit(r.lease);
   if (r.microbatch_next > 0) {
     unit.microbatch = r.microbatch_next;
+  } else if (r.outcome.kind == OutcomeKind::refused) {
+    take_refusal(unit);
   } else {
     ++unit.own_failures;
   }

@@ -154,6 +154,12 @@ class State {
   const Unit* find_unit(const UnitId& unit) const;
   const Worker* find_worker(const WorkerName& worker) const;
 
+  // state_refusals.cpp: a worker that lacks an input of a unit is not asked again in its life, while another
+  // one may have it.
+  bool has_refused(const WorkerName& worker, const UnitId& unit) const;
+  // Returns: whether, once `worker` refuses it too, no joined worker is left that may run the unit.
+  bool would_be_refused_by_all(const UnitId& unit, const WorkerName& worker) const;
+
   // Returns: one line per thing it holds, in key order; two states are equal exactly when their texts are.
   std::string text() const;
   std::string digest() const;  // SHA-256 of text()
@@ -177,7 +183,7 @@ class State {
   void on(const SweepPaused& r);
   void on(const SweepResumed& r);
   void on(const SweepStopped& r);
-  void on(const SweepRanked& r);
+  void on(const PolicyChanged& r);
   void on(const QuotaSet& r);
   void on(const WorkerDrainAsked& r);
 
@@ -194,6 +200,8 @@ class State {
   Unit& eval_unit(const EvalOrder& order, const Unit& stage_unit);
   void lease_left_over_evals(Unit& stage_unit, const Stage& stage);
   void requeue(Sweep& sweep);
+  void take_refusal(Unit& unit);
+  void forget_refusals_of(const WorkerName& worker);
 
   uint64_t epoch_ = 0;
   std::map<SweepNumber, Sweep> sweeps_;
@@ -201,9 +209,10 @@ class State {
   std::map<UnitId, Unit> units_;
   std::map<EvalId, EvalState> evals_;
   std::map<WorkerName, Worker> workers_;
-  std::map<std::string, Request> submissions_;   // by request id
-  std::map<std::string, int> quotas_;            // by owner
-  std::set<std::pair<int, SweepNumber>> queue_;  // (-priority, number)
+  std::map<UnitId, std::set<WorkerName>> refusals_;  // of units that are not terminal
+  std::map<std::string, Request> submissions_;       // by request id
+  std::map<std::string, int> quotas_;                // by owner
+  std::set<std::pair<int, SweepNumber>> queue_;      // (-priority, number)
 };
 
 }  // namespace ranktide

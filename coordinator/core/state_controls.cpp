@@ -60,7 +60,7 @@ void State::on(const SweepStopped& r) {
   requeue(sweep);
 }
 
-void State::on(const SweepRanked& r) {
+void State::on(const PolicyChanged& r) {
   Sweep& sweep = sweeps_.at(r.sweep);
   queue_.erase({-sweep.run.priority, sweep.number});
   sweep.run.priority = r.priority;

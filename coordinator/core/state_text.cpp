@@ -70,6 +70,8 @@ std::string State::text() const {
     out << "\n";
   }
   for (const auto& [name, worker] : workers_) print(out, worker);
+  for (const auto& [unit, workers] : refusals_)
+    for (const WorkerName& worker : workers) out << "refused " << unit.text << " by " << worker.text << "\n";
   for (const auto& [id, request] : submissions_)
     out << "request " << id << " sweep " << request.sweep << "." << request.revision << " "
         << request.spec_sha256 << "\n";

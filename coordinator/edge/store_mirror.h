@@ -55,7 +55,7 @@ class Mirror {
   void on(const SweepPaused&);
   void on(const SweepResumed&);
   void on(const SweepStopped&);
-  void on(const SweepRanked&);
+  void on(const PolicyChanged&);
   void on(const QuotaSet&);
   void on(const WorkerDrainAsked&);
 

@@ -50,10 +50,10 @@ void Mirror::on(const SweepStopped& r) {
   note("SweepStopped", std::to_string(r.sweep), by(r.actor, r.request_id));
 }
 
-void Mirror::on(const SweepRanked& r) {
+void Mirror::on(const PolicyChanged& r) {
   claim_one(sql("UPDATE sweep SET priority=?2, max_parallel=?3 WHERE id=?1")
                 .run(r.sweep, r.priority, optional_value(r.max_parallel)));
-  note("SweepRanked", std::to_string(r.sweep),
+  note("PolicyChanged", std::to_string(r.sweep),
        "priority " + std::to_string(r.priority) + ", " + by(r.actor, r.request_id));
 }
 

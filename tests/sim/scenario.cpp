@@ -74,7 +74,7 @@ class Game {
     if (verb == "submit") return submit(command);
     if (const auto action = enum_of<SweepAction>(verb))
       return ControlSweep{.reply_to = 1, .request_id = verb, .sweep = command.words.at(1), .action = *action};
-    if (verb == "rank") return rank(command);
+    if (verb == "policy") return change_policy(command);
     if (verb == "quota") return SetQuota{command.words.at(1), optional_number(command, "slots")};
     if (verb == "wake") {
       now_ = std::max(now_, core_->next_deadline().value());
@@ -116,9 +116,9 @@ class Game {
     return static_cast<int>(command.number(key, 0));
   }
 
-  static RankSweep rank(const Command& command) {
+  static ChangePolicy change_policy(const Command& command) {
     return {.reply_to = 1,
-            .request_id = "rank",
+            .request_id = "policy",
             .sweep = command.words.at(1),
             .priority = optional_number(command, "priority"),
             .max_parallel = optional_number(command, "parallel")};

@@ -7,7 +7,7 @@
 //   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
 //       without `at` there are no evals; with it the untouched base is evaluated whatever it says
 //   > pause|resume|stop|cancel|retry NAME
-//   > rank NAME [priority=1] [parallel=2]
+//   > policy NAME [priority=1] [parallel=2]
 //   > quota OWNER [slots=1]
 //   > ask-drain WORKER
 //   > revoke WORKER

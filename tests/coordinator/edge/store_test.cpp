@@ -247,7 +247,7 @@ TEST_F(StoreTest, APauseAndAPlaceInTheQueueAreSeen) {
   history.record(SweepPaused{.sweep = 1, .request_id = "r", .actor = "ann"});
   EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "paused");
   history.record(SweepResumed{.sweep = 1, .request_id = "r", .actor = "ann"});
-  history.record(SweepRanked{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 3, .max_parallel = 2});
+  history.record(PolicyChanged{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 3, .max_parallel = 2});
   EXPECT_EQ(one("SELECT paused FROM v_sweep"), Value(int64_t{0}));
   EXPECT_EQ(one("SELECT priority || '/' || max_parallel FROM v_sweep"), Value("3/2"));
 }
