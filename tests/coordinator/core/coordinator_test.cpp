@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <optional>
 
+#include "common/vocabulary/sha256.h"
 #include "tests/sim/sweep_for_tests.h"
 
 namespace ranktide {
@@ -241,6 +242,54 @@ TEST_F(Game, ListensToNobodyWhoDoesNotOwnTheLease) {
   done(grants_.at(0), OutcomeKind::completed);
   EXPECT_TRUE(effects_.records.empty());
   EXPECT_TRUE(std::holds_alternative<Fenced>(effects_.messages.at(0).message));
+}
+
+TEST_F(Game, NamesTheInputFilesThatAWorkReads) {
+  SweepSpec spec = sweep_for_tests({.ranks = {2}});
+  spec.inputs.contents = {{"/sweeps/base/config.json", {sha256_hex("c"), 1}},
+                          {"/sweeps/base-2/config.json", {sha256_hex("d"), 1}},
+                          {"/sweeps/words.jsonl", {sha256_hex("w"), 2}},
+                          {"/sweeps/prose.txt", {sha256_hex("another text than was planned"), 3}},
+                          {"/sweeps/held_out.jsonl", {sha256_hex("/sweeps/held_out.jsonl"), 4}}};
+  step(Submit{.reply_to = 1, .request_id = "r", .spec = spec});
+  hello("w1", 3);
+  std::vector<std::string> paths;
+  for (const InputFile& file : grants_.at(2).work.inputs) paths.push_back(file.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"/sweeps/base/config.json", "/sweeps/words.jsonl",
+                                             "/sweeps/held_out.jsonl"}));
+}
+
+TEST_F(Game, AsksAnotherWorkerWhenOneLacksAnInput) {
+  submit({.ranks = {2}, .has_evals = false});
+  hello("w1");
+  hello("w2");
+  done(grants_.at(0), OutcomeKind::refused);
+  ASSERT_EQ(grants_.size(), 2u);
+  EXPECT_EQ(owner_.at(grants_.at(1).lease), WorkerName{"w2"});
+  EXPECT_EQ(core_.state().units().at(grants_.at(1).lease.unit).own_failures, 0);
+}
+
+TEST_F(Game, AWorkerThatRefusedRestsBeforeItIsAskedForMore) {
+  submit({.ranks = {2, 4, 8}, .has_evals = false});
+  hello("w1");
+  hello("w2");
+  done(grants_.at(0), OutcomeKind::refused);
+  EXPECT_EQ(grants_.size(), 2u) << "w2 is busy, w1 rests";
+  pass(10s);
+  wake();
+  ASSERT_EQ(grants_.size(), 3u);
+  EXPECT_NE(grants_.at(2).lease.unit, grants_.at(0).lease.unit);
+}
+
+TEST_F(Game, FailsAUnitThatEveryWorkerRefusesAgainAndAgain) {
+  submit({.ranks = {2}, .has_evals = false, .run = "retry: {own: 1}"});
+  hello("w1");
+  done(grants_.at(0), OutcomeKind::refused);
+  EXPECT_EQ(in(sweep(1).stages, UnitLife::ready), 1);
+  pass(20s);
+  wake();
+  done(grants_.at(1), OutcomeKind::refused);
+  EXPECT_EQ(in(sweep(1).stages, UnitLife::failed), 1);
 }
 
 TEST_F(Game, RejectsWhatNoTrainerCouldKeep) {
