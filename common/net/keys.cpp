@@ -24,6 +24,10 @@ fs::path file_of(const fs::path& folder, std::string_view name) {
   return folder / (std::string(name) + ".secret");
 }
 
+fs::path public_file_of(const fs::path& folder, std::string_view name) {
+  return folder / (std::string(name) + ".public");
+}
+
 std::string reason() {
   return std::strerror(errno);
 }
@@ -47,6 +51,11 @@ void write_secret(const fs::path& file, const std::string& secret) {
   if (synced) return;
   ::unlink(file.c_str());
   fail_on(file, "cannot be written: " + why);
+}
+
+// For people and other machines to copy; nothing here reads it.
+void show_public_half(const fs::path& folder, std::string_view name, const std::string& public_key) {
+  std::ofstream(public_file_of(folder, name)) << public_key << "\n";
 }
 
 }  // namespace
@@ -78,17 +87,18 @@ KeyPair load_or_make_key_pair(const fs::path& folder, std::string_view name) {
   make_keys_folder(folder);
   const fs::path file = file_of(folder, name);
   std::error_code error;
-  if (!fs::exists(file, error)) write_secret(file, make_key_pair().secret_key);
-  return load_key_pair(folder, name);
+  if (!fs::exists(file, error)) return make_new_key_pair(folder, name);
+  KeyPair loaded = load_key_pair(folder, name);
+  if (!fs::exists(public_file_of(folder, name), error)) show_public_half(folder, name, loaded.public_key);
+  return loaded;
 }
 
 KeyPair make_new_key_pair(const fs::path& folder, std::string_view name) {
   make_keys_folder(folder);
-  const KeyPair made = make_key_pair();
-  write_secret(file_of(folder, name), made.secret_key);
-  const fs::path shown = folder / (std::string(name) + ".public");
-  std::ofstream(shown) << made.public_key << "\n";
-  return load_key_pair(folder, name);
+  write_secret(file_of(folder, name), make_key_pair().secret_key);
+  KeyPair made = load_key_pair(folder, name);
+  show_public_half(folder, name, made.public_key);
+  return made;
 }
 
 std::string read_public_key(const std::string& text) {

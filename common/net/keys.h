@@ -1,7 +1,8 @@
 #pragma once
 // CURVE key pairs and the files they live in. Not who may connect: that is worker_keys.h.
 // Keys are Z85 text (40 printable characters). A secret stands alone in `<name>.secret`, mode 0600, in a folder
-// of mode 0700; looser modes are refused, because a secret that others could read is no identity.
+// of mode 0700; looser modes are refused, because a secret that others could read is no identity. Its public
+// half stands beside it in `<name>.public`, for copying.
 
 #include <filesystem>
 #include <string>
@@ -26,7 +27,7 @@ KeyPair load_or_make_key_pair(const std::filesystem::path& folder, std::string_v
 // As above, but an absent file is an error.
 KeyPair load_key_pair(const std::filesystem::path& folder, std::string_view name);
 
-// Makes a pair that is not there yet; the public half stands beside it in `<name>.public`, for copying.
+// Makes a pair that is not there yet.
 // Throws: KeyError as above, also when the pair is there already: a key in use is never overwritten.
 KeyPair make_new_key_pair(const std::filesystem::path& folder, std::string_view name);
 

@@ -27,7 +27,9 @@ constexpr size_t kDropsPerReceive = 1'000;
 constexpr size_t kFramesMax = 3;
 constexpr size_t kZapFramesMax = 16;
 
-struct Unauthorised {};  // thrown: the sender's key is not active
+struct Unauthorised {  // thrown: the sender's key is not active
+  KeyStanding standing;
+};
 
 }  // namespace
 
@@ -118,7 +120,7 @@ void Router::Sockets::look_at_keys() {
 // ends one peer of a ROUTER. So it is told, and not listened to.
 void Router::Sockets::cut_revoked() {
   for (const std::string& routing_id :
-       routes.cut([this](const std::string& key) { return keys.standing(key) == KeyStanding::active; }))
+       routes.cut([this](const std::string& key) { return keys.standing(key) == KeyStanding::revoked; }))
     send_frames(router, {routing_id, kRevokedNotice});
   std::set<WorkerName> now = keys.revoked_names();
   std::set_difference(now.begin(), now.end(), revoked.begin(), revoked.end(), std::back_inserter(news));
@@ -152,7 +154,7 @@ FromWorker Router::Sockets::read(const std::vector<zmq::message_t>& frames) {
   const char* const user_id = zmq_msg_gets(frames[1].handle(), "User-Id");
   const std::string key = user_id == nullptr ? "" : user_id;
   const auto worker = keys.name_of(key);
-  if (!worker) throw Unauthorised{};
+  if (!worker) throw Unauthorised{keys.standing(key)};
   const Header header = read_header(frames);
   FromWorker out{.sender = *worker, .message = decode_worker_message(header, view(frames[2]))};
   routes.note(*worker, key, frames[0].to_string());
@@ -200,10 +202,11 @@ std::optional<FromWorker> Router::receive() {
     } catch (const ProtocolError& error) {
       if (std::has_single_bit(++counters.malformed))
         spdlog::warn("dropped a malformed message ({} since start): {}", counters.malformed, error.what());
-    } catch (const Unauthorised&) {
-      send_frames(sockets_->router, {view(frames[0]), kRevokedNotice});
+    } catch (const Unauthorised& sender) {
+      if (sender.standing == KeyStanding::revoked)
+        send_frames(sockets_->router, {view(frames[0]), kRevokedNotice});
       if (std::has_single_bit(++counters.unauthorised))
-        spdlog::warn("dropped a message of a revoked key ({} since start)", counters.unauthorised);
+        spdlog::warn("dropped a message of a key that is not active ({} since start)", counters.unauthorised);
     }
   }
   return std::nullopt;

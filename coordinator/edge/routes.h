@@ -19,13 +19,13 @@ class Routes {
   void note(const WorkerName& worker, const std::string& key, const std::string& routing_id);
   // Returns: the connection to speak to; nullptr when the worker was never heard.
   const std::string* newest(const WorkerName& worker) const;
-  // Forgets the connections of every key that `is_active` denies. Returns: their routing ids.
+  // Forgets the connections of every key that is `revoked`. Returns: their routing ids.
   template <class Predicate>
-  std::vector<std::string> cut(const Predicate& is_active) {
+  std::vector<std::string> cut(const Predicate& revoked) {
     std::vector<std::string> ids;
     for (auto route = routes_.begin(); route != routes_.end();) {
       std::erase_if(route->second, [&](const Connection& each) {
-        if (is_active(each.key)) return false;
+        if (!revoked(each.key)) return false;
         ids.push_back(each.routing_id);
         return true;
       });

@@ -39,6 +39,36 @@ TEST(Keys, AreMadeOnceAndKeptPrivately) {
   EXPECT_EQ(mode_of(folder / "coordinator.secret"), 0600U);
 }
 
+TEST(Keys, ShowTheirPublicHalfBesideTheSecret) {
+  const TemporaryFolder folder;
+  const std::string made = load_or_make_key_pair(folder.path(), "coordinator").public_key;
+  EXPECT_EQ(read_public_key((folder.path() / "coordinator.public").string()), made);
+  std::filesystem::remove(folder.path() / "coordinator.secret");
+  const std::string second = load_or_make_key_pair(folder.path(), "coordinator").public_key;
+  EXPECT_NE(second, made);
+  EXPECT_EQ(read_public_key((folder.path() / "coordinator.public").string()), second);
+}
+
+TEST(Keys, AKeyInUseIsNeverOverwritten) {
+  const TemporaryFolder folder;
+  (void)make_new_key_pair(folder.path(), "worker");
+  EXPECT_THAT(refusal_of([&] { (void)make_new_key_pair(folder.path(), "worker"); }), HasSubstr("File exists"));
+}
+
+TEST(Keys, ReadAPublicKeyFromTextOrAFileAndRefuseAnythingElse) {
+  const TemporaryFolder folder;
+  const std::string key = make_key_pair().public_key;
+  EXPECT_EQ(read_public_key(key), key);
+  EXPECT_THAT(refusal_of([&] { (void)read_public_key("no such file"); }), HasSubstr("neither a public key"));
+  std::ofstream(folder.path() / "short") << key.substr(1) << "\n";
+  EXPECT_THAT(refusal_of([&] { (void)read_public_key((folder.path() / "short").string()); }),
+              HasSubstr("its first line is no public key"));
+}
+
+TEST(Keys, NeverBeginLikeAnOption) {
+  for (int i = 0; i < 200; ++i) EXPECT_NE(make_key_pair().public_key.front(), '-');
+}
+
 TEST(Keys, RefusesASecretThatOthersCanRead) {
   const TemporaryFolder folder;
   (void)load_or_make_key_pair(folder.path(), "worker");
@@ -108,6 +138,36 @@ TEST_F(WorkerKeysTest, AMalformedLineIsNamedAndTheOldTableStays) {
 TEST_F(WorkerKeysTest, RefuseANameThatCouldBeAPath) {
   EXPECT_THAT(refusal_of([&] { authorise_worker(file(), key_, WorkerName{"../x"}); }),
               HasSubstr("not a worker name"));
+}
+
+TEST_F(WorkerKeysTest, EnrolUnderTheFirstFreeName) {
+  const std::string second = make_key_pair().public_key;
+  EXPECT_EQ(enrol_worker(file(), key_, WorkerName{"node"}), WorkerName{"node"});
+  EXPECT_EQ(enrol_worker(file(), second, WorkerName{"node"}), WorkerName{"node-2"});
+  EXPECT_EQ(enrol_worker(file(), second, WorkerName{"node"}), WorkerName{"node-2"});
+  EXPECT_EQ(WorkerKeys(file()).all().size(), 2U);
+}
+
+TEST_F(WorkerKeysTest, GiveTheNameOfARevokedKeyAwayAgain) {
+  (void)enrol_worker(file(), key_, WorkerName{"node"});
+  EXPECT_EQ(revoke_worker(file(), WorkerName{"node"}), 1);
+  EXPECT_EQ(WorkerKeys(file()).revoked_names(), std::set{WorkerName{"node"}});
+  EXPECT_EQ(enrol_worker(file(), make_key_pair().public_key, WorkerName{"node"}), WorkerName{"node"});
+  EXPECT_TRUE(WorkerKeys(file()).revoked_names().empty());
+}
+
+TEST_F(WorkerKeysTest, ALongNameStaysANameWithItsNumber) {
+  const WorkerName longest{std::string(64, 'n')};
+  (void)enrol_worker(file(), key_, longest);
+  const WorkerName second = enrol_worker(file(), make_key_pair().public_key, longest);
+  EXPECT_TRUE(is_worker_name(second.text));
+  EXPECT_TRUE(second.text.ends_with("n-2"));
+}
+
+TEST_F(WorkerKeysTest, RevokingSomebodyUnknownNamesThoseThereAre) {
+  authorise_worker(file(), key_, WorkerName{"w1"});
+  EXPECT_THAT(refusal_of([&] { (void)revoke_worker(file(), WorkerName{"w9"}); }),
+              HasSubstr("no worker named \"w9\"; there are: w1"));
 }
 
 }  // namespace

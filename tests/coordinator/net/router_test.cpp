@@ -142,6 +142,73 @@ TEST_F(Gate, DropsWhatAKeySaysThatWasRevokedWhileConnected) {
   EXPECT_TRUE(received_.empty());
 }
 
+TEST_F(Gate, TellsAConnectedWorkerThatItsKeyWasRevoked) {
+  const KeyPair keys = enrol("w1");
+  const auto w1 = link(keys);
+  ASSERT_TRUE(bring_up(w1.get()));
+  ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
+  ASSERT_TRUE(run({w1.get()}, [&] { return !received_.empty(); }));
+  revoke_worker_key(table_, keys.public_key);
+  EXPECT_TRUE(run(
+      {w1.get()}, [&] { return count<LinkRevoked>(w1.get()) > 0; }, Duration(3'000)));
+  EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}});
+  EXPECT_TRUE(router_->take_revoked().empty());
+  EXPECT_FALSE(router_->send({WorkerName{"w1"}, Welcome{.boot = "b"}}, 1));
+}
+
+TEST_F(Gate, NamesAtItsStartWhoWasRevokedMeanwhile) {
+  revoke_worker_key(table_, enrol("w1").public_key);
+  (void)enrol("w2");
+  open("tcp://127.0.0.1:*");
+  EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}});
+}
+
+TEST_F(Gate, AWorkerThatChangedItsKeyIsNotCutWithTheOldOne) {
+  const KeyPair old = enrol("w1");
+  const auto first = link(old);
+  ASSERT_TRUE(bring_up(first.get()));
+  ASSERT_TRUE(first->send(Hello{.boot = "a"}, 0));
+  const auto second = link(enrol("w1"));
+  ASSERT_TRUE(bring_up(second.get()));
+  ASSERT_TRUE(second->send(Hello{.boot = "b"}, 0));
+  ASSERT_TRUE(run({first.get(), second.get()}, [&] { return received_.size() == 2; }));
+  revoke_worker_key(table_, old.public_key);
+  ASSERT_TRUE(run({first.get(), second.get()}, [&] { return count<LinkRevoked>(first.get()) > 0; }));
+  EXPECT_TRUE(router_->take_revoked().empty());
+  EXPECT_TRUE(router_->send({WorkerName{"w1"}, Welcome{.boot = "b"}}, 1));
+}
+
+TEST_F(Gate, RefusesAThousandRandomKeys) {
+  constexpr int kAtOnce = 50;
+  for (int round = 0; round < 20; ++round) {
+    std::vector<std::unique_ptr<RawClient>> strangers;
+    for (int i = 0; i < kAtOnce; ++i) {
+      strangers.push_back(std::make_unique<RawClient>());
+      strangers.back()->secure(make_key_pair(), keys_.public_key);
+      strangers.back()->dealer.connect(router_->endpoint());
+      strangers.back()->send(hello("b"));
+    }
+    const auto wanted = static_cast<uint64_t>((round + 1) * kAtOnce);
+    ASSERT_TRUE(run({}, [&] { return router_->counters().handshakes_refused >= wanted; }));
+  }
+  EXPECT_TRUE(received_.empty());
+}
+
+// It could not be understood and would wait for ever; a header of ours lets its own log name both versions.
+TEST_F(Gate, AnswersAWorkerOfAnotherProtocolVersionWithItsOwn) {
+  RawClient client;
+  client.secure(enrol("w1"), keys_.public_key);
+  client.dealer.set(zmq::sockopt::rcvtimeo, 0);
+  client.dealer.connect(router_->endpoint());
+  std::vector<std::string> later = hello("b");
+  later[0][4] = 99;
+  client.send(later);
+  zmq::message_t header;
+  ASSERT_TRUE(run({}, [&] { return client.dealer.recv(header, zmq::recv_flags::none).has_value(); }));
+  EXPECT_EQ(decode_header(header.to_string_view()).version, kProtocolVersion);
+  EXPECT_EQ(router_->counters().malformed, 1U);
+}
+
 TEST_F(Gate, ALinkWithAnotherServersKeyNeverComesUp) {
   const auto w1 = link(enrol("w1"), make_key_pair().public_key);
   EXPECT_FALSE(run(
