@@ -15,7 +15,7 @@ constexpr const char* kExitCodes = R"(Exit codes of ranktide
   2    usage, or an invalid sweep file
   5    no such sweep, trial or data folder
   6    everything ended, some trials failed
-  74   the data folder could not be written (a full disk, for one); nothing acknowledged is lost
+  74   a commit to the data folder failed (a full disk, for one); nothing acknowledged is lost
   130  interrupted; what ran is checkpointed, the same command goes on
 
 Exit codes of ranktide-trainer

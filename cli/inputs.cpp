@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "cli/hash_cache.h"
 #include "common/model/base_identity.h"
@@ -33,6 +34,12 @@ fs::path tokenizer_folder(const ModelSettings& model) {
   return model.tokenizer.empty() ? model.path : model.tokenizer;
 }
 
+bool can_write_in(const fs::path& folder) {
+  std::error_code refused;
+  fs::create_directories(folder, refused);
+  return access(folder.c_str(), W_OK) == 0;
+}
+
 class InputReader {
  public:
   InputReader(const fs::path& cache_folder, const Say& say)
@@ -40,7 +47,7 @@ class InputReader {
 
   void model(const ModelSettings& m) {
     attempt([&] {
-      read_shape(m.path);
+      contexts_[m.path] = read_shape(m.path).context;
       WeightFiles{m.path};  // headers only: a damaged file is told now and not by the first trial
       const std::string base = hashes_.remembered("base:" + m.path, files_in(m.path), [&] {
         say_("hashing the base model " + m.path);
@@ -53,10 +60,15 @@ class InputReader {
   }
 
   void data(const WantedData& wanted) {
+    refuse_rows_beyond_context(wanted);
     attempt([&] {
       const Tokenizer& tokenizer = tokenizer_of(wanted.model);
       say_("reading " + wanted.data.train.front().path);
-      const DataSummary s = load_dataset(wanted.data, tokenizer, cache_folder_).summary;
+      // Without a place for its cache it is only read anew each time; whoever has to write there says what is
+      // wrong.
+      const Dataset dataset = can_write_in(cache_folder_) ? load_dataset(wanted.data, tokenizer, cache_folder_)
+                                                          : load_dataset(wanted.data, tokenizer);
+      const DataSummary& s = dataset.summary;
       read_.inputs.data[data_key(wanted.data, tokenizer.sha256())] = {
           .sha256 = s.sha256, .documents = s.documents, .tokens = s.tokens, .rows = s.rows};
       say_(fmt::format("  {}: {} documents, {} tokens, {} rows an epoch", s.format, s.documents, s.tokens,
@@ -77,15 +89,27 @@ class InputReader {
   InputsRead take() { return std::move(read_); }
 
  private:
+  void refuse_rows_beyond_context(const WantedData& wanted) {
+    const auto context = contexts_.find(wanted.model.path);
+    if (context == contexts_.end() || wanted.data.max_tokens <= context->second) return;
+    remember(
+        read_.refused,
+        fmt::format("data.max_tokens: {} is longer than the context of {}, {} tokens "
+                    "(max_position_embeddings in its config.json); write at most that, or take another model",
+                    wanted.data.max_tokens, wanted.model.path, context->second));
+  }
+
   // One unreadable model is named once, though its tokenizer is wanted by every data set.
   void attempt(const std::function<void()>& act) {
     try {
       act();
     } catch (const std::runtime_error& e) {
-      const std::string message = e.what();
-      if (std::find(read_.unreadable.begin(), read_.unreadable.end(), message) == read_.unreadable.end())
-        read_.unreadable.push_back(message);
+      remember(read_.unreadable, e.what());
     }
+  }
+
+  static void remember(std::vector<std::string>& messages, const std::string& message) {
+    if (std::find(messages.begin(), messages.end(), message) == messages.end()) messages.push_back(message);
   }
 
   const Tokenizer& tokenizer_of(const ModelSettings& m) {
@@ -99,6 +123,7 @@ class InputReader {
   HashCache hashes_;
   const Say& say_;
   std::map<fs::path, Tokenizer> tokenizers_;
+  std::map<std::string, int64_t> contexts_;  // tokens, by model path
   InputsRead read_;
 };
 

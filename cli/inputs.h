@@ -14,6 +14,7 @@ namespace ranktide::cli {
 struct InputsRead {
   Inputs inputs;
   std::vector<std::string> unreadable;  // one message per input: what, why, what to do
+  std::vector<std::string> refused;     // one message per setting that an input rules out
 };
 
 // `say` gets a line before anything slow. An input that cannot be read is reported, not thrown: plan goes on

@@ -27,9 +27,13 @@ Json plan_json(const SweepPlan& plan, int slots) {
                       {"cells", b.cells},
                       {"excluded", b.excluded},
                       {"distinct", b.distinct()}});
-  Json out{{"sweep", plan.spec.name},      {"blocks", blocks},
-           {"trials", plan.trials.size()}, {"done", plan.done},
-           {"resumable", plan.resumable},  {"provisional", !plan.unreadable.empty()},
+  Json out{{"sweep", plan.spec.name},
+           {"blocks", blocks},
+           {"trials", plan.trials.size()},
+           {"done", plan.done},
+           {"resumable", plan.resumable},
+           {"not_kept", plan.not_kept},
+           {"provisional", !plan.unreadable.empty()},
            {"unreadable", plan.unreadable}};
   if (plan.estimate)
     out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots},

@@ -18,6 +18,7 @@
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
 #include "coordinator/edge/query.h"
+#include "coordinator/edge/store_folder.h"
 #include "worker/daemon/devices.h"
 
 namespace ranktide::cli {
@@ -105,6 +106,8 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet) std::cerr << line << "\n";
   };
+  // Asked before the minutes that reading the inputs may take.
+  if (fs::exists(data)) FolderLock{data};
   const SweepPlan plan = make_plan(options.file, options.overrides, data, say);
   refuse_unreadable(plan);
   const int slots = slots_of(options, plan);

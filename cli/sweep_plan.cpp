@@ -17,20 +17,35 @@ namespace {
 struct KnownTrials {
   std::set<std::string> done;
   std::set<std::string> resumable;
+  std::map<std::string, Keep> kept;  // of the completed ones: what their last attempt was told to leave
 };
+
+// Every trial of the folder, whether a sweep's newest revision lists it or not.
+constexpr const char* kKnownTrials =
+    "SELECT t.id, g.state, coalesce(g.checkpoint_step, 0), a.keep FROM trial t JOIN stage g ON g.number=t.stage"
+    " LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt";
 
 KnownTrials known_trials(const fs::path& data_folder) {
   KnownTrials known;
   if (!fs::exists(data_folder / "ranktide.db")) return known;
   const Reader reader(data_folder);
-  for (const auto& row : reader.select("SELECT trial, state, step FROM v_trial").rows) {
+  for (const auto& row : reader.select(kKnownTrials).rows) {
+    const auto& trial = std::get<std::string>(row[0]);
     const auto& state = std::get<std::string>(row[1]);
     if (state == "completed" || state == "diverged")
-      known.done.insert(std::get<std::string>(row[0]));
-    else if (const auto* step = std::get_if<int64_t>(&row[2]); step && *step > 0)
-      known.resumable.insert(std::get<std::string>(row[0]));
+      known.done.insert(trial);
+    else if (std::get<int64_t>(row[2]) > 0)
+      known.resumable.insert(trial);
+    if (const auto* keep = std::get_if<std::string>(&row[3]); keep && state == "completed")
+      known.kept[trial] = enum_of<Keep>(*keep).value_or(Keep::none);
   }
   return known;
+}
+
+// Adapters are LoRA's; of full finetuning nothing smaller than the weights is kept.
+bool leaves_less(Keep kept, Keep wanted, Method method) {
+  const Keep least = method == Method::lora ? Keep::adapters : Keep::weights;
+  return (wanted >= least && kept < least) || (wanted == Keep::checkpoints && kept < wanted);
 }
 
 std::string equal_text(const BlockCount& block) {
@@ -55,6 +70,7 @@ SweepPlan make_plan(const std::string& file, const std::vector<std::string>& ove
   InputsRead read = read_inputs(plan.spec, data_folder / "cache", say);
   plan.spec.inputs = std::move(read.inputs);
   plan.unreadable = std::move(read.unreadable);
+  if (!read.refused.empty()) throw SpecError(fmt::format("{}: {}", file, fmt::join(read.refused, "\n       ")));
   const Grid grid(plan.spec);
   plan.blocks = grid.counts();
   const KnownTrials known = known_trials(data_folder);
@@ -67,6 +83,9 @@ SweepPlan make_plan(const std::string& file, const std::vector<std::string>& ove
       ++plan.done;
     else
       open.push_back(*trial);
+    if (const auto kept = known.kept.find(trial->id.text);
+        kept != known.kept.end() && leaves_less(kept->second, plan.spec.run.keep, trial->settings.method))
+      ++plan.not_kept;
     if (known.resumable.contains(trial->id.text)) ++plan.resumable;
   }
   plan.estimate = estimate(open, plan.spec.inputs, measured_rates(data_folder));
@@ -91,6 +110,13 @@ std::string plan_text(const SweepPlan& plan, int slots) {
       name_width, cells, distinct, plan.spec.seeds.size(), plan.spec.seeds.size() == 1 ? "" : "s", total,
       plan.done, plan.resumable, total - plan.done - plan.resumable);
   for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
+  if (plan.not_kept > 0)
+    out += fmt::format(
+        "note: {} finished trial{} left less than run.keep: {} asks for now, and a finished trial is not "
+        "trained "
+        "again; another --data-dir trains {} anew\n",
+        plan.not_kept, plan.not_kept == 1 ? "" : "s", text_of(plan.spec.run.keep),
+        plan.not_kept == 1 ? "it" : "them");
   if (!plan.unreadable.empty()) out += "ids are provisional until these inputs can be read; `run` refuses\n";
   if (plan.estimate && total > plan.done) out += estimate_text(*plan.estimate, slots);
   return out;

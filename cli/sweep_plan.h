@@ -20,10 +20,12 @@ struct SweepPlan {
   std::vector<std::string> unreadable;    // inputs; run refuses while there are any
   int64_t done = 0;                       // trials with a result in the data folder
   int64_t resumable = 0;                  // begun, with a checkpoint
+  int64_t not_kept = 0;                   // completed, but they left less on disk than run.keep asks for now
   std::optional<SweepEstimate> estimate;  // of what is not done yet
 };
 
-// Throws: SpecError for the file; std::runtime_error when it cannot be read.
+// Throws: SpecError for the file, and for settings that its inputs rule out; std::runtime_error when it cannot
+// be read.
 SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides,
                     const std::filesystem::path& data_folder,
                     const std::function<void(const std::string&)>& say);

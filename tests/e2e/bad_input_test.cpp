@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 
 class BadInput : public testing::Test {
  protected:
@@ -28,6 +29,29 @@ class BadInput : public testing::Test {
   bool nothing_was_begun() const { return !fs::exists(world_.data() / "ranktide.db"); }
 
   TinyWorld world_;
+};
+
+// A folder that nobody can write in. Modes do not stop root, a read-only file system does.
+class ReadOnlyFolder {
+ public:
+  explicit ReadOnlyFolder(const fs::path& at) : at_(at) {
+    fs::create_directories(at);
+    if (geteuid() != 0)
+      fs::permissions(at, fs::perms::owner_read | fs::perms::owner_exec);
+    else
+      is_mounted_ = mount("tmpfs", at.c_str(), "tmpfs", MS_RDONLY, "size=100k") == 0;
+  }
+  ~ReadOnlyFolder() {
+    if (is_mounted_)
+      umount2(at_.c_str(), MNT_DETACH);
+    else
+      fs::permissions(at_, fs::perms::owner_all);
+  }
+  bool is_read_only() const { return access(at_.c_str(), W_OK) != 0; }
+
+ private:
+  fs::path at_;
+  bool is_mounted_ = false;
 };
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -92,13 +116,51 @@ TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
+TEST_F(BadInput, RowsLongerThanTheModelsContextAreRefusedByPlanToo) {
+  world_.write_sweep(replaced(TinyWorld::sweep_text(), "max_tokens: 64", "max_tokens: 513"));
+  for (const char* command : {"plan", "run"}) {
+    const Ended ended = world_.ranktide({command, world_.sweep().string()});
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml: data.max_tokens: 513 is longer than the context of"),
+                                 HasSubstr("512 tokens (max_position_embeddings")));
+  }
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, WhatCannotBeKeptOfFullFinetuningIsRefusedBeforeAnythingRuns) {
+  const Ended ended = run_text(TinyWorld::sweep_text() + "run: {keep: delta}\n");
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("tiny.yaml:16:7: run.keep: delta"), HasSubstr("write run.keep: weights")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
 TEST_F(BadInput, ADataFolderThatCannotBeMadeIsNamedWithARemedy) {
   write_text(world_.folder() / "file", "");
   const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir",
                            (world_.folder() / "file/inside").string()},
                           world_.folder() / "output");
-  EXPECT_NE(ended.exit_code, 0);
-  EXPECT_THAT(ended.err, HasSubstr((world_.folder() / "file/inside").string()));
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr((world_.folder() / "file/inside").string()), HasSubstr("--data-dir")));
+}
+
+TEST_F(BadInput, ADataFolderThatCannotBeWrittenIsNamedWithARemedy) {
+  const ReadOnlyFolder locked(world_.folder() / "locked");
+  if (!locked.is_read_only())
+    GTEST_SKIP() << "root writes everywhere, and may not mount a read-only file system";
+  const Ended ended = run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir",
+                           (world_.folder() / "locked").string()},
+                          world_.folder() / "output");
+  EXPECT_EQ(ended.exit_code, 1);
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("cannot write in data folder " + (world_.folder() / "locked").string()),
+                    HasSubstr("make it writable for this user, or name another folder with --data-dir")));
+  EXPECT_TRUE(fs::is_empty(world_.folder() / "locked"));
+  const Ended plan = run({ranktide_program().string(), "plan", world_.sweep().string(), "--data-dir",
+                          (world_.folder() / "locked").string()},
+                         world_.folder() / "output");
+  EXPECT_EQ(plan.exit_code, 0);
+  EXPECT_THAT(plan.out, AllOf(HasSubstr("8 new"), Not(HasSubstr("provisional"))));
 }
 
 TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
@@ -106,7 +168,7 @@ TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
   run({"/usr/bin/sqlite3", (world_.data() / "ranktide.db").string(), "PRAGMA user_version = 999"},
       world_.folder() / "sqlite");
   const Ended ended = run_sweep();
-  EXPECT_NE(ended.exit_code, 0);
+  EXPECT_EQ(ended.exit_code, 1);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("999"), HasSubstr("newer")));
 }
 
@@ -120,18 +182,22 @@ TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   EXPECT_EQ(first.wait(120s).exit_code, 0);
 }
 
-TEST_F(BadInput, AFullDiskIsSaidWithItsRemedy) {
+TEST_F(BadInput, AFullDiskIsSaidWithItsRemedyAndTheSameCommandGoesOnWhenThereIsSpace) {
   const fs::path small = world_.folder() / "small";
   fs::create_directories(small);
   if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=500k") != 0)
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
-  const Ended ended =
-      run({ranktide_program().string(), "run", world_.sweep().string(), "--data-dir", (small / "d").string()},
-          world_.folder() / "output");
+  const std::vector<std::string> command{ranktide_program().string(), "run", world_.sweep().string(),
+                                         "--data-dir", (small / "d").string()};
+  const Ended full = run(command, world_.folder() / "output");
+  EXPECT_EQ(full.exit_code, 74);
+  EXPECT_THAT(full.err, AllOf(HasSubstr("small"), HasSubstr("database or disk is full"),
+                              HasSubstr("free space on the disk")));
+  EXPECT_EQ(mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
+  const Ended ended = run(command, world_.folder() / "output");
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("lora"));
   umount2(small.c_str(), MNT_DETACH);
-  EXPECT_NE(ended.exit_code, 0);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("small"), HasSubstr("database or disk is full"),
-                               HasSubstr("free space on the disk")));
 }
 
 }  // namespace

@@ -11,26 +11,43 @@ namespace ranktide::e2e {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
-// Returns: of every trial the hash of what it trained.
-std::map<std::string, std::string> weights_of(const TinyWorld& world) {
-  const Ended ended = run({"/usr/bin/sqlite3", "-readonly", (world.data() / "ranktide.db").string(),
-                           "SELECT trial || ' ' || weights_sha256 FROM v_trial ORDER BY trial"},
+// Returns: what the sqlite3 shell prints for a query over this world's database.
+std::string sql(const TinyWorld& world, const std::string& query) {
+  const Ended ended = run({"/usr/bin/sqlite3", "-readonly", (world.data() / "ranktide.db").string(), query},
                           world.folder() / "sqlite");
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  return ended.out;
+}
+
+// Returns: of every trial the hash of what it trained.
+std::map<std::string, std::string> weights_of(const TinyWorld& world) {
   std::map<std::string, std::string> out;
-  std::istringstream lines(ended.out);
+  std::istringstream lines(sql(world, "SELECT trial || ' ' || weights_sha256 FROM v_trial ORDER BY trial"));
   for (std::string trial, hash; lines >> trial >> hash;) out[trial] = hash;
   return out;
 }
 
+// Returns: every loss and every score with all its digits, one a line.
+std::string numbers_of(const TinyWorld& world) {
+  return sql(
+      world,
+      "SELECT trial, step, printf('%!.17g', value) FROM v_metric WHERE name = 'loss' ORDER BY trial, step;"
+      "SELECT trial, step, task, printf('%!.17g', value) FROM v_eval ORDER BY trial, step, task");
+}
+
 std::string journal_counts(const TinyWorld& world, const std::string& kind) {
-  return run({"/usr/bin/sqlite3", "-readonly", (world.data() / "ranktide.db").string(),
-              "SELECT count(*) FROM record WHERE kind = '" + kind + "'"},
-             world.folder() / "sqlite")
-      .out;
+  return sql(world, "SELECT count(*) FROM record WHERE kind = '" + kind + "'");
+}
+
+// Returns: what `ranktide logs` prints of all trials.
+std::string logs_of(const TinyWorld& world) {
+  std::string out;
+  for (const auto& [trial, hash] : weights_of(world)) out += world.ranktide({"logs", trial}).out;
+  return out;
 }
 
 TEST(Run, EndsWithATableOfWhatEachCellLearnedAndForgot) {
@@ -82,6 +99,8 @@ TEST(Run, AFileChangedAndChangedBackIsTheFirstSweepAgain) {
   const Json first = world.query_rows({"--trials"});
   ASSERT_EQ(world.ranktide({"run", world.sweep().string(), "train.batch=1"}).exit_code, 0);
   EXPECT_NE(world.query_rows({"--trials"}), first);
+  // What only an earlier revision lists is done all the same.
+  EXPECT_EQ(parse_json(world.ranktide({"plan", world.sweep().string(), "--json"}).out).at("done"), 8);
   ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
   EXPECT_EQ(world.query_rows({"--trials"}), first);
 }
@@ -105,22 +124,57 @@ TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
   const Ended second = world.ranktide({"run", world.sweep().string()});
   EXPECT_EQ(second.exit_code, 0) << second.err;
   EXPECT_THAT(second.err, Not(HasSubstr(" 0 resumable"))) << "nothing was checkpointed";
+  EXPECT_THAT(logs_of(world), ContainsRegex("\\[local attempt 2\\] resumed at step [1-9]"))
+      << "trained from the base";
   EXPECT_EQ(weights_of(world), expected);
 }
 
-TEST(Run, SurvivesKillMinusNineOfTheProgramAtSeveralMoments) {
+TEST(Run, EndsWithTheSameNumbersAfterKillMinusNineAtSeveralMoments) {
+  std::string text = TinyWorld::sweep_text(2000, 1) + "run: {checkpoint_every: 1s}\n";
+  const size_t math = text.find("    math:");
+  text.erase(math, text.find('\n', math) + 1 - math);  // full and LoRA on one regime are enough
+  const TinyWorld undisturbed;
+  undisturbed.write_sweep(text);
+  ASSERT_EQ(undisturbed.ranktide({"run", undisturbed.sweep().string()}).exit_code, 0);
+  const auto weights = weights_of(undisturbed);
+  const std::string numbers = numbers_of(undisturbed);
+
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(600, 1));
-  for (const auto moment : {400ms, 900ms, 1500ms, 2500ms}) {
+  world.write_sweep(text);
+  for (const auto moment : {300ms, 700ms, 1500ms, 2500ms}) {
     Program doomed(world.command({"run", world.sweep().string()}), world.folder() / "doomed");
+    const bool comes_early = moment == 300ms;
+    ASSERT_TRUE(comes_early || doomed.says("step ", 60s));
     std::this_thread::sleep_for(moment);
     doomed.signal_group(SIGKILL);
     doomed.wait(10s);
   }
   const Ended ended = world.ranktide({"run", world.sweep().string()}, 200s);
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
-  EXPECT_EQ(weights_of(world).size(), 4u);
-  EXPECT_EQ(world.query_rows({"--trials"}).size(), 4u);
+  EXPECT_THAT(logs_of(world), ContainsRegex("resumed at step [1-9]")) << "no kill came after a checkpoint";
+  EXPECT_EQ(weights.size(), 2u);
+  EXPECT_EQ(weights_of(world), weights);
+  EXPECT_EQ(numbers_of(world), numbers);
+  EXPECT_EQ(sql(world, "SELECT count(*) FROM v_event WHERE kind = 'DivergentDuplicate'"), "0\n");
+}
+
+// Gain and forgetting are differences to the untouched base, which eval.at need not name.
+TEST(Run, MeasuresAgainstTheUntouchedBaseWhateverEvalAtSays) {
+  const TinyWorld world;
+  world.write_sweep(TinyWorld::sweep_text() + "eval.at: [end]\n");
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  for (const Json& row : world.query_rows()) {
+    EXPECT_TRUE(row.at("gain").is_number()) << row;
+    EXPECT_TRUE(row.at("forgetting").is_number()) << row;
+  }
+}
+
+TEST(Run, SaysThatFinishedTrialsLeftLessThanIsAskedForNow) {
+  const TinyWorld world;
+  ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
+  const Ended again = world.ranktide({"run", world.sweep().string(), "run.keep=weights"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("4 finished trials left less than run.keep: weights asks for now"));
 }
 
 TEST(Run, WritesAdaptersWhereTheQuerySaysTheyAre) {
@@ -139,8 +193,18 @@ TEST(Run, LogsOfATrialAreFoundByAnyUniquePrefix) {
   const TinyWorld world;
   ASSERT_EQ(world.ranktide({"run", world.sweep().string()}).exit_code, 0);
   const std::string trial = world.query_rows({"--trials"})[0].at("trial").get<std::string>();
-  const Ended logs = world.ranktide({"logs", trial.substr(0, 12)});
-  EXPECT_EQ(logs.exit_code, 0) << logs.err;
+  const Json attempts = parse_json(world.ranktide({"logs", trial.substr(0, 12), "--json"}).out);
+  ASSERT_EQ(attempts.size(), 1u);
+  EXPECT_EQ(attempts[0].at("trial"), trial);
+  EXPECT_EQ(attempts[0].at("attempt"), 1);
+  const std::filesystem::path file = attempts[0].at("file").get<std::string>();
+  ASSERT_TRUE(std::filesystem::exists(file)) << file;
+  // What a trainer prints there is shown with its worker and attempt.
+  write_text(file, "first\nsecond\nthird\n");
+  EXPECT_EQ(world.ranktide({"logs", trial.substr(0, 12)}).out,
+            "[local attempt 1] first\n[local attempt 1] second\n[local attempt 1] third\n");
+  EXPECT_EQ(world.ranktide({"logs", trial, "--tail", "1", "--attempt", "1"}).out, "[local attempt 1] third\n");
+  EXPECT_EQ(world.ranktide({"logs", trial, "--attempt", "2"}).out, "");
   EXPECT_EQ(world.ranktide({"logs", "zzzz"}).exit_code, 5);
 }
 
