@@ -28,8 +28,8 @@ struct LinearOp : Function<LinearOp> {
     Tensor y = at::linear(x, layer.w, layer.bias);  // (T, Out)
     Tensor xa;
     if (layer.a.defined()) {
-      xa = dropped(x, dropout).mm(layer.a.t());   // (T, r)
-      y.addmm_(xa, layer.b.t(), 1, layer.scale);  // (T, Out)
+      xa = (dropout.rate > 0 ? x * mask_of(x, dropout) : x).mm(layer.a.t());  // (T, r)
+      y.addmm_(xa, layer.b.t(), 1, layer.scale);                              // (T, Out)
     }
     ctx->save_for_backward({x, layer.w, layer.a, layer.b, xa});
     ctx->saved_data["trains_w"] = w_master.has_value();
@@ -55,20 +55,22 @@ struct LinearOp : Function<LinearOp> {
       const DropoutKey dropout{.key = static_cast<uint64_t>(ctx->saved_data["key"].toInt()),
                                .rate = ctx->saved_data["rate"].toDouble(),
                                .first_row = ctx->saved_data["first_row"].toInt()};
-      const Tensor dyb = dy.mm(b).mul_(scale);              // (T, r)
-      db = dy.t().mm(xa).to(at::kFloat).mul_(scale);        // (Out, r)
-      da = dyb.t().mm(dropped(x, dropout)).to(at::kFloat);  // (r, In)
-      if (dx.defined() && dropout.rate > 0)
-        dx += dropped(dyb.mm(a), dropout);
-      else if (dx.defined())
-        dx.addmm_(dyb, a);
+      const Tensor dyb = dy.mm(b).mul_(scale);        // (T, r)
+      db = dy.t().mm(xa).to(at::kFloat).mul_(scale);  // (Out, r)
+      if (dropout.rate > 0) {
+        const Tensor mask = mask_of(x, dropout);   // (T, In), drawn again rather than saved
+        da = dyb.t().mm(x * mask).to(at::kFloat);  // (r, In)
+        if (dx.defined()) dx += dyb.mm(a).mul_(mask);
+      } else {
+        da = dyb.t().mm(x).to(at::kFloat);
+        if (dx.defined()) dx.addmm_(dyb, a);
+      }
     }
     return {dx, dw, dc, da, db, {}, {}};
   }
 
-  static Tensor dropped(const Tensor& x, const DropoutKey& dropout) {
-    if (dropout.rate == 0) return x;
-    return x * dropout_mask(dropout, x.size(0), x.size(1), x.scalar_type());
+  static Tensor mask_of(const Tensor& x, const DropoutKey& dropout) {
+    return dropout_mask(dropout, x.size(0), x.size(1), x.scalar_type());
   }
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
@@ -11,9 +12,11 @@
 #include <ATen/ops/randn_like.h>
 #include <ATen/ops/silu.h>
 #include <array>
+#include <cmath>
 #include <functional>
 #include <gtest/gtest.h>
 
+#include "common/vocabulary/random.h"
 #include "worker/trainer/lm/attention.h"
 #include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/linear.h"
@@ -151,6 +154,26 @@ TEST(Dropout, IsAFunctionOfTheTokenNotOfTheMicroBatch) {
   const Tensor whole = dropout_mask({.key = 3, .rate = 0.5, .first_row = 0}, 10, 9, at::kFloat);
   const Tensor rest = dropout_mask({.key = 3, .rate = 0.5, .first_row = 6}, 4, 9, at::kFloat);
   EXPECT_TRUE(whole.narrow(0, 6, 4).equal(rest));
+}
+
+// Rows that end before, at and after a block of the vectors, and counters beyond 32 bits.
+TEST(Dropout, IsDrawnFromPhiloxOfRowAndColumn) {
+  const DropoutKey key{.key = 0x123456789abcdef0, .rate = 0.4, .first_row = (int64_t{1} << 33) - 1};
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const float kept = at::full({}, 1 / (1 - key.rate), at::kFloat).to(dtype).item<float>();
+    for (const int64_t cols : {1, 6, 127, 128, 129, 576}) {
+      const Tensor mask = dropout_mask(key, 3, cols, dtype).to(at::kFloat);
+      for (int64_t row = 0; row < 3; ++row) {
+        for (int64_t col = 0; col < cols; ++col) {
+          const auto words =
+              Philox{key.key}(static_cast<uint64_t>(col / 4), static_cast<uint64_t>(key.first_row + row));
+          const bool is_dropped = words[static_cast<size_t>(col % 4)] < std::llround(key.rate * 0x1p32);
+          ASSERT_EQ(mask[row][col].item<float>(), is_dropped ? 0 : kept)
+              << row << ", " << col << " of " << cols;
+        }
+      }
+    }
+  }
 }
 
 TEST(Dropout, DiffersByStepLayerAndPlace) {
