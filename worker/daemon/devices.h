@@ -1,18 +1,20 @@
 #pragma once
-// What this node can give: cores and memory as the kernel and its control groups allow, cut into slots.
-// Not placement: which work goes to which slot is the coordinator's. Thread rule: free functions, any thread.
+// What this node can give: cores and memory as the kernel and its control groups allow, and GPUs, cut into
+// slots. Not placement: which work goes to which slot is the coordinator's. Thread rule: free functions, any
+// thread.
 
 #include <cstdint>
 #include <filesystem>
 #include <vector>
 
 #include "common/vocabulary/protocol.h"
+#include "worker/daemon/nvml.h"
 
 namespace ranktide {
 
 struct NodeCapacity {
-  int cores = 1;             // usable: affinity, cut by a control group's cpu.max
-  int64_t memory_bytes = 0;  // usable: physical, cut by a control group's memory.max
+  int cores = 1;             // usable: affinity, cut by the quota of control groups
+  int64_t memory_bytes = 0;  // usable: physical, cut by the limit of control groups
 };
 
 // `root` is where /proc and /sys/fs/cgroup are looked for; "/" but in tests.
@@ -21,5 +23,10 @@ NodeCapacity measure_node(const std::filesystem::path& root = "/");
 // Returns: CPU slots of `threads_per_slot` threads each, at least one, at most `slots_max` (0: as many as fit).
 // Memory is shared out evenly. Requires: threads_per_slot >= 1.
 std::vector<Slot> cpu_slots(const NodeCapacity& node, int threads_per_slot, int slots_max);
+
+// Returns: one slot per GPU, at most `slots_max` (0: all). Threads: as asked for, or (0) the node's cores
+// shared out, at least one each. Memory: what others leave of the device.
+std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gpus, int threads_per_slot,
+                            int slots_max);
 
 }  // namespace ranktide

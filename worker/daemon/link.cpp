@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "common/net/clock.h"
+#include "common/net/link_notice.h"
 #include "common/net/socket_options.h"
 #include "common/vocabulary/random.h"
 
@@ -19,8 +20,8 @@ constexpr Duration kFreshSocketFirst{15'000};  // without a first handshake
 constexpr Duration kFreshSocketLater{60'000};  // without another one, once there was a first
 constexpr Duration kRefusedMin{1'000};         // before the next try after a final refusal, doubling
 constexpr Duration kRefusedMax{60'000};
-constexpr Duration kRefusalLoggedEvery{60'000};
-constexpr uint64_t kHelloSpreadMs = 1'000;  // of a thousand workers that find the coordinator again at once
+constexpr Duration kSaidAgainAfter{60'000};  // in the log, while nothing changes
+constexpr uint64_t kHelloSpreadMs = 1'000;   // of a thousand workers that find the coordinator again at once
 
 constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                            ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
@@ -53,9 +54,13 @@ struct Link::Sockets {
   void renew_if_due();
   void read_monitor(std::vector<LinkEvent>& out);
   void on_monitor(int event, int value, std::vector<LinkEvent>& out);
-  void on_refusal(int status);
+  void on_refusal(int status, std::vector<LinkEvent>& out);
+  void on_notice(std::string_view notice, std::vector<LinkEvent>& out);
+  void log_refusal(bool is_revoked);
+  void log_dropped(const std::string& why);
   void announce_if_due(std::vector<LinkEvent>& out);
-  std::optional<LinkMessage> receive();
+  // Returns: false when nothing is there. Throws: ProtocolError.
+  bool receive(std::vector<LinkEvent>& out);
   void wait(Duration timeout, std::vector<pollfd>& others);
   Instant next_own_deadline() const;
 
@@ -69,6 +74,8 @@ struct Link::Sockets {
   std::optional<Instant> announce_at;  // LinkUp is due then
   std::optional<Instant> renew_at;     // a fresh socket is due then
   std::optional<Instant> refusal_logged;
+  std::string dropped_why;  // and logged at
+  Instant dropped_logged;
   Duration refused_wait = kRefusedMin;
   uint64_t opened = 0;
 };
@@ -155,31 +162,55 @@ void Link::Sockets::on_monitor(int event, int value, std::vector<LinkEvent>& out
       if (!std::exchange(announce_at, std::nullopt)) out.push_back(LinkDown{});  // else LinkUp was never said
       return;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-      on_refusal(value);
+      on_refusal(value, out);
       return;
-    default:  // NO_DETAIL is how status 300 shows, PROTOCOL a foreign program at that address
-      on_refusal(0);
+    default:  // NO_DETAIL is how status 300 and a wrong server key show, PROTOCOL a foreign program there
+      on_refusal(0, out);
   }
 }
 
-void Link::Sockets::on_refusal(int status) {
-  const Instant now = boot_clock_now();
-  if (status == kRevoked) {
-    renew_at = now + refused_wait;
+void Link::Sockets::on_refusal(int status, std::vector<LinkEvent>& out) {
+  const bool is_revoked = status == kRevoked;
+  if (is_revoked) {
+    renew_at = boot_clock_now() + refused_wait;
     refused_wait = std::min(refused_wait * 2, kRefusedMax);
+    out.push_back(LinkRevoked{});
   }
-  if (refusal_logged && now < *refusal_logged + kRefusalLoggedEvery) return;
-  refusal_logged = now;
-  if (status == kRevoked) {
-    spdlog::error("{}: the coordinator has revoked this worker's key {} (fingerprint {})", config.endpoint,
-                  config.keys.public_key, fingerprint(config.keys.public_key));
-  } else {
-    spdlog::warn(
-        "{}: the coordinator refuses this worker (fingerprint {}). To enrol it, add this line, with a name for "
-        "it, to "
-        "keys/workers in the coordinator's data folder; no restart is needed:\n{} NAME",
-        config.endpoint, fingerprint(config.keys.public_key), config.keys.public_key);
+  if (refusal_logged && boot_clock_now() < *refusal_logged + kSaidAgainAfter) return;
+  refusal_logged = boot_clock_now();
+  log_refusal(is_revoked);
+}
+
+// What a connection that outlived its key's revocation is told.
+void Link::Sockets::on_notice(std::string_view notice, std::vector<LinkEvent>& out) {
+  if (notice == kRevokedNotice) on_refusal(kRevoked, out);
+}
+
+// libzmq tells a key that is not enrolled and a server key that is not theirs apart only where this link was up
+// before: then the server key was right.
+void Link::Sockets::log_refusal(bool is_revoked) {
+  const std::string own = fingerprint(config.keys.public_key);
+  if (is_revoked) {
+    spdlog::error("{}: the coordinator has revoked this worker's key (fingerprint {})", config.endpoint, own);
+    return;
   }
+  const std::string other_key =
+      was_connected ? ""
+                    : ". Or the server key given here (fingerprint " + fingerprint(config.coordinator_key) +
+                          ") is not that coordinator's: compare with keys/coordinator.public there";
+  spdlog::warn(
+      "{}: the coordinator does not know this worker's key (fingerprint {}) and is asked again. To let it "
+      "in, type there, with a name for it:\n  ranktide authorise NAME '{}'\nor have `ranktide invite` print "
+      "a line for `ranktide worker --join`{}",
+      config.endpoint, own, config.keys.public_key, other_key);
+}
+
+void Link::Sockets::log_dropped(const std::string& why) {
+  const Instant now = boot_clock_now();
+  if (why == dropped_why && now < dropped_logged + kSaidAgainAfter) return;
+  dropped_why = why;
+  dropped_logged = now;
+  spdlog::warn("{}: dropped a message: {}", config.endpoint, why);
 }
 
 void Link::Sockets::announce_if_due(std::vector<LinkEvent>& out) {
@@ -188,18 +219,20 @@ void Link::Sockets::announce_if_due(std::vector<LinkEvent>& out) {
   out.push_back(LinkUp{});
 }
 
-std::optional<LinkMessage> Link::Sockets::receive() {
+bool Link::Sockets::receive(std::vector<LinkEvent>& out) {
   std::vector<zmq::message_t> frames(1);
-  if (!dealer.recv(frames[0], zmq::recv_flags::dontwait)) return std::nullopt;
+  if (!dealer.recv(frames[0], zmq::recv_flags::dontwait)) return false;
   while (frames.back().more() && frames.size() < 3) {
     frames.emplace_back();
     if (!dealer.recv(frames.back(), zmq::recv_flags::dontwait))
       throw ProtocolError("a message without its end");
   }
   while (frames.back().more()) (void)dealer.recv(frames.back(), zmq::recv_flags::dontwait);
+  if (frames.size() == 1) return on_notice(view(frames[0]), out), true;
   if (frames.size() != 2) throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
   const Header header = decode_header(view(frames[0]));
-  return LinkMessage{header.epoch, decode_coordinator_message(header, view(frames[1]))};
+  out.push_back(LinkMessage{header.epoch, decode_coordinator_message(header, view(frames[1]))});
+  return true;
 }
 
 Instant Link::Sockets::next_own_deadline() const {
@@ -236,11 +269,9 @@ std::vector<LinkEvent> Link::take_events() {
   sockets_->announce_if_due(out);
   for (size_t i = 0; i < kEventsPerTake; ++i) {
     try {
-      auto message = sockets_->receive();
-      if (!message) break;
-      out.emplace_back(std::move(*message));
+      if (!sockets_->receive(out)) break;
     } catch (const ProtocolError& error) {
-      spdlog::warn("{}: dropped a message: {}", sockets_->config.endpoint, error.what());
+      sockets_->log_dropped(error.what());
     }
   }
   return out;

@@ -29,13 +29,14 @@ struct LinkConfig {
   KeyPair keys;                 // this worker's
 };
 
-struct LinkUp {};    // a handshake succeeded: say Hello
-struct LinkDown {};  // the connection went away; it is sought again
+struct LinkUp {};       // a handshake succeeded: say Hello
+struct LinkDown {};     // the connection went away; it is sought again
+struct LinkRevoked {};  // the coordinator has revoked this key for good; the link goes on trying, in vain
 struct LinkMessage {
   uint64_t epoch = 0;  // of the coordinator that sent it
   CoordinatorMessage message;
 };
-using LinkEvent = std::variant<LinkUp, LinkDown, LinkMessage>;
+using LinkEvent = std::variant<LinkUp, LinkDown, LinkRevoked, LinkMessage>;
 
 class Link {
  public:

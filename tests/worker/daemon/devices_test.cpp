@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/temporary_folder.h"
+#include "worker/daemon/cgroup.h"
 
 namespace ranktide {
 namespace {
@@ -40,6 +41,30 @@ TEST_F(Node, ObeysTheTightestControlGroupAboveIt) {
 TEST_F(Node, GivesAtLeastOneCoreForASmallQuota) {
   put("sys/fs/cgroup/outer/inner/cpu.max", "50000 100000\n");
   EXPECT_EQ(measure_node(root_.path()).cores, 1);
+}
+
+TEST_F(Node, ObeysTheLimitsOfVersionOneGroups) {
+  put("proc/self/cgroup", "4:memory:/outer/inner\n3:cpu,cpuacct:/outer\n1:name=systemd:/\n");
+  put("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  put("sys/fs/cgroup/memory/outer/memory.limit_in_bytes", "2147483648\n");
+  put("sys/fs/cgroup/cpu,cpuacct/outer/cpu.cfs_quota_us", "100000\n");
+  put("sys/fs/cgroup/cpu,cpuacct/outer/cpu.cfs_period_us", "100000\n");
+  EXPECT_EQ(measure_node(root_.path()).memory_bytes, 2LL << 30);
+  EXPECT_EQ(measure_node(root_.path()).cores, 1);
+}
+
+TEST_F(Node, TakesTheMountedTopForItsOwnGroupInsideAContainer) {
+  put("proc/self/cgroup", "0::/a/path/of/the/host\n");
+  put("sys/fs/cgroup/memory.max", "536870912\n");
+  EXPECT_EQ(measure_node(root_.path()).memory_bytes, 512LL << 20);
+}
+
+TEST_F(Node, IgnoresAQuotaThatIsNone) {
+  put("proc/self/cgroup", "3:cpu:/outer\n");
+  put("sys/fs/cgroup/cpu/outer/cpu.cfs_quota_us", "-1\n");
+  put("sys/fs/cgroup/cpu/outer/cpu.cfs_period_us", "100000\n");
+  EXPECT_GE(measure_node(root_.path()).cores, 1);
+  EXPECT_FALSE(cgroup_limits(root_.path()).cores);
 }
 
 TEST(CpuSlots, ShareCoresAndMemory) {

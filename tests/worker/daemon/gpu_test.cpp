@@ -1,0 +1,122 @@
+// GPUs found through a fake management library, and what of them a worker may use.
+
+#include <cstdlib>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/temporary_folder.h"
+#include "worker/daemon/devices.h"
+#include "worker/daemon/gpu_choice.h"
+#include "worker/daemon/nvml.h"
+
+namespace ranktide {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::vector<Gpu> gpus_of(const char* node) {
+  ::setenv("FAKE_NVML", node, 1);
+  return list_gpus(RANKTIDE_FAKE_NVML);
+}
+
+std::vector<std::string> uuids(const std::vector<Gpu>& gpus) {
+  std::vector<std::string> out;
+  for (const Gpu& gpu : gpus) out.push_back(gpu.uuid);
+  return out;
+}
+
+const std::string kFirst = "GPU-aaaa0000-0000";
+const std::string kSecond = "GPU-aaaa1111-1111";
+
+TEST(Nvml, ListsDevicesWithMemoryModelAndStrangers) {
+  const std::vector<Gpu> gpus = gpus_of("two");
+  ASSERT_THAT(uuids(gpus), ElementsAre(kFirst, kSecond));
+  EXPECT_EQ(gpus[0].model, "NVIDIA Test 80GB");
+  EXPECT_EQ(gpus[0].memory_bytes, 80LL << 30);
+  EXPECT_FALSE(gpus[0].is_used_by_others);
+  EXPECT_TRUE(gpus[1].is_used_by_others);
+  EXPECT_EQ(gpus[1].memory_free_bytes, 50LL << 30);
+}
+
+TEST(Nvml, ListsTheSlicesOfADeviceThatIsCut) {
+  EXPECT_THAT(uuids(gpus_of("sliced")), ElementsAre(kFirst, "MIG-bbbb0000-0000", "MIG-bbbb1111-1111"));
+}
+
+TEST(Nvml, LeavesOutADeviceThatDoesNotAnswer) {
+  EXPECT_THAT(uuids(gpus_of("lost")), ElementsAre(kSecond));
+}
+
+TEST(Nvml, FindsNothingWithoutALibraryOrADriver) {
+  EXPECT_THAT(list_gpus("libno-such-library.so.1"), IsEmpty());
+  EXPECT_THAT(gpus_of("none"), IsEmpty());
+}
+
+TEST(Nvml, SaysWhatIsWrongWithADriverThatDoesNotFit) {
+  try {
+    (void)gpus_of("mismatched");
+    FAIL() << "listed";
+  } catch (const DeviceError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("Driver/library version mismatch"));
+    EXPECT_THAT(error.what(), HasSubstr("--gpus none"));
+  }
+}
+
+TEST(VisibleGpus, AreThoseThatCudaWouldShow) {
+  const std::vector<Gpu> gpus = gpus_of("two");
+  const auto shown = [&](const char* value) { return uuids(visible_gpus(gpus, value)); };
+  EXPECT_THAT(uuids(visible_gpus(gpus, std::nullopt)), ElementsAre(kFirst, kSecond));
+  EXPECT_THAT(shown(""), IsEmpty());
+  EXPECT_THAT(shown("1"), ElementsAre(kSecond));
+  EXPECT_THAT(shown("1, 0"), ElementsAre(kSecond, kFirst));
+  EXPECT_THAT(shown("GPU-aaaa1"), ElementsAre(kSecond));
+  EXPECT_THAT(shown("GPU-aaaa"), IsEmpty()) << "fits two";
+  EXPECT_THAT(shown("0,7,1"), ElementsAre(kFirst)) << "the first that fits none ends the list";
+  EXPECT_THAT(shown("-1"), IsEmpty());
+  EXPECT_THAT(shown("NoDevFiles"), IsEmpty());
+}
+
+TEST(VisibleGpus, CanBeSlices) {
+  const std::vector<Gpu> gpus = gpus_of("sliced");
+  EXPECT_THAT(uuids(visible_gpus(gpus, "MIG-bbbb1111-1111")), ElementsAre("MIG-bbbb1111-1111"));
+  EXPECT_THAT(uuids(visible_gpus(gpus, "1")), ElementsAre("MIG-bbbb0000-0000", "MIG-bbbb1111-1111"));
+}
+
+TEST(WishedGpus, AreNamedAsCudaNamesThemAndRefusedWhereTheyAreNot) {
+  const std::vector<Gpu> gpus = gpus_of("two");
+  EXPECT_THAT(uuids(wished_gpus(gpus, "")), ElementsAre(kFirst, kSecond));
+  EXPECT_THAT(wished_gpus(gpus, "none"), IsEmpty());
+  EXPECT_THAT(uuids(wished_gpus(gpus, "1,1")), ElementsAre(kSecond));
+  try {
+    (void)wished_gpus(gpus, "0,4");
+    FAIL() << "accepted";
+  } catch (const DeviceError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("\"4\" names no single GPU"));
+    EXPECT_THAT(error.what(), HasSubstr(kSecond));
+  }
+}
+
+TEST(OpenableGpus, AreThoseWhoseDeviceFileIsOpenToUs) {
+  const TemporaryFolder root;
+  const std::vector<Gpu> gpus = gpus_of("two");
+  EXPECT_EQ(openable_gpus(gpus, root.path()).size(), 2U) << "a node without such files";
+  std::filesystem::create_directories(root.path() / "dev");
+  std::ofstream(root.path() / "dev/nvidiactl") << "";
+  std::ofstream(root.path() / "dev/nvidia1") << "";
+  EXPECT_THAT(uuids(openable_gpus(gpus, root.path())), ElementsAre(kSecond));
+}
+
+TEST(GpuSlots, AreOneADeviceAndShareTheCores) {
+  const std::vector<Slot> slots = gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 0, 0);
+  ASSERT_EQ(slots.size(), 2U);
+  EXPECT_EQ(slots[0].device, kFirst);
+  EXPECT_EQ(slots[0].threads, 4);
+  EXPECT_EQ(slots[0].memory_bytes, 80LL << 30);
+  EXPECT_EQ(slots[1].memory_bytes, 50LL << 30);
+  EXPECT_EQ(gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 3, 1).size(), 1U);
+}
+
+}  // namespace
+}  // namespace ranktide
