@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "cli/hash_cache.h"
+#include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
 #include "common/model/safetensors.h"
 #include "common/model/shape.h"

@@ -23,6 +23,7 @@ const std::vector<Layer>& layers() {
       {"common/text", {"common/vocabulary"}},
       {"common/sweep", {"common/vocabulary", "common/text"}},
       {"common/net", {"common/vocabulary"}},
+      {"common/content", {"common/vocabulary"}},
       {"coordinator/core", {"common/vocabulary", "common/sweep"}},
       {"coordinator/edge", {"common", "coordinator/core"}},
       {"worker/agent", {"common/vocabulary"}},

@@ -286,7 +286,7 @@ TEST_F(Game, FailsAUnitThatEveryWorkerRefusesAgainAndAgain) {
   hello("w1");
   done(grants_.at(0), OutcomeKind::refused);
   EXPECT_EQ(in(sweep(1).stages, UnitLife::ready), 1);
-  pass(20s);
+  pass(10s);
   wake();
   done(grants_.at(1), OutcomeKind::refused);
   EXPECT_EQ(in(sweep(1).stages, UnitLife::failed), 1);

@@ -1,10 +1,10 @@
-#include "cli/hash_cache.h"
+#include "common/content/hash_cache.h"
 
 #include <fstream>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-namespace ranktide::cli {
+namespace ranktide {
 namespace {
 
 namespace fs = std::filesystem;
@@ -52,5 +52,24 @@ TEST_F(HashCacheTest, AMissingFileIsNeverRemembered) {
   EXPECT_EQ(ask(), "hash2");
 }
 
+TEST_F(HashCacheTest, ProcessesThatShareItKeepEachOthersEntries) {
+  const fs::path other = folder_ / "other";
+  std::ofstream(other) << "two";
+  {
+    HashCache first(folder_ / "cache");
+    HashCache second(folder_ / "cache");
+    first.learn_sha256(file(), "of the first");
+    second.learn_sha256(other, "of the second");
+  }
+  HashCache third(folder_ / "cache");
+  EXPECT_EQ(third.sha256_of(file()), "of the first");
+  EXPECT_EQ(third.sha256_of(other), "of the second");
+}
+
+TEST_F(HashCacheTest, ALearntHashIsNotComputedAgain) {
+  { HashCache(folder_ / "cache").learn_sha256(file(), "told"); }
+  EXPECT_EQ(HashCache(folder_ / "cache").sha256_of(file()), "told");
+}
+
 }  // namespace
-}  // namespace ranktide::cli
+}  // namespace ranktide

@@ -1,0 +1,129 @@
+#include "common/content/hash_cache.h"
+
+#include <chrono>
+#include <fcntl.h>
+#include <fstream>
+#include <sstream>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/vocabulary/sha256.h"
+#include "common/vocabulary/wire.h"
+
+namespace ranktide {
+namespace fs = std::filesystem;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kWorthSaving = std::chrono::milliseconds(200);  // of computing; less waits for the end
+
+std::string stamp_of(const std::vector<fs::path>& files) {
+  std::ostringstream out;
+  for (const fs::path& file : files) {
+    struct stat s {};
+    if (stat(file.c_str(), &s) != 0)
+      return "";  // never equal to a stored stamp: compute will say what is wrong
+    out << file.string() << ":" << s.st_size << ":" << s.st_mtim.tv_sec << "." << s.st_mtim.tv_nsec << ":"
+        << s.st_ino << ";";
+  }
+  return out.str();
+}
+
+Json read_entries(const fs::path& file) {
+  std::ifstream in(file);
+  std::stringstream text;
+  text << in.rdbuf();
+  try {
+    return parse_json(text.str());
+  } catch (const ProtocolError&) {
+    return Json::object();  // absent or torn: everything is hashed again
+  }
+}
+
+// Held while one process hashes, or writes the file. A folder that cannot be written has no lock and no file.
+class Lock {
+ public:
+  explicit Lock(const fs::path& file) : fd_(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)) {
+    if (fd_ >= 0) (void)::flock(fd_, LOCK_EX);
+  }
+  ~Lock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+HashCache::HashCache(const fs::path& folder) : file_(folder / "hashes.json") {
+  std::error_code ignored;  // a cache that cannot be written is only slower
+  fs::create_directories(folder, ignored);
+  read_again();
+}
+
+HashCache::~HashCache() {
+  if (fresh_.empty()) return;
+  const Lock lock(file_.string() + ".lock");
+  save();
+}
+
+std::string HashCache::remembered(const std::string& key, const std::vector<fs::path>& files,
+                                  const std::function<std::string()>& compute) {
+  const std::string stamp = stamp_of(files);
+  if (const Entry* entry = find(key, stamp)) return entry->hash;
+  const Lock lock(file_.string() + ".lock");
+  read_again();  // somebody may have hashed it while we waited
+  if (const Entry* entry = find(key, stamp)) return entry->hash;
+  const auto begin = Clock::now();
+  const std::string hash = compute();
+  if (stamp_of(files) == stamp) remember(key, stamp, hash);  // what changed meanwhile is not remembered
+  if (Clock::now() - begin > kWorthSaving) save();
+  return hash;
+}
+
+std::string HashCache::sha256_of(const fs::path& file) {
+  return remembered("file:" + file.string(), {file}, [&] { return sha256_of_file(file); });
+}
+
+void HashCache::learn_sha256(const fs::path& file, const std::string& sha256) {
+  remember("file:" + file.string(), stamp_of({file}), sha256);
+}
+
+const HashCache::Entry* HashCache::find(const std::string& key, const std::string& stamp) const {
+  const auto found = entries_.find(key);
+  const bool is_known = found != entries_.end() && !stamp.empty() && found->second.stamp == stamp;
+  return is_known ? &found->second : nullptr;
+}
+
+void HashCache::remember(const std::string& key, const std::string& stamp, const std::string& hash) {
+  if (stamp.empty()) return;
+  fresh_[key] = entries_[key] = {stamp, hash};
+}
+
+void HashCache::read_again() {
+  const Json stored = read_entries(file_);
+  if (!stored.is_object() || stored.size() > kHashEntriesMax) return;
+  for (const auto& [key, entry] : stored.items())
+    if (entry.is_object() && !fresh_.contains(key))
+      entries_[key] = {entry.value("stamp", ""), entry.value("hash", "")};
+}
+
+// Requires: the lock is held.
+void HashCache::save() {
+  read_again();
+  Json out = Json::object();
+  for (const auto& [key, entry] : entries_) out[key] = {{"stamp", entry.stamp}, {"hash", entry.hash}};
+  const fs::path draft = file_.string() + "." + std::to_string(getpid());
+  std::ofstream(draft) << out.dump(1);
+  std::error_code ignored;
+  fs::rename(draft, file_, ignored);
+  fresh_.clear();
+}
+
+}  // namespace ranktide

@@ -1,0 +1,49 @@
+#pragma once
+// Content hashes of files remembered on disk, so that a gigabyte of weights is read once and not at every
+// start. An entry counts only while size, modification time and inode of every file that it was made from are
+// the same. Processes may share one: each adds to what is there, and of two that need the same hash the second
+// waits for the first. Losing or tearing the file costs time, never correctness. At kHashEntriesMax it begins
+// anew. One thread.
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ranktide {
+
+inline constexpr size_t kHashEntriesMax = 50'000;
+
+class HashCache {
+ public:
+  // Keeps <folder>/hashes.json.
+  explicit HashCache(const std::filesystem::path& folder);
+  ~HashCache();
+  HashCache(const HashCache&) = delete;
+  HashCache& operator=(const HashCache&) = delete;
+
+  // Returns: what `compute` gave for `key` when the files looked as they do now; else computes and remembers.
+  std::string remembered(const std::string& key, const std::vector<std::filesystem::path>& files,
+                         const std::function<std::string()>& compute);
+  // Returns: the SHA-256 of one file. Throws: std::runtime_error when it cannot be read.
+  std::string sha256_of(const std::filesystem::path& file);
+  // Takes a hash that somebody just made, so that sha256_of() need not read the file.
+  void learn_sha256(const std::filesystem::path& file, const std::string& sha256);
+
+ private:
+  struct Entry {
+    std::string stamp;
+    std::string hash;
+  };
+  const Entry* find(const std::string& key, const std::string& stamp) const;
+  void remember(const std::string& key, const std::string& stamp, const std::string& hash);
+  void read_again();
+  void save();
+
+  std::filesystem::path file_;
+  std::map<std::string, Entry> entries_;
+  std::map<std::string, Entry> fresh_;  // of entries_, not saved yet
+};
+
+}  // namespace ranktide
