@@ -12,6 +12,11 @@ namespace fs = std::filesystem;
 const fs::path kCurves = fs::path(RANKTIDE_BUILD_DIR) / "smollm2_curves";
 const fs::path kModel = fs::path(RANKTIDE_SOURCE_DIR) / "models/smollm2-135m";
 
+std::shared_ptr<const Base> base() {
+  start_engine(1);
+  return Base::load(kModel, Dtype::fp32);
+}
+
 void expect_golden_curve(Method method, Model model) {
   const Scratch scratch;
   const Json golden = tiny::read_json_file(kCurves / "losses.json");
@@ -31,12 +36,11 @@ void expect_golden_curve(Method method, Model model) {
 }
 
 TEST(SmolLm2Curves, AHundredLoraStepsTrackPeft) {
-  expect_golden_curve(Method::lora,
-                      Model::with_adapter(Base::load(kModel, Dtype::fp32), kCurves / "adapter_start"));
+  expect_golden_curve(Method::lora, Model::with_adapter(base(), kCurves / "adapter_start"));
 }
 
 TEST(SmolLm2Curves, AHundredFullStepsTrackTransformers) {
-  expect_golden_curve(Method::full, Model::full(Base::load(kModel, Dtype::fp32), 0));
+  expect_golden_curve(Method::full, Model::full(base(), 0));
 }
 
 }  // namespace
