@@ -21,8 +21,6 @@ namespace ranktide {
 namespace {
 
 constexpr Duration kKeysLookedAtEvery{1'000};
-constexpr Duration kSelfTestMax{5'000};
-constexpr Duration kSelfTestMoment{50};
 constexpr size_t kDropsPerReceive = 1'000;
 constexpr size_t kFramesMax = 3;
 constexpr size_t kZapFramesMax = 16;
@@ -36,7 +34,6 @@ struct Unauthorised {  // thrown: the sender's key is not active
 struct Router::Sockets {
   explicit Sockets(RouterConfig c);
 
-  void prove_that_strangers_are_refused();
   void wait(Duration timeout, int doorbell);
   void answer_handshakes();
   void note_refusal(const std::string& refusal);
@@ -70,29 +67,14 @@ Router::Sockets::Sockets(RouterConfig c) : config(std::move(c)), keys(config.wor
   set_option(router.handle(), ZMQ_BACKLOG, 4096, "BACKLOG");
   secure_server(router, config.keys.secret_key, kZapDomain);
   endpoint = bind_server(router, config.endpoint);
-  prove_that_strangers_are_refused();
-}
-
-// A stranger knocks: a fresh key that is in no table. We start only if our own handler is asked and turns it
-// away. The stranger cannot be relied on to notice: after status 300 libzmq 4.3.4 often leaves it half-open
-// until its handshake timer fires. So it gets a moment in which it must not be let in.
-void Router::Sockets::prove_that_strangers_are_refused() {
-  Stranger stranger(context, config.keys.public_key, endpoint);
-  const Instant give_up = boot_clock_now() + kSelfTestMax;
-  std::optional<Instant> refused;
-  std::optional<bool> admitted;
-  while (!admitted && boot_clock_now() < refused.value_or(give_up) + kSelfTestMoment) {
-    std::array<zmq_pollitem_t, 2> items{
-        {{zap.handle(), -1, ZMQ_POLLIN, 0}, {stranger.monitor.handle(), -1, ZMQ_POLLIN, 0}}};
-    zmq_poll(items.data(), static_cast<int>(items.size()), kSelfTestMoment.count());
-    answer_handshakes();
-    admitted = stranger.verdict();
-    if (!refused && counters.handshakes_refused > 0) refused = boot_clock_now();
-  }
-  if (!refused || admitted.value_or(false))
-    throw RouterError(endpoint +
-                      ": a stranger's key was not refused in the self-test; not serving. "
-                      "This libzmq lacks CURVE or its authentication; install libzmq5 4.3.4 or newer");
+  prove_that_strangers_are_refused({.context = context,
+                                    .zap = zap,
+                                    .server_key = config.keys.public_key,
+                                    .endpoint = endpoint,
+                                    .answer_handshakes = [this] {
+                                      answer_handshakes();
+                                      return counters.handshakes_refused;
+                                    }});
   counters.handshakes_refused = 0;
   is_proven = true;
 }

@@ -8,6 +8,7 @@
 
 #include "common/net/clock.h"
 #include "common/net/keys.h"
+#include "coordinator/edge/bulk_door.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/shell.h"
 
@@ -23,27 +24,42 @@ State replay(Store& store) {
   return state;
 }
 
+std::string bulk_endpoint_of(const CoordinatorServiceConfig& config) {
+  if (!config.bulk_endpoint.empty()) return config.bulk_endpoint;
+  return config.endpoint.substr(0, config.endpoint.rfind(':')) + ":*";
+}
+
+CoordinatorConfig with_bulk_port(CoordinatorConfig core, int port) {
+  core.bulk_port = port;
+  return core;
+}
+
 }  // namespace
 
 // In the order of their making; the shell speaks through the router of what the store holds.
 struct CoordinatorService::Parts {
-  Parts(const CoordinatorServiceConfig& config, Mailbox& mailbox)
+  Parts(const CoordinatorServiceConfig& config, Mailbox& mailbox, std::unique_ptr<BlobStore>& blobs)
       : store(config.data_folder, config.open),
         keys(load_or_make_key_pair(config.data_folder / "keys", "coordinator")),
         router({.endpoint = config.endpoint,
                 .keys = keys,
                 .worker_keys = config.data_folder / "keys" / "workers"}),
-        shell(config.core, replay(store), store, router, mailbox) {}
+        bulk({.endpoint = bulk_endpoint_of(config),
+              .keys = keys,
+              .worker_keys = config.data_folder / "keys" / "workers"},
+             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs))),
+        shell(with_bulk_port(config.core, bulk.port()), replay(store), store, router, mailbox) {}
 
   Store store;
   KeyPair keys;
   Router router;
+  BulkDoor bulk;
   Shell shell;
 };
 
 CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
     : worker_keys_(config.data_folder / "keys" / "workers") {
-  auto parts = std::make_unique<Parts>(config, mailbox_);
+  auto parts = std::make_unique<Parts>(config, mailbox_, blobs_);
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;
   mailbox_.beat(boot_clock_now());

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/edge/blob_store.h"
 #include "coordinator/edge/mailbox.h"
 #include "coordinator/edge/store.h"
 
@@ -21,6 +22,8 @@ struct CoordinatorServiceConfig {
   std::filesystem::path data_folder;  // holds the store and keys/; locked while the service lives
   Store::Open open = Store::Open::create;
   std::string endpoint = "tcp://127.0.0.1:*";  // where workers connect
+  std::string bulk_endpoint{};                 // where they fetch files; empty: at that host, any free port
+  BlobLimits blobs{};                          // of <data folder>/blobs
   CoordinatorConfig core;
   std::function<void()>
       after_turn;  // on the turn's thread, at least every few seconds; neither waits nor throws
@@ -44,6 +47,8 @@ class CoordinatorService {
   Answer submit(const std::string& request_id, SweepSpec spec);
   Answer cancel(const std::string& request_id, const std::string& sweep);
   LivePicture live() const { return mailbox_.live(); }
+  // Returns: the files that clients upload and workers fetch, by hash. Outlives: as mailbox().
+  BlobStore& blobs() { return *blobs_; }
   // For fronts that answer without waiting. Outlives: this object must outlive them.
   Mailbox& mailbox() { return mailbox_; }
 
@@ -56,6 +61,7 @@ class CoordinatorService {
   static void serve(std::unique_ptr<Parts> parts, Mailbox& mailbox, const std::function<void()>& after_turn);
 
   std::filesystem::path worker_keys_;
+  std::unique_ptr<BlobStore> blobs_;
   Mailbox mailbox_;
   std::string endpoint_;
   std::string public_key_;

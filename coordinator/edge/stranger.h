@@ -1,7 +1,9 @@
 #pragma once
-// A client with a fresh key that is in no table, for the router's self-test: it knocks, and tells what it was
-// answered. Thread rule: the router's thread. Outlives: the context must outlive it.
+// A client with a fresh key that is in no table, for the self-test of the sockets for workers: it knocks, and
+// tells what it was answered. Thread rule: the socket's thread. Outlives: the context must outlive it.
 
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <zmq.hpp>
@@ -20,5 +22,16 @@ struct Stranger {
   zmq::socket_t dealer;
   zmq::socket_t monitor;  // readable when a verdict may be there
 };
+
+struct SelfTest {
+  zmq::context_t& context;
+  zmq::socket_t& zap;  // where the handler of the context listens
+  const std::string& server_key;
+  const std::string& endpoint;
+  std::function<uint64_t()> answer_handshakes;  // those that wait. Returns: how many were refused so far
+};
+// A socket serves only if its own handler is asked and turns a stranger away.
+// Throws: RouterError when it does not.
+void prove_that_strangers_are_refused(const SelfTest& test);
 
 }  // namespace ranktide

@@ -1,0 +1,42 @@
+#include "common/net/bulk_protocol.h"
+
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+constexpr std::string_view kMagic = "RTBK";
+constexpr size_t kPrefixBytes = kMagic.size() + 1;
+
+}  // namespace
+
+std::string encode(const BulkMessage& message) {
+  std::string head(kMagic);
+  head.push_back(static_cast<char>(message.index()));
+  head += std::visit([](const auto& m) { return pack(m); }, message);
+  RT_CHECK(head.size() <= kBulkHeadBytesMax);
+  return head;
+}
+
+BulkMessage decode_bulk_message(std::string_view head) {
+  if (head.size() > kBulkHeadBytesMax)
+    throw ProtocolError("a head of " + std::to_string(head.size()) + " bytes");
+  if (head.size() < kPrefixBytes || !head.starts_with(kMagic)) throw ProtocolError("not a frame of bulk data");
+  const std::string_view body = head.substr(kPrefixBytes);
+  switch (head[kMagic.size()]) {
+    case 0:
+      return unpack<GetPiece>(body);
+    case 1:
+      return unpack<PutPiece>(body);
+    case 2:
+      return unpack<Piece>(body);
+    case 3:
+      return unpack<Standing>(body);
+    case 4:
+      return unpack<BulkRefused>(body);
+    default:
+      throw ProtocolError("bulk data of an unknown kind; use one ranktide version on both sides");
+  }
+}
+
+}  // namespace ranktide

@@ -1,0 +1,84 @@
+#pragma once
+// What is said over the sockets for bulk data: files by their hash, in pieces, in either direction. The worker
+// asks and the coordinator answers each question once, so that what is outstanding is what the worker asked
+// for: that is the credit. No message holds a path: whoever knows a hash gets the bytes, and nothing else can
+// be named. Every message has two frames, a head and the bytes of a piece (empty where there is none):
+//   "RTBK" | u8 kind | MessagePack body      then      raw bytes, at most kBulkPieceBytesMax
+// The layout and the kinds are permanent; fields may be added. Pure; any thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "common/vocabulary/protocol.h"
+
+namespace ranktide {
+
+constexpr size_t kBulkPieceBytesMax = kBodyBytesMax;
+constexpr size_t kBulkHeadBytesMax = 16 << 10;
+constexpr int kBulkOutstandingMax = 4;  // pieces that a worker may have asked for and not got
+
+struct GetPiece {  // answered by Piece or BulkRefused
+  std::string sha256;
+  int64_t offset = 0;
+};
+template <class Ar>
+void fields(Ar& ar, GetPiece& g) {
+  ar("sha256", g.sha256)("offset", g.offset);
+}
+
+struct PutPiece {  // with bytes; answered by Standing or BulkRefused. Without bytes it only asks
+  std::string sha256;
+  int64_t total = 0;  // of the whole file
+  int64_t offset = 0;
+};
+template <class Ar>
+void fields(Ar& ar, PutPiece& p) {
+  ar("sha256", p.sha256)("total", p.total)("offset", p.offset);
+}
+
+struct Piece {  // with bytes: as many from `offset` on as fit
+  std::string sha256;
+  int64_t total = 0;
+  int64_t offset = 0;
+};
+template <class Ar>
+void fields(Ar& ar, Piece& p) {
+  ar("sha256", p.sha256)("total", p.total)("offset", p.offset);
+}
+
+struct Standing {  // how much of a file is there; a piece that does not begin at `here` was not taken
+  std::string sha256;
+  int64_t here = 0;
+  bool is_complete = false;  // checked and on disk
+};
+template <class Ar>
+void fields(Ar& ar, Standing& s) {
+  ar("sha256", s.sha256)("here", s.here)("is_complete", s.is_complete);
+}
+
+enum class BulkRefusal { absent, not_taken, key_revoked };
+template <>
+struct EnumTexts<BulkRefusal> {
+  static constexpr std::array texts{"absent", "not_taken", "key_revoked"};
+};
+struct BulkRefused {
+  std::string sha256;
+  BulkRefusal why = BulkRefusal::absent;
+  std::string text;  // for people: what, and what to do
+};
+template <class Ar>
+void fields(Ar& ar, BulkRefused& r) {
+  ar("sha256", r.sha256)("why", r.why)("text", r.text);
+}
+
+// The order gives the kinds on the wire: permanent, append only.
+using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused>;
+
+// Returns: the head frame. Requires: it fits kBulkHeadBytesMax.
+std::string encode(const BulkMessage& message);
+// Throws: ProtocolError for a frame that is too large, not ours, or of a kind that this version does not know.
+BulkMessage decode_bulk_message(std::string_view head);
+
+}  // namespace ranktide

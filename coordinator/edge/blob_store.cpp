@@ -1,0 +1,190 @@
+#include "coordinator/edge/blob_store.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "common/content/manifest.h"
+
+namespace ranktide {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr auto kUnfinishedKept = std::chrono::hours(24 * 7);
+constexpr size_t kPartsMax = 1'000;                // files that arrive at once
+constexpr int64_t kSyncEvery = int64_t{64} << 20;  // so that the last piece need not wait for all of the file
+constexpr const char* kPartEnding = ".part";
+
+[[noreturn]] void fail(const fs::path& path, const std::string& what) {
+  throw std::runtime_error(path.string() + ": " + what + ": " + std::strerror(errno));
+}
+
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+void write_all(const fs::path& path, int64_t offset, std::string_view bytes) {
+  const Descriptor file(path, O_WRONLY | O_CREAT);
+  if (file.get() < 0) fail(path, "cannot be opened");
+  for (size_t done = 0; done < bytes.size();) {
+    const ssize_t n = ::pwrite(file.get(), bytes.data() + done, bytes.size() - done,
+                               static_cast<off_t>(offset + static_cast<int64_t>(done)));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) fail(path, "cannot be written");
+    done += static_cast<size_t>(n);
+  }
+  const int64_t end = offset + static_cast<int64_t>(bytes.size());
+  if (offset / kSyncEvery != end / kSyncEvery && ::fdatasync(file.get()) != 0) fail(path, "cannot be synced");
+}
+
+void sync(const fs::path& path) {
+  const Descriptor file(path, O_RDONLY);
+  if (file.get() < 0 || ::fsync(file.get()) != 0) fail(path, "cannot be synced");
+}
+
+void require_hash(const std::string& sha256) {
+  if (!is_sha256_text(sha256)) throw BlobError(BlobFault::malformed, "not a SHA-256: 64 lower-case hex digits");
+}
+
+std::string gib(int64_t bytes) {
+  return std::to_string(bytes >> 30) + " GiB";
+}
+
+}  // namespace
+
+BlobStore::BlobStore(fs::path folder, BlobLimits limits) : folder_(std::move(folder)), limits_(limits) {
+  fs::create_directories(folder_);
+  take_stock();
+}
+
+void BlobStore::take_stock() {
+  const auto oldest = fs::file_time_type::clock::now() - kUnfinishedKept;
+  std::vector<fs::path> forgotten;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (entry.path().extension() == kPartEnding && entry.last_write_time() < oldest)
+      forgotten.push_back(entry.path());
+    else if (entry.is_regular_file())
+      used_bytes_ += static_cast<int64_t>(entry.file_size());
+  }
+  for (const fs::path& path : forgotten) fs::remove(path);
+}
+
+fs::path BlobStore::whole(const std::string& sha256) const {
+  return folder_ / sha256;
+}
+fs::path BlobStore::part(const std::string& sha256) const {
+  return folder_ / (sha256 + kPartEnding);
+}
+
+BlobStore::Standing BlobStore::standing(const std::string& sha256) {
+  require_hash(sha256);
+  const std::lock_guard lock(mutex_);
+  return standing_locked(sha256);
+}
+
+BlobStore::Standing BlobStore::standing_locked(const std::string& sha256) {
+  struct stat info {};
+  if (::stat(whole(sha256).c_str(), &info) == 0) return {.here = info.st_size, .is_complete = true};
+  if (!parts_.contains(sha256) && ::stat(part(sha256).c_str(), &info) != 0) return {};
+  return {.here = part_of(sha256).here};
+}
+
+// What a former process had received is hashed once, when somebody goes on with it.
+BlobStore::Part& BlobStore::part_of(const std::string& sha256) {
+  const auto known = parts_.find(sha256);
+  if (known != parts_.end()) return known->second;
+  if (parts_.size() >= kPartsMax)
+    throw BlobError(BlobFault::full, "too many files arrive at once; try again when some are complete");
+  Part fresh;
+  std::ifstream in(part(sha256), std::ios::binary);
+  std::vector<char> buffer(1 << 20);
+  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
+    fresh.hash.update({buffer.data(), static_cast<size_t>(in.gcount())});
+    fresh.here += in.gcount();
+  }
+  return parts_.emplace(sha256, std::move(fresh)).first->second;
+}
+
+BlobStore::Standing BlobStore::append(const std::string& sha256, int64_t total, int64_t offset,
+                                      std::string_view bytes) {
+  require_hash(sha256);
+  const std::lock_guard lock(mutex_);
+  if (const Standing now = standing_locked(sha256); now.is_complete || now.here != offset) return now;
+  Part& arriving = part_of(sha256);
+  if (total < offset + static_cast<int64_t>(bytes.size()))
+    throw BlobError(BlobFault::malformed, "more bytes than the file is said to have");
+  require_room(arriving, total);
+  write(sha256, arriving, bytes);
+  if (arriving.here < total) return {.here = arriving.here};
+  finish(sha256, arriving);
+  return {.here = total, .is_complete = true};
+}
+
+void BlobStore::require_room(const Part& arriving, int64_t total) const {
+  if (total > limits_.file_bytes)
+    throw BlobError(BlobFault::too_large,
+                    "a file of " + std::to_string(total) + " bytes is more than the coordinator takes (" +
+                        gib(limits_.file_bytes) +
+                        "); put it on a file system that the workers share, or copy it to them");
+  if (used_bytes_ + total - arriving.here > limits_.total_bytes)
+    throw BlobError(BlobFault::full, "the coordinator's store for files is full (" + gib(limits_.total_bytes) +
+                                         "); remove files that no sweep needs from " + folder_.string() +
+                                         ", or raise its limit");
+}
+
+void BlobStore::write(const std::string& sha256, Part& arriving, std::string_view bytes) {
+  write_all(part(sha256), arriving.here, bytes);
+  arriving.hash.update(bytes);
+  arriving.here += static_cast<int64_t>(bytes.size());
+  used_bytes_ += static_cast<int64_t>(bytes.size());
+}
+
+void BlobStore::finish(const std::string& sha256, Part& arriving) {
+  const int64_t bytes = arriving.here;
+  const bool is_sound = arriving.hash.hex() == sha256;
+  parts_.erase(sha256);
+  if (!is_sound) {
+    fs::remove(part(sha256));
+    used_bytes_ -= bytes;
+    throw BlobError(BlobFault::wrong_content,
+                    "the file that arrived has another hash than " + sha256 + "; it changed while it was sent");
+  }
+  sync(part(sha256));
+  fs::rename(part(sha256), whole(sha256));
+  sync(folder_);
+}
+
+std::optional<BlobStore::Piece> BlobStore::read(const std::string& sha256, int64_t offset,
+                                                size_t bytes_max) const {
+  require_hash(sha256);
+  const fs::path path = whole(sha256);
+  const Descriptor file(path, O_RDONLY);
+  struct stat info {};
+  if (file.get() < 0 || ::fstat(file.get(), &info) != 0) return std::nullopt;
+  Piece out{.bytes = {}, .total = info.st_size};
+  if (offset < 0 || offset >= info.st_size) return out;
+  out.bytes.resize(std::min(bytes_max, static_cast<size_t>(info.st_size - offset)));
+  const ssize_t n = ::pread(file.get(), out.bytes.data(), out.bytes.size(), static_cast<off_t>(offset));
+  if (n < 0) fail(path, "cannot be read");
+  out.bytes.resize(static_cast<size_t>(n));
+  return out;
+}
+
+}  // namespace ranktide

@@ -1,0 +1,169 @@
+#include "coordinator/edge/bulk_door.h"
+
+#include <array>
+#include <bit>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+
+#include "common/net/bulk_protocol.h"
+#include "common/net/clock.h"
+#include "common/net/socket_options.h"
+#include "common/net/worker_keys.h"
+#include "common/vocabulary/check.h"
+#include "coordinator/edge/bulk_desk.h"
+#include "coordinator/edge/frames.h"
+#include "coordinator/edge/server_socket.h"
+#include "coordinator/edge/stranger.h"
+#include "coordinator/edge/zap.h"
+
+namespace ranktide {
+namespace {
+
+constexpr size_t kFramesMax = 3;  // the connection, head, bytes
+constexpr size_t kZapFramesMax = 16;
+constexpr size_t kPerWake = 16;  // questions, before handshakes are looked at
+constexpr Duration kKeysLookedAtEvery{1'000};
+
+int open_stop() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "no descriptor to stop bulk data by");
+  return fd;
+}
+
+}  // namespace
+
+struct BulkDoor::Parts {
+  Parts(const BulkDoorConfig& config, BlobStore& blobs);
+
+  void serve(int stop_fd);
+  void look_at_keys();
+  uint64_t answer_handshakes();
+  void answer_questions();
+  BulkAnswer answer_to(const std::vector<zmq::message_t>& frames);
+  void note(uint64_t& count, const std::string& what);
+
+  BlobStore& store;
+  WorkerKeys keys;
+  zmq::context_t context{1};
+  zmq::socket_t zap{context, zmq::socket_type::rep};
+  zmq::socket_t router{context, zmq::socket_type::router};
+  std::string endpoint;
+  uint64_t refused = 0;
+  uint64_t malformed = 0;
+  uint64_t failed = 0;
+};
+
+BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs)
+    : store(blobs), keys(config.worker_keys) {
+  set_option(zap.handle(), ZMQ_LINGER, 0, "LINGER");
+  zap.bind("inproc://zeromq.zap.01");
+  set_common_options(router.handle());
+  // Of one connection: what may be asked at once, and a few more that were asked again.
+  set_option(router.handle(), ZMQ_SNDHWM, 2 * kBulkOutstandingMax, "SNDHWM");
+  set_option(router.handle(), ZMQ_RCVHWM, 2 * kBulkOutstandingMax, "RCVHWM");
+  secure_server(router, config.keys.secret_key, kZapDomain);
+  endpoint = bind_server(router, config.endpoint);
+  prove_that_strangers_are_refused({.context = context,
+                                    .zap = zap,
+                                    .server_key = config.keys.public_key,
+                                    .endpoint = endpoint,
+                                    .answer_handshakes = [this] { return answer_handshakes(); }});
+  refused = 0;
+}
+
+void BulkDoor::Parts::serve(int stop_fd) {
+  for (;;) {
+    std::array<zmq_pollitem_t, 3> items{{{router.handle(), -1, ZMQ_POLLIN, 0},
+                                         {zap.handle(), -1, ZMQ_POLLIN, 0},
+                                         {nullptr, stop_fd, ZMQ_POLLIN, 0}}};
+    zmq_poll(items.data(), static_cast<int>(items.size()), kKeysLookedAtEvery.count());
+    if (items[2].revents != 0) return;
+    look_at_keys();
+    answer_handshakes();
+    answer_questions();
+  }
+}
+
+void BulkDoor::Parts::look_at_keys() {
+  try {
+    keys.refresh();
+  } catch (const KeyError& error) {
+    spdlog::error("{}; the table read before stays in force", error.what());
+  }
+}
+
+uint64_t BulkDoor::Parts::answer_handshakes() {
+  for (;;) {
+    std::vector<std::string> request;
+    for (const zmq::message_t& frame : receive_frames(zap, kZapFramesMax)) request.push_back(frame.to_string());
+    if (request.empty()) return refused;
+    look_at_keys();
+    const ZapAnswer answer = answer_zap(request, keys);
+    send_frames(zap, {answer.frames.begin(), answer.frames.end()});
+    if (!answer.refusal.empty()) ++refused;  // the link's handler logs the same worker
+  }
+}
+
+void BulkDoor::Parts::answer_questions() {
+  for (size_t i = 0; i < kPerWake; ++i) {
+    const std::vector<zmq::message_t> frames = receive_frames(router, kFramesMax);
+    if (frames.empty()) return;
+    try {
+      const BulkAnswer answer = answer_to(frames);
+      send_frames(router, {view(frames[0]), encode(answer.message), answer.bytes});
+    } catch (const ProtocolError& error) {
+      note(malformed, std::string("dropped a malformed message at the bulk port: ") + error.what());
+    } catch (const std::exception& error) {  // the disk; the worker asks again
+      note(failed, std::string("bulk data: ") + error.what());
+    }
+  }
+}
+
+// ZAP was asked at the handshake only, and the connection outlives a revocation: every question is checked.
+BulkAnswer BulkDoor::Parts::answer_to(const std::vector<zmq::message_t>& frames) {
+  if (frames.size() != kFramesMax)
+    throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
+  const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
+  if (key == nullptr || keys.standing(key) != KeyStanding::active)
+    return {BulkRefused{.why = BulkRefusal::key_revoked, .text = "this worker's key is not active any more"},
+            ""};
+  return answer_bulk(store, decode_bulk_message(view(frames[1])), view(frames[2]));
+}
+
+void BulkDoor::Parts::note(uint64_t& count, const std::string& what) {
+  if (std::has_single_bit(++count)) spdlog::warn("{} ({} since start)", what, count);
+}
+
+BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& store) {
+  auto parts = std::make_unique<Parts>(config, store);
+  endpoint_ = parts->endpoint;
+  port_ = std::stoi(endpoint_.substr(endpoint_.rfind(':') + 1));
+  stop_fd_ = open_stop();
+  thread_ = std::thread([stop_fd = stop_fd_, parts = std::move(parts)] {
+    sigset_t set;  // signals are the main thread's
+    sigfillset(&set);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    try {
+      parts->serve(stop_fd);
+    } catch (const std::exception& error) {  // what runs goes on; only fetching ends
+      spdlog::critical("no bulk data is served until the coordinator is started again: {}", error.what());
+    }
+  });
+}
+
+BulkDoor::~BulkDoor() {
+  const uint64_t one = 1;
+  RT_CHECK(::write(stop_fd_, &one, sizeof one) == sizeof one);
+  thread_.join();
+  ::close(stop_fd_);
+}
+
+}  // namespace ranktide

@@ -1,0 +1,174 @@
+// The two ends of the sockets for bulk data over loopback, with CURVE.
+
+#include <fstream>
+#include <functional>
+#include <gtest/gtest.h>
+#include <sstream>
+
+#include "common/net/bulk_protocol.h"
+#include "common/net/clock.h"
+#include "common/net/worker_keys.h"
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/bulk_desk.h"
+#include "coordinator/edge/bulk_door.h"
+#include "tests/temporary_folder.h"
+#include "worker/daemon/bulk_client.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Interrupted {};
+
+std::string bytes_of(size_t count) {
+  std::string out(count, '\0');
+  for (size_t i = 0; i < count; ++i) out[i] = static_cast<char>(i * 31 + i / 4096);
+  return out;
+}
+
+// A door, and clients in this thread.
+class Bulk : public testing::Test {
+ protected:
+  Bulk() { authorise_worker(table_, worker_.public_key, WorkerName{"w1"}); }
+
+  std::unique_ptr<BulkClient> client(Duration silence_max = Duration(20'000)) {
+    return std::make_unique<BulkClient>(BulkClientConfig{.endpoint = door_.endpoint(),
+                                                         .coordinator_key = keys_.public_key,
+                                                         .keys = worker_,
+                                                         .ask_again = Duration(1'000),
+                                                         .silence_max = silence_max});
+  }
+  FileContent put(const std::string& text) {
+    const FileContent content{sha256_hex(text), static_cast<int64_t>(text.size())};
+    std::ofstream(blobs() / content.sha256, std::ios::binary) << text;
+    return content;
+  }
+  fs::path blobs() const { return folder_.path() / "blobs"; }
+  fs::path file() const { return folder_.path() / "fetched"; }
+  std::string fetched() const {
+    std::stringstream text;
+    text << std::ifstream(file(), std::ios::binary).rdbuf();
+    return text.str();
+  }
+  std::string error_of(const std::function<void()>& act) {
+    try {
+      act();
+    } catch (const BulkError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  void fetch(BulkClient& from, const FileContent& content) {
+    from.fetch(content, file(), [this](int64_t here) { progress_.push_back(here); });
+  }
+
+  TemporaryFolder folder_;
+  fs::path table_ = folder_.path() / "workers";
+  KeyPair keys_ = make_key_pair();
+  KeyPair worker_ = make_key_pair();
+  BlobStore store_{blobs()};
+  BulkDoor door_{{.keys = keys_, .worker_keys = table_}, store_};
+  std::vector<int64_t> progress_;
+};
+
+TEST_F(Bulk, AWorkerFetchesAFileByItsHash) {
+  const std::string text = bytes_of(9'000'000);
+  fetch(*client(), put(text));
+  EXPECT_EQ(fetched(), text);
+  EXPECT_EQ(progress_.size(), 9u) << "pieces of a MiB";
+}
+
+TEST_F(Bulk, AFetchThatWasCutGoesOnWhereItEnded) {
+  const std::string text = bytes_of(6'000'000);
+  const FileContent content = put(text);
+  EXPECT_THROW(client()->fetch(content, file(),
+                               [](int64_t here) {
+                                 if (here > 2'500'000) throw Interrupted{};
+                               }),
+               Interrupted);
+  fetch(*client(), content);
+  EXPECT_EQ(progress_.size(), 3u) << "three of six pieces were there already";
+  EXPECT_EQ(fetched(), text);
+}
+
+TEST_F(Bulk, AFileWithAnotherHashIsRefusedAndRemoved) {
+  FileContent content = put("what the worker wants");
+  std::ofstream(blobs() / content.sha256) << "what an intruder put ";
+  const auto from = client();
+  EXPECT_NE(error_of([&] { fetch(*from, content); }).find("has another hash"), std::string::npos);
+  EXPECT_FALSE(fs::exists(file()));
+}
+
+TEST_F(Bulk, AbsenceIsSaidAndTheNextFetchIsNotConfusedByIt) {
+  const auto from = client();
+  EXPECT_THROW(fetch(*from, {sha256_hex("nowhere"), 9'000'000}), BulkAbsent);
+  fs::remove(file());
+  fetch(*from, put("here"));
+  EXPECT_EQ(fetched(), "here");
+}
+
+TEST_F(Bulk, AWorkerLeavesAFileAndGoesOnWhereItWasCut) {
+  const std::string text = bytes_of(3'000'000);
+  const FileContent content{sha256_hex(text), 3'000'000};
+  std::ofstream(file(), std::ios::binary) << text;
+  EXPECT_THROW(client()->store(content, file(),
+                               [](int64_t here) {
+                                 if (here > 0) throw Interrupted{};
+                               }),
+               Interrupted);
+  client()->store(content, file(), [this](int64_t here) { progress_.push_back(here); });
+  EXPECT_EQ(progress_.front(), int64_t{kBulkPieceBytesMax});
+  EXPECT_EQ(store_.read(content.sha256, 2'999'990, 100)->bytes, text.substr(2'999'990));
+}
+
+TEST_F(Bulk, ARevokedKeyIsRefusedAtTheDoor) {
+  revoke_worker_key(table_, worker_.public_key);
+  const auto from = client();
+  const FileContent content = put("secret");
+  EXPECT_NE(error_of([&] { fetch(*from, content); }).find("has revoked this worker's key"), std::string::npos);
+}
+
+TEST_F(Bulk, AKeyRevokedMeanwhileGetsNothingMore) {
+  const auto from = client();
+  fetch(*from, put("before"));
+  revoke_worker_key(table_, worker_.public_key);
+  fs::remove(file());
+  const FileContent content = put("after");
+  std::string said;
+  for (const Instant end = boot_clock_now() + Duration(20'000); said.empty() && boot_clock_now() < end;) {
+    said = error_of([&] { fetch(*from, content); });
+    fs::remove(file());
+  }
+  EXPECT_NE(said.find("not active any more"), std::string::npos);
+}
+
+TEST_F(Bulk, AnUnknownKeyGetsNothing) {
+  worker_ = make_key_pair();
+  const auto from = client(Duration(1'500));
+  const FileContent content = put("secret");
+  EXPECT_NE(error_of([&] { fetch(*from, content); }).find("no answer"), std::string::npos);
+  EXPECT_EQ(fetched(), "");
+}
+
+TEST_F(Bulk, NoPathComesFromTheWire) {
+  std::ofstream(folder_.path() / "secret") << "secret";
+  for (const char* name : {"../secret", "/etc/passwd", "", "."}) {
+    const BulkAnswer answer = answer_bulk(store_, GetPiece{.sha256 = name}, "");
+    EXPECT_TRUE(std::holds_alternative<BulkRefused>(answer.message)) << name;
+    EXPECT_EQ(answer.bytes, "") << name;
+  }
+}
+
+TEST(BulkProtocol, RefusesWhatIsNotItsOwn) {
+  const std::string head = encode(BulkMessage{Piece{.sha256 = "x", .total = 3, .offset = 1}});
+  EXPECT_EQ(std::get<Piece>(decode_bulk_message(head)).total, 3);
+  std::string unknown = head;
+  unknown[4] = 99;
+  for (const std::string& bad : {std::string("RTBK"), std::string("RTEN") + head.substr(4), unknown,
+                                 std::string("RTBK\0", 5) + std::string(20'000, '\x91')})
+    EXPECT_THROW(decode_bulk_message(bad), ProtocolError);
+}
+
+}  // namespace
+}  // namespace ranktide
