@@ -55,6 +55,7 @@ struct Agent::Life {
   void forget(const Lease& lease);
   void forget_cancelled_units();
   void mind_the_spool_limit();
+  void leave_after_one_round();
   void finish_step();
 
   bool said_goodbye() const { return is_draining && said_drain && outbox.is_empty(); }
@@ -65,13 +66,16 @@ struct Agent::Life {
   Outbox outbox;
   std::map<int, Runner> runners;      // by slot
   std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
+  std::set<int> served;               // slots that had a lease
+  bool has_ended_one = false;         // an attempt of this life
   std::set<Lease> cancelled;          // over once their trainers have stopped; at most one a slot
 
   uint64_t epoch = 0;
   bool is_loaded = false;
   bool is_connected = false;
   bool is_welcomed = false;  // the coordinator answered our newest Hello; only then reports are sent
-  bool is_draining = false;
+  bool is_draining = false;  // takes nothing new
+  bool is_told_to_drain = false;
   bool said_drain = false;  // since nothing is held any more
   bool is_paused = false;
   Duration heartbeat{10'000};
@@ -157,10 +161,9 @@ void Agent::Life::hear(const Grant& m) {
   if (!is_for_this_life || is_repeated || runner == runners.end() || outbox.holds(m.lease)) return;
   started[m.lease.unit] = m.lease.attempt;
   outbox.open(m.lease);
-  if (is_draining)
-    give_back(m.lease);
-  else
-    runner->second.take(m, now, *out);
+  if (is_draining) return give_back(m.lease);
+  served.insert(runner->first);
+  runner->second.take(m, now, *out);
 }
 
 void Agent::Life::hear(const Stop& m) {
@@ -206,10 +209,12 @@ void Agent::Life::on(const TrainerDied& death) {
 
 void Agent::Life::keep(const std::vector<Said>& said) {
   for (const Said& s : said) {
-    if (const auto* outcome = std::get_if<Outcome>(&s.what))
+    if (const auto* outcome = std::get_if<Outcome>(&s.what)) {
       outbox.close(s.lease, trimmed(*outcome), *out);
-    else
+      has_ended_one = true;
+    } else {
       for (const Findings& piece : in_pieces(std::get<Findings>(s.what))) outbox.append(s.lease, piece, *out);
+    }
   }
 }
 
@@ -229,8 +234,8 @@ void Agent::Life::mind_the_spool_limit() {
 // ---- drain and time
 
 void Agent::Life::on(const DrainRequested&) {
-  if (is_draining) return;
-  is_draining = true;
+  if (is_told_to_drain) return;
+  is_draining = is_told_to_drain = true;
   for (auto& [slot, runner] : runners) keep(runner.stop_everything(now, *out));
   if (is_welcomed) say_drain();
 }
@@ -247,9 +252,18 @@ void Agent::Life::on(const AgentWake&) {
   if (is_welcomed && !said_goodbye() && beat_at <= now) beat();
 }
 
+// Said before the Done is: the slot that it frees would be granted the next lease in the same turn.
+void Agent::Life::leave_after_one_round() {
+  const bool has_had_its_round = has_ended_one || served.size() == runners.size();
+  if (!config.once || is_draining || !has_had_its_round) return;
+  is_draining = true;
+  if (is_welcomed) say_drain();
+}
+
 void Agent::Life::finish_step() {
   forget_cancelled_units();
   mind_the_spool_limit();
+  leave_after_one_round();
   if (!is_welcomed) return;
   outbox.pump(now, *out);
   if (is_draining && !said_drain && outbox.is_empty()) say_drain();
@@ -290,6 +304,15 @@ std::optional<Instant> Agent::next_deadline() const {
 
 uint64_t Agent::epoch() const {
   return life_->epoch;
+}
+
+bool Agent::is_working() const {
+  return std::any_of(life_->runners.begin(), life_->runners.end(),
+                     [](const auto& entry) { return entry.second.is_busy(); });
+}
+
+bool Agent::is_idle() const {
+  return !is_working() && life_->outbox.is_empty();
 }
 
 bool Agent::is_drained() const {

@@ -38,7 +38,8 @@ struct AgentConfig {
   size_t in_flight_max = 256;         // entries sent and not acked, all attempts together
   int64_t in_flight_bytes_max = 4 << 20;
   int64_t spool_bytes_max =
-      256 << 20;  // at it trainers are paused, nothing is dropped; entries are held in memory too
+      256 << 20;      // at it trainers are paused, nothing is dropped; entries are held in memory too
+  bool once = false;  // take one lease a slot at most, none once one has ended; finish those, then leave
 };
 
 // ---- what comes in
@@ -133,6 +134,10 @@ class Agent {
   // Returns: whether a drain is complete: nothing runs, nothing is unacked, Drain was said. Until the daemon
   // has left it answers what is still under way to it, but introduces itself no more.
   bool is_drained() const;
+  // Returns: whether a trainer has work.
+  bool is_working() const;
+  // Returns: whether it has nothing to do and nothing to tell.
+  bool is_idle() const;
 
  private:
   struct Life;

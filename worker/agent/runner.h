@@ -41,6 +41,8 @@ class Runner {
 
   // Returns: whether its trainer has this attempt, forgotten or not.
   bool has(const Lease& lease) const { return current_ && current_->lease == lease; }
+  // Returns: whether it runs something or has something waiting, forgotten or not.
+  bool is_busy() const { return current_ || !waiting_.empty(); }
   std::optional<Progress> progress() const;
 
  private:

@@ -19,6 +19,7 @@
 #include "worker/agent/agent.h"
 #include "worker/daemon/link.h"
 #include "worker/daemon/spool.h"
+#include "worker/daemon/stretch.h"
 #include "worker/daemon/trainer_slot.h"
 #include "worker/daemon/work_folder.h"
 
@@ -26,7 +27,8 @@ namespace ranktide {
 namespace {
 
 constexpr const char* kKeyName = "worker";
-constexpr Duration kWaitMax{1'000};  // a child whose pipes a stray process holds open is noticed by then
+constexpr Duration kWaitMax{1'000};        // a child whose pipes a stray process holds open is noticed by then
+constexpr Duration kDrainWaitMax{15'000};  // for acks of what is spooled, once no trainer works any more
 
 std::string random_boot() {
   std::random_device device;
@@ -35,6 +37,7 @@ std::string random_boot() {
   return out;
 }
 
+// Requires: not LinkRevoked, which is no news for the agent: it ends with its worker.
 AgentInput to_input(LinkEvent event) {
   if (std::holds_alternative<LinkUp>(event)) return Connected{};
   if (std::holds_alternative<LinkDown>(event)) return Disconnected{};
@@ -64,6 +67,7 @@ struct WorkerService::Parts {
   void wait(int wake_fd);
   void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
   void take_inputs();
+  void take_link_events();
   void carry_out();
 
   WorkFolder folder;
@@ -72,6 +76,9 @@ struct WorkerService::Parts {
   Agent agent;
   std::map<int, TrainerSlot> slots;
   AgentEffects effects;  // of this turn
+  bool is_revoked = false;
+  Stretch idle;     // since when there is nothing to do
+  Stretch unheard;  // since when a drain waits for nothing but the coordinator
 };
 
 WorkerService::Parts::Parts(const WorkerServiceConfig& config)
@@ -81,12 +88,14 @@ WorkerService::Parts::Parts(const WorkerServiceConfig& config)
             .keys = load_or_make_key_pair(config.keys_folder.empty() ? folder.keys() : config.keys_folder,
                                           kKeyName)}),
       spool(folder.spool()),
-      agent({.boot = random_boot(), .version = config.version, .slots = config.slots}, boot_clock_now()) {
+      agent({.boot = random_boot(), .version = config.version, .slots = config.slots, .once = config.once},
+            boot_clock_now()) {
   for (const Slot& slot : config.slots) {
     ChildConfig child{
         .program = config.trainer,
         .arguments = {"serve", "--work-dir", folder.path().string(), "--threads", std::to_string(slot.threads)},
-        .threads = slot.threads};
+        .threads = slot.threads,
+        .gpu = slot.device == "cpu" ? "" : slot.device};
     child.arguments.insert(child.arguments.end(), config.trainer_arguments.begin(),
                            config.trainer_arguments.end());
     slots.try_emplace(slot.index, slot.index, std::move(child), folder.logs());
@@ -107,8 +116,17 @@ void WorkerService::Parts::wait(int wake_fd) {
   if (descriptors.front().revents != 0 && ::read(wake_fd, &rings, sizeof rings) < 0) RT_CHECK(errno == EAGAIN);
 }
 
+void WorkerService::Parts::take_link_events() {
+  for (LinkEvent& event : link.take_events()) {
+    if (std::holds_alternative<LinkRevoked>(event))
+      is_revoked = true;
+    else
+      step(to_input(std::move(event)));
+  }
+}
+
 void WorkerService::Parts::take_inputs() {
-  for (LinkEvent& event : link.take_events()) step(to_input(std::move(event)));
+  take_link_events();
   for (auto& [index, slot] : slots)
     for (const AgentInput& input : slot.take_inputs()) step(input);
   if (const auto due = agent.next_deadline(); due && *due <= boot_clock_now()) step(AgentWake{});
@@ -124,7 +142,8 @@ void WorkerService::Parts::carry_out() {
     std::visit([&](const auto& a) { slots.at(a.slot).on(a); }, action);
 }
 
-WorkerService::WorkerService(const WorkerServiceConfig& config) : wake_fd_(open_wake()) {
+WorkerService::WorkerService(const WorkerServiceConfig& config)
+    : max_idle_(config.max_idle), after_turn_(config.after_turn), wake_fd_(open_wake()) {
   try {
     auto parts = std::make_unique<Parts>(config);
     thread_ = std::thread([this, parts = std::move(parts)]() mutable {
@@ -147,16 +166,33 @@ WorkerService::~WorkerService() {
 void WorkerService::serve(Parts& parts) {
   leave_signals_to_others();
   try {
-    bool is_draining = false;
-    while (wish_ != kStop && !parts.agent.is_drained()) {
-      parts.wait(wake_fd_);
-      parts.take_inputs();
-      if (wish_ == kDrain && !std::exchange(is_draining, true)) parts.step(DrainRequested{});
-      parts.carry_out();
-    }
+    end_ = serve_to_the_end(parts);
   } catch (const std::exception& error) {
     spdlog::critical("the worker ends: {}", error.what());
   }
+}
+
+WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
+  bool is_draining = false;
+  for (;;) {
+    if (wish_ == kStop) return WorkerEnd::stopped;
+    if (parts.is_revoked) return WorkerEnd::revoked;
+    if (parts.agent.is_drained()) return WorkerEnd::drained;
+    if (parts.unheard.has_lasted(is_draining && !parts.agent.is_working(), kDrainWaitMax, boot_clock_now())) {
+      spdlog::warn("nobody took what is spooled; the next worker in this folder sends it");
+      return WorkerEnd::drained;
+    }
+    parts.wait(wake_fd_);
+    parts.take_inputs();
+    if (is_to_drain(parts) && !std::exchange(is_draining, true)) parts.step(DrainRequested{});
+    parts.carry_out();
+    if (after_turn_) after_turn_();
+  }
+}
+
+bool WorkerService::is_to_drain(Parts& parts) const {
+  const bool is_idle = parts.idle.has_lasted(parts.agent.is_idle(), max_idle_, boot_clock_now());
+  return wish_ == kDrain || (max_idle_ > Duration(0) && is_idle);
 }
 
 void WorkerService::drain() {

@@ -1,16 +1,18 @@
 #pragma once
 // A worker as one object: folder, keys, link, spool, trainer children and the agent that decides, on one
-// thread. `ranktide run` holds one in its process. Thread
-// rule: every method from any thread; drain() and stop_now() are also safe in a signal handler.
+// thread. `ranktide worker` and `ranktide run` hold one in their process. Thread rule: every method from any
+// thread; drain() and stop_now() are also safe in a signal handler.
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/vocabulary/protocol.h"
+#include "common/vocabulary/time.h"
 
 namespace ranktide {
 
@@ -24,6 +26,16 @@ struct WorkerServiceConfig {
   std::vector<std::string> trainer_arguments;  // after `serve --work-dir DIR --threads N`
   std::vector<Slot> slots;                     // devices.h makes them
   std::string version;
+  bool once = false;                 // drains by itself after one round of leases (agent.h)
+  Duration max_idle{0};              // drains by itself after that time with nothing to do; 0: never
+  std::function<void()> after_turn;  // on the worker's thread, at least every second; neither waits nor throws
+};
+
+enum class WorkerEnd {
+  drained,  // with nothing left to do; what no coordinator could take stays in the spool
+  stopped,  // by stop_now()
+  revoked,  // the coordinator will never listen to its key again
+  failed,   // by itself; the log says why
 };
 
 class WorkerService {
@@ -36,22 +48,30 @@ class WorkerService {
   WorkerService(const WorkerService&) = delete;
   WorkerService& operator=(const WorkerService&) = delete;
 
-  // Takes no new work, checkpoints what runs, sends what is spooled, says Drain, then ends.
+  // Takes no new work, checkpoints what runs, sends what is spooled, says Drain, then ends. Where nobody takes
+  // what is spooled it waits a while only: the folder's next worker sends it.
   void drain();
   // Kills the trainers and ends. What is spooled stays on disk and is sent by the folder's next worker.
   void stop_now();
   // Returns when the thread has ended. Requires: called by one thread.
   void wait();
   bool has_ended() const { return ended_; }
+  // Requires: wait() has returned, or has_ended().
+  WorkerEnd end() const { return end_; }
 
  private:
   struct Parts;
   enum Wish : int { kServe, kDrain, kStop };
   void serve(Parts& parts);
+  WorkerEnd serve_to_the_end(Parts& parts);
+  bool is_to_drain(Parts& parts) const;
   void wish(Wish wish);
 
+  const Duration max_idle_;
+  const std::function<void()> after_turn_;
   int wake_fd_ = -1;
   std::atomic<int> wish_{kServe};
+  std::atomic<WorkerEnd> end_{WorkerEnd::failed};
   std::atomic<bool> ended_{false};
   std::thread thread_;
 };

@@ -1,5 +1,6 @@
 #include "worker/daemon/spawn.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -21,14 +22,22 @@ namespace {
 
 constexpr int kFirstOther = kTrainerReportFd + 1;  // of the descriptors that the program does not get
 
-std::vector<std::string> environment_for(int threads) {
-  std::vector<std::string> out;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text = *entry;
-    if (!text.starts_with("OMP_NUM_THREADS=") && !text.starts_with("MKL_NUM_THREADS=")) out.emplace_back(text);
-  }
-  out.push_back("OMP_NUM_THREADS=" + std::to_string(threads));
-  out.push_back("MKL_NUM_THREADS=" + std::to_string(threads));
+// What the child gets its own of.
+std::vector<std::string> own_settings(const ChildConfig& config) {
+  const std::string threads = std::to_string(config.threads);
+  return {"OMP_NUM_THREADS=" + threads, "MKL_NUM_THREADS=" + threads, "CUDA_VISIBLE_DEVICES=" + config.gpu};
+}
+
+std::vector<std::string> environment_for(const ChildConfig& config) {
+  std::vector<std::string> out = own_settings(config);
+  const size_t own = out.size();
+  const auto is_own = [&](std::string_view text) {
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    return std::any_of(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(own),
+                       [&](const std::string& setting) { return setting.starts_with(name); });
+  };
+  for (char** entry = environ; *entry != nullptr; ++entry)
+    if (!is_own(*entry)) out.emplace_back(*entry);
   return out;
 }
 
@@ -100,7 +109,7 @@ void take_descriptors(const Launch& launch) {
 pid_t spawn(const ChildConfig& config, const ChildDescriptors& descriptors) {
   std::vector<std::string> words{config.program.string()};
   words.insert(words.end(), config.arguments.begin(), config.arguments.end());
-  std::vector<std::string> environment = environment_for(config.threads);
+  std::vector<std::string> environment = environment_for(config);
   const std::vector<char*> argv = pointers_to(words), envp = pointers_to(environment);
   const auto refuse = [&](int error) {
     throw ChildError(config.program.string() + ": cannot be started: " + std::strerror(error));

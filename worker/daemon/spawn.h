@@ -20,6 +20,7 @@ struct ChildConfig {
   std::filesystem::path program;
   std::vector<std::string> arguments;
   int threads = 1;  // OMP_NUM_THREADS and MKL_NUM_THREADS of the process
+  std::string gpu;  // CUDA_VISIBLE_DEVICES of the process: a UUID, or empty for none
 };
 
 struct ChildDescriptors {  // this process's numbers

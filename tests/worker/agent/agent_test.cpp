@@ -21,6 +21,7 @@ Lease other_lease() {
 // A small language: one verb per thing that can happen to an agent.
 class Desk : public testing::Test {
  protected:
+  explicit Desk(const AgentConfig& c = config()) : agent_(c, Instant{}) {}
   static AgentConfig config() {
     return {
         .boot = "life", .version = "test", .slots = {{.index = 0, .device = "cpu"}}, .spool_bytes_max = 2'000};
@@ -66,8 +67,23 @@ class Desk : public testing::Test {
   }
 
   Instant now_;
-  Agent agent_{config(), Instant{}};
+  Agent agent_;
   AgentEffects out_;  // of the last step
+};
+
+// A worker that takes one lease a slot and goes.
+class OneRound : public Desk {
+ protected:
+  OneRound() : Desk(of_two_slots()) {}
+  static AgentConfig of_two_slots() {
+    AgentConfig c = config();
+    c.slots.push_back({.index = 1, .device = "cpu"});
+    c.once = true;
+    return c;
+  }
+  void granted_on(int slot, const Lease& which) {
+    hears(Grant{.lease = which, .boot = "life", .slots = {slot}, .work = {}});
+  }
 };
 
 TEST_F(Desk, StartsATrainerForItsFirstGrantAndKeepsItForTheNext) {
@@ -352,6 +368,50 @@ TEST_F(Desk, SplitsFindingsThatDoNotFitOneMessage) {
   ASSERT_EQ(said<Report>().size(), 3u);
   EXPECT_FALSE(said<Report>().at(1).findings.checkpoint);
   EXPECT_EQ(said<Report>().at(2).findings.checkpoint, 5'000);
+}
+
+TEST_F(Desk, IsIdleWhileItHasNothingToDoOrToTell) {
+  start();
+  EXPECT_TRUE(agent_.is_idle());
+  granted();
+  EXPECT_TRUE(agent_.is_working());
+  ends(OutcomeKind::completed);
+  EXPECT_FALSE(agent_.is_working());
+  EXPECT_FALSE(agent_.is_idle()) << "its Done is not acked";
+  hears(Ack{lease(), 1});
+  EXPECT_TRUE(agent_.is_idle());
+}
+
+TEST_F(OneRound, LeavesWhenEverySlotHasHadALease) {
+  start();
+  granted_on(0, lease());
+  EXPECT_TRUE(said<Drain>().empty());
+  granted_on(1, other_lease());
+  EXPECT_EQ(said<Drain>().size(), 1U);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1U) << "and it is not stopped";
+  granted_on(0, lease_of('c'));
+  EXPECT_EQ(said<Done>().at(0).outcome.kind, OutcomeKind::stopped);
+}
+
+// The slot that its Done frees would be granted the next lease in the same turn of the coordinator.
+TEST_F(OneRound, SaysThatItTakesNothingMoreBeforeItsFirstDone) {
+  start();
+  granted_on(0, lease());
+  ends(OutcomeKind::completed);
+  ASSERT_EQ(out_.messages.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<Drain>(out_.messages[0]));
+  EXPECT_TRUE(std::holds_alternative<Done>(out_.messages[1]));
+  EXPECT_FALSE(agent_.is_drained());
+  hears(Ack{lease(), 1});
+  EXPECT_TRUE(agent_.is_drained());
+}
+
+TEST_F(OneRound, StillCheckpointsWhenItIsToldToDrain) {
+  start();
+  granted_on(0, lease());
+  granted_on(1, other_lease());
+  step(DrainRequested{});
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 2U) << "both are asked to stop";
 }
 
 }  // namespace
