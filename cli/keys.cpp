@@ -1,0 +1,80 @@
+// `ranktide keygen` and `authorise`: keys made offline and let in by hand, for sites that copy files.
+
+#include "common/net/keys.h"
+
+#include <fmt/format.h>
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "common/net/worker_keys.h"
+#include "common/vocabulary/wire.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+struct KeygenOptions {
+  std::string name;
+  std::string out;
+};
+
+void require_name(const std::string& name) {
+  if (!is_worker_name(name))
+    throw CommandError(
+        kUsage, "\"" + name + "\" is no worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+}
+
+// The folder is the keys folder of a worker to be.
+int keygen(const KeygenOptions& options, const GlobalOptions& globals) {
+  require_name(options.name);
+  const fs::path folder = options.out.empty() ? fs::path(options.name + ".keys") : fs::path(options.out);
+  const KeyPair keys = make_new_key_pair(fs::absolute(folder), "worker");
+  if (globals.json)
+    std::cout
+        << Json{{"name", options.name}, {"public_key", keys.public_key}, {"folder", folder.string()}}.dump(2)
+        << "\n";
+  else
+    std::cout << keys.public_key << "\n";
+  if (!globals.quiet && !globals.json)
+    std::cerr << fmt::format(
+        "on the coordinator's machine:  ranktide authorise {} {}\n"
+        "on the worker's machine:       copy {} to keys in its data folder, modes kept\n",
+        options.name, (folder / "worker.public").string(), folder.string());
+  return kOk;
+}
+
+int authorise(const std::string& name, const std::string& key, const GlobalOptions& globals) {
+  require_name(name);
+  const fs::path keys = data_folder(globals.data_dir) / "keys";
+  const KeyPair coordinator = load_or_make_key_pair(keys, "coordinator");
+  const std::string public_key = read_public_key(key);
+  authorise_worker(keys / "workers", public_key, WorkerName{name});
+  if (!globals.quiet)
+    std::cerr << fmt::format(
+        "{} (fingerprint {}) may connect. Its worker, unless it joined before:\n"
+        "  ranktide worker --coordinator tcp://HOST:PORT --server-key '{}'\n",
+        name, fingerprint(public_key), coordinator.public_key);
+  return kOk;
+}
+
+}  // namespace
+
+std::function<int()> setup_keygen(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<KeygenOptions>();
+  command.add_option("name", options->name, "name of the worker to be")->required();
+  command.add_option("-o,--out", options->out, "folder to make; default: NAME.keys");
+  return [options, &globals] { return keygen(*options, globals); };
+}
+
+std::function<int()> setup_authorise(CLI::App& command, const GlobalOptions& globals) {
+  const auto name = std::make_shared<std::string>();
+  const auto key = std::make_shared<std::string>();
+  command.add_option("name", *name, "name that the worker gets")->required();
+  command.add_option("key", *key, "its public key, or the file worker.public")->required();
+  return [=, &globals] { return authorise(*name, *key, globals); };
+}
+
+}  // namespace ranktide::cli

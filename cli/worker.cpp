@@ -1,0 +1,172 @@
+// `ranktide worker`: trains for a coordinator on another machine, or on this one, until it is told to stop.
+
+#include <csignal>
+#include <spdlog/spdlog.h>
+#include <sysexits.h>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/interrupt.h"
+#include "cli/service_log.h"
+#include "cli/service_manager.h"
+#include "cli/version.h"
+#include "cli/worker_control.h"
+#include "cli/worker_start.h"
+#include "common/net/join_line.h"
+#include "common/sweep/scalar_text.h"
+#include "worker/daemon/enrolment.h"
+#include "worker/daemon/link.h"
+#include "worker/daemon/nvml.h"
+#include "worker/daemon/serve.h"
+#include "worker/daemon/spool_file.h"
+#include "worker/daemon/work_folder.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+struct WorkerOptions {
+  JoinOptions join;
+  SlotOptions slots;
+  std::string trainer;
+  std::string max_idle;
+  bool once = false;
+};
+
+int exit_code_of(EnrolmentEnd end) {
+  switch (end) {
+    case EnrolmentEnd::unreachable:
+      return EX_UNAVAILABLE;
+    case EnrolmentEnd::other_coordinator:
+      return EX_CONFIG;
+    case EnrolmentEnd::refused:
+      return EX_NOPERM;
+  }
+  return EX_SOFTWARE;
+}
+
+// What keeps a worker from starting, as sysexits.h has it: a service manager tries some of them again.
+template <class Start>
+int with_sysexits(Start start) {
+  try {
+    return start();
+  } catch (const JoinLineError& error) {
+    throw CommandError(EX_DATAERR, error.what());
+  } catch (const EnrolmentError& error) {
+    throw CommandError(exit_code_of(error.end), error.what());
+  } catch (const KeyError& error) {
+    throw CommandError(EX_CONFIG, error.what());
+  } catch (const DeviceError& error) {
+    throw CommandError(EX_OSERR, error.what());
+  } catch (const WorkFolderError& error) {
+    throw CommandError(EX_CANTCREAT, error.what());
+  } catch (const SpoolError& error) {
+    throw CommandError(EX_IOERR, error.what());
+  } catch (const LinkError& error) {
+    throw CommandError(EX_USAGE, error.what());
+  }
+}
+
+Duration idle_limit(const std::string& text) {
+  if (text.empty()) return Duration(0);
+  const auto limit = read_duration_ms(text);
+  if (!limit || *limit <= 0)
+    throw CommandError(EX_USAGE, "--max-idle: \"" + text + "\" is not a time such as 90s, 10m or 2h");
+  return Duration(*limit);
+}
+
+fs::path trainer_of(const WorkerOptions& options) {
+  if (options.trainer.empty()) return trainer_program();
+  if (!fs::exists(options.trainer))
+    throw CommandError(EX_CONFIG, "--trainer: there is no program " + options.trainer);
+  return fs::absolute(options.trainer);
+}
+
+int exit_code_of(WorkerEnd end, const fs::path& folder) {
+  switch (end) {
+    case WorkerEnd::drained:
+      return kOk;
+    case WorkerEnd::stopped:
+      return kInterrupted;
+    case WorkerEnd::revoked:
+      throw CommandError(EX_NOPERM,
+                         "the coordinator has revoked this worker's key for good. To come back it needs a "
+                         "new one: delete " +
+                             (folder / "keys" / "worker.secret").string() +
+                             " and start it with a new line from `ranktide invite`");
+    case WorkerEnd::failed:
+      return EX_SOFTWARE;
+  }
+  return EX_SOFTWARE;
+}
+
+int serve(const WorkerOptions& options, const GlobalOptions& globals) {
+  log_as_service();
+  std::signal(SIGPIPE, SIG_IGN);
+  const fs::path folder = data_folder(globals.data_dir);
+  const KeyPair keys = load_or_make_key_pair(folder / "keys", "worker");
+  const Joined coordinator = find_coordinator(options.join, folder, keys);
+  WorkerService worker({.work_folder = folder,
+                        .coordinator_endpoint = coordinator.endpoint,
+                        .coordinator_key = coordinator.coordinator_key,
+                        .trainer = trainer_of(options),
+                        .slots = find_slots(options.slots),
+                        .version = kVersion,
+                        .once = options.once,
+                        .max_idle = idle_limit(options.max_idle)});
+  const Interrupt interrupt(worker);
+  spdlog::info("works in {} for the coordinator at {}, key fingerprint {}", folder.string(),
+               coordinator.endpoint, fingerprint(keys.public_key));
+  tell_service_manager("READY=1");
+  worker.wait();
+  tell_service_manager("STOPPING=1");
+  return exit_code_of(worker.end(), folder);
+}
+
+void add_run_options(CLI::App& command, WorkerOptions& options) {
+  command.add_option("--join", options.join.join,
+                     "join line of `ranktide invite`, - for standard input, or a file; needed once");
+  command.add_option("--server-key", options.join.server_key,
+                     "public key of the coordinator, or a file with it; with --coordinator");
+  command.add_option("--name", options.join.name, "name to be known by; default: this machine's")
+      ->default_str(default_worker_name());
+  command
+      .add_option("--slots", options.slots.slots,
+                  "works at once; default: a GPU each, or as many as cores allow")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--threads-per-slot", options.slots.threads_per_slot,
+                  "threads of a slot; results are bit-equal at equal threads only; default: 1 on cores")
+      ->check(CLI::Range(1, 1024));
+  command.add_option("--gpus", options.slots.gpus,
+                     "of those usable: 0,1 or UUIDs; none: cores only; default: all");
+  command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
+  command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
+  command.add_flag("--once", options.once, "end after one lease a slot");
+}
+
+}  // namespace
+
+std::function<int()> setup_worker(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<WorkerOptions>();
+  options->join.name = default_worker_name();
+  add_run_options(command, *options);
+  // Client commands have one of that name too, for every command; here it is where the link is.
+  CLI::Option* coordinator = command.get_option_no_throw("--coordinator");
+  if (coordinator == nullptr)
+    coordinator =
+        command.add_option("--coordinator", options->join.coordinator, "tcp://HOST:PORT of a coordinator");
+  command.require_subcommand(0, 1);
+  command.fallthrough();
+  command.add_subcommand("run", "the same as without a word");
+  const auto control = setup_worker_control(command, globals);
+  return [=, &globals] {
+    if (const auto done = control()) return *done;
+    if (coordinator->count() > 0) options->join.coordinator = coordinator->as<std::string>();
+    return with_sysexits([&] { return serve(*options, globals); });
+  };
+}
+
+}  // namespace ranktide::cli

@@ -1,0 +1,105 @@
+#include "cli/worker_control.h"
+
+#include <fmt/format.h>
+#include <iostream>
+#include <random>
+#include <set>
+
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/http_client.h"
+#include "common/net/worker_keys.h"
+#include "coordinator/edge/api.h"
+#include "coordinator/edge/query_workers.h"
+#include "coordinator/edge/store.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+// The coordinator answers where one serves the folder, else the folder does.
+std::vector<WorkerStatus> known_workers(const fs::path& data) {
+  const auto client = client_of(data);
+  const auto answer = client ? client->get("/api/v1/workers") : std::nullopt;
+  if (answer) return from_json<std::vector<WorkerStatus>>(parse_json(body_of(*answer)));
+  return fs::exists(database_file(data)) ? all_workers(Reader(data)) : std::vector<WorkerStatus>{};
+}
+
+// Enrolled ones that never said a word stand in the table of keys only.
+std::vector<WorkerStatus> all_known(const fs::path& data) {
+  std::vector<WorkerStatus> out = known_workers(data);
+  std::set<std::string> names;
+  for (const WorkerStatus& worker : out) names.insert(worker.name);
+  for (const WorkerKey& key : WorkerKeys(data / "keys" / "workers").all())
+    if (!key.revoked && names.insert(key.worker.text).second)
+      out.push_back({.name = key.worker.text, .state = "enrolled"});
+  return out;
+}
+
+int list(const GlobalOptions& globals) {
+  const std::vector<WorkerStatus> workers = all_known(data_folder(globals.data_dir));
+  if (globals.json) {
+    std::cout << to_json(workers).dump(2) << "\n";
+    return kOk;
+  }
+  for (const WorkerStatus& worker : workers)
+    std::cout << fmt::format("{:<24} {:<9} {:>3} slots  {:>3} running  {}  since {}\n", worker.name,
+                             worker.state, worker.slots.size(), worker.running,
+                             worker.version.empty() ? "-" : worker.version,
+                             worker.departed_at.value_or(worker.joined_at));
+  return kOk;
+}
+
+int drain(const std::string& name, const GlobalOptions& globals) {
+  const fs::path data = data_folder(globals.data_dir);
+  const auto client = client_of(data);
+  std::random_device chance;
+  const Json body{{"request_id", fmt::format("drain:{:08x}{:08x}", chance(), chance())}};
+  const std::string target = "/api/v1/workers/" + percent_encode(name) + "/drain";
+  const auto answer = client ? client->post(target, body) : std::nullopt;
+  if (!answer)
+    throw CommandError(kUnreachable,
+                       "no coordinator serves " + data.string() +
+                           ", so nobody can tell the worker; SIGTERM on its machine drains it too");
+  const Json now = parse_json(body_of(*answer));
+  if (globals.json)
+    std::cout << now.dump(2) << "\n";
+  else if (!globals.quiet)
+    std::cerr << now.value("now", "") << "\n";
+  return kOk;
+}
+
+// By the file alone: a coordinator that serves the folder cuts the worker within a second, one that does not
+// does so when it starts.
+int revoke(const std::string& name, const GlobalOptions& globals) {
+  const fs::path table = data_folder(globals.data_dir) / "keys" / "workers";
+  int revoked = 0;
+  try {
+    revoked = revoke_worker(table, WorkerName{name});
+  } catch (const KeyError& error) {
+    throw CommandError(kNotFound, error.what());
+  }
+  if (!globals.quiet)
+    std::cerr << fmt::format("{}: {} key(s) revoked; what it ran is given to others\n", name, revoked);
+  return kOk;
+}
+
+}  // namespace
+
+std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const GlobalOptions& globals) {
+  const auto name = std::make_shared<std::string>();
+  auto* const listing = worker.add_subcommand("list", "workers, where they stand and what runs on them");
+  auto* const draining = worker.add_subcommand("drain", "have a worker checkpoint and give back what it runs");
+  draining->add_option("worker", *name, "its name")->required();
+  auto* const revoking = worker.add_subcommand("revoke", "cut a worker at once and never let its key in again");
+  revoking->add_option("worker", *name, "its name")->required();
+  return [=, &globals]() -> std::optional<int> {
+    if (listing->parsed()) return list(globals);
+    if (draining->parsed()) return drain(*name, globals);
+    if (revoking->parsed()) return revoke(*name, globals);
+    return std::nullopt;
+  };
+}
+
+}  // namespace ranktide::cli

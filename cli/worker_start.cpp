@@ -1,0 +1,155 @@
+#include "cli/worker_start.h"
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <spdlog/spdlog.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/version.h"
+#include "common/net/join_line.h"
+#include "common/net/worker_keys.h"
+#include "worker/daemon/devices.h"
+#include "worker/daemon/enrolment.h"
+#include "worker/daemon/gpu_choice.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr Duration kEnrolmentPatience{60'000};
+
+std::string first_line(std::istream& in) {
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+// A line on the command line is seen by everybody on the machine, for as long as it is good; hence the others.
+std::string join_text(const std::string& option) {
+  if (option == "-") return first_line(std::cin);
+  if (option.starts_with("ranktide-join/")) return option;
+  std::ifstream in(option);
+  if (!in)
+    throw CommandError(EX_DATAERR,
+                       "--join: \"" + option +
+                           "\" is neither a join line nor a readable file; `ranktide invite` on the "
+                           "coordinator's machine prints one");
+  require_private(option, 0600);
+  return first_line(in);
+}
+
+Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
+  const JoinLine line = parse_join_line(join_text(options.join));
+  Joined out{.endpoint = tcp_endpoint(line.host, line.link_port),
+             .coordinator_key = line.server_key,
+             .name = "",
+             .worker_key = keys.public_key};
+  const auto before = read_joined(folder);
+  const bool is_known =
+      before && before->worker_key == out.worker_key && before->coordinator_key == out.coordinator_key;
+  if (is_known) {
+    spdlog::info("joined before, as {}; the join line is not used", before->name);
+    out.name = before->name;
+  } else {
+    out.name = enrol({.endpoint = tcp_endpoint(line.host, line.enrol_port),
+                      .coordinator_key = line.server_key,
+                      .keys = keys,
+                      .words = {.token = line.token, .name = options.name, .version = kVersion}},
+                     kEnrolmentPatience)
+                   .text;
+    spdlog::info("joined the coordinator at {} as {}", out.endpoint, out.name);
+  }
+  write_joined(folder, out);
+  return out;
+}
+
+// For keys that were copied by hand: `ranktide authorise` has let this one in, or will.
+Joined connect_to(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
+  const auto before = read_joined(folder);
+  if (options.server_key.empty() && !before)
+    throw CommandError(EX_USAGE,
+                       "--coordinator needs --server-key: the file keys/coordinator.public of the "
+                       "coordinator's data folder, or what stands in it");
+  Joined out{.endpoint = options.coordinator,
+             .coordinator_key =
+                 options.server_key.empty() ? before->coordinator_key : read_public_key(options.server_key),
+             .name = options.name,
+             .worker_key = keys.public_key};
+  write_joined(folder, out);
+  return out;
+}
+
+void say_slots(const std::vector<Slot>& slots, const std::vector<Gpu>& gpus) {
+  for (const Slot& slot : slots) {
+    const Gpu* gpu = slot.device == "cpu" ? nullptr : &gpus[static_cast<size_t>(slot.index)];
+    spdlog::info("slot {}: {}{}, {} thread(s), {:.1f} GiB{}", slot.index, slot.device,
+                 gpu == nullptr ? "" : " (" + gpu->model + ")", slot.threads,
+                 static_cast<double>(slot.memory_bytes) / static_cast<double>(1 << 30),
+                 gpu != nullptr && gpu->is_used_by_others ? ", used by other processes too" : "");
+  }
+}
+
+// CUDA counts the fastest device first unless it is told otherwise; NVML counts as they sit on the bus.
+void warn_of_cuda_order(const std::vector<Gpu>& gpus, const char* visible) {
+  const char* order = std::getenv("CUDA_DEVICE_ORDER");
+  const bool is_in_bus_order = order != nullptr && std::string(order) == "PCI_BUS_ID";
+  if (visible == nullptr || is_in_bus_order || std::string(visible).find_first_of("-") != std::string::npos)
+    return;
+  for (const Gpu& gpu : gpus)
+    if (gpu.model != gpus.front().model)
+      return spdlog::warn(
+          "CUDA_VISIBLE_DEVICES={} is read in the order of the bus, and this node's GPUs differ: set "
+          "CUDA_DEVICE_ORDER=PCI_BUS_ID, or name them by UUID",
+          visible);
+}
+
+std::vector<Gpu> usable_gpus(const std::string& wish) {
+  if (wish == "none") return {};
+  const std::vector<Gpu> all = openable_gpus(list_gpus());
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  warn_of_cuda_order(all, visible);
+  const std::vector<Gpu> shown =
+      visible_gpus(all, visible == nullptr ? std::nullopt : std::optional<std::string>(visible));
+  return wished_gpus(shown, wish);
+}
+
+}  // namespace
+
+Joined find_coordinator(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
+  if (!is_worker_name(options.name))
+    throw CommandError(EX_USAGE,
+                       "--name: \"" + options.name +
+                           "\" is no worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+  if (!options.join.empty()) return join(options, folder, keys);
+  if (!options.coordinator.empty()) return connect_to(options, folder, keys);
+  if (auto before = read_joined(folder)) return *before;
+  throw CommandError(EX_USAGE, folder.string() +
+                                   " belongs to no coordinator yet: give --join LINE (`ranktide invite` on the "
+                                   "coordinator's machine prints one), or --coordinator and --server-key");
+}
+
+std::vector<Slot> find_slots(const SlotOptions& options) {
+  const NodeCapacity node = measure_node();
+  const std::vector<Gpu> gpus = usable_gpus(options.gpus);
+  const std::vector<Slot> slots = gpus.empty()
+                                      ? cpu_slots(node, std::max(1, options.threads_per_slot), options.slots)
+                                      : gpu_slots(node, gpus, options.threads_per_slot, options.slots);
+  say_slots(slots, gpus);
+  return slots;
+}
+
+std::string default_worker_name() {
+  std::array<char, 256> host{};
+  std::string name = ::gethostname(host.data(), host.size() - 1) == 0 ? host.data() : "";
+  name.resize(std::min<size_t>(name.size(), 64));
+  for (char& c : name)
+    if (!is_worker_name(std::string("a") + c)) c = '-';
+  return is_worker_name(name) ? name : "worker";
+}
+
+}  // namespace ranktide::cli
