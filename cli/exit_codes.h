@@ -7,6 +7,8 @@ enum ExitCode : int {
   kOk = 0,
   kFailed = 1,         // the operation failed
   kUsage = 2,          // usage, or an invalid sweep file
+  kUnreachable = 3,    // no coordinator answers
+  kNotAuthorised = 4,  // no token, or one that may not do this
   kNotFound = 5,       // no such sweep, trial or data folder
   kTrialsFailed = 6,   // everything ended, some trials failed
   kInterrupted = 130,  // Ctrl-C; what ran is checkpointed

@@ -16,7 +16,7 @@ constexpr Duration kLocalHeartbeat{1'000};
 
 LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
     : coordinator_({.data_folder = data, .core = {.heartbeat = kLocalHeartbeat}}) {
-  http_.emplace(data);
+  http_.emplace(HttpServerConfig{.data_folder = data, .version = kVersion}, coordinator_.mailbox());
   const fs::path keys = data / "keys";
   authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});
   worker_ = std::make_unique<WorkerService>(WorkerServiceConfig{

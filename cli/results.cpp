@@ -1,50 +1,13 @@
 #include "cli/results.h"
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <fstream>
-
 #include "cli/command.h"
 #include "cli/exit_codes.h"
+#include "cli/http_client.h"
 #include "coordinator/edge/api.h"
-#include "coordinator/edge/http_server.h"
 #include "coordinator/edge/store.h"
 
 namespace ranktide::cli {
-namespace asio = boost::asio;
-namespace beast = boost::beast;
-namespace http = beast::http;
 namespace fs = std::filesystem;
-
-namespace {
-
-constexpr uint64_t kAnswerBytesMax = 1 << 30;
-
-// Returns: the port in the address file; nullopt when there is none.
-std::optional<uint16_t> served_port(const fs::path& data_folder) {
-  std::ifstream in(http_address_file(data_folder));
-  std::string address;
-  if (!(in >> address)) return std::nullopt;
-  const auto colon = address.rfind(':');
-  try {
-    return static_cast<uint16_t>(std::stoul(address.substr(colon + 1)));
-  } catch (const std::logic_error&) {
-    return std::nullopt;  // half written; the coordinator is only starting
-  }
-}
-
-[[noreturn]] void refuse(unsigned status, const std::string& body) {
-  std::string text = body;
-  try {
-    text = parse_json(body).value("error", body);
-  } catch (const ProtocolError&) {
-  }
-  throw CommandError(status == 404 ? kNotFound : status == 400 ? kUsage : kFailed, text);
-}
-
-}  // namespace
 
 Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {
   if (!fs::exists(database_file(data_folder_)))
@@ -54,24 +17,10 @@ Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {
 }
 
 std::optional<std::string> Results::ask(const std::string& target) const {
-  const auto port = served_port(data_folder_);
-  if (!port) return std::nullopt;
-  asio::io_context io;
-  beast::tcp_stream stream(io);
-  beast::error_code error;
-  stream.connect({asio::ip::address_v4::loopback(), *port}, error);
-  if (error) return std::nullopt;  // a coordinator that was killed leaves its address behind
-  http::request<http::empty_body> request(http::verb::get, target, 11);
-  request.set(http::field::host, "127.0.0.1");
-  http::write(stream, request, error);
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> response;
-  response.body_limit(kAnswerBytesMax);
-  if (!error) http::read(stream, buffer, response, error);
-  if (error || response.get()["Server"] != kServerName)
-    return std::nullopt;  // another program has the port by now
-  if (response.get().result_int() != 200) refuse(response.get().result_int(), response.get().body());
-  return response.get().body();
+  const auto client = client_of(data_folder_);
+  const auto answer = client ? client->get(target) : std::nullopt;
+  if (!answer) return std::nullopt;
+  return body_of(*answer);
 }
 
 std::string Results::query(const QueryRequest& request, const std::string& format) const {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_workers.h"
 
 namespace ranktide {
 namespace {
@@ -40,15 +41,6 @@ std::vector<std::string> all_of(const Target& target, const std::string& name) {
   return out;
 }
 
-std::string one_of(const Target& target, const std::string& name, const std::string& otherwise) {
-  const auto all = all_of(target, name);
-  return all.empty() ? otherwise : all.front();
-}
-
-ApiResponse failure(int status, const std::string& text) {
-  return {.status = status, .body = Json{{"error", text}}.dump()};
-}
-
 const char* media_type(FrameFormat format) {
   switch (format) {
     case FrameFormat::csv:
@@ -69,35 +61,55 @@ ApiResponse answer_query(const Reader& reader, const Target& target) {
   const QueryRequest request{
       .sweeps = all_of(target, "sweep"),
       .by = all_of(target, "by"),
-      .where = one_of(target, "where", ""),
+      .where = argument_of(target, "where", ""),
       .metrics = all_of(target, "metric"),
-      .rows = one_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
-  const auto format = frame_format(one_of(target, "format", "json"));
+      .rows = argument_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
+  const auto format = frame_format(argument_of(target, "format", "json"));
   if (!format) throw QueryError("format is one of table, csv, json, jsonl, md");
   return {.type = media_type(*format), .body = print(query(reader, request), *format)};
 }
 
 ApiResponse answer_sweeps(const Reader& reader, const Target& target) {
-  const std::string name = one_of(target, "name", "");
+  const std::string name = argument_of(target, "name", "");
   if (name.empty()) return {.body = to_json(all_sweep_status(reader)).dump()};
   const auto status = sweep_status(reader, name);
   if (!status) return failure(404, "no sweep named \"" + name + "\"");
   return {.body = to_json(std::vector<SweepStatus>{*status}).dump()};
 }
 
-ApiResponse answer_get(const std::filesystem::path& data_folder, const Target& target) {
-  if (target.path == "/livez") return {.type = "text/plain", .body = "ok\n"};
-  const Reader reader(data_folder);
-  if (target.path == "/api/v1/query") return answer_query(reader, target);
-  if (target.path == "/api/v1/sweeps") return answer_sweeps(reader, target);
-  if (target.path == "/api/v1/trials")
-    return {.body = to_json(trials_with_prefix(reader, one_of(target, "prefix", ""))).dump()};
-  if (target.path == "/api/v1/attempts")
-    return {.body = to_json(attempts_of(reader, one_of(target, "trial", ""))).dump()};
-  return failure(404, "nothing is served at " + target.path);
+ApiResponse answer_trials(const Reader& reader, const Target& target) {
+  return {.body = to_json(trials_with_prefix(reader, argument_of(target, "prefix", ""))).dump()};
+}
+
+ApiResponse answer_attempts(const Reader& reader, const Target& target) {
+  return {.body = to_json(attempts_of(reader, argument_of(target, "trial", ""))).dump()};
+}
+
+ApiResponse answer_workers(const Reader& reader, const Target&) {
+  return {.body = to_json(all_workers(reader)).dump()};
+}
+
+using Read = ApiResponse (*)(const Reader&, const Target&);
+
+const std::map<std::string, Read>& reads() {
+  static const std::map<std::string, Read> kReads = {{"/api/v1/query", answer_query},
+                                                     {"/api/v1/sweeps", answer_sweeps},
+                                                     {"/api/v1/trials", answer_trials},
+                                                     {"/api/v1/attempts", answer_attempts},
+                                                     {"/api/v1/workers", answer_workers}};
+  return kReads;
 }
 
 }  // namespace
+
+ApiResponse failure(int status, const std::string& text) {
+  return {.status = status, .body = Json{{"error", text}}.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+std::string argument_of(const Target& target, const std::string& name, const std::string& otherwise) {
+  const auto found = target.arguments.find(name);
+  return found == target.arguments.end() ? otherwise : found->second;
+}
 
 Target parse_target(const std::string& target) {
   const auto question = target.find('?');
@@ -139,11 +151,16 @@ std::string query_target(const QueryRequest& request, const std::string& format)
   return out;
 }
 
-ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method,
-                           const std::string& target) {
-  if (method != "GET") return failure(405, "only GET is served here");
+bool is_readable(const std::string& path) {
+  return reads().contains(path);
+}
+
+ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text) {
   try {
-    return answer_get(data_folder, parse_target(target));
+    const Target target = parse_target(text);
+    const auto read = reads().find(target.path);
+    if (read == reads().end()) return failure(404, "nothing is served at " + target.path);
+    return read->second(Reader(data_folder), target);
   } catch (const SweepNotFound& e) {
     return failure(404, e.what());
   } catch (const QueryError& e) {

@@ -1,12 +1,13 @@
 #pragma once
-// What HTTP answers, without HTTP: a request's method and target in, status and body out, over a reader of its
+// What HTTP answers to reads, without HTTP: a request's target in, status and body out, over a reader of its
 // own. The same reads that the command line does on the file when no coordinator holds it.
-//   GET /livez                                          ok
 //   GET /api/v1/query?sweep=&by=&where=&metric=&rows=&format=   query.h's frame as text in that format
 //   GET /api/v1/sweeps[?name=]                          status of one or all sweeps, JSON
 //   GET /api/v1/trials?prefix=                          full ids that start so, JSON
 //   GET /api/v1/attempts?trial=                         attempts at a trial's stage, JSON
-// Pure but for the reads; any thread. Errors are JSON {"error": text} with 400, 404 or 405.
+//   GET /api/v1/workers                                 workers, their slots and what runs on them, JSON
+// Not who may ask (http_access.h), not commands (api_commands.h), not health (api_health.h). Pure but for the
+// reads; any thread. Errors are JSON {"error": text} with 400, 404 or 503.
 
 #include <filesystem>
 #include <map>
@@ -23,9 +24,12 @@ struct ApiResponse {
   std::string type = "application/json";
   std::string body;
 };
+// Returns: the answer that says what is wrong.
+ApiResponse failure(int status, const std::string& text);
 
-ApiResponse answer_request(const std::filesystem::path& data_folder, const std::string& method,
-                           const std::string& target);
+// Returns: whether answer_read() knows this path.
+bool is_readable(const std::string& path);
+ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target);
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {
@@ -33,10 +37,12 @@ struct Target {
   std::multimap<std::string, std::string> arguments;
 };
 Target parse_target(const std::string& target);
+// Returns: the first argument of that name, or `otherwise`.
+std::string argument_of(const Target& target, const std::string& name, const std::string& otherwise);
 // Returns: the text with everything but letters, digits and -._~ escaped.
 std::string percent_encode(const std::string& text);
 
-// Returns: the target that asks for this; the inverse of what answer_request reads.
+// Returns: the target that asks for this; the inverse of what answer_read reads.
 std::string query_target(const QueryRequest& request, const std::string& format);
 
 }  // namespace ranktide

@@ -1,150 +1,147 @@
 #include "coordinator/edge/http_server.h"
 
-#include <atomic>
-#include <boost/asio/dispatch.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
 #include <fstream>
-#include <optional>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
 #include <thread>
 
-#include "coordinator/edge/api.h"
+#include "coordinator/edge/http_service.h"
+#include "coordinator/edge/http_session.h"
 
 namespace ranktide {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
-namespace http = beast::http;
 namespace fs = std::filesystem;
 using Tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr size_t kHeaderBytesMax = 16 << 10;
-constexpr size_t kBodyBytesMax = 1 << 20;
 constexpr int kConnectionsMax = 64;
-constexpr std::chrono::seconds kRequestTime{10};
+constexpr std::chrono::seconds kLastAnswersMax{1};
+constexpr std::chrono::milliseconds kLastAnswersLook{5};
+constexpr std::chrono::seconds kTokensLook{2};
 
-bool is_loopback_name(std::string_view host) {
-  for (const std::string_view name : {"127.0.0.1", "localhost", "[::1]"})
-    if (host == name || (host.starts_with(name) && host[name.size()] == ':')) return true;
-  return false;
+Tcp::acceptor listen(asio::io_context& io, const HttpAddress& address) {
+  try {
+    return {io, Tcp::endpoint(asio::ip::make_address(address.host), address.port)};
+  } catch (const boost::system::system_error& error) {
+    throw HttpServerError(address.text() + ": cannot listen there: " + error.code().message() +
+                          "; choose another address with --http HOST:PORT, or port 0 for any free one");
+  }
 }
 
-bool comes_from_here(const http::request<http::string_body>& request) {
-  const auto host = request[http::field::host];
-  if (!is_loopback_name({host.data(), host.size()})) return false;
-  const auto origin = request[http::field::origin];
-  if (origin.empty()) return true;
-  std::string_view rest{origin.data(), origin.size()};
-  return rest.starts_with("http://") && is_loopback_name(rest.substr(7));
+// Clients of this machine cannot connect to "every address".
+HttpAddress near_address(HttpAddress address) {
+  if (address.is_any()) address.host = address.host.find(':') == std::string::npos ? "127.0.0.1" : "::1";
+  return address;
 }
 
-// One connection: reads a request, answers, and reads the next until the peer or the clock ends it.
-class Session : public std::enable_shared_from_this<Session> {
- public:
-  Session(Tcp::socket socket, fs::path data_folder, std::shared_ptr<std::atomic<int>> count)
-      : stream_(std::move(socket)), data_folder_(std::move(data_folder)), count_(std::move(count)) {
-    ++*count_;
-  }
-  ~Session() { --*count_; }
-
-  void read() {
-    parser_.emplace();
-    parser_->header_limit(kHeaderBytesMax);
-    parser_->body_limit(kBodyBytesMax);
-    stream_.expires_after(kRequestTime);
-    http::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](beast::error_code error, size_t) { self->on_read(error); });
-  }
-
- private:
-  void on_read(beast::error_code error) {
-    if (error == http::error::header_limit)
-      return write({.status = 431, .body = R"({"error":"header too large"})"}, false);
-    if (error == http::error::body_limit)
-      return write({.status = 413, .body = R"({"error":"body too large"})"}, false);
-    if (error) return;  // the peer has gone or was too slow: nothing to answer
-    const auto& request = parser_->get();
-    const std::string method{request.method_string()};
-    const std::string target{request.target()};
-    if (!comes_from_here(request))
-      return write({.status = 403, .body = R"({"error":"Host and Origin must be a loopback name"})"}, false);
-    write(answer_request(data_folder_, method, target), request.keep_alive());
-  }
-
-  void write(const ApiResponse& answer, bool keep_alive) {
-    response_ = {};
-    response_.version(11);
-    response_.result(static_cast<unsigned>(answer.status));
-    response_.set(http::field::content_type, answer.type);
-    response_.set(http::field::server, kServerName);
-    response_.set("Content-Security-Policy", "default-src 'self'");
-    response_.set("X-Content-Type-Options", "nosniff");
-    response_.body() = answer.body;
-    response_.keep_alive(keep_alive);
-    response_.prepare_payload();
-    stream_.expires_after(kRequestTime);
-    http::async_write(stream_, response_,
-                      [self = shared_from_this(), keep_alive](beast::error_code error, size_t) {
-                        if (!error && keep_alive) self->read();
-                      });
-  }
-
-  beast::tcp_stream stream_;
-  fs::path data_folder_;
-  std::shared_ptr<std::atomic<int>> count_;
-  beast::flat_buffer buffer_{kHeaderBytesMax + kBodyBytesMax};
-  std::optional<http::request_parser<http::string_body>> parser_;
-  http::response<http::string_body> response_;
-};
-
-}  // namespace
-
-struct HttpServer::Parts {
-  explicit Parts(fs::path folder)
-      : data_folder(std::move(folder)), acceptor(io, {asio::ip::address_v4::loopback(), 0}) {}
-
-  void accept() {
-    acceptor.async_accept([this](beast::error_code error, Tcp::socket socket) {
-      if (error == asio::error::operation_aborted) return;
-      if (!error && *connections < kConnectionsMax)
-        std::make_shared<Session>(std::move(socket), data_folder, connections)->read();
-      accept();
-    });
-  }
-
-  fs::path data_folder;
-  asio::io_context io{1};
-  Tcp::acceptor acceptor;
-  std::shared_ptr<std::atomic<int>> connections = std::make_shared<std::atomic<int>>(0);
-  std::thread thread;
-};
-
-HttpServer::HttpServer(fs::path data_folder) : parts_(std::make_unique<Parts>(std::move(data_folder))) {
-  const fs::path file = http_address_file(parts_->data_folder);
+void write_address(const fs::path& file, const HttpAddress& address) {
   const fs::path draft = file.string() + ".draft";
   std::ofstream out(draft);
-  out << "127.0.0.1:" << port() << "\n";
+  out << near_address(address).text() << "\n";
   out.close();
   if (!out)
     throw std::runtime_error("cannot write " + file.string() +
                              "; is the data folder writable and the disk not full?");
   fs::rename(draft, file);
+}
+
+}  // namespace
+
+struct HttpServer::Parts {
+  Parts(HttpServerConfig config, Mailbox& mailbox)
+      : service(std::move(config), mailbox),
+        acceptor(listen(service.io, service.config.address)),
+        address{.host = service.config.address.host, .port = acceptor.local_endpoint().port()} {}
+
+  void accept();
+  void watch_tokens();
+  void serve();
+  void stop_accepting();
+  void leave_after(std::chrono::steady_clock::time_point limit);
+
+  HttpService service;
+  Tcp::acceptor acceptor;
+  const HttpAddress address;  // with the real port
+  asio::steady_timer timer{service.io};
+  std::thread thread;
+};
+
+void HttpServer::Parts::accept() {
+  acceptor.async_accept([this](beast::error_code error, Tcp::socket socket) {
+    if (error == asio::error::operation_aborted) return;
+    if (!error && service.connections < kConnectionsMax)
+      std::make_shared<HttpSession>(std::move(socket), service)->read();
+    accept();
+  });
+}
+
+void HttpServer::Parts::watch_tokens() {
+  timer.expires_after(kTokensLook);
+  timer.async_wait([this](beast::error_code cancelled) {
+    if (cancelled) return;
+    service.look_at_tokens();
+    watch_tokens();
+  });
+}
+
+// A request that breaks a rule of ours must not end the others.
+void HttpServer::Parts::serve() {
+  sigset_t set;  // signals are the main thread's
+  sigfillset(&set);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  for (;;) try {
+      service.io.run();
+      return;
+    } catch (const std::exception& error) {
+      spdlog::error("an HTTP request was dropped: {}", error.what());
+    }
+}
+
+void HttpServer::Parts::stop_accepting() {
+  service.is_closing = true;
+  beast::error_code closed;
+  acceptor.close(closed);
+  service.feed.close();
+}
+
+void HttpServer::Parts::leave_after(std::chrono::steady_clock::time_point limit) {
+  if (service.unanswered == 0 || std::chrono::steady_clock::now() > limit) return service.io.stop();
+  timer.expires_after(kLastAnswersLook);
+  timer.async_wait([this, limit](beast::error_code) { leave_after(limit); });
+}
+
+HttpServer::HttpServer(HttpServerConfig config, Mailbox& mailbox)
+    : parts_(std::make_unique<Parts>(std::move(config), mailbox)) {
+  write_address(http_address_file(parts_->service.config.data_folder), address());
+  parts_->service.tell_quotas();
   parts_->accept();
-  parts_->thread = std::thread([parts = parts_.get()] { parts->io.run(); });
+  parts_->watch_tokens();
+  parts_->thread = std::thread([parts = parts_.get()] { parts->serve(); });
 }
 
 HttpServer::~HttpServer() {
   std::error_code gone;  // a later coordinator writes it anew anyway
-  fs::remove(http_address_file(parts_->data_folder), gone);
-  parts_->io.stop();
+  fs::remove(http_address_file(parts_->service.config.data_folder), gone);
+  asio::post(parts_->service.io, [parts = parts_.get()] {
+    parts->stop_accepting();
+    parts->leave_after(std::chrono::steady_clock::now() + kLastAnswersMax);
+  });
   parts_->thread.join();
+  parts_->service.gate->close();
+  parts_->service.pool.join();
 }
 
-uint16_t HttpServer::port() const {
-  return parts_->acceptor.local_endpoint().port();
+void HttpServer::stop_accepting() {
+  asio::post(parts_->service.io, [parts = parts_.get()] { parts->stop_accepting(); });
+}
+
+HttpAddress HttpServer::address() const {
+  return parts_->address;
 }
 
 fs::path http_address_file(const fs::path& data_folder) {

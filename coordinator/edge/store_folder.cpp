@@ -10,8 +10,6 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "coordinator/edge/store_sql.h"
-
 namespace ranktide {
 
 namespace {
@@ -34,24 +32,26 @@ void make_data_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error)
-    throw StoreError("cannot create data folder " + folder.string() + ": " + error.message() + folder_remedy());
+    throw FolderError(FolderError::Why::cannot_write, "cannot create data folder " + folder.string() + ": " +
+                                                          error.message() + folder_remedy());
 }
 
 FolderLock::FolderLock(const std::filesystem::path& folder) {
   const auto file = folder / "lock";
   descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor_ < 0)
-    throw StoreError("cannot write in data folder " + folder.string() + ": " + std::strerror(errno) +
-                     folder_remedy());
+    throw FolderError(FolderError::Why::cannot_write, "cannot write in data folder " + folder.string() + ": " +
+                                                          std::strerror(errno) + folder_remedy());
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
     const bool is_held = errno == EWOULDBLOCK;
     const std::string reason = std::strerror(errno);
     ::close(descriptor_);
     if (is_held)
-      throw StoreError("data folder " + folder.string() + " is in use: " + holder_of(file) +
-                       " serves it; end that one, or name another folder with --data-dir");
-    throw StoreError("cannot lock " + file.string() + ": " + reason +
-                     "; name a folder on a local disk with --data-dir");
+      throw FolderError(FolderError::Why::in_use,
+                        "data folder " + folder.string() + " is in use: " + holder_of(file) +
+                            " serves it; end that one, or name another folder with --data-dir");
+    throw FolderError(FolderError::Why::cannot_lock, "cannot lock " + file.string() + ": " + reason +
+                                                         "; name a folder on a local disk with --data-dir");
   }
   // A note for the next one's message; without it the lock holds all the same.
   const std::string pid = std::to_string(::getpid()) + "\n";

@@ -3,16 +3,26 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
+
+#include "coordinator/edge/store_sql.h"
 
 namespace ranktide {
 
-// Makes the folder where it is absent. Throws: StoreError naming the folder and the remedy.
+// Why a folder cannot be served. Its own type because a service's exit code says which.
+struct FolderError : StoreError {
+  enum class Why { in_use, cannot_write, cannot_lock };
+  FolderError(Why why_, const std::string& message) : StoreError(message), why(why_) {}
+  Why why;
+};
+
+// Makes the folder where it is absent. Throws: FolderError naming the folder and the remedy.
 void make_data_folder(const std::filesystem::path& folder);
 
 // Holds the folder for one coordinator. flock: the kernel lets go when the process ends, however it ends.
 class FolderLock {
  public:
-  // Throws: StoreError when another process holds it, or the folder cannot be written.
+  // Throws: FolderError when another process holds it, or the folder cannot be written or locked.
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;

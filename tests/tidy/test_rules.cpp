@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
       {"cli/main.cpp", "tests/e2e runs the program"},
+      {"cli/coordinator.cpp", "tests/e2e runs the command"},
       {"cli/doctor.cpp", "tests/e2e runs the command"},
       {"cli/help.cpp", "tests/e2e runs the command"},
       {"cli/logs.cpp", "tests/e2e runs the command"},
@@ -22,10 +23,12 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/report.cpp", "tests/e2e runs the command"},
       {"cli/run.cpp", "tests/e2e runs the command"},
       {"cli/status.cpp", "tests/e2e runs the command"},
+      {"cli/token.cpp", "tests/e2e runs the command"},
       {"cli/inputs.cpp", "part of run and plan; tests/e2e"},
       {"cli/results.cpp", "both of its ways; tests/e2e asks with and without a coordinator"},
       {"cli/interrupt.cpp", "part of run; tests/e2e sends the signals"},
       {"cli/local_cluster.cpp", "part of run; tests/e2e"},
+      {"cli/service_manager.cpp", "part of coordinator; tests/e2e listens as one"},
       {"cli/sweep_plan.cpp", "part of run and plan; tests/e2e"},
       {"cli/sweep_watch.cpp", "part of run; tests/e2e"},
       {"cli/trial_label.cpp", "part of run; tests/e2e"},

@@ -1,131 +1,192 @@
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
+// The server over its socket, in front of a real coordinator.
+
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
-#include "coordinator/edge/api.h"
 #include "coordinator/edge/http_server.h"
-#include "coordinator/edge/query_attempts.h"
-#include "tests/coordinator/edge/history.h"
+#include "tests/coordinator/http/served.h"
 
 namespace ranktide {
 namespace {
 
-namespace asio = boost::asio;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// ---- api.h: what is answered
+const std::string kJson = "Content-Type: application/json\r\n";
 
-class Api : public testing::Test {
- protected:
-  Api() {
-    History h(folder_.path());
-    h.begin();
-    h.submit("tide");
-    trial_ = h.ran({.rank = 4}, 1.0, 3.0).id.text;
-    h.listed();
-  }
-  ApiResponse get(const std::string& target) const { return answer_request(folder_.path(), "GET", target); }
-
-  TemporaryFolder folder_;
-  std::string trial_;
-};
-
-TEST_F(Api, AnswersAQueryAsTheReaderDoes) {
-  const QueryRequest request{.sweeps = {"tide"}, .where = "rank = 4"};
-  const std::string direct = print(query(Reader(folder_.path()), request), FrameFormat::csv);
-  const ApiResponse answer = get(query_target(request, "csv"));
-  EXPECT_EQ(answer.status, 200);
-  EXPECT_EQ(answer.type, "text/csv");
-  EXPECT_EQ(answer.body, direct);
+std::string error_of(const Told& told) {
+  return parse_json(told.body).value("error", "");
 }
 
-TEST_F(Api, ListsSweepsAndTrials) {
-  EXPECT_EQ(from_json<std::vector<SweepStatus>>(parse_json(get("/api/v1/sweeps").body)).at(0).name, "tide");
-  EXPECT_EQ(parse_json(get("/api/v1/trials?prefix=" + trial_.substr(0, 8)).body), Json::array({trial_}));
-  const auto attempts =
-      from_json<std::vector<TrialAttempt>>(parse_json(get("/api/v1/attempts?trial=" + trial_).body));
-  ASSERT_EQ(attempts.size(), 1u);
-  EXPECT_EQ(attempts[0].worker, "w1");
-}
-
-TEST_F(Api, SaysWhatIsWrongWithTheStatusThatFits) {
-  EXPECT_EQ(get("/api/v1/query?sweep=ebb").status, 404);
-  EXPECT_EQ(get("/api/v1/query?sweep=tide&where=rank%20%3E").status, 400);
-  EXPECT_EQ(get("/api/v1/query?sweep=tide&format=xml").status, 400);
-  EXPECT_EQ(get("/api/v1/query?sweep=%4").status, 400);
-  EXPECT_EQ(get("/nothing").status, 404);
-  EXPECT_EQ(answer_request(folder_.path(), "POST", "/api/v1/query").status, 405);
-}
-
-TEST(Target, ComesBackFromItsEscapes) {
-  const std::string odd = "a b&c=d%/ü+";
-  const Target target = parse_target("/p?x=" + percent_encode(odd) + "&x=2&y");
-  EXPECT_EQ(target.path, "/p");
-  EXPECT_EQ(target.arguments.find("x")->second, odd);
-  EXPECT_EQ(target.arguments.count("x"), 2u);
-  EXPECT_EQ(target.arguments.find("y")->second, "");
-}
-
-// ---- http_server.h: over a socket
-
-std::string converse(uint16_t port, const std::string& request) {
-  asio::io_context io;
-  asio::ip::tcp::socket socket(io);
-  socket.connect({asio::ip::address_v4::loopback(), port});
-  boost::system::error_code end;  // the server closes after `Connection: close`, or when it refuses
-  asio::write(socket, asio::buffer(request), end);
-  std::string answer;
-  asio::read(socket, asio::dynamic_buffer(answer), end);
-  return answer;
-}
-
-std::string get_from(uint16_t port, const std::string& target, const std::string& headers) {
-  return converse(port, "GET " + target + " HTTP/1.1\r\n" + headers + "Connection: close\r\n\r\n");
-}
-
-TEST(HttpServer, AnswersOnTheAddressThatItWrites) {
-  TemporaryFolder folder;
-  const HttpServer server(folder.path());
-  std::ifstream in(http_address_file(folder.path()));
+TEST(HttpServer, AnswersOnTheAddressThatItWritesAndTakesItAway) {
+  Served served;
+  std::ifstream in(http_address_file(served.folder()));
   std::string address;
   in >> address;
-  EXPECT_EQ(address, "127.0.0.1:" + std::to_string(server.port()));
-  const std::string answer = get_from(server.port(), "/livez", "Host: 127.0.0.1\r\n");
-  EXPECT_THAT(answer, StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(answer, HasSubstr("Content-Security-Policy: default-src 'self'"));
+  EXPECT_EQ(address, "127.0.0.1:" + std::to_string(served.port()));
+  const Told told = served.get("/livez");
+  EXPECT_EQ(told.status, 200);
+  EXPECT_THAT(told.head, HasSubstr("Content-Security-Policy: default-src 'self'"));
+  served.end_server();
+  EXPECT_FALSE(std::filesystem::exists(http_address_file(served.folder())));
+}
+
+TEST(HttpServer, SaysWhenItsPortIsTaken) {
+  Served served;
+  try {
+    const HttpServer second({.data_folder = served.folder(), .address = served.server().address()},
+                            served.coordinator().mailbox());
+    FAIL() << "two servers on one port";
+  } catch (const HttpServerError& taken) {
+    EXPECT_THAT(taken.what(), HasSubstr("choose another address with --http"));
+  }
+}
+
+TEST(HttpServer, ServesHealthAndMetrics) {
+  Served served;
+  EXPECT_EQ(served.get("/readyz").status, 200);
+  const Told metrics = served.get("/metrics");
+  EXPECT_THAT(metrics.head, HasSubstr("Content-Type: text/plain; version=0.0.4"));
+  EXPECT_THAT(metrics.body, HasSubstr("ranktide_build_info{version=\"test\"} 1\n"));
+  served.coordinator().stop();
+  EXPECT_EQ(served.get("/readyz").status, 503);
 }
 
 TEST(HttpServer, RefusesAForeignHostAndAForeignOrigin) {
-  TemporaryFolder folder;
-  const HttpServer server(folder.path());
-  EXPECT_THAT(get_from(server.port(), "/livez", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(get_from(server.port(), "/livez", "Host: 127.0.0.1.evil.example\r\n"),
-              StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(get_from(server.port(), "/livez", "Host: localhost\r\nOrigin: http://evil.example\r\n"),
-              StartsWith("HTTP/1.1 403"));
-  EXPECT_THAT(get_from(server.port(), "/livez", "Host: localhost:80\r\nOrigin: http://localhost:80\r\n"),
-              StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(get_from(server.port(), "/livez", ""), StartsWith("HTTP/1.1 403"));
+  Served served;
+  EXPECT_EQ(served.get("/livez", "Host: evil.example\r\n").status, 403);
+  EXPECT_EQ(served.get("/livez", "Host: localhost\r\nOrigin: http://evil.example\r\n").status, 403);
+  EXPECT_EQ(served.get("/livez", "Host: localhost:80\r\nOrigin: http://localhost:80\r\n").status, 200);
+  EXPECT_THAT(Conversation(served.port()).hear_until("x", std::chrono::seconds{0}), "");
 }
 
-TEST(HttpServer, RefusesHeadersAndBodiesOverTheirLimits) {
-  TemporaryFolder folder;
-  const HttpServer server(folder.path());
-  const std::string long_header = "Host: localhost\r\nX: " + std::string(20'000, 'x') + "\r\n";
-  EXPECT_THAT(get_from(server.port(), "/livez", long_header), StartsWith("HTTP/1.1 431"));
-  const std::string big = "POST /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99000000\r\n\r\n";
-  EXPECT_THAT(converse(server.port(), big), StartsWith("HTTP/1.1 413"));
+TEST(HttpServer, RefusesAPostFromAnotherSite) {
+  Served served;
+  const Json body{{"request_id", "r1"}, {"spec", to_json(sweep_for_tests({.name = "tide"}))}};
+  EXPECT_EQ(served.post("/api/v1/sweeps", body, "Content-Type: text/plain\r\n").status, 415);
+  EXPECT_EQ(served.post("/api/v1/sweeps", body, kJson + "Sec-Fetch-Site: cross-site\r\n").status, 403);
+  EXPECT_EQ(served.post("/api/v1/sweeps", body, kJson + "Origin: http://127.0.0.1:3000\r\n").status, 403);
+  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps").body), Json::array());
 }
 
-TEST(HttpServer, TakesItsAddressAwayWhenItEnds) {
-  TemporaryFolder folder;
-  { const HttpServer server(folder.path()); }
-  EXPECT_FALSE(std::filesystem::exists(http_address_file(folder.path())));
+TEST(HttpServer, RefusesWhatIsTooLarge) {
+  Served served;
+  const Told header = served.get("/livez", "X: " + std::string(10 << 20, 'x') + "\r\n");
+  EXPECT_EQ(header.status, 431);
+  const Conversation talk(served.port());
+  talk.say("POST /api/v1/sweeps HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99000000\r\n\r\n");
+  EXPECT_THAT(talk.hear_all(), StartsWith("HTTP/1.1 413"));
+}
+
+TEST(HttpServer, TellsASlowRequestThatItWasTooSlow) {
+  Served served;
+  const Conversation talk(served.port());
+  talk.say("POST /api/v1/sweeps HTTP/1.1\r\nHost: localhost\r\n" + kJson + "Content-Length: 1000\r\n\r\n{");
+  EXPECT_THAT(talk.hear_all(), StartsWith("HTTP/1.1 408"));
+}
+
+TEST(HttpServer, AnswersGarbageAndNothingWithoutHarm) {
+  Served served;
+  for (const std::string bytes : {"\x16\x03\x01\x02\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"}) {
+    const Conversation talk(served.port());
+    talk.say(bytes);
+    EXPECT_THAT(talk.hear_until("\r\n\r\n"), StartsWith("HTTP/1.1 400")) << bytes;
+  }
+  { const Conversation silent(served.port()); }
+  EXPECT_EQ(served.get("/api/v1/../../etc/passwd").status, 404);
+  EXPECT_EQ(served.get("/api/v1/%2e%2e/%2e%2e/etc/passwd").status, 404);
+  EXPECT_EQ(served.get("/%zz").status, 400);
+  EXPECT_EQ(served.get("/livez").status, 200);
+}
+
+TEST(HttpServer, KeepsAConnectionForTheNextRequest) {
+  Served served;
+  const Conversation talk(served.port());
+  for (int i = 0; i < 3; ++i) {
+    talk.say("GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    EXPECT_THAT(talk.hear_until("beat_age_ms"), StartsWith("HTTP/1.1 200"));
+  }
+}
+
+// ---- commands, decided by the turn
+
+TEST(Commands, ASubmittedSweepIsThereAndTheSameRequestChangesNothing) {
+  Served served;
+  const Told first = served.submit("tide", "r1");
+  EXPECT_EQ(first.status, 200) << first.body;
+  EXPECT_EQ(parse_json(first.body), (Json{{"number", 1}, {"revision", 1}}));
+  EXPECT_EQ(served.submit("tide", "r1").body, first.body);
+  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps?name=tide").body).at(0).at("sweep"), "tide");
+  served.restart();
+  EXPECT_EQ(served.submit("tide", "r1").body, first.body);
+}
+
+TEST(Commands, ARequestIdIsForOneSpec) {
+  Served served;
+  served.submit("tide", "r1");
+  const Told other = served.submit("ebb", "r1");
+  EXPECT_EQ(other.status, 409);
+  EXPECT_THAT(error_of(other), HasSubstr("new request id"));
+}
+
+TEST(Commands, ASweepIsCancelledOverHttp) {
+  Served served;
+  served.submit("tide", "r1");
+  EXPECT_EQ(served.post("/api/v1/sweeps/tide/cancel", {{"request_id", "c1"}}).status, 200);
+  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps?name=tide").body).at(0).at("state"), "cancelled");
+  EXPECT_EQ(served.post("/api/v1/sweeps/ebb/cancel", {{"request_id", "c2"}}).status, 404);
+  EXPECT_EQ(served.post("/api/v1/sweeps/tide/cancel", Json::object()).status, 400);
+}
+
+TEST(Commands, AreRefusedWithTheirReasonWhenTheCoordinatorStops) {
+  Served served;
+  served.coordinator().stop();
+  const Told told = served.submit("tide", "r1");
+  EXPECT_EQ(told.status, 503);
+  EXPECT_THAT(error_of(told), HasSubstr("same request id"));
+}
+
+// ---- tokens
+
+TEST(TokensOverHttp, EveryRouteButHealthNeedsOneOfItsScope) {
+  Served served(true);
+  const std::string read = served.token("reader", Scope::read);
+  const std::string submit = served.token("ann", Scope::submit);
+  const std::string admin = served.token("chief", Scope::admin);
+  for (const char* target : {"/livez", "/readyz"}) EXPECT_EQ(served.get(target).status, 200) << target;
+  for (const char* target : {"/metrics", "/api/v1/sweeps", "/api/v1/workers", "/api/v1/events", "/none"})
+    EXPECT_EQ(served.get(target).status, 401) << target;
+  EXPECT_THAT(served.get("/metrics").head, HasSubstr("WWW-Authenticate: Bearer"));
+  EXPECT_EQ(served.get("/metrics", read).status, 200);
+  const Json drain{{"request_id", "d1"}};
+  EXPECT_EQ(served.submit("tide", "r1").status, 401);
+  EXPECT_EQ(served.post("/api/v1/workers/w/drain", drain, kJson + submit).status, 403);
+  EXPECT_EQ(served.post("/api/v1/workers/w/drain", drain, kJson + admin).status, 404);
+}
+
+TEST(TokensOverHttp, TheTokensNameOwnsTheSweep) {
+  Served served(true);
+  const std::string ann = served.token("ann", Scope::submit);
+  const std::string bob = served.token("bob", Scope::submit);
+  const Json body{{"request_id", "r1"}, {"spec", to_json(sweep_for_tests({.name = "tide"}))}};
+  EXPECT_EQ(served.post("/api/v1/sweeps", body, kJson + ann).status, 200);
+  EXPECT_EQ(served.coordinator().live().sweeps.at(0).owner, "ann");
+  const Told foreign = served.post("/api/v1/sweeps/tide/cancel", {{"request_id", "c"}}, kJson + bob);
+  EXPECT_EQ(foreign.status, 403);
+  EXPECT_THAT(error_of(foreign), HasSubstr("belongs to ann"));
+  EXPECT_EQ(served.post("/api/v1/sweeps/tide/cancel", {{"request_id", "c"}}, kJson + ann).status, 200);
+}
+
+TEST(TokensOverHttp, ARevokedOneIsRefusedAtOnce) {
+  Served served(true);
+  const std::string ann = served.token("ann", Scope::read);
+  EXPECT_EQ(served.get("/api/v1/sweeps", ann).status, 200);
+  revoke_token(tokens_file(served.folder()), "ann", 0);
+  const Told told = served.get("/api/v1/sweeps", ann);
+  EXPECT_EQ(told.status, 401);
+  EXPECT_THAT(error_of(told), HasSubstr("revoked"));
 }
 
 }  // namespace

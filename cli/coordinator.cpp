@@ -1,0 +1,184 @@
+// `ranktide coordinator`: serves a data folder to workers and clients until it is told to stop.
+
+#include <csignal>
+#include <spdlog/spdlog.h>
+#include <stdexcept>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/service_log.h"
+#include "cli/service_manager.h"
+#include "cli/version.h"
+#include "common/net/clock.h"
+#include "coordinator/edge/http_server.h"
+#include "coordinator/edge/router.h"
+#include "coordinator/edge/serve.h"
+#include "coordinator/edge/store_folder.h"
+#include "coordinator/edge/token_table.h"
+
+namespace ranktide::cli {
+namespace fs = std::filesystem;
+
+namespace {
+
+struct CoordinatorOptions {
+  std::string action = "serve";
+  std::string bind = "tcp://127.0.0.1:5555";
+  std::string http = "127.0.0.1:8080";
+  std::vector<std::string> http_names;
+  bool is_behind_tls_proxy = false;
+  bool is_insecure_http = false;
+};
+
+HttpAddress http_address(const CoordinatorOptions& options) {
+  try {
+    return parse_http_address(options.http);
+  } catch (const std::invalid_argument& wrong) {
+    throw CommandError(EX_USAGE, std::string("--http: ") + wrong.what());
+  }
+}
+
+void require_endpoint(const std::string& bind) {
+  if (!bind.starts_with("tcp://") || bind.find(':', 6) == std::string::npos)
+    throw CommandError(EX_USAGE, "--bind: \"" + bind + "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555");
+}
+
+bool has_active_token(const fs::path& data) {
+  const TokenTable table(tokens_file(data));
+  for (const Token& token : table.tokens())
+    if (standing_of(token, wall_clock_ms()) == TokenStanding::active) return true;
+  return false;
+}
+
+// Beyond loopback whoever reaches the port could submit programs' work: tokens, and a word on how they travel.
+void require_guarded(const CoordinatorOptions& options, const HttpAddress& address, const fs::path& data) {
+  if (address.is_loopback() && !options.is_behind_tls_proxy) return;
+  if (!options.is_behind_tls_proxy && !options.is_insecure_http)
+    throw CommandError(EX_CONFIG,
+                       "--http " + address.text() +
+                           " is not loopback and tokens would travel in the clear: put a TLS proxy in "
+                           "front and say --behind-tls-proxy, or --insecure-http in a network you trust");
+  if (!has_active_token(data))
+    throw CommandError(EX_CONFIG,
+                       "--http " + address.text() + " needs a token and " + tokens_file(data).string() +
+                           " has none that is active; make one: ranktide token add NAME --data-dir " +
+                           data.string());
+  if (options.is_insecure_http)
+    spdlog::warn("HTTP at {} is not encrypted: whoever listens in can use your tokens", address.text());
+}
+
+int exit_code_of(FolderError::Why why) {
+  switch (why) {
+    case FolderError::Why::in_use:
+      return EX_UNAVAILABLE;
+    case FolderError::Why::cannot_write:
+      return EX_CANTCREAT;
+    case FolderError::Why::cannot_lock:
+      return EX_CONFIG;
+  }
+  return EX_OSERR;
+}
+
+// What keeps a coordinator from starting, as sysexits.h has it: a service manager tries some of them again.
+template <class Start>
+int with_sysexits(Start start) {
+  try {
+    return start();
+  } catch (const FolderError& error) {
+    throw CommandError(exit_code_of(error.why), error.what());
+  } catch (const StoreFull& error) {
+    throw CommandError(EX_IOERR, error.what());
+  } catch (const StoreError& error) {
+    throw CommandError(EX_DATAERR, error.what());
+  } catch (const RouterError& error) {
+    throw CommandError(EX_UNAVAILABLE, error.what());
+  } catch (const HttpServerError& error) {
+    throw CommandError(EX_UNAVAILABLE, error.what());
+  } catch (const KeyError& error) {
+    throw CommandError(EX_CONFIG, error.what());
+  }
+}
+
+sigset_t ending_signals() {
+  sigset_t out;
+  sigemptyset(&out);
+  sigaddset(&out, SIGTERM);
+  sigaddset(&out, SIGINT);
+  return out;
+}
+
+// The first signal asks for an orderly end; from then on the next one ends the process where it stands.
+void wait_for_ending() {
+  const sigset_t ending = ending_signals();
+  int number = 0;
+  sigwait(&ending, &number);
+  for (const int again : {SIGTERM, SIGINT}) std::signal(again, [](int n) { ::_exit(128 + n); });
+  pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
+}
+
+// Runs after every turn: what hangs in a turn must be missed by the watchdog, so no timer does this.
+class WatchdogKick {
+ public:
+  void operator()() {
+    const Instant now = boot_clock_now();
+    if (now < due_) return;
+    due_ = now + Duration(1'000);
+    tell_service_manager("WATCHDOG=1");
+  }
+
+ private:
+  Instant due_;
+};
+
+void say_how_to_join(const CoordinatorService& service) {
+  spdlog::info("workers join at {} with the server key {}", service.endpoint(), service.public_key());
+}
+
+int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
+  log_as_service();
+  const fs::path data = data_folder(globals.data_dir);
+  const HttpAddress address = http_address(options);
+  require_endpoint(options.bind);
+  require_guarded(options, address, data);
+  const sigset_t ending = ending_signals();
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // in every thread made from here on
+  std::signal(SIGPIPE, SIG_IGN);
+  CoordinatorService service({.data_folder = data, .endpoint = options.bind, .after_turn = WatchdogKick()});
+  HttpServer server({.data_folder = data,
+                     .address = address,
+                     .names = options.http_names,
+                     .is_behind_tls_proxy = options.is_behind_tls_proxy,
+                     .version = kVersion},
+                    service.mailbox());
+  spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());
+  say_how_to_join(service);
+  tell_service_manager("READY=1");
+  wait_for_ending();
+  tell_service_manager("STOPPING=1");
+  spdlog::info("stopping; workers go on training and find the next coordinator");
+  server.stop_accepting();
+  service.stop();
+  return kOk;
+}
+
+}  // namespace
+
+std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<CoordinatorOptions>();
+  command.add_option("action", options->action, "serve (the default)")->check(CLI::IsMember({"serve"}));
+  command.add_option("--bind", options->bind, "where workers connect")->capture_default_str();
+  command.add_option("--http", options->http, "where clients connect; beyond loopback they need tokens")
+      ->capture_default_str();
+  command.add_option("--http-name", options->http_names,
+                     "a further name that clients reach it by (HOST or HOST:PORT); may be given again");
+  auto* const proxy = command.add_flag("--behind-tls-proxy", options->is_behind_tls_proxy,
+                                       "a proxy in front encrypts; every client needs a token");
+  command.add_flag("--insecure-http", options->is_insecure_http, "tokens may travel in the clear")
+      ->excludes(proxy);
+  return [options, &globals] { return with_sysexits([&] { return serve(*options, globals); }); };
+}
+
+}  // namespace ranktide::cli

@@ -1,0 +1,152 @@
+#include "coordinator/edge/api_commands.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace ranktide {
+
+// What a command is made from.
+struct CommandOrder {
+  std::string request_id;
+  std::string actor;
+  std::string name;
+  const Json& body;
+};
+
+struct Command {
+  std::string_view collection;
+  std::string_view action;  // empty: the collection itself
+  Scope scope;
+  UserRequest (*request)(const CommandOrder&);
+};
+
+namespace {
+
+constexpr size_t kRequestIdBytesMax = 200;
+constexpr std::string_view kPrefix = "/api/v1/";
+
+template <class T>
+T field(const Json& body, const char* name) {
+  if (!body.contains(name)) throw ProtocolError(std::string("\"") + name + "\" is missing");
+  T out{};
+  read_json(body.at(name), out, name);
+  return out;
+}
+
+UserRequest submit(const CommandOrder& order) {
+  auto spec = field<SweepSpec>(order.body, "spec");
+  validate(spec);
+  return Submit{.request_id = order.request_id, .actor = order.actor, .spec = std::move(spec)};
+}
+
+template <SweepAction action>
+UserRequest control(const CommandOrder& order) {
+  return ControlSweep{
+      .request_id = order.request_id, .actor = order.actor, .sweep = order.name, .action = action};
+}
+
+UserRequest set_priority(const CommandOrder& order) {
+  return ChangePolicy{.request_id = order.request_id,
+                   .actor = order.actor,
+                   .sweep = order.name,
+                   .priority = field<int>(order.body, "priority")};
+}
+
+UserRequest set_max_parallel(const CommandOrder& order) {
+  return ChangePolicy{.request_id = order.request_id,
+                   .actor = order.actor,
+                   .sweep = order.name,
+                   .max_parallel = field<int>(order.body, "max_parallel")};
+}
+
+UserRequest drain(const CommandOrder& order) {
+  return DrainWorker{.request_id = order.request_id, .actor = order.actor, .worker = WorkerName{order.name}};
+}
+
+constexpr std::array kCommands = {
+    Command{"sweeps", "", Scope::submit, submit},
+    Command{"sweeps", "pause", Scope::submit, control<SweepAction::pause>},
+    Command{"sweeps", "resume", Scope::submit, control<SweepAction::resume>},
+    Command{"sweeps", "stop", Scope::submit, control<SweepAction::stop>},
+    Command{"sweeps", "cancel", Scope::submit, control<SweepAction::cancel>},
+    Command{"sweeps", "retry", Scope::submit, control<SweepAction::retry>},
+    Command{"sweeps", "priority", Scope::submit, set_priority},
+    Command{"sweeps", "max_parallel", Scope::submit, set_max_parallel},
+    Command{"workers", "drain", Scope::admin, drain},
+};
+
+std::string request_id_of(const Json& body) {
+  auto id = field<std::string>(body, "request_id");
+  if (id.empty() || id.size() > kRequestIdBytesMax)
+    throw ProtocolError("\"request_id\" has 1 to " + std::to_string(kRequestIdBytesMax) + " bytes");
+  return id;
+}
+
+struct Respond {
+  ApiResponse operator()(const Submitted& s) const {
+    return {.body = Json{{"number", s.sweep}, {"revision", s.revision}}.dump()};
+  }
+  ApiResponse operator()(const Controlled& c) const { return {.body = Json{{"now", c.now}}.dump()}; }
+  ApiResponse operator()(const Rejected& r) const { return failure(409, r.reason); }
+};
+
+}  // namespace
+
+Scope CommandTarget::scope() const {
+  return command->scope;
+}
+
+std::optional<CommandTarget> find_command(const std::string& path) {
+  if (!path.starts_with(kPrefix)) return std::nullopt;
+  const std::string rest = path.substr(kPrefix.size());
+  const size_t first = rest.find('/');
+  const size_t last = rest.rfind('/');
+  if (first != std::string::npos && first == last) return std::nullopt;  // a name without an action
+  const std::string collection = rest.substr(0, first);
+  const std::string action = last == std::string::npos ? "" : rest.substr(last + 1);
+  const std::string name = last == std::string::npos ? "" : rest.substr(first + 1, last - first - 1);
+  if (name.find('/') != std::string::npos || (first != std::string::npos && name.empty())) return std::nullopt;
+  const auto found = std::find_if(kCommands.begin(), kCommands.end(), [&](const Command& c) {
+    return c.collection == collection && c.action == action && c.action.empty() == name.empty();
+  });
+  if (found == kCommands.end()) return std::nullopt;
+  return CommandTarget{.command = &*found, .name = name};
+}
+
+std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target, const std::string& text,
+                                                    const Caller& caller) {
+  try {
+    const Json body = parse_json(text);
+    if (!body.is_object()) throw ProtocolError("the body must be a JSON object");
+    return target.command->request(
+        {.request_id = request_id_of(body), .actor = caller.name, .name = target.name, .body = body});
+  } catch (const ProtocolError& wrong) {
+    return failure(400, wrong.what());
+  } catch (const SpecError& wrong) {
+    return failure(400, wrong.what());
+  }
+}
+
+std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
+                                          const LivePicture& picture) {
+  if (target.name.empty()) return std::nullopt;
+  if (target.command->collection == "workers") {
+    const bool is_known = std::any_of(picture.workers.begin(), picture.workers.end(),
+                                      [&](const WorkerPicture& w) { return w.name.text == target.name; });
+    return is_known ? std::nullopt : std::optional(failure(404, "no worker named \"" + target.name + "\""));
+  }
+  const auto sweep = std::find_if(picture.sweeps.begin(), picture.sweeps.end(),
+                                  [&](const SweepPicture& s) { return s.name == target.name; });
+  if (sweep == picture.sweeps.end()) return failure(404, "no sweep named \"" + target.name + "\"");
+  if (caller.scope != Scope::admin && sweep->owner != caller.name)
+    return failure(403, "sweep \"" + target.name + "\" belongs to " + sweep->owner +
+                            "; only its owner and a token of scope admin may change it");
+  return std::nullopt;
+}
+
+ApiResponse response_of(const std::variant<Answer, Unavailable>& heard) {
+  if (const auto* unavailable = std::get_if<Unavailable>(&heard)) return failure(503, unavailable->reason);
+  return std::visit(Respond{}, std::get<Answer>(heard));
+}
+
+}  // namespace ranktide

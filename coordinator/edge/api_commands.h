@@ -1,0 +1,42 @@
+#pragma once
+// What HTTP lets people do: POST targets and bodies in, requests to the core out, and the core's answers back
+// into statuses. The table in the .cpp is the whole list. Not who may ask (http_access.h) and not the decision
+// (coordinator/core). Pure; any thread.
+//   POST /api/v1/sweeps            {"request_id", "spec"}: a SweepSpec as sweep_spec.h lists its fields
+//   POST /api/v1/sweeps/NAME/ACTION    {"request_id", ...}: what the table names
+//   POST /api/v1/workers/NAME/drain    {"request_id"}
+// The same request id and body get the same answer again.
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "coordinator/edge/api.h"
+#include "coordinator/edge/http_access.h"
+#include "coordinator/edge/mailbox.h"
+
+namespace ranktide {
+
+struct Command;
+
+// A command and what it is done to.
+struct CommandTarget {
+  const Command* command = nullptr;
+  std::string name;  // of the sweep or worker; empty for a submission
+  Scope scope() const;
+};
+// Returns: nullopt for a path that no command has. Requires: `path` is percent-decoded.
+std::optional<CommandTarget> find_command(const std::string& path);
+
+// Returns: the request to the core, or 400 with what is wrong with the body.
+std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target, const std::string& body,
+                                                    const Caller& caller);
+
+// Returns: 404 when the sweep or worker is not in the picture, 403 when it is not the caller's to change;
+// nullopt when the core may decide.
+std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
+                                          const LivePicture& picture);
+
+ApiResponse response_of(const std::variant<Answer, Unavailable>& heard);
+
+}  // namespace ranktide

@@ -1,0 +1,50 @@
+#pragma once
+// What the connections of one server share: who may ask, where answers come from, and how many there are.
+// Thread rule: everything on the io_context's thread but the pool's tasks; the gate from any thread.
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "coordinator/edge/event_feed.h"
+#include "coordinator/edge/http_access.h"
+#include "coordinator/edge/http_server.h"
+
+namespace ranktide {
+
+// The way back from the turn's thread, which may still have answers when the server has ended.
+class AnswerGate {
+ public:
+  explicit AnswerGate(boost::asio::io_context& io) : io_(&io) {}
+  // Runs `then` on the server's thread, or drops it when the server has ended.
+  void post(std::function<void()> then);
+  void close();
+
+ private:
+  std::mutex mutex_;  // guards io_
+  boost::asio::io_context* io_;
+};
+
+struct HttpService {
+  HttpService(HttpServerConfig config_, Mailbox& mailbox_);
+
+  // Reads the tokens again if they have changed and tells the core how many slots their owners may use. A file
+  // that is not understood lets nobody in by token; it is said once.
+  void look_at_tokens();
+  void tell_quotas();
+
+  HttpServerConfig config;
+  Mailbox& mailbox;
+  HttpAccess access;
+  boost::asio::io_context io{1};
+  boost::asio::thread_pool pool{4};  // reads, and bodies of commands
+  std::shared_ptr<AnswerGate> gate = std::make_shared<AnswerGate>(io);
+  EventFeed feed{io, pool, config.data_folder, mailbox};
+  int connections = 0;  // without event streams
+  int unanswered = 0;   // requests of which no answer has left yet
+  bool is_closing = false;
+};
+
+}  // namespace ranktide

@@ -1,0 +1,116 @@
+// Changes as they happen: their form, and the stream that resumes from a record's number.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <vector>
+
+#include "coordinator/edge/event_feed.h"
+#include "coordinator/edge/event_log.h"
+#include "coordinator/edge/store.h"
+#include "tests/coordinator/http/served.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+std::string data_of(const std::string& block) {
+  const size_t begin = block.find("data: ") + 6;
+  return block.substr(begin, block.find('\n', begin) - begin);
+}
+
+TEST(EventLog, TellsEachRecordOnceWithItsNumber) {
+  const TemporaryFolder folder;
+  Store store(folder.path(), Store::Open::create);
+  const Lease lease{UnitId{"u"}, 2};
+  store.commit(
+      {EpochStarted{.epoch = 1}, LeaseExpired{lease},
+       AttemptFailed{.lease = lease, .outcome = {.kind = OutcomeKind::failed, .message = "boom\n\"x\""}}},
+      {}, 5);
+  const Reader reader(folder.path());
+  EXPECT_EQ(newest_record(reader), 3);
+  const auto changes = changes_after(reader, 1, 10);
+  ASSERT_EQ(changes.size(), 2u);
+  EXPECT_EQ(changes[0].record, 2);
+  EXPECT_TRUE(changes[0].text.starts_with("id: 2\nevent: LeaseExpired\ndata: {"));
+  const Json failed = parse_json(data_of(changes[1].text));
+  EXPECT_EQ(failed.at("unit"), "u");
+  EXPECT_EQ(failed.at("attempt"), 2);
+  EXPECT_EQ(failed.at("outcome"), "failed");
+  EXPECT_EQ(failed.at("message"), "boom\n\"x\"");
+  EXPECT_EQ(changes_after(reader, 1, 1).size(), 1u);
+  EXPECT_TRUE(changes_after(reader, 3, 10).empty());
+}
+
+// A client of the stream that has been told the head.
+std::unique_ptr<Conversation> follow(const Served& served, const std::string& headers = "") {
+  auto talk = std::make_unique<Conversation>(served.port());
+  talk->say("GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\n" + headers + "\r\n");
+  return talk;
+}
+
+TEST(EventStream, TellsWhatHappensFromNowOn) {
+  Served served;
+  served.submit("before", "r1");
+  const auto talk = follow(served);
+  EXPECT_THAT(talk->hear_until("event: position\n"),
+              AllOf(HasSubstr("Content-Type: text/event-stream"), HasSubstr("X-Accel-Buffering: no")));
+  served.submit("tide", "r2");
+  const std::string heard = talk->hear_until("\"tide\"");
+  EXPECT_THAT(heard, AllOf(HasSubstr("event: SweepSubmitted"), HasSubstr("\"sweeps\":[\"tide\"]"),
+                           Not(HasSubstr("\"before\""))));
+}
+
+TEST(EventStream, ResumesAfterTheLastIdEvenAcrossARestart) {
+  Served served;
+  served.submit("first", "r1");
+  served.submit("second", "r2");
+  served.restart();
+  // Record 1 is the first epoch; 2 is the submission of "first".
+  const std::string heard = follow(served, "Last-Event-ID: 2\r\n")->hear_until("\"second\"");
+  EXPECT_THAT(heard, AllOf(HasSubstr("id: 3\n"), Not(HasSubstr("id: 2\n")), Not(HasSubstr("\"first\"")),
+                           Not(HasSubstr("event: position"))));
+}
+
+TEST(EventStream, APlaceCanStandInTheTarget) {
+  Served served;
+  served.submit("first", "r1");
+  const Conversation talk(served.port());
+  talk.say("GET /api/v1/events?after=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_THAT(talk.hear_until("\"first\""), HasSubstr("id: 2\n"));
+}
+
+TEST(EventStream, APlaceOfAnotherJournalIsToldWhereThisOneStands) {
+  Served served;
+  EXPECT_THAT(follow(served, "Last-Event-ID: 999999\r\n")->hear_until("position"), HasSubstr("id: 1\n"));
+  EXPECT_EQ(served.get("/api/v1/events", "Last-Event-ID: x\r\n").status, 400);
+}
+
+TEST(EventStream, HasRoomForSoManyAndNoMore) {
+  Served served;
+  std::vector<std::unique_ptr<Conversation>> followers;
+  for (size_t i = 0; i < EventFeed::kStreamsMax; ++i) {
+    followers.push_back(follow(served));
+    ASSERT_THAT(followers.back()->hear_until("retry"), HasSubstr("200 OK")) << i;
+  }
+  EXPECT_EQ(served.get("/api/v1/events").status, 503);
+  followers.pop_back();  // its end is noticed without anything being said
+  for (int i = 0;
+       i < 100 && served.get("/metrics").body.find("ranktide_event_streams 199\n") == std::string::npos; ++i) {
+  }
+  EXPECT_THAT(follow(served)->hear_until("retry"), HasSubstr("200 OK"));
+}
+
+TEST(EventStream, EndsWhenTheServerStopsAccepting) {
+  Served served;
+  const auto talk = follow(served);
+  talk->hear_until("position");
+  served.server().stop_accepting();
+  EXPECT_EQ(talk->hear_all(std::chrono::seconds{5}), "");
+}
+
+}  // namespace
+}  // namespace ranktide
