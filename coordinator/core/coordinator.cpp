@@ -12,11 +12,22 @@ namespace {
 // A Wake this much later than its deadline means that the process stood still, not that workers were silent.
 constexpr Duration kDeafAfter{1'000};
 constexpr size_t kSlotsMax = 1'024;  // of one worker
+constexpr size_t kWordBytesMax = 256;
+
+// Printable ASCII: the journal is JSON and would keep other bytes otherwise than the state does.
+bool is_plain(const std::string& word) {
+  return word.size() <= kWordBytesMax &&
+         std::all_of(word.begin(), word.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
 
 bool is_sound(const Hello& hello) {
   std::set<int> indices;
-  for (const Slot& slot : hello.slots) indices.insert(slot.index);
-  return !hello.boot.empty() && hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();
+  for (const Slot& slot : hello.slots) {
+    indices.insert(slot.index);
+    if (!is_plain(slot.device)) return false;
+  }
+  return !hello.boot.empty() && is_plain(hello.boot) && is_plain(hello.version) &&
+         hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();
 }
 
 bool names(const Hello& hello, const Lease& lease) {

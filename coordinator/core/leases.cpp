@@ -108,12 +108,14 @@ void Coordinator::on_report(const WorkerName& sender, const Report& report) {
 
 void Coordinator::take_findings(const Lease& lease, const Findings& findings) {
   const Unit& unit = state_.units().at(lease.unit);
-  if (!findings.points.empty() && unit.kind == WorkKind::train)
+  const bool is_training = unit.kind == WorkKind::train;
+  if (!findings.points.empty() && is_training)
     out_->points.push_back({unit.stage->id, lease.attempt, findings.points});
   for (const EvalResult& result : findings.evals)
     if (was_asked_for(unit, result.id) && unit.evals.contains(result.id)) decide(EvalFinished{lease, result});
-  if (findings.checkpoint && *findings.checkpoint > unit.checkpoint)
-    decide(CheckpointSaved{lease, *findings.checkpoint});
+  const Step checkpoint = findings.checkpoint.value_or(0);
+  if (is_training && checkpoint > unit.checkpoint && checkpoint <= unit.stage->to)
+    decide(CheckpointSaved{lease, checkpoint});
 }
 
 void Coordinator::on_done(const WorkerName& sender, const Done& done) {

@@ -225,6 +225,26 @@ TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
   EXPECT_EQ(count<LeaseExpired>(), 1u) << "a heartbeat's time later it is the worker that is silent";
 }
 
+// Replay would find another boot than the live state, and fence the worker after a restart.
+TEST_F(Game, IgnoresAHelloWithBytesThatTheJournalDoesNotKeep) {
+  hello("w\xff");
+  EXPECT_TRUE(effects_.records.empty());
+  hello("w1");
+  EXPECT_EQ(count<WorkerJoined>(), 1u);
+}
+
+// The store has no row for one, so the claim that a row changed ended the coordinator.
+TEST_F(Game, TakesNoCheckpointOfAnEvalNorOneBeyondTheStage) {
+  submit({.ranks = {2}, .steps = 6});
+  hello("w1", 3);
+  for (const auto& [grant, step] : {std::pair<size_t, Step>{0, 1}, {2, 7}, {2, -1}}) {
+    Report report{.lease = grants_.at(grant).lease, .seq = ++seqs_[grants_.at(grant).lease], .findings = {}};
+    report.findings.checkpoint = step;
+    this->step(FromWorker{WorkerName{"w1"}, report});
+    EXPECT_EQ(count<CheckpointSaved>(), 0u) << step;
+  }
+}
+
 TEST_F(Game, GivesASuspectWorkerNothingNewUntilItIsHeard) {
   hello("w1");
   pass(31s);
