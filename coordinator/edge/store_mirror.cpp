@@ -25,6 +25,11 @@ Value finite_or_null(double value) {
   return std::isfinite(value) ? Value(value) : Value{};
 }
 
+// How fast a machine was differs from one attempt to the next; what training computes must not.
+bool must_repeat(std::string_view metric) {
+  return metric != "tokens_per_second";
+}
+
 std::string lease_text(const Lease& lease) {
   return "attempt " + std::to_string(lease.attempt) + " of " + lease.unit.brief();
 }
@@ -173,9 +178,9 @@ void Mirror::add(const PointBatch& batch, int64_t wall_ms) {
     }
     const Value value = finite_or_null(p.value);
     const Value flag = flag_of(p.value);
-    if (sql("INSERT INTO point VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")
-            .run(stage, p.step, name, value, flag, batch.attempt, wall_ms) == 1)
-      continue;
+    const int64_t added = sql("INSERT INTO point VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")
+                              .run(stage, p.step, name, value, flag, batch.attempt, wall_ms);
+    if (added == 1 || !must_repeat(p.name)) continue;
     const auto is_same =
         sql("SELECT value IS ?4 AND flag IS ?5 FROM point WHERE stage=?1 AND step=?2 AND name=?3")
             .bind(stage, p.step, name, value, flag)

@@ -191,6 +191,15 @@ TEST_F(StoreTest, ADivergentDuplicateKeepsTheFirstAndLeavesAnEvent) {
               HasSubstr("1 points of attempt 1"));
 }
 
+// Steps after the last checkpoint are made again, faster or slower: no reason to doubt the training.
+TEST_F(StoreTest, AnotherSpeedOfTheSameStepIsNoDivergence) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  history.points(trial, {{1, "loss", 2.3}, {1, "tokens_per_second", 100}});
+  history.points(trial, {{1, "loss", 2.3}, {1, "tokens_per_second", 90}});
+  EXPECT_EQ(one("SELECT count(*) FROM v_event WHERE kind='DivergentDuplicate'"), Value(int64_t{0}));
+}
+
 TEST_F(StoreTest, KeepsNanApartFromAbsence) {
   const SweepTrial trial = history.list({.rank = 4});
   history.grant(trial);
@@ -247,14 +256,14 @@ TEST_F(StoreTest, APauseAndAPlaceInTheQueueAreSeen) {
   history.record(SweepPaused{.sweep = 1, .request_id = "r", .actor = "ann"});
   EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "paused");
   history.record(SweepResumed{.sweep = 1, .request_id = "r", .actor = "ann"});
-  history.record(PolicyChanged{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 3, .max_parallel = 2});
+  history.record(
+      PolicyChanged{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 3, .max_parallel = 2});
   EXPECT_EQ(one("SELECT paused FROM v_sweep"), Value(int64_t{0}));
   EXPECT_EQ(one("SELECT priority || '/' || max_parallel FROM v_sweep"), Value("3/2"));
 }
 
 TEST_F(StoreTest, AWorkerThatIsAskedToDrainIsSeenDraining) {
-  history.record(
-      WorkerDrainAsked{.worker = WorkerName{"w1"}, .boot = "a", .request_id = "r", .actor = "ann"});
+  history.record(WorkerDrainAsked{.worker = WorkerName{"w1"}, .boot = "a", .request_id = "r", .actor = "ann"});
   EXPECT_EQ(one("SELECT state FROM v_worker"), Value("draining"));
 }
 
