@@ -146,7 +146,7 @@ void Cluster::answered(const Reply& reply) {
   const std::string& request_id = asked_.at(reply.reply_to);
   if (const auto* rejected = std::get_if<Rejected>(&reply.answer))
     world_.note("rejected: " + rejected->reason);
-  else
+  else if (request_id != "resume")  // where nothing is paused it changes nothing, so it leaves no record
     truth_.got_answer(request_id);
   to_answer_.erase(request_id);
 }
@@ -165,6 +165,30 @@ void Cluster::users_ask() {
   if (world_.chance.below(3) == 0)
     ask(ControlSweep{.request_id = "cancel", .sweep = "sweep2", .action = SweepAction::cancel},
         Duration{60'000} + world_.up_to(Duration{120'000}));
+  users_take_hold();
+}
+
+// Each hand is laid on in a third of the runs, in any order and on top of the others.
+void Cluster::users_take_hold() {
+  const auto maybe = [this](auto request) {
+    if (world_.chance.below(3) == 0) ask(request, Duration{30'000} + world_.up_to(Duration{200'000}));
+  };
+  maybe(ControlSweep{.request_id = "pause", .sweep = "sweep1", .action = SweepAction::pause});
+  maybe(ControlSweep{.request_id = "stop", .sweep = "sweep2", .action = SweepAction::stop});
+  maybe(ControlSweep{.request_id = "retry", .sweep = "sweep2", .action = SweepAction::retry});
+  maybe(ChangePolicy{.request_id = "policy", .sweep = "sweep1", .priority = 9, .max_parallel = 1});
+  maybe(DrainWorker{.request_id = "drain", .worker = WorkerName{"w1"}});
+  if (world_.chance.below(3) == 0)
+    world_.after(world_.up_to(Duration{200'000}), [this] { coordinator_.receive(SetQuota{kLocalActor, 1}); });
+}
+
+// After the heal: what was held back goes on, and workers that were sent away come back.
+void Cluster::users_let_go() {
+  world_.after(Duration{60'000}, [this] {
+    ask(ControlSweep{.request_id = "resume", .sweep = "sweep1", .action = SweepAction::resume}, Duration{0});
+    coordinator_.receive(SetQuota{kLocalActor, {}});
+    for (const auto& [name, worker] : workers_) worker->drain();
+  });
 }
 
 // ---- the run
@@ -179,6 +203,7 @@ RunResult Cluster::run() {
   run_until(kHeal);
   world_.note("heal");
   world_.faults = Faults{};
+  users_let_go();
   run_until(kHeal + kEndAfterHeal);
   if (!is_over() && !options_.is_hostile) throw Violation("I8: not everything came to its end after the heal");
   coordinator_.check();

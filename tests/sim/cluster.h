@@ -60,6 +60,8 @@ class Cluster {
   template <class Request>
   void ask(Request request, Duration wait);
   void users_ask();
+  void users_take_hold();
+  void users_let_go();
   void answered(const Reply& reply);
   void run_until(Instant end);
   bool is_over() const;

@@ -59,10 +59,10 @@ class Truth {
   void check(const EvalFinished& r);
   void check(const AttemptFailed& r);
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
-  void check(const SweepSubmitted& r) { requests_.insert(r.request_id); }
-  void check(const SweepCancelled& r) { requests_.insert(r.request_id); }
   template <class R>
-  void check(const R&) {}
+  void check(const R& r) {
+    if constexpr (requires { r.request_id; }) requests_.insert(r.request_id);
+  }
   void check_results(const Reader& reader) const;
   bool was_synced(const Lease& lease) const;
 

@@ -168,6 +168,7 @@ void WorkerNode::train(int slot) {
     return;
   }
   if (trainer.stops) return end(slot, OutcomeKind::stopped);
+  if (world_.happens(world_.faults.input_missing)) return end(slot, OutcomeKind::refused);
   const Work& work = trainer.work->work;
   if (work.kind == WorkKind::evaluate) {
     evaluate_at(slot, work.stage ? work.stage->to : 0);

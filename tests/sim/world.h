@@ -29,6 +29,7 @@ struct Faults {
   double spool_torn = 0;         // per worker crash: what was not synced is lost
   double trainer_crash = 0;      // per step
   double trainer_hang = 0;       // per step
+  double input_missing = 0;      // per step: the worker lacks an input by now, so the work is refused
   double silence = 0;            // per look at a line (five a second): it is down for longer than a lease
 };
 
@@ -49,6 +50,7 @@ inline Faults draw_faults(SplitMix64& chance) {
   out.trainer_hang = maybe(0.005);
   out.silence = maybe(0.0005);
   out.message_damaged = maybe(0.1);
+  out.input_missing = maybe(0.01);
   return out;
 }
 
