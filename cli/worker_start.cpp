@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr Duration kEnrolmentPatience{60'000};
+constexpr Duration kEnrolmentPatience{20'000};
 
 std::string first_line(std::istream& in) {
   std::string line;

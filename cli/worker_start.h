@@ -28,9 +28,11 @@ struct SlotOptions {
   int slots = 0;             // 0: as many as fit
   int threads_per_slot = 0;  // 0: one of a core's slot, a share of the cores of a GPU's
   std::string gpus;          // indices or UUIDs as in CUDA_VISIBLE_DEVICES; "none"; empty: all that are usable
+  std::string labels;        // for every slot, comma-separated
 };
 
-// Returns: what this machine offers, and says it in the log. Throws: DeviceError.
+// Returns: what this machine offers, and says it in the log. Throws: DeviceError; CommandError for a label that
+// is none.
 std::vector<Slot> find_slots(const SlotOptions& options);
 
 // Returns: this machine's name, with what no worker name may have replaced.

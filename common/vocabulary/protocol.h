@@ -27,10 +27,13 @@ struct Slot {
   std::string device;  // "cpu", or a GPU's UUID
   int threads = 1;
   int64_t memory_bytes = 0;
+  std::string model;                // of a GPU, as its maker names it
+  std::vector<std::string> labels;  // of whoever runs the worker, and "shared" for a GPU that others compute on
 };
 template <class Ar>
 void fields(Ar& ar, Slot& s) {
   ar("index", s.index)("device", s.device)("threads", s.threads)("memory_bytes", s.memory_bytes);
+  ar("model", s.model)("labels", s.labels);
 }
 
 struct Held {  // an attempt that this life of the worker still has: running, or ended with reports unacked

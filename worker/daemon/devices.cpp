@@ -60,7 +60,9 @@ std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gp
     slots.push_back({.index = i,
                      .device = gpu.uuid,
                      .threads = threads,
-                     .memory_bytes = gpu.is_used_by_others ? gpu.memory_free_bytes : gpu.memory_bytes});
+                     .memory_bytes = gpu.is_used_by_others ? gpu.memory_free_bytes : gpu.memory_bytes,
+                     .model = gpu.model});
+    if (gpu.is_used_by_others) slots.back().labels.emplace_back(kSharedLabel);
   }
   return slots;
 }

@@ -24,6 +24,9 @@ NodeCapacity measure_node(const std::filesystem::path& root = "/");
 // Memory is shared out evenly. Requires: threads_per_slot >= 1.
 std::vector<Slot> cpu_slots(const NodeCapacity& node, int threads_per_slot, int slots_max);
 
+// Of a slot whose GPU other processes computed on when it was looked at.
+constexpr const char* kSharedLabel = "shared";
+
 // Returns: one slot per GPU, at most `slots_max` (0: all). Threads: as asked for, or (0) the node's cores
 // shared out, at least one each. Memory: what others leave of the device.
 std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gpus, int threads_per_slot,
