@@ -44,7 +44,10 @@ std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals
 std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_slurm(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_completion(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_man_pages(CLI::App& command, const GlobalOptions& globals);
 
 }  // namespace ranktide::cli

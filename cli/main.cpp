@@ -26,8 +26,13 @@ const std::vector<Command>& commands() {
       {"status", "where sweeps stand", "ranktide status quickstart", setup_status},
       {"logs", "what a trial's trainer printed", "ranktide logs 3f9c1e --tail 20", setup_logs},
       {"report", "write a sweep's HTML report", "ranktide report quickstart -o report.html", setup_report},
+      {"slurm", "workers as Slurm jobs", "ranktide slurm script --gpus 1 --array 0-3 -- --join join-line.txt",
+       setup_slurm},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
       {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help},
+      {"completion", "print a script that completes this command line in a shell",
+       "source <(ranktide completion bash)", setup_completion},
+      {"man-pages", "write the manual pages", "ranktide man-pages ~/.local/share/man/man1", setup_man_pages},
   };
   return table;
 }
