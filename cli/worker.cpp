@@ -142,6 +142,7 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
       ->check(CLI::Range(1, 1024));
   command.add_option("--gpus", options.slots.gpus,
                      "of those usable: 0,1 or UUIDs; none: cores only; default: all");
+  command.add_option("--labels", options.slots.labels, "for every slot, such as a100,nvlink");
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
   command.add_flag("--once", options.once, "end after one lease a slot");

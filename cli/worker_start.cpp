@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 #include <spdlog/spdlog.h>
+#include <sstream>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -84,14 +85,29 @@ Joined connect_to(const JoinOptions& options, const fs::path& folder, const KeyP
   return out;
 }
 
-void say_slots(const std::vector<Slot>& slots, const std::vector<Gpu>& gpus) {
-  for (const Slot& slot : slots) {
-    const Gpu* gpu = slot.device == "cpu" ? nullptr : &gpus[static_cast<size_t>(slot.index)];
-    spdlog::info("slot {}: {}{}, {} thread(s), {:.1f} GiB{}", slot.index, slot.device,
-                 gpu == nullptr ? "" : " (" + gpu->model + ")", slot.threads,
-                 static_cast<double>(slot.memory_bytes) / static_cast<double>(1 << 30),
-                 gpu != nullptr && gpu->is_used_by_others ? ", used by other processes too" : "");
+std::string text_of(const Slot& slot) {
+  std::string out = slot.device + (slot.model.empty() ? "" : " (" + slot.model + ")");
+  for (const std::string& label : slot.labels) out += " +" + label;
+  return out;
+}
+
+void say_slots(const std::vector<Slot>& slots) {
+  for (const Slot& slot : slots)
+    spdlog::info("slot {}: {}, {} thread(s), {:.1f} GiB", slot.index, text_of(slot), slot.threads,
+                 static_cast<double>(slot.memory_bytes) / static_cast<double>(1 << 30));
+}
+
+std::vector<std::string> labels_of(const std::string& list) {
+  std::vector<std::string> labels;
+  std::istringstream in(list);
+  for (std::string label; std::getline(in, label, ',');) {
+    if (!is_worker_name(label))  // the same letters do for both
+      throw CommandError(
+          EX_USAGE,
+          "--labels: \"" + label + "\" is no label (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+    labels.push_back(label);
   }
+  return labels;
 }
 
 // CUDA counts the fastest device first unless it is told otherwise; NVML counts as they sit on the bus.
@@ -136,10 +152,11 @@ Joined find_coordinator(const JoinOptions& options, const fs::path& folder, cons
 std::vector<Slot> find_slots(const SlotOptions& options) {
   const NodeCapacity node = measure_node();
   const std::vector<Gpu> gpus = usable_gpus(options.gpus);
-  const std::vector<Slot> slots = gpus.empty()
-                                      ? cpu_slots(node, std::max(1, options.threads_per_slot), options.slots)
-                                      : gpu_slots(node, gpus, options.threads_per_slot, options.slots);
-  say_slots(slots, gpus);
+  const std::vector<std::string> labels = labels_of(options.labels);
+  std::vector<Slot> slots = gpus.empty() ? cpu_slots(node, std::max(1, options.threads_per_slot), options.slots)
+                                         : gpu_slots(node, gpus, options.threads_per_slot, options.slots);
+  for (Slot& slot : slots) slot.labels.insert(slot.labels.end(), labels.begin(), labels.end());
+  say_slots(slots);
   return slots;
 }
 

@@ -115,6 +115,9 @@ TEST(GpuSlots, AreOneADeviceAndShareTheCores) {
   EXPECT_EQ(slots[0].threads, 4);
   EXPECT_EQ(slots[0].memory_bytes, 80LL << 30);
   EXPECT_EQ(slots[1].memory_bytes, 50LL << 30);
+  EXPECT_EQ(slots[0].model, "NVIDIA Test 80GB");
+  EXPECT_THAT(slots[0].labels, IsEmpty());
+  EXPECT_THAT(slots[1].labels, ElementsAre(kSharedLabel));
   EXPECT_EQ(gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 3, 1).size(), 1U);
 }
 
