@@ -13,10 +13,22 @@ constexpr const char* kExitCodes = R"(Exit codes of ranktide
   0    done
   1    the operation failed
   2    usage, or an invalid sweep file
+  3    no coordinator answers
+  4    no token, or one that may not do this
   5    no such sweep, trial or data folder
   6    everything ended, some trials failed
   74   a commit to the data folder failed (a full disk, for one); nothing acknowledged is lost
   130  interrupted; what ran is checkpointed, the same command goes on
+
+Exit codes of ranktide coordinator (sysexits.h; a service manager starts it again after 69, 73 and 74)
+  0    told to stop
+  64   usage
+  65   the data folder's database is damaged, foreign or of a newer version
+  69   a port is taken, or another coordinator serves the data folder
+  73   the data folder cannot be created or written
+  74   a commit to the data folder failed; nothing acknowledged is lost
+  78   configuration: no token beyond loopback, a file of secrets that others can read, a disk without locks
+  130  a second Ctrl-C or SIGTERM (143) ended it where it stood
 
 Exit codes of ranktide-trainer
   0    told to stop
@@ -28,6 +40,7 @@ Exit codes of ranktide-trainer
 
 constexpr const char* kEnvironment = R"(Environment
   RANKTIDE_DATA_DIR   data folder (default: $XDG_DATA_HOME/ranktide or ~/.local/share/ranktide)
+  RANKTIDE_TOKEN_FILE file (mode 0600) with the token that commands send to a coordinator
   NO_COLOR            non-empty: no colour
   CLICOLOR_FORCE      non-empty: colour even when the output is no terminal
 )";

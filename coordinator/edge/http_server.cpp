@@ -133,6 +133,7 @@ HttpServer::~HttpServer() {
   });
   parts_->thread.join();
   parts_->service.gate->close();
+  parts_->service.pool.stop();  // what has not begun to read is not answered any more
   parts_->service.pool.join();
 }
 

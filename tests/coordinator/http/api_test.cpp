@@ -10,6 +10,7 @@
 
 #include "coordinator/edge/api_commands.h"
 #include "coordinator/edge/api_health.h"
+#include "coordinator/edge/event_log.h"
 #include "coordinator/edge/http_routes.h"
 #include "coordinator/edge/metrics.h"
 #include "coordinator/edge/query_attempts.h"
@@ -69,6 +70,44 @@ TEST_F(Api, SaysWhatIsWrongWithTheStatusThatFits) {
   EXPECT_EQ(get("/api/v1/query?sweep=tide&format=xml").status, 400);
   EXPECT_EQ(get("/api/v1/query?sweep=%4").status, 400);
   EXPECT_EQ(get("/nothing").status, 404);
+}
+
+// ---- changes, as the stream tells them
+
+Json data_of(const Change& change) {
+  const size_t begin = change.text.find("data: ") + 6;
+  return parse_json(change.text.substr(begin, change.text.find('\n', begin) - begin));
+}
+
+TEST(EventLog, TellsEachRecordOnceWithItsNumberAndWhatItIsAbout) {
+  const TemporaryFolder folder;
+  History h(folder.path());
+  h.begin();
+  h.submit("tide");
+  const SweepTrial trial = h.list({.rank = 4});
+  h.grant(trial);
+  const Reader reader = h.reader();
+  const int64_t before = newest_record(reader);
+  h.end(trial, OutcomeKind::failed, "boom\n\"x\"");
+  const auto all = changes_after(reader, 0, 100);
+  ASSERT_EQ(all.size(), static_cast<size_t>(newest_record(reader)));
+  for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i].record, static_cast<int64_t>(i) + 1);
+  EXPECT_TRUE(all[2].text.starts_with("id: 3\nevent: SweepSubmitted\ndata: {")) << all[2].text;
+  EXPECT_EQ(data_of(all[2]).at("sweeps"), Json::array({"tide"}));
+  EXPECT_EQ(data_of(all[3]).at("trial"), trial.id.text);
+
+  const auto last = changes_after(reader, before, 100);
+  ASSERT_EQ(last.size(), 1u);
+  const Json failed = data_of(last[0]);
+  EXPECT_EQ(failed.at("unit"), trial.stage.text);
+  EXPECT_EQ(failed.at("attempt"), 1);
+  EXPECT_EQ(failed.at("outcome"), "failed");
+  EXPECT_EQ(failed.at("message"), "boom\n\"x\"");
+  EXPECT_EQ(failed.at("trial"), trial.id.text);
+  EXPECT_EQ(failed.at("sweeps"), Json::array({"tide"}));
+  EXPECT_TRUE(last[0].text.ends_with("}\n\n"));
+  EXPECT_EQ(changes_after(reader, 1, 1).size(), 1u);
+  EXPECT_TRUE(changes_after(reader, newest_record(reader), 10).empty());
 }
 
 TEST(Target, ComesBackFromItsEscapes) {

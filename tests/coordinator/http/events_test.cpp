@@ -1,12 +1,12 @@
-// Changes as they happen: their form, and the stream that resumes from a record's number.
+// Changes as they happen: the stream that resumes from a record's number.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "coordinator/edge/event_feed.h"
-#include "coordinator/edge/event_log.h"
 #include "coordinator/edge/store.h"
 #include "tests/coordinator/http/served.h"
 
@@ -16,34 +16,6 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
-
-std::string data_of(const std::string& block) {
-  const size_t begin = block.find("data: ") + 6;
-  return block.substr(begin, block.find('\n', begin) - begin);
-}
-
-TEST(EventLog, TellsEachRecordOnceWithItsNumber) {
-  const TemporaryFolder folder;
-  Store store(folder.path(), Store::Open::create);
-  const Lease lease{UnitId{"u"}, 2};
-  store.commit(
-      {EpochStarted{.epoch = 1}, LeaseExpired{lease},
-       AttemptFailed{.lease = lease, .outcome = {.kind = OutcomeKind::failed, .message = "boom\n\"x\""}}},
-      {}, 5);
-  const Reader reader(folder.path());
-  EXPECT_EQ(newest_record(reader), 3);
-  const auto changes = changes_after(reader, 1, 10);
-  ASSERT_EQ(changes.size(), 2u);
-  EXPECT_EQ(changes[0].record, 2);
-  EXPECT_TRUE(changes[0].text.starts_with("id: 2\nevent: LeaseExpired\ndata: {"));
-  const Json failed = parse_json(data_of(changes[1].text));
-  EXPECT_EQ(failed.at("unit"), "u");
-  EXPECT_EQ(failed.at("attempt"), 2);
-  EXPECT_EQ(failed.at("outcome"), "failed");
-  EXPECT_EQ(failed.at("message"), "boom\n\"x\"");
-  EXPECT_EQ(changes_after(reader, 1, 1).size(), 1u);
-  EXPECT_TRUE(changes_after(reader, 3, 10).empty());
-}
 
 // A client of the stream that has been told the head.
 std::unique_ptr<Conversation> follow(const Served& served, const std::string& headers = "") {
@@ -102,6 +74,29 @@ TEST(EventStream, HasRoomForSoManyAndNoMore) {
        i < 100 && served.get("/metrics").body.find("ranktide_event_streams 199\n") == std::string::npos; ++i) {
   }
   EXPECT_THAT(follow(served)->hear_until("retry"), HasSubstr("200 OK"));
+}
+
+// So many records that no socket's buffers hold them.
+void fill_journal(Served& served) {
+  served.end();
+  std::vector<Record> epochs;
+  for (uint64_t epoch = 2; epoch < 100'000; ++epoch) epochs.push_back(EpochStarted{.epoch = epoch});
+  Store(served.folder(), Store::Open::existing).commit(epochs, {}, 1);
+  served.restart();
+}
+
+TEST(EventStream, OneThatTakesNothingForTenSecondsIsDroppedAndTheOthersAreServed) {
+  Served served;
+  fill_journal(served);
+  const auto slow = follow(served, "Last-Event-ID: 0\r\n");
+  const auto quick = follow(served, "Last-Event-ID: 0\r\n");
+  EXPECT_THAT(quick->hear_until("id: 100000\n", std::chrono::seconds{60}), HasSubstr("id: 1\n"));
+  bool is_dropped = false;
+  for (int i = 0; i < 300 && !is_dropped; ++i) {
+    is_dropped = served.get("/metrics").body.find("ranktide_event_streams 1\n") != std::string::npos;
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
+  }
+  EXPECT_TRUE(is_dropped);
 }
 
 TEST(EventStream, EndsWhenTheServerStopsAccepting) {

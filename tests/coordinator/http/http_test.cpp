@@ -59,7 +59,6 @@ TEST(HttpServer, RefusesAForeignHostAndAForeignOrigin) {
   EXPECT_EQ(served.get("/livez", "Host: evil.example\r\n").status, 403);
   EXPECT_EQ(served.get("/livez", "Host: localhost\r\nOrigin: http://evil.example\r\n").status, 403);
   EXPECT_EQ(served.get("/livez", "Host: localhost:80\r\nOrigin: http://localhost:80\r\n").status, 200);
-  EXPECT_THAT(Conversation(served.port()).hear_until("x", std::chrono::seconds{0}), "");
 }
 
 TEST(HttpServer, RefusesAPostFromAnotherSite) {

@@ -8,9 +8,13 @@ Served::Served(bool is_behind_tls_proxy) : is_behind_tls_proxy_(is_behind_tls_pr
   restart();
 }
 
-void Served::restart() {
+void Served::end() {
   server_.reset();
   coordinator_.reset();
+}
+
+void Served::restart() {
+  end();
   coordinator_ = std::make_unique<CoordinatorService>(CoordinatorServiceConfig{.data_folder = folder_.path()});
   server_ = std::make_unique<HttpServer>(
       HttpServerConfig{

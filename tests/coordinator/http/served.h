@@ -28,7 +28,8 @@ class Served {
   CoordinatorService& coordinator() { return *coordinator_; }
   HttpServer& server() { return *server_; }
   void end_server() { server_.reset(); }
-  // The same folder, a new process.
+  void end();
+  // The same folder, as a new process would find it.
   void restart();
   const std::filesystem::path& folder() const { return folder_.path(); }
 
