@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/enrolment_front.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/service_log.h"
@@ -27,6 +28,7 @@ namespace {
 struct CoordinatorOptions {
   std::string action = "serve";
   std::string bind = "tcp://127.0.0.1:5555";
+  std::string host;
   std::string http = "127.0.0.1:8080";
   std::vector<std::string> http_names;
   bool is_behind_tls_proxy = false;
@@ -133,10 +135,6 @@ class WatchdogKick {
   Instant due_;
 };
 
-void say_how_to_join(const CoordinatorService& service) {
-  spdlog::info("workers join at {} with the server key {}", service.endpoint(), service.public_key());
-}
-
 int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   log_as_service();
   const fs::path data = data_folder(globals.data_dir);
@@ -147,6 +145,7 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // in every thread made from here on
   std::signal(SIGPIPE, SIG_IGN);
   CoordinatorService service({.data_folder = data, .endpoint = options.bind, .after_turn = WatchdogKick()});
+  auto door = open_enrolment(data, {.link_endpoint = service.endpoint(), .host = options.host});
   HttpServer server({.data_folder = data,
                      .address = address,
                      .names = options.http_names,
@@ -154,13 +153,16 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
                      .version = kVersion},
                     service.mailbox());
   spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());
-  say_how_to_join(service);
   tell_service_manager("READY=1");
   wait_for_ending();
   tell_service_manager("STOPPING=1");
   spdlog::info("stopping; workers go on training and find the next coordinator");
+  door.reset();
   server.stop_accepting();
   service.stop();
+  // All is durable and said; only a reader of results could still be at work, and nobody waits for it.
+  std::signal(SIGALRM, [](int) { ::_exit(kOk); });
+  ::alarm(3);
   return kOk;
 }
 
@@ -169,7 +171,9 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<CoordinatorOptions>();
   command.add_option("action", options->action, "serve (the default)")->check(CLI::IsMember({"serve"}));
-  command.add_option("--bind", options->bind, "where workers connect")->capture_default_str();
+  command.add_option("--bind", options->bind, "where workers connect; new ones at the next port")
+      ->capture_default_str();
+  command.add_option("--host", options->host, "how workers reach this machine; default: as --bind says");
   command.add_option("--http", options->http, "where clients connect; beyond loopback they need tokens")
       ->capture_default_str();
   command.add_option("--http-name", options->http_names,
