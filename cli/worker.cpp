@@ -1,6 +1,7 @@
 // `ranktide worker`: trains for a coordinator on another machine, or on this one, until it is told to stop.
 
 #include <csignal>
+#include <optional>
 #include <spdlog/spdlog.h>
 #include <sysexits.h>
 
@@ -10,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/service_log.h"
 #include "cli/service_manager.h"
+#include "cli/slurm_signals.h"
 #include "cli/version.h"
 #include "cli/worker_control.h"
 #include "cli/worker_start.h"
@@ -33,6 +35,7 @@ struct WorkerOptions {
   std::string trainer;
   std::string max_idle;
   bool once = false;
+  bool slurm = false;
 };
 
 int exit_code_of(EnrolmentEnd end) {
@@ -116,7 +119,12 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
                         .version = kVersion,
                         .once = options.once,
                         .max_idle = idle_limit(options.max_idle)});
-  const Interrupt interrupt(worker);
+  std::optional<Interrupt> person;
+  std::optional<SlurmSignals> slurm;
+  if (options.slurm)
+    slurm.emplace(worker);
+  else
+    person.emplace(worker);
   spdlog::info("works in {} for the coordinator at {}, key fingerprint {}", folder.string(),
                coordinator.endpoint, fingerprint(keys.public_key));
   tell_service_manager("READY=1");
@@ -146,6 +154,8 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
   command.add_flag("--once", options.once, "end after one lease a slot");
+  command.add_flag("--slurm", options.slurm,
+                   "in a Slurm job: USR2 and TERM both ask for a checkpoint and the end");
 }
 
 }  // namespace
