@@ -1,0 +1,23 @@
+#include "tests/deploy/tools.h"
+
+#include <gtest/gtest.h>
+
+namespace ranktide::deploy {
+
+std::string source(const std::string& path) {
+  return std::string(RANKTIDE_SOURCE_DIR) + "/" + path;
+}
+
+bool has(const std::string& program) {
+  return shell("command -v " + program).exit_code == 0;
+}
+
+std::string python_tool(const std::string& name) {
+  return source(".env/bin/" + name);
+}
+
+e2e::Ended shell(const std::string& line) {
+  return e2e::run({"/bin/sh", "-c", "cd " + source("") + " && " + line}, testing::TempDir() + "/deploy_shell");
+}
+
+}  // namespace ranktide::deploy
