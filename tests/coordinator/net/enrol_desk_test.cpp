@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "common/net/enrol_protocol.h"
 #include "common/net/invites.h"
 #include "common/net/join_line.h"
 #include "common/net/worker_keys.h"

@@ -31,6 +31,13 @@ class ChildTest : public testing::Test {
   void start_program(const std::string& program, const std::vector<std::string>& arguments) {
     child_ = std::make_unique<Child>(ChildConfig{.program = program, .arguments = arguments, .threads = 3});
   }
+  // Returns: what a child of this config prints of its CUDA_VISIBLE_DEVICES.
+  std::string gpus_seen(const std::string& gpu) {
+    child_ = std::make_unique<Child>(
+        ChildConfig{.program = "/bin/sh", .arguments = {"-c", "echo \"<$CUDA_VISIBLE_DEVICES>\""}, .gpu = gpu});
+    (void)end();
+    return log_.tail();
+  }
   void train(uint64_t seed) {
     const Stage stage{.id = StageId{std::string(64, 'a')}, .from = 0, .to = 5, .settings = {.seed = seed}};
     child_->send(RunWork{.lease = lease_, .work = {.kind = WorkKind::train, .stage = stage}});
@@ -69,6 +76,13 @@ bool has_died(pid_t pid) {
   std::string text;
   std::getline(state, text);
   return text.empty() || text.find(") Z") != std::string::npos;
+}
+
+TEST_F(ChildTest, SeesTheGpuOfItsSlotAloneWhateverTheWorkerSees) {
+  ::setenv("CUDA_VISIBLE_DEVICES", "0,1,2", 1);
+  EXPECT_EQ(gpus_seen("GPU-aaaa"), "<GPU-aaaa>\n");
+  EXPECT_THAT(gpus_seen(""), HasSubstr("<>\n"));
+  ::unsetenv("CUDA_VISIBLE_DEVICES");
 }
 
 TEST_F(ChildTest, CarriesOutAWorkAndStaysForTheNext) {
