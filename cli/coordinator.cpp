@@ -121,20 +121,6 @@ void wait_for_ending() {
   pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
 }
 
-// Runs after every turn: what hangs in a turn must be missed by the watchdog, so no timer does this.
-class WatchdogKick {
- public:
-  void operator()() {
-    const Instant now = boot_clock_now();
-    if (now < due_) return;
-    due_ = now + Duration(1'000);
-    tell_service_manager("WATCHDOG=1");
-  }
-
- private:
-  Instant due_;
-};
-
 int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   log_as_service();
   const fs::path data = data_folder(globals.data_dir);

@@ -7,6 +7,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/net/clock.h"
+
 namespace ranktide::cli {
 
 void tell_service_manager(std::string_view state) {
@@ -22,6 +24,13 @@ void tell_service_manager(std::string_view state) {
   ::sendto(descriptor, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
            reinterpret_cast<const sockaddr*>(&address), length);
   ::close(descriptor);
+}
+
+void WatchdogKick::operator()() {
+  const Instant now = boot_clock_now();
+  if (now < due_) return;
+  due_ = now + Duration(1'000);
+  tell_service_manager("WATCHDOG=1");
 }
 
 }  // namespace ranktide::cli

@@ -4,9 +4,21 @@
 
 #include <string_view>
 
+#include "common/vocabulary/time.h"
+
 namespace ranktide::cli {
 
 // Sends one datagram such as "READY=1" to $NOTIFY_SOCKET. A manager that does not take it is no reason to stop.
 void tell_service_manager(std::string_view state);
+
+// Says WATCHDOG=1 at most once a second. Call it after every turn of the loop that does the work: what hangs in
+// a turn must be missed by the watchdog, so no timer does this.
+class WatchdogKick {
+ public:
+  void operator()();
+
+ private:
+  Instant due_;
+};
 
 }  // namespace ranktide::cli

@@ -118,7 +118,8 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
                         .slots = find_slots(options.slots),
                         .version = kVersion,
                         .once = options.once,
-                        .max_idle = idle_limit(options.max_idle)});
+                        .max_idle = idle_limit(options.max_idle),
+                        .after_turn = WatchdogKick()});
   std::optional<Interrupt> person;
   std::optional<SlurmSignals> slurm;
   if (options.slurm)
