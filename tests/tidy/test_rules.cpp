@@ -17,6 +17,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/coordinator.cpp", "tests/e2e runs the command"},
       {"cli/doctor.cpp", "tests/e2e runs the command"},
       {"cli/completion.cpp", "tests/cli/completion_test runs the command"},
+      {"cli/health.cpp", "tests/deploy asks a coordinator in its image"},
       {"cli/help.cpp", "tests/e2e runs the command"},
       {"cli/logs.cpp", "tests/e2e runs the command"},
       {"cli/plan.cpp", "tests/e2e runs the command"},
