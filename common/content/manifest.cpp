@@ -42,6 +42,7 @@ ManifestFile checked(const InputFile& file, size_t root_bytes) {
 
 Manifest manifest_of(const std::vector<InputFile>& inputs, const std::string& root, bool is_complete) {
   Manifest out{.root = root, .is_complete = is_complete, .files = {}};
+  if (root.empty()) return out;
   std::set<std::string> names;
   for (const InputFile& file : inputs) {
     const bool is_below =

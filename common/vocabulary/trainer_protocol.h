@@ -2,7 +2,8 @@
 // What a worker and its trainer child say over the child's two pipes (commands on descriptor 3, reports on 4;
 // standard output and error are the log). A frame is a little-endian u32 length and a MessagePack map {type,
 // body}; a frame over kTrainerFrameBytesMax ends the conversation. Both ends are of one build, so there is no
-// version.
+// version. The process that looks for a work's inputs before its trainer gets it speaks the same: it answers
+// RunWork with WorkPrepared, or ends the work.
 
 #include <cstddef>
 #include <cstdint>
@@ -77,7 +78,16 @@ void fields(Ar& ar, WorkEnded& e) {
   ar("lease", e.lease)("outcome", e.outcome);
 }
 
-using TrainerReport = std::variant<TrainerReady, WorkProgress, WorkFound, WorkEnded>;
+struct WorkPrepared {  // instead of WorkEnded: the work as a trainer on this machine can run it
+  Lease lease;
+  Work work;
+};
+template <class Ar>
+void fields(Ar& ar, WorkPrepared& p) {
+  ar("lease", p.lease)("work", p.work);
+}
+
+using TrainerReport = std::variant<TrainerReady, WorkProgress, WorkFound, WorkEnded, WorkPrepared>;
 
 // Returns: the whole frame, length included.
 std::string encode(const TrainerCommand& command);

@@ -59,6 +59,35 @@ void leave_signals_to_others() {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
+std::filesystem::path keys_folder_of(const WorkerServiceConfig& config) {
+  return config.keys_folder.empty() ? config.work_folder / "keys" : config.keys_folder;
+}
+
+ChildConfig trainer_of(const WorkerServiceConfig& config, const Slot& slot) {
+  ChildConfig out{.program = config.trainer,
+                  .arguments = {"serve", "--work-dir", config.work_folder.string(), "--threads",
+                                std::to_string(slot.threads)},
+                  .threads = slot.threads,
+                  .gpu = slot.device == "cpu" ? "" : slot.device};
+  out.arguments.insert(out.arguments.end(), config.trainer_arguments.begin(), config.trainer_arguments.end());
+  return out;
+}
+
+ChildConfig input_process_of(const WorkerServiceConfig& config) {
+  return {.program = config.inputs_program,
+          .arguments = {"find-inputs", "--work-dir=" + config.work_folder.string(),
+                        "--keys-dir=" + keys_folder_of(config).string(),
+                        "--inputs-max=" + std::to_string(config.input_copies_bytes_max),
+                        "--coordinator-key=" + config.coordinator_key},
+          .gpu = ""};
+}
+
+// Returns: where the coordinator serves files: at its address for the link, on another port; empty: nowhere.
+std::string bulk_endpoint_of(const std::string& link_endpoint, int port) {
+  if (port == 0) return "";
+  return link_endpoint.substr(0, link_endpoint.rfind(':') + 1) + std::to_string(port);
+}
+
 }  // namespace
 
 struct WorkerService::Parts {
@@ -68,9 +97,11 @@ struct WorkerService::Parts {
   void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
   void take_inputs();
   void take_link_events();
+  void hear_of_bulk_port(const LinkEvent& event);
   void carry_out();
 
   WorkFolder folder;
+  std::string coordinator_endpoint;
   Link link;
   Spool spool;
   Agent agent;
@@ -83,23 +114,16 @@ struct WorkerService::Parts {
 
 WorkerService::Parts::Parts(const WorkerServiceConfig& config)
     : folder(config.work_folder),
+      coordinator_endpoint(config.coordinator_endpoint),
       link({.endpoint = config.coordinator_endpoint,
             .coordinator_key = config.coordinator_key,
-            .keys = load_or_make_key_pair(config.keys_folder.empty() ? folder.keys() : config.keys_folder,
-                                          kKeyName)}),
+            .keys = load_or_make_key_pair(keys_folder_of(config), kKeyName)}),
       spool(folder.spool()),
       agent({.boot = random_boot(), .version = config.version, .slots = config.slots, .once = config.once},
             boot_clock_now()) {
-  for (const Slot& slot : config.slots) {
-    ChildConfig child{
-        .program = config.trainer,
-        .arguments = {"serve", "--work-dir", folder.path().string(), "--threads", std::to_string(slot.threads)},
-        .threads = slot.threads,
-        .gpu = slot.device == "cpu" ? "" : slot.device};
-    child.arguments.insert(child.arguments.end(), config.trainer_arguments.begin(),
-                           config.trainer_arguments.end());
-    slots.try_emplace(slot.index, slot.index, std::move(child), folder.logs());
-  }
+  for (const Slot& slot : config.slots)
+    slots.try_emplace(slot.index, slot.index, trainer_of(config, slot), InputSlot(input_process_of(config)),
+                      folder.logs());
   step(SpoolLoaded{.attempts = spool.load()});
   carry_out();
 }
@@ -118,11 +142,20 @@ void WorkerService::Parts::wait(int wake_fd) {
 
 void WorkerService::Parts::take_link_events() {
   for (LinkEvent& event : link.take_events()) {
+    hear_of_bulk_port(event);
     if (std::holds_alternative<LinkRevoked>(event))
       is_revoked = true;
     else
       step(to_input(std::move(event)));
   }
+}
+
+void WorkerService::Parts::hear_of_bulk_port(const LinkEvent& event) {
+  const auto* message = std::get_if<LinkMessage>(&event);
+  const auto* welcome = message ? std::get_if<Welcome>(&message->message) : nullptr;
+  if (!welcome) return;
+  for (auto& [index, slot] : slots)
+    slot.serve_files_from(bulk_endpoint_of(coordinator_endpoint, welcome->bulk_port));
 }
 
 void WorkerService::Parts::take_inputs() {

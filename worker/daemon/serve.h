@@ -13,6 +13,7 @@
 
 #include "common/vocabulary/protocol.h"
 #include "common/vocabulary/time.h"
+#include "worker/daemon/input_process.h"
 
 namespace ranktide {
 
@@ -24,7 +25,11 @@ struct WorkerServiceConfig {
   std::string coordinator_key;                 // public
   std::filesystem::path trainer;               // program
   std::vector<std::string> trainer_arguments;  // after `serve --work-dir DIR --threads N`
-  std::vector<Slot> slots;                     // devices.h makes them
+  // `ranktide` itself, of which `find-inputs` looks for inputs beside each trainer; empty: works go to their
+  // trainers as they came.
+  std::filesystem::path inputs_program{};
+  int64_t input_copies_bytes_max = kInputCopiesBytesMax;
+  std::vector<Slot> slots;  // devices.h makes them
   std::string version;
   bool once = false;                 // drains by itself after one round of leases (agent.h)
   Duration max_idle{0};              // drains by itself after that time with nothing to do; 0: never

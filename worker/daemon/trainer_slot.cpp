@@ -7,8 +7,8 @@
 
 namespace ranktide {
 
-TrainerSlot::TrainerSlot(int index, ChildConfig config, std::filesystem::path logs)
-    : index_(index), config_(std::move(config)), logs_(std::move(logs)) {}
+TrainerSlot::TrainerSlot(int index, ChildConfig trainer, InputSlot inputs, std::filesystem::path logs)
+    : index_(index), config_(std::move(trainer)), logs_(std::move(logs)), inputs_(std::move(inputs)) {}
 
 void TrainerSlot::on(const StartTrainer&) {
   RT_CHECK(!child_);
@@ -16,15 +16,29 @@ void TrainerSlot::on(const StartTrainer&) {
     child_ = std::make_unique<Child>(config_);
     spdlog::info("slot {}: started trainer {}", index_, child_->pid());
   } catch (const ChildError& error) {
-    failed_ = TrainerDied{.slot = index_, .kind = OutcomeKind::failed, .message = error.what(), .log_tail = ""};
+    untold_.emplace_back(
+        TrainerDied{.slot = index_, .kind = OutcomeKind::failed, .message = error.what(), .log_tail = ""});
   }
 }
 
 void TrainerSlot::on(const SendTrainer& send) {
   if (!child_) return;  // it died this very turn, and the agent hears of it next
-  if (const auto* run = std::get_if<RunWork>(&send.command))
+  if (const auto* run = std::get_if<RunWork>(&send.command)) {
     log_.begin(logs_ / run->lease.unit.text / (std::to_string(run->lease.attempt) + ".log"));
+    if (inputs_.is_needed_by(run->work)) return inputs_.begin(*run);
+  } else if (inputs_.is_busy()) {
+    return give_up_preparing(std::get<StopWork>(send.command).lease);
+  }
   child_->send(send.command);
+}
+
+// Nothing was trained yet; what was fetched stays and is not fetched again.
+void TrainerSlot::give_up_preparing(const Lease& lease) {
+  inputs_.cancel();
+  Outcome outcome;
+  outcome.kind = OutcomeKind::stopped;
+  outcome.message = "stopped while its inputs were looked for";
+  untold_.emplace_back(FromTrainer{.slot = index_, .report = WorkEnded{lease, outcome}});
 }
 
 void TrainerSlot::on(const KillTrainer&) {
@@ -40,12 +54,15 @@ void TrainerSlot::on(const ResumeTrainer&) {
 }
 
 std::vector<pollfd> TrainerSlot::pollfds() const {
-  return child_ ? child_->pollfds() : std::vector<pollfd>{};
+  std::vector<pollfd> out = inputs_.pollfds();
+  if (!child_) return out;
+  for (const pollfd& item : child_->pollfds()) out.push_back(item);
+  return out;
 }
 
 std::vector<AgentInput> TrainerSlot::take_inputs() {
-  std::vector<AgentInput> out;
-  if (failed_) out.emplace_back(*std::exchange(failed_, std::nullopt));
+  std::vector<AgentInput> out = std::exchange(untold_, {});
+  hear_of_inputs(out);
   if (!child_) return out;
   try {
     for (TrainerReport& report : child_->exchange(log_))
@@ -57,8 +74,18 @@ std::vector<AgentInput> TrainerSlot::take_inputs() {
   if (const auto end = child_->take_end(log_)) {
     out.emplace_back(death(*end));
     child_.reset();
+    inputs_.cancel();
   }
   return out;
+}
+
+void TrainerSlot::hear_of_inputs(std::vector<AgentInput>& out) {
+  for (TrainerReport& report : inputs_.take_reports(log_)) {
+    if (const auto* prepared = std::get_if<WorkPrepared>(&report))
+      child_->send(RunWork{prepared->lease, prepared->work});
+    else
+      out.emplace_back(FromTrainer{.slot = index_, .report = std::move(report)});
+  }
 }
 
 TrainerDied TrainerSlot::death(const ChildEnd& end) const {

@@ -66,6 +66,12 @@ TEST(Manifest, RefusesWhatIsNoHash) {
   EXPECT_THROW(manifests_of(training("/d", {{"/d", sha256_hex("x"), -1}})), ContentError);
 }
 
+TEST(Manifest, ASettingThatIsEmptyNamesNoFiles) {
+  Work work = training("/d", {file("/d")});
+  work.model.path = work.stage->settings.model.path = "";
+  EXPECT_EQ(manifests_of(work).size(), 1u);
+}
+
 TEST(Manifest, AHubNameIsAnInputEvenWhenNoFileWasRecorded) {
   Work work = training("/d", {});
   work.model.path = work.stage->settings.model.path = "hub:org/tiny@main";

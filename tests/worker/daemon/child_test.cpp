@@ -78,6 +78,13 @@ bool has_died(pid_t pid) {
   return text.empty() || text.find(") Z") != std::string::npos;
 }
 
+// Slurm's warning reaches every process of a job step; a trainer that it ended would have no checkpoint.
+TEST_F(ChildTest, IgnoresWhatAsksTheWholeJobToEnd) {
+  start_program("/bin/sh", {"-c", "for s in TERM INT HUP USR2; do kill -$s $$; done; echo still here"});
+  EXPECT_EQ(end().status, 0);
+  EXPECT_THAT(log_.tail(), HasSubstr("still here"));
+}
+
 TEST_F(ChildTest, SeesTheGpuOfItsSlotAloneWhateverTheWorkerSees) {
   ::setenv("CUDA_VISIBLE_DEVICES", "0,1,2", 1);
   EXPECT_EQ(gpus_seen("GPU-aaaa"), "<GPU-aaaa>\n");

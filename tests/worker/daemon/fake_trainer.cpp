@@ -114,6 +114,8 @@ class Trainer {
 
   Outcome train(const RunWork& run) {
     const Stage& stage = *run.work.stage;
+    for (const DataSource& source : stage.settings.data.train)
+      if (!run.work.inputs.empty()) std::fprintf(stderr, "trains on %s\n", source.path.c_str());
     const std::filesystem::path folder = work_dir_ / "checkpoints" / stage.id.text;
     std::filesystem::create_directories(folder);
     if (run.work.keep == Keep::checkpoints) std::ofstream(folder / "keep");

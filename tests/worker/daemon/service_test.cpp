@@ -106,7 +106,7 @@ TEST_F(Service, CancelStopsWhatRuns) {
   start(1, 20);
   submit(sweep_of({.seeds = {1}, .steps = 100'000}));
   ASSERT_TRUE(eventually([&] { return count("point") > 0; }));
-  EXPECT_TRUE(std::holds_alternative<Cancelled>(coordinator->cancel("c1", "tiny")));
+  EXPECT_TRUE(std::holds_alternative<Controlled>(coordinator->cancel("c1", "tiny")));
   EXPECT_TRUE(wait_until_over());
   EXPECT_TRUE(eventually([&] { return coordinator->live().progress.empty(); }));
 }
@@ -139,7 +139,7 @@ TEST_F(Service, ForgetsACancelledStageWhenItsTrainerHasStopped) {
   start(1, 20);
   submit(sweep_of({.seeds = {1}, .steps = 100'000}));
   ASSERT_TRUE(eventually([&] { return count("point") > 0; }));
-  EXPECT_TRUE(std::holds_alternative<Cancelled>(coordinator->cancel("c1", "tiny")));
+  EXPECT_TRUE(std::holds_alternative<Controlled>(coordinator->cancel("c1", "tiny")));
   ASSERT_TRUE(wait_until_over());
   worker->drain();
   worker->wait();

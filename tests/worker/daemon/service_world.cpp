@@ -112,7 +112,8 @@ void ServiceWorld::start_worker(int slots, int step_ms) {
                              .coordinator_endpoint = coordinator->endpoint(),
                              .coordinator_key = coordinator_key_,
                              .trainer = RANKTIDE_FAKE_TRAINER,
-                             .trainer_arguments = {"--step-ms", std::to_string(step_ms)}};
+                             .trainer_arguments = {"--step-ms", std::to_string(step_ms)},
+                             .inputs_program = inputs_program};
   for (int i = 0; i < slots; ++i)
     config.slots.push_back({.index = i, .device = "cpu", .memory_bytes = 1LL << 30});
   worker = std::make_unique<WorkerService>(config);

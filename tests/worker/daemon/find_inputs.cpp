@@ -1,0 +1,21 @@
+// The process that looks for inputs, without the rest of `ranktide`:
+//   find_inputs find-inputs --work-dir=W --keys-dir=K --inputs-max=N --coordinator-key=KEY [--bulk ENDPOINT]
+
+#include <cstdlib>
+#include <string>
+
+#include "worker/daemon/input_process.h"
+
+int main(int argc, char** argv) {
+  ranktide::InputProcessConfig config;
+  for (int i = 2; i < argc; ++i) {
+    const std::string word = argv[i];
+    const std::string value = word.substr(word.find('=') + 1);
+    if (word.starts_with("--work-dir=")) config.work_folder = value;
+    if (word.starts_with("--keys-dir=")) config.keys_folder = value;
+    if (word.starts_with("--inputs-max=")) config.copies_bytes_max = std::atoll(value.c_str());
+    if (word.starts_with("--coordinator-key=")) config.coordinator_key = value;
+    if (word == "--bulk" && i + 1 < argc) config.bulk_endpoint = argv[++i];
+  }
+  return ranktide::serve_inputs(config);
+}
