@@ -4,6 +4,7 @@
 #include <fstream>
 #include <set>
 
+#include "common/content/hub_cache.h"
 #include "common/model/cost.h"
 #include "common/sweep/identity.h"
 #include "coordinator/edge/reader.h"
@@ -49,8 +50,8 @@ struct Shapes {  // read once per folder
     const auto found = known.find(folder);
     if (found != known.end()) return found->second;
     try {
-      return known[folder] = read_shape(folder);
-    } catch (const ModelError&) {
+      return known[folder] = read_shape(model_folder(folder));
+    } catch (const std::runtime_error&) {
       return known[folder] = std::nullopt;  // plan goes on without an estimate; inputs.cpp has named the reason
     }
   }

@@ -1,15 +1,18 @@
 #include "cli/inputs.h"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include "common/content/hash_cache.h"
+#include "common/content/hub_cache.h"
 #include "common/model/base_identity.h"
 #include "common/model/safetensors.h"
 #include "common/model/shape.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
+#include "common/text/data_files.h"
 #include "common/text/data_index.h"
 #include "common/text/tokenizer.h"
 #include "common/vocabulary/sha256.h"
@@ -21,17 +24,20 @@ namespace {
 
 using Say = std::function<void(const std::string&)>;
 
-std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> out;
-  std::error_code absent;  // base_id_of says what is wrong with a folder that is not there
-  for (const auto& entry : fs::directory_iterator(folder, absent))
-    if (entry.is_regular_file()) out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
-  return out;
+const std::string& tokenizer_name(const ModelSettings& model) {
+  return model.tokenizer.empty() ? model.path : model.tokenizer;
 }
 
-fs::path tokenizer_folder(const ModelSettings& model) {
-  return model.tokenizer.empty() ? model.path : model.tokenizer;
+// What a trainer reads beside the weights; those that a folder has.
+constexpr std::array kModelFiles{
+    "config.json",           "model.safetensors.index.json", "tokenizer.json",
+    "tokenizer_config.json", "generation_config.json",       "chat_template.jinja"};
+
+std::vector<fs::path> model_files(const fs::path& folder) {
+  std::vector<fs::path> out;
+  for (const char* name : kModelFiles)
+    if (fs::is_regular_file(folder / name)) out.push_back(folder / name);
+  return out;
 }
 
 bool can_write_in(const fs::path& folder) {
@@ -47,15 +53,18 @@ class InputReader {
 
   void model(const ModelSettings& m) {
     attempt([&] {
-      contexts_[m.path] = read_shape(m.path).context;
-      WeightFiles{m.path};  // headers only: a damaged file is told now and not by the first trial
-      const std::string base = hashes_.remembered("base:" + m.path, files_in(m.path), [&] {
-        say_("hashing the base model " + m.path);
-        return base_id_of(m.path).text;
-      });
+      const fs::path folder = model_folder(m.path);
+      contexts_[m.path] = read_shape(folder).context;
+      const WeightFiles weights{folder};  // headers only: a damaged file is told now and not by the first trial
+      const BaseId base = base_id_of(folder, [this](const fs::path& file) { return sha256_of_weights(file); });
+      std::vector<fs::path> files = model_files(folder);
+      files.insert(files.end(), weights.paths().begin(), weights.paths().end());
+      record(m.path, folder, files);
       const Tokenizer& tokenizer = tokenizer_of(m);
+      if (!m.tokenizer.empty())
+        record(m.tokenizer, model_folder(m.tokenizer), model_files(model_folder(m.tokenizer)));
       read_.inputs.models[model_key(m)] = {
-          .path = m.path, .base = BaseId{base}, .tokenizer_sha256 = tokenizer.sha256()};
+          .path = m.path, .base = base, .tokenizer_sha256 = tokenizer.sha256()};
     });
   }
 
@@ -68,6 +77,9 @@ class InputReader {
       // wrong.
       const Dataset dataset = can_write_in(cache_folder_) ? load_dataset(wanted.data, tokenizer, cache_folder_)
                                                           : load_dataset(wanted.data, tokenizer);
+      for (const DataSource& source : wanted.data.train)
+        record(source.path, source.path, data_files(source.path));
+      if (const auto& replay = wanted.data.replay) record(replay->path, replay->path, data_files(replay->path));
       const DataSummary& s = dataset.summary;
       read_.inputs.data[data_key(wanted.data, tokenizer.sha256())] = {
           .sha256 = s.sha256, .documents = s.documents, .tokens = s.tokens, .rows = s.rows};
@@ -81,8 +93,8 @@ class InputReader {
 
   void file(const std::string& path) {
     attempt([&] {
-      read_.inputs.files[path] =
-          hashes_.remembered("file:" + path, {path}, [&] { return sha256_of_file(path); });
+      read_.inputs.files[path] = hashes_.sha256_of(path);
+      record(path, path, {path});
     });
   }
 
@@ -108,22 +120,45 @@ class InputReader {
     }
   }
 
+  // As HashCache::sha256_of, but it says so before it reads a gigabyte.
+  std::string sha256_of_weights(const fs::path& file) {
+    return hashes_.remembered("file:" + file.string(), {file}, [&] {
+      say_("hashing " + file.string());
+      return sha256_of_file(file);
+    });
+  }
+
+  // root: as the settings name it; place: where that lies here.
+  void record(const std::string& root, const fs::path& place, const std::vector<fs::path>& files) {
+    if (files.size() > kInputFilesMax)
+      return say_(
+          fmt::format("  {}: {} files are more than the {} that workers look for by content: they must "
+                      "see them at the same path, or join them into fewer",
+                      root, files.size(), kInputFilesMax));
+    for (const fs::path& file : files) {
+      const std::string below = file == place ? "" : "/" + file.lexically_relative(place).generic_string();
+      read_.inputs.contents[root + below] = {.sha256 = hashes_.sha256_of(file),
+                                             .bytes = static_cast<int64_t>(fs::file_size(file))};
+    }
+  }
+
   static void remember(std::vector<std::string>& messages, const std::string& message) {
     if (std::find(messages.begin(), messages.end(), message) == messages.end()) messages.push_back(message);
   }
 
   const Tokenizer& tokenizer_of(const ModelSettings& m) {
-    const fs::path folder = tokenizer_folder(m);
-    const auto found = tokenizers_.find(folder);
-    return found != tokenizers_.end() ? found->second
-                                      : tokenizers_.emplace(folder, Tokenizer::load(folder)).first->second;
+    const std::string& name = tokenizer_name(m);
+    const auto found = tokenizers_.find(name);
+    return found != tokenizers_.end()
+               ? found->second
+               : tokenizers_.emplace(name, Tokenizer::load(model_folder(name))).first->second;
   }
 
   fs::path cache_folder_;
   HashCache hashes_;
   const Say& say_;
-  std::map<fs::path, Tokenizer> tokenizers_;
-  std::map<std::string, int64_t> contexts_;  // tokens, by model path
+  std::map<std::string, Tokenizer> tokenizers_;  // by name
+  std::map<std::string, int64_t> contexts_;      // tokens, by model path
   InputsRead read_;
 };
 

@@ -6,6 +6,7 @@
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
+#include "common/vocabulary/hub_name.h"
 
 namespace ranktide {
 namespace {
@@ -42,10 +43,17 @@ std::string scalar_remedy(const Setting& setting, const YamlNode& node) {
              (node.is_scalar() ? scalar_remedy(setting, node) : ""));
 }
 
+std::string hub_text(const YamlNode& node, const std::string& key, const ReadingPlace& place) {
+  if (!key.starts_with("model."))
+    refuse(place, node, key + " takes a path; hub: names are for models and tokenizers");
+  const auto name = hub_name_of(node.text);
+  if (!name) refuse(place, node, key + ": not a name on the hub; write \"hub:org/name@revision\"");
+  return to_text(*name);
+}
+
 std::string absolute_path(const YamlNode& node, const std::string& key, const ReadingPlace& place) {
   if (!node.is_scalar() || node.text.empty()) refuse(place, node, key + " takes a path, got " + shown(node));
-  if (node.text.starts_with("hub:"))
-    refuse(place, node, key + ": hub: paths are not built yet; give the folder of the downloaded model");
+  if (is_hub_text(node.text)) return hub_text(node, key, place);
   return (place.folder / node.text).lexically_normal().string();
 }
 

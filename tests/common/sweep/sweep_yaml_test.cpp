@@ -143,6 +143,19 @@ TEST(SweepYaml, AMissingSettingOfOneLabelIsFoundBeforeAnythingRuns) {
             "bad.yaml: data.train is required; nothing sets it");
 }
 
+TEST(SweepYaml, ANameOnTheHubIsNoPath) {
+  const std::string head =
+      "version: 1\nname: s\nbudget: {steps: 4}\nmethod: full\ntrain.lr: 1\ndata.train: d.txt\n";
+  EXPECT_EQ(trials_of(sweep(head + "model.path: \"hub: org/tiny@v2\"\n")).at(0).settings.model.path,
+            "hub:org/tiny@v2");
+  EXPECT_EQ(trials_of(sweep(kLora, {"model.tokenizer=hub:org/tiny"})).at(0).settings.model.tokenizer,
+            "hub:org/tiny@main");
+  EXPECT_EQ(error_in(head + "model.path: hub:org/../x\n"),
+            "bad.yaml:7:13: model.path: not a name on the hub; write \"hub:org/name@revision\"");
+  EXPECT_EQ(error_in(kLora + "data.replay: {path: hub:org/data, share: 10%}\n"),
+            "bad.yaml:9:21: data.replay.path takes a path; hub: names are for models and tokenizers");
+}
+
 TEST(SweepYaml, ErrorsCarryTheLineForATerminal) {
   try {
     sweep("version: 1\nname: s\ntrain:\n  learning_rate: 1e-4\n");
