@@ -71,10 +71,14 @@ struct Launch {
   ::_exit(127);
 }
 
-void take_default_signals() {
+// Slurm, a terminal and a container's end signal every process of the job. Those that ask for an end are for
+// the worker, which has its children write checkpoints first; to them they are nothing.
+void take_signals() {
   struct sigaction action {};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR2}) ::sigaction(signal, &action, nullptr);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -98,7 +102,7 @@ void take_descriptors(const Launch& launch) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != launch.parent) ::_exit(127);  // it died before the line above, and nobody will tell
   ::setpgid(0, 0);
-  take_default_signals();
+  take_signals();
   take_descriptors(launch);
   ::execve(launch.words[0], launch.words, launch.environment);
   give_up(launch);

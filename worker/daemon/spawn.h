@@ -1,8 +1,8 @@
 #pragma once
-// Starts one program as a child of this thread: descriptors 0 to 4 and no other, default signals, a process
-// group of its own, and killed by the kernel when the thread that started it is gone, so that no trainer
-// outlives its worker, however that ends. What is said over the descriptors, and reaping, is child.h's.
-// Thread rule: any, but the thread must outlive the child.
+// Starts one program as a child of this thread: descriptors 0 to 4 and no other, default signals but for TERM,
+// INT, HUP and USR2, which it ignores, a process group of its own, and killed by the kernel when the thread
+// that started it is gone, so that no trainer outlives its worker, however that ends. What is said over the
+// descriptors, and reaping, is child.h's. Thread rule: any, but the thread must outlive the child.
 
 #include <filesystem>
 #include <stdexcept>
