@@ -31,10 +31,13 @@ std::string path_of(const CLI::App& app) {
   return parent ? path_of(*parent) + " " + app.get_name() : app.get_name();
 }
 
-std::string example_in(const std::string& footer) {
+// A footer is inherited: the example counts where it is one of this command.
+std::string example_in(const std::string& footer, const std::string& path) {
   static const std::string kTitle = "Example:\n";
   const std::size_t at = footer.find(kTitle);
-  return at == std::string::npos ? "" : CLI::detail::trim_copy(footer.substr(at + kTitle.size()));
+  if (at == std::string::npos) return "";
+  const std::string example = CLI::detail::trim_copy(footer.substr(at + kTitle.size()));
+  return example.find(path) == std::string::npos ? "" : example;
 }
 
 // Options that stand after `app` on the command line, and are its parent's where it does not know them. The
@@ -57,8 +60,9 @@ std::string CommandOutline::name() const {
 }
 
 CommandOutline outline_of(const CLI::App& app) {
-  CommandOutline out{
-      .path = path_of(app), .text = app.get_description(), .example = example_in(app.get_footer())};
+  CommandOutline out{.path = path_of(app),
+                     .text = app.get_description(),
+                     .example = example_in(app.get_footer(), path_of(app))};
   add_options(out, app);
   const CLI::App* parent = app.get_parent();
   if (app.get_fallthrough() && parent && parent->get_parent()) add_options(out, *parent);

@@ -17,6 +17,8 @@ struct SmallProgram {
 
   SmallProgram() {
     CLI::App* worker = app.add_subcommand("worker", "work with workers");
+    worker->footer("Example:\n  ranktide worker --join LINE\n");
+    worker->add_subcommand("list", "workers");
     CLI::App* drain = worker->add_subcommand("drain", "let a worker finish");
     drain->footer("Example:\n  ranktide worker drain gpu03\n");
     drain->add_option("name", name, "whom")->required();
@@ -33,15 +35,18 @@ TEST(CommandOutline, HasTheTreeWithoutWhatIsHidden) {
   const CommandOutline root = outline_of(program.app);
   std::vector<std::string> paths;
   for (const CommandOutline* command : all_commands(root)) paths.push_back(command->path);
-  EXPECT_THAT(paths, ElementsAre("ranktide", "ranktide worker", "ranktide worker drain"));
-  EXPECT_EQ(root.commands[0].commands[0].name(), "drain");
-  EXPECT_EQ(root.commands[0].commands[0].text, "let a worker finish");
-  EXPECT_EQ(root.commands[0].commands[0].example, "ranktide worker drain gpu03");
+  EXPECT_THAT(paths,
+              ElementsAre("ranktide", "ranktide worker", "ranktide worker list", "ranktide worker drain"));
+  EXPECT_EQ(root.commands[0].commands[1].name(), "drain");
+  EXPECT_EQ(root.commands[0].commands[1].text, "let a worker finish");
+  EXPECT_EQ(root.commands[0].commands[1].example, "ranktide worker drain gpu03");
+  EXPECT_EQ(root.commands[0].example, "ranktide worker --join LINE");
+  EXPECT_EQ(root.commands[0].commands[0].example, "");  // not the one of its parent
 }
 
 TEST(CommandOutline, TellsFlagsValuesChoicesAndPositionalsApart) {
   const SmallProgram program;
-  const CommandOutline drain = outline_of(program.app).commands[0].commands[0];
+  const CommandOutline drain = outline_of(program.app).commands[0].commands[1];
   ASSERT_EQ(drain.positionals.size(), 1u);
   EXPECT_THAT(drain.positionals[0].names, ElementsAre("name"));
   EXPECT_TRUE(drain.positionals[0].is_required);
@@ -63,8 +68,7 @@ TEST(CommandOutline, OffersTheOptionsThatFallThroughToTheParent) {
   slurm->add_subcommand("script")->add_flag("--array");
   const CommandOutline root = outline_of(app);
   std::vector<std::string> names;
-  for (const OptionOutline& option : root.commands[0].commands[0].options)
-    names.push_back(option.names.back());
+  for (const OptionOutline& option : root.commands[0].commands[0].options) names.push_back(option.names.back());
   EXPECT_THAT(names, ElementsAre("--help", "--array", "--json"));
 }
 

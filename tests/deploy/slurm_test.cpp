@@ -12,7 +12,7 @@ TEST(Slurm, AWorkerThatIsWarnedPreemptedAndRequeuedGoesOnFromItsCheckpoints) {
   const e2e::TinyWorld world;
   world.write_sweep(e2e::TinyWorld::sweep_text(1500, 1));
   const std::string line = "timeout 400 tests/deploy/slurm_try.sh " + e2e::ranktide_program().string() + " " +
-                           world.sweep().string() + " tiny " + (world.folder() / "slurm").string();
+                           world.sweep().string() + " tiny";
   const e2e::Ended ended = e2e::run({"/bin/sh", "-c", "cd " + source("") + " && " + line},
                                     world.folder() / "try", std::chrono::seconds{420});
   if (ended.exit_code == 77) GTEST_SKIP() << ended.out;

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# slurm_try.sh RANKTIDE SWEEP NAME FOLDER: a real one-node Slurm in FOLDER, with its own munge, and in it the script that
-# `ranktide slurm script` prints. The sweep NAME of the file SWEEP is warned by USR2, requeued, preempted by a requeue
+# slurm_try.sh RANKTIDE SWEEP NAME: a real one-node Slurm with its own munge, in a folder of its own that a failure leaves
+# to look at, and in it the script that `ranktide slurm script` prints. The sweep NAME of the file SWEEP is warned by USR2, requeued, preempted by a requeue
 # while it runs, and must end as if nothing had been. Exit code 77: there is no Slurm here, or this is not root.
 set -euo pipefail
-ranktide=$1 sweep=$2 name=$3 folder=$4
+ranktide=$1 sweep=$2 name=$3
 
 for program in munged slurmctld slurmd sbatch; do
   PATH=$PATH:/usr/sbin command -v "$program" >/dev/null || { echo "no $program (Debian packages slurm-wlm, munge)"; exit 77; }
 done
 [ "$(id -u)" -eq 0 ] || { echo "a slurmd that starts jobs must be root"; exit 77; }
+folder=$(mktemp -d) # its path must be short: sockets lie in it
 export PATH=$PATH:/usr/sbin SLURM_CONF=$folder/slurm.conf
 
 say() { printf '== %s\n' "$*"; }
@@ -116,8 +117,11 @@ say "preempted while it ran it goes on: $(grep -rEoh 'resumed at step [1-9][0-9]
 
 within 120 has_ended
 "$ranktide" status "$name" --data-dir "$folder/coordinator"
-[ "$("$ranktide" worker list --json --data-dir "$folder/coordinator" | grep -c '"name"')" -eq 1 ]
+[ "$("$ranktide" worker list --json --data-dir "$folder/coordinator" | grep -c '"worker"')" -eq 1 ]
 say "all three runs of the job were one worker, by one key"
 scancel "$job"
 within 60 sh -c "! squeue -h -j $job | grep -q ."
 say "cancelled"
+stop_all
+trap - EXIT
+rm -rf "$folder"
