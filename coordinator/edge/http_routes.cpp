@@ -37,9 +37,11 @@ Route route_of_post(const std::string& path) {
 }  // namespace
 
 Route route_of(const std::string& method, const std::string& path) {
+  if (const auto blob = find_blob_route(method, path))
+    return {.kind = RouteKind::blob, .scope = blob->scope(), .blob = *blob};
   if (method == "GET") return route_of_get(path);
   if (method == "POST") return route_of_post(path);
-  return refuse(405, "only GET and POST are served here");
+  return refuse(405, "only GET and POST, and PUT of files, are served here");
 }
 
 }  // namespace ranktide

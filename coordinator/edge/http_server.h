@@ -16,6 +16,7 @@
 
 namespace ranktide {
 
+class BlobStore;
 class Mailbox;
 
 struct HttpServerConfig {
@@ -23,8 +24,9 @@ struct HttpServerConfig {
   HttpAddress address{};             // where to listen; 127.0.0.1 at a free port
   std::vector<std::string> names{};  // that clients reach it by, besides the address
   bool is_behind_tls_proxy =
-      false;              // then everybody comes from the proxy, and a token is needed on loopback too
-  std::string version{};  // for /metrics
+      false;                   // then everybody comes from the proxy, and a token is needed on loopback too
+  std::string version{};       // for /metrics
+  BlobStore* blobs = nullptr;  // where files go; must outlive the server; null: none are taken
 };
 
 // What the server cannot do where it was told to listen: the port is taken, or the address is not ours.

@@ -129,6 +129,8 @@ void HttpSession::dispatch(const Route& route, const Target& target, const Calle
       return read_on_pool();
     case RouteKind::command:
       return command(route.command, caller);
+    case RouteKind::blob:
+      return blob_on_pool(route.blob, target);
     case RouteKind::nothing:
       return write(route.refusal);
   }
@@ -147,6 +149,15 @@ void HttpSession::follow_events(const Target& target) {
 void HttpSession::read_on_pool() {
   asio::post(service_.pool, [self = shared_from_this()]() mutable {
     auto response = answer_read(self->service_.config.data_folder, text_of(self->parser_->get().target()));
+    auto& io = self->service_.io;
+    asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
+  });
+}
+
+void HttpSession::blob_on_pool(const BlobRoute& route, const Target& target) {
+  if (service_.config.blobs == nullptr) return write(failure(404, "this coordinator keeps no files"));
+  asio::post(service_.pool, [self = shared_from_this(), route, target]() mutable {
+    auto response = answer_blob(*self->service_.config.blobs, route, target, self->parser_->get().body());
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
   });

@@ -35,6 +35,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void dispatch(const Route& route, const Target& target, const Caller& caller);
   void follow_events(const Target& target);
   void read_on_pool();
+  void blob_on_pool(const BlobRoute& route, const Target& target);
   void command(const CommandTarget& target, const Caller& caller);
   void ask_core(UserRequest request);
   void give_up_waiting();

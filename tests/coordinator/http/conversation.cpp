@@ -84,11 +84,24 @@ Told get_from(uint16_t port, const std::string& target, const std::string& heade
   return parse(talk.hear_all());
 }
 
-Told post_to(uint16_t port, const std::string& target, const std::string& body, const std::string& headers) {
+namespace {
+
+Told send_to(uint16_t port, const std::string& method, const std::string& target, const std::string& body,
+             const std::string& headers) {
   const Conversation talk(port);
-  talk.say("POST " + target + " HTTP/1.1\r\n" + with_host(headers) +
+  talk.say(method + " " + target + " HTTP/1.1\r\n" + with_host(headers) +
            "Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
   return parse(talk.hear_all());
+}
+
+}  // namespace
+
+Told put_to(uint16_t port, const std::string& target, const std::string& body, const std::string& headers) {
+  return send_to(port, "PUT", target, body, headers);
+}
+
+Told post_to(uint16_t port, const std::string& target, const std::string& body, const std::string& headers) {
+  return send_to(port, "POST", target, body, headers);
 }
 
 }  // namespace ranktide

@@ -34,6 +34,7 @@ struct Told {
 
 // Headers are whole lines with their \r\n; Host is added where they name none.
 Told get_from(uint16_t port, const std::string& target, const std::string& headers = "");
+Told put_to(uint16_t port, const std::string& target, const std::string& body, const std::string& headers = "");
 Told post_to(uint16_t port, const std::string& target, const std::string& body,
              const std::string& headers = "Content-Type: application/json\r\n");
 

@@ -16,10 +16,11 @@ void Served::end() {
 void Served::restart() {
   end();
   coordinator_ = std::make_unique<CoordinatorService>(CoordinatorServiceConfig{.data_folder = folder_.path()});
-  server_ = std::make_unique<HttpServer>(
-      HttpServerConfig{
-          .data_folder = folder_.path(), .is_behind_tls_proxy = is_behind_tls_proxy_, .version = "test"},
-      coordinator_->mailbox());
+  server_ = std::make_unique<HttpServer>(HttpServerConfig{.data_folder = folder_.path(),
+                                                          .is_behind_tls_proxy = is_behind_tls_proxy_,
+                                                          .version = "test",
+                                                          .blobs = &coordinator_->blobs()},
+                                         coordinator_->mailbox());
 }
 
 Told Served::get(const std::string& target, const std::string& headers) const {
