@@ -14,6 +14,7 @@
 #include "cli/service_manager.h"
 #include "cli/version.h"
 #include "common/net/clock.h"
+#include "common/sweep/scalar_text.h"
 #include "coordinator/edge/http_server.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/serve.h"
@@ -28,6 +29,7 @@ namespace {
 struct CoordinatorOptions {
   std::string action = "serve";
   std::string bind = "tcp://127.0.0.1:5555";
+  std::string bulk_bind;
   std::string host;
   std::string http = "127.0.0.1:8080";
   std::vector<std::string> http_names;
@@ -43,9 +45,18 @@ HttpAddress http_address(const CoordinatorOptions& options) {
   }
 }
 
-void require_endpoint(const std::string& bind) {
+void require_endpoint(const std::string& option, const std::string& bind) {
   if (!bind.starts_with("tcp://") || bind.find(':', 6) == std::string::npos)
-    throw CommandError(EX_USAGE, "--bind: \"" + bind + "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555");
+    throw CommandError(EX_USAGE,
+                       option + ": \"" + bind + "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555");
+}
+
+// Workers are told the port, but whoever opens a firewall wants to know it before.
+std::string bulk_endpoint(const CoordinatorOptions& options) {
+  if (!options.bulk_bind.empty()) return options.bulk_bind;
+  const size_t colon = options.bind.rfind(':');
+  const auto port = read_count(options.bind.substr(colon + 1));
+  return options.bind.substr(0, colon + 1) + (port && *port > 0 ? std::to_string(*port + 2) : "*");
 }
 
 bool has_active_token(const fs::path& data) {
@@ -125,18 +136,22 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   log_as_service();
   const fs::path data = data_folder(globals.data_dir);
   const HttpAddress address = http_address(options);
-  require_endpoint(options.bind);
+  require_endpoint("--bind", options.bind);
+  const std::string bulk = bulk_endpoint(options);
+  require_endpoint("--bulk-bind", bulk);
   require_guarded(options, address, data);
   const sigset_t ending = ending_signals();
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // in every thread made from here on
   std::signal(SIGPIPE, SIG_IGN);
-  CoordinatorService service({.data_folder = data, .endpoint = options.bind, .after_turn = WatchdogKick()});
+  CoordinatorService service(
+      {.data_folder = data, .endpoint = options.bind, .bulk_endpoint = bulk, .after_turn = WatchdogKick()});
   auto door = open_enrolment(data, {.link_endpoint = service.endpoint(), .host = options.host});
   HttpServer server({.data_folder = data,
                      .address = address,
                      .names = options.http_names,
                      .is_behind_tls_proxy = options.is_behind_tls_proxy,
-                     .version = kVersion},
+                     .version = kVersion,
+                     .blobs = &service.blobs()},
                     service.mailbox());
   spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());
   tell_service_manager("READY=1");
@@ -159,6 +174,8 @@ std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& g
   command.add_option("action", options->action, "serve (the default)")->check(CLI::IsMember({"serve"}));
   command.add_option("--bind", options->bind, "where workers connect; new ones at the next port")
       ->capture_default_str();
+  command.add_option("--bulk-bind", options->bulk_bind,
+                     "where workers fetch files; default: two ports above --bind");
   command.add_option("--host", options->host, "how workers reach this machine; default: as --bind says");
   command.add_option("--http", options->http, "where clients connect; beyond loopback they need tokens")
       ->capture_default_str();

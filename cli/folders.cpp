@@ -16,8 +16,12 @@ fs::path data_folder(const std::string& flag) {
   throw CommandError(kUsage, "no data folder: HOME is not set; give one with --data-dir DIR");
 }
 
+fs::path own_program() {
+  return fs::read_symlink("/proc/self/exe");
+}
+
 fs::path trainer_program() {
-  const fs::path beside = fs::read_symlink("/proc/self/exe").parent_path() / "ranktide-trainer";
+  const fs::path beside = own_program().parent_path() / "ranktide-trainer";
   if (fs::exists(beside)) return beside;
   throw CommandError(kFailed, beside.string() + " is missing; build it with ./bootstrap build");
 }

@@ -14,6 +14,9 @@ std::filesystem::path data_folder(const std::string& flag);
 // Returns: the trainer beside this program. Throws: CommandError with the remedy when it is not there.
 std::filesystem::path trainer_program();
 
+// Returns: this program, which workers start again beside their trainers.
+std::filesystem::path own_program();
+
 inline std::filesystem::path cache_folder(const std::filesystem::path& data) {
   return data / "cache";
 }

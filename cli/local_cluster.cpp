@@ -1,5 +1,6 @@
 #include "cli/local_cluster.h"
 
+#include "cli/folders.h"
 #include "cli/version.h"
 #include "common/net/worker_keys.h"
 #include "worker/daemon/devices.h"
@@ -16,7 +17,8 @@ constexpr Duration kLocalHeartbeat{1'000};
 
 LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
     : coordinator_({.data_folder = data, .core = {.heartbeat = kLocalHeartbeat}}) {
-  http_.emplace(HttpServerConfig{.data_folder = data, .version = kVersion}, coordinator_.mailbox());
+  http_.emplace(HttpServerConfig{.data_folder = data, .version = kVersion, .blobs = &coordinator_.blobs()},
+                coordinator_.mailbox());
   const fs::path keys = data / "keys";
   authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});
   worker_ = std::make_unique<WorkerService>(WorkerServiceConfig{
@@ -25,6 +27,7 @@ LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int sl
       .coordinator_endpoint = coordinator_.endpoint(),
       .coordinator_key = coordinator_.public_key(),
       .trainer = trainer,
+      .inputs_program = own_program(),
       .slots = cpu_slots(measure_node(), threads_per_slot, slots),
       .version = kVersion,
   });

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
+#include "cli/find_inputs.h"
 #include "cli/version.h"
 #include "common/net/keys.h"
 #include "common/sweep/expression.h"
@@ -72,6 +73,7 @@ void add_globals(CLI::App& command, GlobalOptions& globals) {
 }
 
 int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == kFindInputs) return find_inputs(argc, argv);
   spdlog::set_default_logger(spdlog::stderr_color_mt("ranktide"));  // data on stdout, messages on stderr
   CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot",
                "ranktide");

@@ -34,6 +34,7 @@ struct WorkerOptions {
   SlotOptions slots;
   std::string trainer;
   std::string max_idle;
+  int64_t inputs_max_gib = kInputCopiesBytesMax >> 30;
   bool once = false;
   bool slurm = false;
 };
@@ -115,6 +116,8 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
                         .coordinator_endpoint = coordinator.endpoint,
                         .coordinator_key = coordinator.coordinator_key,
                         .trainer = trainer_of(options),
+                        .inputs_program = own_program(),
+                        .input_copies_bytes_max = options.inputs_max_gib << 30,
                         .slots = find_slots(options.slots),
                         .version = kVersion,
                         .once = options.once,
@@ -153,6 +156,11 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
                      "of those usable: 0,1 or UUIDs; none: cores only; default: all");
   command.add_option("--labels", options.slots.labels, "for every slot, such as a100,nvlink");
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
+  command
+      .add_option("--inputs-max", options.inputs_max_gib,
+                  "GiB of models and data fetched from the coordinator that stay here")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
   command.add_flag("--once", options.once, "end after one lease a slot");
   command.add_flag("--slurm", options.slurm,

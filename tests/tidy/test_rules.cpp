@@ -33,6 +33,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/worker.cpp", "tests/e2e runs the command"},
       {"cli/worker_control.cpp", "tests/e2e runs the commands"},
       {"cli/worker_start.cpp", "part of worker; tests/e2e"},
+      {"cli/find_inputs.cpp", "tests/e2e runs works that it prepares"},
       {"cli/inputs.cpp", "part of run and plan; tests/e2e"},
       {"cli/results.cpp", "both of its ways; tests/e2e asks with and without a coordinator"},
       {"cli/interrupt.cpp", "part of run; tests/e2e sends the signals"},
