@@ -16,7 +16,7 @@ within() {  # SECONDS COMMAND...
   local end=$((SECONDS + $1))
   shift
   until "$@" >/dev/null 2>&1; do
-    [ "$SECONDS" -lt "$end" ] || { say "never true: $*"; inside journalctl --no-pager -n 40 -u 'ranktide-*'; return 1; }
+    [ "$SECONDS" -lt "$end" ] || { say "never true: $*"; return 1; }
     sleep 0.2
   done
 }
@@ -49,7 +49,8 @@ for device in null zero full random urandom tty; do
 done
 mkdir dev/pts dev/shm
 chmod 1777 dev/shm
-mount -t devpts devpts dev/pts
+mount -t devpts -o newinstance,ptmxmode=0666 devpts dev/pts
+ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 hostname ranktide-try
 pivot_root . mnt
@@ -70,7 +71,12 @@ start_systemd() {
   within 60 inside systemctl show-environment
 }
 
-end_systemd() { [ -z "${init:-}" ] || kill -9 "$init" 2>/dev/null || true; }
+end_systemd() {
+  local code=$?
+  [ -n "${init:-}" ] || return
+  [ "$code" -eq 0 ] || inside journalctl --no-pager -n 40 -u 'ranktide-*'
+  kill -9 "$init" || true
+}
 trap end_systemd EXIT
 
 as() {  # USER COMMAND...
