@@ -25,7 +25,7 @@ open_image() {  # KEY IMAGE
 
 end_all() {
   local job
-  for job in $(jobs -p); do kill -9 "$job" 2>/dev/null || true; done
+  for job in $(jobs -p); do pkill -KILL -P "$job" || true; done  # PID 1 of its container
   [ ${#containers[@]} -eq 0 ] || buildah rm "${containers[@]}" >/dev/null
 }
 containers=()
@@ -47,13 +47,15 @@ mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 mount --rbind /dev "$root/dev"
 mount -o remount,bind,ro "$root"
 exec chroot "$root" setpriv --reuid=10001 --regid=10001 --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
-  env -i -C /var/lib/ranktide PATH=/opt/ranktide/bin:/usr/bin:/bin RANKTIDE_DATA_DIR=/var/lib/ranktide \
+  env -i -C /var/lib/ranktide HOME=/var/lib/ranktide PATH=/opt/ranktide/bin:/usr/bin:/bin RANKTIDE_DATA_DIR=/var/lib/ranktide \
   RANKTIDE_TOKEN_FILE=/run/ranktide/token "$@"
 '
+# Becomes the container, so that a job's process id is that of unshare, whose end is the container's.
 contain() {  # ROOT HOST:CONTAINER... -- COMMAND...
-  unshare --pid --mount --uts --ipc --fork --kill-child --propagation private bash -c "$enter" enter "$@"
+  exec unshare --pid --mount --uts --ipc --fork --kill-child --propagation private bash -c "$enter" enter "$@"
 }
-as_coordinator() { contain "${root[coordinator]}" "$folder/state:/var/lib/ranktide" "$folder/access:/run/ranktide" "$(dirname "$sweep"):/mnt" -- "$@"; }
+in_coordinator() { contain "${root[coordinator]}" "$folder/state:/var/lib/ranktide" "$folder/access:/run/ranktide" "$(dirname "$sweep"):/mnt" -- "$@"; }
+as_coordinator() (in_coordinator "$@")
 
 within() {  # SECONDS COMMAND...
   local end=$((SECONDS + $1))
@@ -70,16 +72,16 @@ for key in coordinator worker; do say "contents of $key: $(du -sxm "${root[$key]
 
 as_coordinator /bin/sh -euc "umask 077; [ -s /run/ranktide/token ] || ranktide token add compose --scope admin > /run/ranktide/token"
 # shellcheck disable=SC2086  # the entry point in words
-as_coordinator ${entry[coordinator]} --bind "tcp://127.0.0.1:$port" --http "0.0.0.0:$((port + 10))" --insecure-http \
+in_coordinator ${entry[coordinator]} --bind "tcp://127.0.0.1:$port" --http "0.0.0.0:$((port + 10))" --insecure-http \
   >"$folder/coordinator.log" 2>&1 &
 coordinator=$!
-within 60 as_coordinator ranktide health --ready
+within 20 as_coordinator ranktide health --ready || as_coordinator ranktide health --ready
 say "the coordinator is healthy: $(as_coordinator ranktide health --ready)"
 if as_coordinator touch /opt/ranktide/bin/other 2>/dev/null; then say "the root can be written"; exit 1; fi
 say "its root is read-only, its user is $(as_coordinator id -u)"
 
-contain "${root[coordinator]}" "$folder/state:/var/lib/ranktide" "$folder/join:/run/ranktide" -- \
-  /bin/sh -euc "umask 077; ranktide invite --quiet --uses 64 --expires 1h --host 127.0.0.1 > /run/ranktide/join-line"
+(contain "${root[coordinator]}" "$folder/state:/var/lib/ranktide" "$folder/join:/run/ranktide" -- \
+  /bin/sh -euc "umask 077; ranktide invite --quiet --uses 64 --expires 1h --host 127.0.0.1 > /run/ranktide/join-line")
 # shellcheck disable=SC2086
 contain "${root[worker]}" "$folder/worker:/var/lib/ranktide" "$folder/join:/run/ranktide" "$(dirname "$sweep"):/mnt" -- \
   ${entry[worker]} --join /run/ranktide/join-line --slots 1 >"$folder/worker.log" 2>&1 &

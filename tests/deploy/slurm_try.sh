@@ -16,6 +16,7 @@ say() { printf '== %s\n' "$*"; }
 
 stop_all() {
   local pid_file
+  [ -z "${job:-}" ] || scancel --full --signal=KILL "$job" 2>/dev/null || true
   [ -z "${coordinator:-}" ] || kill "$coordinator" 2>/dev/null || true
   for pid_file in slurmd slurmctld munged; do
     [ ! -f "$folder/$pid_file.pid" ] || kill "$(cat "$folder/$pid_file.pid")" 2>/dev/null || true
