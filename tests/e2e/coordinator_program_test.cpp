@@ -42,8 +42,9 @@ class Coordinator : public testing::Test {
     return command(flags);
   }
   void start() {
-    program_.emplace(serving(), folder_.path() / "log");
-    ASSERT_TRUE(program_->says("to clients at", 60s)) << read_text(folder_.path() / "log" / "err");
+    const fs::path log = folder_.path() / ("log" + std::to_string(++starts_));
+    program_.emplace(serving(), log);
+    ASSERT_TRUE(program_->says("to clients at", 60s)) << read_text(log / "err");
     client_ = cli::client_of_folder(data());
     ASSERT_TRUE(client_.has_value());
   }
@@ -62,6 +63,7 @@ class Coordinator : public testing::Test {
   TemporaryFolder folder_;
   std::optional<Program> program_;
   std::optional<cli::HttpClient> client_;
+  int starts_ = 0;
 };
 
 TEST_F(Coordinator, IsAliveReadyAndCounted) {

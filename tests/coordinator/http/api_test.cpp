@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "common/vocabulary/random.h"
 #include "coordinator/edge/api_commands.h"
 #include "coordinator/edge/api_health.h"
 #include "coordinator/edge/event_log.h"
@@ -148,8 +149,11 @@ CommandTarget command_at(const std::string& path) {
   return *find_command(path);
 }
 
+std::variant<UserRequest, ApiResponse> read_text(const std::string& path, const std::string& body) {
+  return read_command(command_at(path), body, {.name = "ann", .scope = Scope::submit});
+}
 std::variant<UserRequest, ApiResponse> read(const std::string& path, const Json& body) {
-  return read_command(command_at(path), body.dump(), {.name = "ann", .scope = Scope::submit});
+  return read_text(path, body.dump());
 }
 
 TEST(Commands, ASubmissionCarriesItsSpecAndItsActor) {
@@ -220,6 +224,35 @@ TEST(Commands, AnswersHaveTheirStatus) {
   EXPECT_EQ(parse_json(response_of(Answer{Controlled{"paused"}}).body), (Json{{"now", "paused"}}));
   EXPECT_EQ(response_of(Answer{Rejected{"no"}}).status, 409);
   EXPECT_EQ(response_of(Unavailable{"stopping"}).status, 503);
+}
+
+// Pieces of good requests, put together at random: nothing but answers may come of it.
+TEST(Commands, RandomRequestsOnlyEverGetAnswers) {
+  SplitMix64 chance(20);
+  const std::vector<std::string> pieces = {
+      "/api/v1/",    "sweeps", "/",         "tide", "cancel",     "..",      "%2e",         "%",
+      "?",           "&",      "=",         "{",    "}",          "[",       "]",           "\"",
+      ":",           ",",      "3",         "null", "request_id", "spec",    "\"blocks\":", "-1e999",
+      "\xff\xfe\0x", "[::1]",  "127.0.0.1", ":80",  "Bearer rt_", "metric=", "where=rank"};
+  const auto random_text = [&] {
+    std::string out;
+    for (uint64_t n = chance.below(12); n > 0; --n) out += pieces[chance.below(pieces.size())];
+    return out;
+  };
+  const AccessRules rules = access_rules(parse_http_address("127.0.0.1:8080"), {}, false);
+  for (int i = 0; i < 50'000; ++i) {
+    const std::string target = "/api/v1/" + random_text();
+    try {
+      route_of(chance.below(2) ? "GET" : "POST", parse_target(target).path);
+    } catch (const QueryError&) {
+    }
+    EXPECT_FALSE(std::holds_alternative<UserRequest>(read_text("/api/v1/sweeps", random_text()))) << i;
+    refuse_foreign(rules, {.method = "POST", .host = random_text(), .origin = random_text()});
+    try {
+      parse_http_address(random_text());
+    } catch (const std::invalid_argument&) {
+    }
+  }
 }
 
 // ---- health
