@@ -14,7 +14,8 @@ using testing::Not;
 class Kubernetes : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    if (!has("kubectl")) GTEST_SKIP() << "kubectl is not installed";
+    if (shell("kubectl version --client").out.find("Kustomize Version: v5") == std::string::npos)
+      GTEST_SKIP() << "no kubectl with kustomize 5 is installed (1.27 or newer)";
     const e2e::Ended ended = shell("kubectl kustomize deploy/kubernetes/overlays/" + GetParam());
     ASSERT_EQ(ended.exit_code, 0) << ended.err;
     rendered_ = ended.out;
