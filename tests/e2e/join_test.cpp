@@ -1,0 +1,296 @@
+// Workers as real processes that join a coordinator from another folder, as they would from another machine.
+// The trainer is the fake one: what is tested is who may work, and what happens to the work when that changes.
+
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "common/net/clock.h"
+#include "common/net/invites.h"
+#include "common/net/join_line.h"
+#include "common/net/worker_keys.h"
+#include "coordinator/edge/enrol_door.h"
+#include "coordinator/edge/join_lines.h"
+#include "tests/e2e/program.h"
+#include "tests/worker/daemon/service_world.h"
+
+namespace ranktide {
+namespace {
+
+using namespace std::chrono_literals;
+using e2e::Ended;
+using e2e::Program;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+class Join : public testing::Test, protected ServiceWorld {
+ protected:
+  Join() { start_coordinator(endpoint_); }
+
+  JoinAddresses addresses() const { return join_addresses(endpoint_, door_.endpoint()); }
+  std::string line(int uses = 1, Duration good_for = Duration(60'000)) const {
+    return new_join_line(data(), addresses(), uses, good_for);
+  }
+  fs::path home(const std::string& name) const { return folder_of_all_.path() / name; }
+
+  // A trainer that takes so long for a step.
+  fs::path trainer(int step_ms) const {
+    const fs::path script = folder_of_all_.path() / ("trainer-" + std::to_string(step_ms));
+    e2e::write_text(script, std::string("#!/bin/sh\nexec ") + RANKTIDE_FAKE_TRAINER + " \"$@\" --step-ms " +
+                                std::to_string(step_ms) + "\n");
+    fs::permissions(script, fs::perms::owner_all);
+    return script;
+  }
+  std::unique_ptr<Program> worker_in(const fs::path& folder, const std::string& name,
+                                     std::vector<std::string> more, int step_ms = 1) const {
+    std::vector<std::string> words{RANKTIDE_PROGRAM, "worker", "--data-dir", folder.string(),
+                                   "--name",         name,     "--slots",    "1",
+                                   "--gpus",         "none",   "--trainer",  trainer(step_ms).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return std::make_unique<Program>(words, folder.string() + "-output");
+  }
+  std::unique_ptr<Program> worker_with(const std::string& name, const std::vector<std::string>& more,
+                                       int step_ms = 1) const {
+    return worker_in(home(name), name, more, step_ms);
+  }
+  Ended worker_ends(const std::string& name, const std::vector<std::string>& more) const {
+    return worker_with(name, more)->wait(60s);
+  }
+  // A command on the coordinator's machine.
+  Ended command(std::vector<std::string> words) const {
+    words.insert(words.begin(), RANKTIDE_PROGRAM);
+    words.insert(words.end(), {"--data-dir", data().string()});
+    return e2e::run(words, folder_of_all_.path() / "output-command");
+  }
+  bool is_joined(const std::string& name) const {
+    return count("worker WHERE state='joined' AND name='" + name + "'") == 1;
+  }
+  bool joins(const std::string& name, std::chrono::seconds limit = 60s) const {
+    return eventually([&] { return is_joined(name); }, limit);
+  }
+
+  TemporaryFolder folder_of_all_;
+  std::string endpoint_ = free_endpoint();
+  EnrolDoor door_{{.keys_folder = data() / "keys"}};
+};
+
+TEST_F(Join, AWorkerJoinsByALineAndStartsAgainWithoutIt) {
+  const auto first = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  submit(sweep_of({.seeds = {1, 2}}));
+  ASSERT_TRUE(wait_until_over());
+  first->signal(SIGTERM);
+  EXPECT_EQ(first->wait(30s).exit_code, 0);
+  const auto second = worker_with("n1", {});
+  ASSERT_TRUE(joins("n1"));
+  submit(sweep_of({.seeds = {3}}), "r2");
+  EXPECT_TRUE(wait_until_over(1));
+  EXPECT_EQ(count("attempt WHERE worker='n1'"), count("attempt"));
+}
+
+TEST_F(Join, ALineThatWasUsedIsNoObstacleToTheWorkerThatUsedIt) {
+  const std::string used = line();
+  auto first = worker_with("n1", {"--join", used});
+  ASSERT_TRUE(joins("n1"));
+  first.reset();
+  const auto again = worker_with("n1", {"--join", used});
+  EXPECT_TRUE(again->says("joined before, as n1", 20s));
+}
+
+TEST_F(Join, ALineIsTakenFromAFileOfItsOwnersOnly) {
+  const fs::path file = folder_of_all_.path() / "line";
+  e2e::write_text(file, line() + "\n");
+  const Ended refused = worker_ends("n1", {"--join", file.string()});
+  EXPECT_EQ(refused.exit_code, 78);
+  EXPECT_THAT(refused.err, HasSubstr("chmod 600"));
+  ::chmod(file.c_str(), 0600);
+  const auto process = worker_with("n1", {"--join", file.string()});
+  EXPECT_TRUE(joins("n1"));
+}
+
+TEST_F(Join, ARefusedWorkerSaysWhyAndWhatToType) {
+  const std::string used = line();
+  const auto n1 = worker_with("n1", {"--join", used});
+  ASSERT_TRUE(joins("n1"));
+  const Ended second = worker_ends("n2", {"--join", used});
+  EXPECT_EQ(second.exit_code, 77);
+  EXPECT_THAT(second.err, HasSubstr("used as often as it allows"));
+  EXPECT_THAT(second.err, HasSubstr("ranktide invite"));
+  const Ended late = worker_ends("n2", {"--join", line(1, Duration(1))});
+  EXPECT_EQ(late.exit_code, 77);
+  EXPECT_THAT(late.err, HasSubstr("this join line has expired"));
+}
+
+TEST_F(Join, ALineThatWasCutIsRefusedBeforeAnythingIsDialled) {
+  std::string cut = line();
+  cut.resize(cut.size() - 3);
+  const Ended ended = worker_ends("n1", {"--join", cut});
+  EXPECT_EQ(ended.exit_code, 65);
+  EXPECT_THAT(ended.err, HasSubstr("cut or mistyped"));
+  const Ended nowhere = worker_ends("n2", {});
+  EXPECT_EQ(nowhere.exit_code, 64);
+  EXPECT_THAT(nowhere.err, HasSubstr("belongs to no coordinator yet"));
+}
+
+TEST_F(Join, AWorkerSaysThatTheServerKeyIsAnothers) {
+  JoinLine wrong = parse_join_line(line());
+  wrong.server_key = make_key_pair().public_key;
+  const Ended ended = worker_ends("n1", {"--join", to_text(wrong)});
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err,
+              HasSubstr("does not hold the server key with fingerprint " + fingerprint(wrong.server_key)));
+  const auto by_hand =
+      worker_with("n2", {"--coordinator", endpoint_, "--server-key", make_key_pair().public_key});
+  EXPECT_TRUE(by_hand->says("is not that coordinator's", 20s));
+}
+
+TEST_F(Join, ACoordinatorThatIsNotThereIsUnavailable) {
+  JoinLine nobody = parse_join_line(line());
+  nobody.enrol_port = 1;
+  const Ended ended = worker_ends("n1", {"--join", to_text(nobody)});
+  EXPECT_EQ(ended.exit_code, 69);
+  EXPECT_THAT(ended.err, HasSubstr("does the coordinator run"));
+}
+
+TEST_F(Join, AKeyThatOthersCanReadIsRefused) {
+  (void)load_or_make_key_pair(home("n1") / "keys", "worker");
+  ::chmod((home("n1") / "keys" / "worker.secret").c_str(), 0644);
+  const Ended ended = worker_ends("n1", {"--join", line()});
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err, HasSubstr("chmod 600"));
+}
+
+TEST_F(Join, AKeyAuthorisedLaterJoinsWithoutARestart) {
+  const fs::path keys = home("n1") / "keys";
+  fs::create_directories(home("n1"));
+  ASSERT_EQ(command({"keygen", "n1", "--out", keys.string()}).exit_code, 0);
+  const auto process = worker_with(
+      "n1", {"--coordinator", endpoint_, "--server-key", (data() / "keys" / "coordinator.public").string()});
+  ASSERT_TRUE(process->says("ranktide authorise NAME", 20s));
+  const Ended authorised = command({"authorise", "n1", (keys / "worker.public").string()});
+  ASSERT_EQ(authorised.exit_code, 0) << authorised.err;
+  EXPECT_TRUE(joins("n1", 30s));
+}
+
+TEST_F(Join, ARevokedWorkerIsCutAtOnceAndItsWorkGoesToAnother) {
+  const auto n1 = worker_with("n1", {"--join", line()}, 20);
+  ASSERT_TRUE(joins("n1"));
+  submit(sweep_of({.seeds = {1}, .steps = 400}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  ASSERT_EQ(command({"worker", "revoke", "n1"}).exit_code, 0);
+  const Ended cut = n1->wait(10s);
+  EXPECT_EQ(cut.exit_code, 77);
+  EXPECT_THAT(cut.err, HasSubstr("revoked this worker's key for good"));
+  EXPECT_TRUE(eventually([&] { return count("attempt WHERE ended IS NULL") == 0; }, 5s));
+  const auto n2 = worker_with("n2", {"--join", line()});
+  ASSERT_TRUE(wait_until_over());
+  EXPECT_EQ(count("point"), 400);
+  EXPECT_THAT(select("SELECT worker FROM attempt WHERE unit=(SELECT id FROM stage) ORDER BY attempt"),
+              ElementsAre("n1", "n2"));
+  const Ended again = worker_ends("n1", {});
+  EXPECT_EQ(again.exit_code, 77);
+  EXPECT_THAT(again.err, HasSubstr("delete " + (home("n1") / "keys" / "worker.secret").string()));
+}
+
+TEST_F(Join, ASignalDrainsAndASecondOneEndsAtOnce) {
+  const auto n1 = worker_with("n1", {"--join", line()}, 20);
+  submit(sweep_of({.seeds = {1}, .steps = 4'000}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  n1->signal(SIGTERM);
+  EXPECT_EQ(n1->wait(30s).exit_code, 0);
+  EXPECT_TRUE(eventually([&] { return count("attempt WHERE end_reason='returned'") == 1; }));
+  const auto slow = worker_with("n1", {}, 3'000);  // a step is longer than the test's patience
+  ASSERT_TRUE(eventually([&] { return count("attempt WHERE ended IS NULL") == 1; }));
+  slow->signal(SIGINT);
+  std::this_thread::sleep_for(300ms);
+  slow->signal(SIGINT);
+  EXPECT_EQ(slow->wait(2s).exit_code, 130);
+}
+
+TEST_F(Join, GoesOnTrainingWithoutItsCoordinatorAndDeliversWhenItIsBack) {
+  const auto n1 = worker_with("n1", {"--join", line()}, 10);
+  submit(sweep_of({.seeds = {1}, .steps = 300}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  coordinator->stop();
+  coordinator.reset();
+  EXPECT_LT(count("point"), 300);
+  std::this_thread::sleep_for(5s);  // by now it has trained to its end
+  start_coordinator(endpoint_);
+  ASSERT_TRUE(wait_until_over());
+  EXPECT_EQ(count("point"), 300);
+  EXPECT_THAT(select("SELECT max(attempt) FROM attempt WHERE unit IN (SELECT id FROM stage)"),
+              ElementsAre("1"));
+}
+
+TEST_F(Join, ADrainWithoutACoordinatorKeepsWhatIsSpooledAndEnds) {
+  const auto n1 = worker_with("n1", {"--join", line()}, 10);
+  submit(sweep_of({.seeds = {1}, .steps = 300}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  coordinator->stop();
+  coordinator.reset();
+  n1->signal(SIGTERM);
+  const Ended ended = n1->wait(40s);
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, HasSubstr("the next worker in this folder sends it"));
+  start_coordinator(endpoint_);
+  const auto next = worker_with("n1", {});
+  ASSERT_TRUE(wait_until_over());
+  EXPECT_EQ(count("point"), 300);
+}
+
+TEST_F(Join, EndsByItselfAfterOneLeaseOrWhenThereIsNothingToDo) {
+  submit(sweep_of({.seeds = {1, 2}}));
+  ASSERT_EQ(worker_ends("n1", {"--join", line(), "--once"}).exit_code, 0);
+  EXPECT_EQ(count("attempt WHERE worker='n1'"), 1);
+  ASSERT_EQ(worker_ends("n2", {"--join", line(), "--max-idle", "3s"}).exit_code, 0);
+  EXPECT_TRUE(wait_until_over());
+}
+
+TEST_F(Join, TwoWorkersShareASweepAndAreListed) {
+  const std::string both = line(2);
+  const auto n1 = worker_with("n1", {"--join", both}, 5);
+  const auto n2 = worker_with("n2", {"--join", both}, 5);
+  ASSERT_TRUE(joins("n1"));
+  ASSERT_TRUE(joins("n2"));
+  submit(sweep_of({.seeds = {1, 2, 3, 4, 5, 6}, .steps = 40}));
+  ASSERT_TRUE(wait_until_over());
+  EXPECT_THAT(select("SELECT DISTINCT worker FROM attempt ORDER BY worker"), ElementsAre("n1", "n2"));
+  const Ended listed = command({"worker", "list"});
+  EXPECT_EQ(listed.exit_code, 0) << listed.err;
+  EXPECT_THAT(listed.out, HasSubstr("n1"));
+  EXPECT_THAT(listed.out, HasSubstr("n2"));
+}
+
+TEST_F(Join, OneNameForTwoMachinesBecomesTwo) {
+  const std::string both = line(2);
+  const auto first = worker_with("node", {"--join", both});
+  ASSERT_TRUE(joins("node"));
+  const auto second = worker_in(home("other"), "node", {"--join", both});
+  EXPECT_TRUE(joins("node-2"));
+}
+
+TEST_F(Join, TwoWorkersCannotHaveOneFolder) {
+  const auto first = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  const Ended second = worker_ends("n1", {});
+  EXPECT_EQ(second.exit_code, 73);
+  EXPECT_THAT(second.err, HasSubstr("another worker is using this folder"));
+}
+
+TEST_F(Join, InviteNeedsACoordinatorThatServedOnceAndPrintsALineThatWorks) {
+  EXPECT_THAT(command({"invite"}).err, HasSubstr("start `ranktide coordinator` there first"));
+  write_join_addresses(data(), addresses());
+  const Ended invited = command({"invite", "--uses", "2", "--expires", "1h"});
+  EXPECT_EQ(invited.exit_code, 0);
+  const auto process = worker_with("n1", {"--join", invited.out.substr(0, invited.out.find('\n'))});
+  EXPECT_TRUE(joins("n1"));
+  EXPECT_EQ(command({"worker", "revoke", "nobody"}).exit_code, 5);
+}
+
+}  // namespace
+}  // namespace ranktide
