@@ -30,6 +30,18 @@ Exit codes of ranktide coordinator (sysexits.h; a service manager starts it agai
   78   configuration: no token beyond loopback, a file of secrets that others can read, a disk without locks
   130  a second Ctrl-C or SIGTERM (143) ended it where it stood
 
+Exit codes of ranktide worker (sysexits.h; a service manager starts it again after 69, 71, 73 and 74)
+  0    drained: told to stop, idle for --max-idle, or done with --once
+  64   usage, or it belongs to no coordinator yet
+  65   a join line that was cut or mistyped
+  69   no coordinator answers where it is to join
+  71   the GPU driver does not answer
+  73   its folder cannot be written, or another worker uses it
+  74   its spool cannot be read
+  77   the coordinator refused it: a join line that is used up or expired, a key that was revoked
+  78   configuration: another coordinator's server key, a key that others can read, no such trainer
+  130  a second Ctrl-C or SIGTERM ended it where it stood
+
 Exit codes of ranktide-trainer
   0    told to stop
   1    the operation failed
