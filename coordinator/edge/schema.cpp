@@ -55,7 +55,7 @@ CREATE INDEX eval_by_subject ON eval(subject, spec);
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
--- unit: a stage's or an eval's id; end_reason: completed diverged failed out_of_memory expired returned cancelled
+-- unit: a stage's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled
 CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
   slots TEXT NOT NULL, microbatch INTEGER NOT NULL, keep TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
   message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;

@@ -87,7 +87,7 @@ CREATE VIEW v_worker AS SELECT name AS worker, state, slots, version, boot,
   FROM worker;
 
 CREATE VIEW v_error AS SELECT trial, kind, unit, attempt, worker, ended_at, end_reason, message, log_tail
-  FROM v_attempt WHERE end_reason IN ('failed', 'out_of_memory');
+  FROM v_attempt WHERE end_reason IN ('failed', 'out_of_memory', 'refused');
 
 CREATE VIEW v_event AS SELECT seq, strftime('%Y-%m-%dT%H:%M:%fZ', at/1000.0, 'unixepoch') AS at, kind, subject, message FROM event;
 
