@@ -59,10 +59,10 @@ std::optional<ApiResponse> refuse_foreign(const AccessRules& rules, const Reques
                        "\" is not a name of this coordinator; start it with --http-name to serve it there");
   if (!head.origin.empty() && !is_our_page(rules, head))
     return failure(403, "Origin must be the coordinator's own");
-  if (head.method != "POST") return std::nullopt;
+  if (head.method == "GET") return std::nullopt;
   if (!head.fetch_site.empty() && head.fetch_site != "same-origin" && head.fetch_site != "none")
     return failure(403, "a page of another site may not ask for this");
-  if (!head.content_type.starts_with("application/json"))
+  if (head.method == "POST" && !head.content_type.starts_with("application/json"))
     return failure(415, "Content-Type must be application/json");
   return std::nullopt;
 }
