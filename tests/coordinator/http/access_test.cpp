@@ -94,6 +94,8 @@ TEST(Foreign, APostThatAnotherSiteCouldMakeIsRefused) {
   EXPECT_EQ(post("same-site", "application/json"), 403);
   EXPECT_EQ(post("", "text/plain"), 415);  // a plain form
   EXPECT_EQ(post("", ""), 415);
+  EXPECT_EQ(refusal_of(loopback_rules(), {.method = "PUT", .host = "localhost", .fetch_site = "cross-site"}),
+            403);
 }
 
 // ---- tokens

@@ -97,6 +97,15 @@ TEST(EventStream, OneThatTakesNothingForTenSecondsIsDroppedAndTheOthersAreServed
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
   }
   EXPECT_TRUE(is_dropped);
+  EXPECT_THAT(quick->hear_until(": ping\n\n"), HasSubstr(": ping\n\n"));  // so that no proxy takes it for dead
+}
+
+TEST(EventStream, TellsThatAnOwnersSlotsAreLimited) {
+  Served served;
+  const auto talk = follow(served);
+  talk->hear_until("position");
+  add_token(tokens_file(served.folder()), {.name = "ann", .max_slots = 3}, 0);
+  EXPECT_THAT(talk->hear_until("\"max_slots\":3"), HasSubstr("event: QuotaSet"));
 }
 
 TEST(EventStream, EndsWhenTheServerStopsAccepting) {

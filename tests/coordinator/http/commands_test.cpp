@@ -1,0 +1,152 @@
+// Which request is for what, and what commands are made of; without sockets.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/vocabulary/random.h"
+#include "coordinator/edge/api_commands.h"
+#include "coordinator/edge/http_routes.h"
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide {
+namespace {
+
+using testing::HasSubstr;
+
+// ---- routes
+
+TEST(Route, KnowsItsMethodAndScope) {
+  EXPECT_EQ(route_of("GET", "/livez").scope, std::nullopt);
+  EXPECT_EQ(route_of("GET", "/metrics").scope, Scope::read);
+  EXPECT_EQ(route_of("GET", "/api/v1/sweeps").kind, RouteKind::read);
+  EXPECT_EQ(route_of("POST", "/api/v1/sweeps").scope, Scope::submit);
+  EXPECT_EQ(route_of("POST", "/api/v1/sweeps/math/cancel").command.name, "math");
+  EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/drain").scope, Scope::admin);
+  EXPECT_EQ(route_of("POST", "/livez").refusal.status, 405);
+  EXPECT_EQ(route_of("GET", "/api/v1/sweeps/math/cancel").refusal.status, 405);
+  EXPECT_EQ(route_of("DELETE", "/api/v1/sweeps").refusal.status, 405);
+}
+
+TEST(Route, NothingLiesBesideTheTable) {
+  for (const char* path : {"/", "/api/v1/", "/api/v1/sweeps/", "/api/v1/sweeps/math", "/api/v1/sweeps/math/",
+                           "/api/v1/sweeps//cancel", "/api/v1/sweeps/math/burn", "/api/v1/workers/w/cancel",
+                           "/api/v1/sweeps/../../etc/passwd", "/../etc/passwd", "/api/v1/sweeps/a/b/cancel"}) {
+    EXPECT_EQ(route_of("GET", path).refusal.status, 404) << path;
+    EXPECT_EQ(route_of("POST", path).refusal.status, 404) << path;
+  }
+}
+
+// ---- commands
+
+CommandTarget command_at(const std::string& path) {
+  return *find_command(path);
+}
+
+std::variant<UserRequest, ApiResponse> read_text(const std::string& path, const std::string& body) {
+  return read_command(command_at(path), body, {.name = "ann", .scope = Scope::submit});
+}
+std::variant<UserRequest, ApiResponse> read(const std::string& path, const Json& body) {
+  return read_text(path, body.dump());
+}
+
+TEST(Commands, ASubmissionCarriesItsSpecAndItsActor) {
+  const SweepSpec spec = sweep_for_tests({.name = "tide"});
+  const auto request = read("/api/v1/sweeps", {{"request_id", "r1"}, {"spec", to_json(spec)}});
+  const auto& submit = std::get<Submit>(std::get<UserRequest>(request));
+  EXPECT_EQ(submit.request_id, "r1");
+  EXPECT_EQ(submit.actor, "ann");
+  EXPECT_TRUE(equal(submit.spec, spec));
+}
+
+TEST(Commands, EveryActionOfASweepHasItsRequest) {
+  for (const char* action : EnumTexts<SweepAction>::texts) {
+    const auto request = read("/api/v1/sweeps/tide/" + std::string(action), {{"request_id", "r1"}});
+    const auto& control = std::get<ControlSweep>(std::get<UserRequest>(request));
+    EXPECT_EQ(text_of(control.action), action);
+    EXPECT_EQ(control.sweep, "tide");
+    EXPECT_EQ(control.actor, "ann");
+  }
+  const auto width = read("/api/v1/sweeps/tide/max_parallel", {{"request_id", "r1"}, {"max_parallel", 3}});
+  EXPECT_EQ(std::get<ChangePolicy>(std::get<UserRequest>(width)).max_parallel, 3);
+  const auto rank = read("/api/v1/sweeps/tide/priority", {{"request_id", "r1"}, {"priority", -2}});
+  EXPECT_EQ(std::get<ChangePolicy>(std::get<UserRequest>(rank)).priority, -2);
+  EXPECT_EQ(std::get<ChangePolicy>(std::get<UserRequest>(rank)).max_parallel, std::nullopt);
+  const auto drain = read("/api/v1/workers/gpu03/drain", {{"request_id", "r1"}});
+  EXPECT_EQ(std::get<DrainWorker>(std::get<UserRequest>(drain)).worker.text, "gpu03");
+}
+
+TEST(Commands, BodiesThatAreNotUnderstoodSayWhatIsWrong) {
+  const Json spec = to_json(sweep_for_tests({}));
+  Json two_names = spec;
+  two_names["name"] = "a b";
+  const std::vector<std::pair<Json, std::string>> wrong = {
+      {{{"spec", spec}}, "\"request_id\" is missing"},
+      {{{"request_id", ""}, {"spec", spec}}, "1 to 200 bytes"},
+      {{{"request_id", "r"}}, "\"spec\" is missing"},
+      {{{"request_id", "r"}, {"spec", 3}}, "spec: expected a map"},
+      {{{"request_id", "r"}, {"spec", two_names}}, "a b"},
+      {Json::array(), "must be a JSON object"}};
+  for (const auto& [body, text] : wrong) {
+    const auto answer = read("/api/v1/sweeps", body);
+    ASSERT_TRUE(std::holds_alternative<ApiResponse>(answer)) << text;
+    EXPECT_EQ(std::get<ApiResponse>(answer).status, 400);
+    EXPECT_THAT(parse_json(std::get<ApiResponse>(answer).body).value("error", ""), HasSubstr(text));
+  }
+  const auto deep = read_command(command_at("/api/v1/sweeps"), std::string(100'000, '['), {});
+  EXPECT_EQ(std::get<ApiResponse>(deep).status, 400);
+}
+
+TEST(Commands, OnlyItsOwnerOrAnAdminChangesASweep) {
+  LivePicture picture;
+  picture.sweeps.push_back({.name = "tide", .owner = "ann"});
+  picture.workers.push_back({.name = WorkerName{"gpu03"}});
+  const auto status = [&](const std::string& path, const Caller& caller) {
+    const auto refusal = refuse_command(command_at(path), caller, picture);
+    return refusal ? refusal->status : 200;
+  };
+  EXPECT_EQ(status("/api/v1/sweeps/tide/cancel", {.name = "ann", .scope = Scope::submit}), 200);
+  EXPECT_EQ(status("/api/v1/sweeps/tide/cancel", {.name = "bob", .scope = Scope::submit}), 403);
+  EXPECT_EQ(status("/api/v1/sweeps/tide/cancel", {.name = "bob", .scope = Scope::admin}), 200);
+  EXPECT_EQ(status("/api/v1/sweeps/ebb/cancel", {.name = "ann", .scope = Scope::admin}), 404);
+  EXPECT_EQ(status("/api/v1/workers/gpu03/drain", {.scope = Scope::admin}), 200);
+  EXPECT_EQ(status("/api/v1/workers/gpu04/drain", {.scope = Scope::admin}), 404);
+}
+
+TEST(Commands, AnswersHaveTheirStatus) {
+  EXPECT_EQ(parse_json(response_of(Answer{Submitted{3, 2}}).body), (Json{{"number", 3}, {"revision", 2}}));
+  EXPECT_EQ(parse_json(response_of(Answer{Controlled{"paused"}}).body), (Json{{"now", "paused"}}));
+  EXPECT_EQ(response_of(Answer{Rejected{"no"}}).status, 409);
+  EXPECT_EQ(response_of(Unavailable{"stopping"}).status, 503);
+}
+
+// Pieces of good requests, put together at random: nothing but answers may come of it.
+TEST(Commands, RandomRequestsOnlyEverGetAnswers) {
+  SplitMix64 chance(20);
+  const std::vector<std::string> pieces = {
+      "/api/v1/",    "sweeps", "/",         "tide", "cancel",     "..",      "%2e",         "%",
+      "?",           "&",      "=",         "{",    "}",          "[",       "]",           "\"",
+      ":",           ",",      "3",         "null", "request_id", "spec",    "\"blocks\":", "-1e999",
+      "\xff\xfe\0x", "[::1]",  "127.0.0.1", ":80",  "Bearer rt_", "metric=", "where=rank"};
+  const auto random_text = [&] {
+    std::string out;
+    for (uint64_t n = chance.below(12); n > 0; --n) out += pieces[chance.below(pieces.size())];
+    return out;
+  };
+  const AccessRules rules = access_rules(parse_http_address("127.0.0.1:8080"), {}, false);
+  for (int i = 0; i < 50'000; ++i) {
+    const std::string target = "/api/v1/" + random_text();
+    try {
+      route_of(chance.below(2) ? "GET" : "POST", parse_target(target).path);
+    } catch (const QueryError&) {
+    }
+    EXPECT_FALSE(std::holds_alternative<UserRequest>(read_text("/api/v1/sweeps", random_text()))) << i;
+    refuse_foreign(rules, {.method = "POST", .host = random_text(), .origin = random_text()});
+    try {
+      parse_http_address(random_text());
+    } catch (const std::invalid_argument&) {
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ranktide
