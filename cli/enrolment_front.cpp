@@ -16,12 +16,10 @@ std::unique_ptr<EnrolDoor> open_enrolment(const fs::path& data_folder, const Enr
   const JoinAddresses addresses = join_addresses(front.link_endpoint, door->endpoint(), front.host);
   write_join_addresses(data_folder, addresses);
   spdlog::info("workers connect at {}, new ones join at {}", front.link_endpoint, door->endpoint());
-  if (const auto line = first_join_line(data_folder, addresses)) {
-    spdlog::info(
-        "the first worker joins within the hour with the line on standard output; `ranktide invite` prints "
-        "more");
-    std::cout << *line << std::endl;
-  }
+  const auto line = first_join_line(data_folder, addresses);
+  spdlog::info("`ranktide invite` prints a line for new workers{}",
+               line ? "; the first one, good for an hour, is on standard output" : "");
+  if (line) std::cout << *line << std::endl;
   return door;
 }
 

@@ -8,8 +8,10 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "common/net/join_line.h"
 #include "common/net/worker_keys.h"
 #include "common/vocabulary/wire.h"
+#include "coordinator/edge/join_lines.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -46,17 +48,24 @@ int keygen(const KeygenOptions& options, const GlobalOptions& globals) {
   return kOk;
 }
 
+// Returns: where workers connect, as the coordinator said when it last served the folder.
+std::string link_endpoint(const fs::path& data) {
+  const auto known = read_join_addresses(data);
+  return known ? tcp_endpoint(known->host, known->link_port) : "tcp://HOST:PORT";
+}
+
 int authorise(const std::string& name, const std::string& key, const GlobalOptions& globals) {
   require_name(name);
-  const fs::path keys = data_folder(globals.data_dir) / "keys";
+  const fs::path data = data_folder(globals.data_dir);
+  const fs::path keys = data / "keys";
   const KeyPair coordinator = load_or_make_key_pair(keys, "coordinator");
   const std::string public_key = read_public_key(key);
   authorise_worker(keys / "workers", public_key, WorkerName{name});
   if (!globals.quiet)
     std::cerr << fmt::format(
         "{} (fingerprint {}) may connect. Its worker, unless it joined before:\n"
-        "  ranktide worker --coordinator tcp://HOST:PORT --server-key '{}'\n",
-        name, fingerprint(public_key), coordinator.public_key);
+        "  ranktide worker --coordinator {} --server-key '{}'\n",
+        name, fingerprint(public_key), link_endpoint(data), coordinator.public_key);
   return kOk;
 }
 
