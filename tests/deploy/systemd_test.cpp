@@ -44,7 +44,7 @@ TEST_F(Systemd, UnderstandsEveryLineOfTheUnits) {
 TEST_F(Systemd, FindsLittleExposure) {
   const e2e::Ended coordinator = reviewed("ranktide-coordinator.service", 12);
   EXPECT_EQ(coordinator.exit_code, 0) << coordinator.out;
-  const e2e::Ended worker = reviewed("ranktide-worker.service", 30);
+  const e2e::Ended worker = reviewed("ranktide-worker.service", 28);
   EXPECT_EQ(worker.exit_code, 0) << worker.out;
 }
 
