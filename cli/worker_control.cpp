@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <iostream>
+#include <map>
 #include <random>
 #include <set>
 
@@ -37,6 +38,19 @@ std::vector<WorkerStatus> all_known(const fs::path& data) {
   return out;
 }
 
+// Returns: such as "2 x NVIDIA H100 80GB +nvlink".
+std::string slots_text(const std::vector<Slot>& slots) {
+  std::map<std::string, int> kinds;
+  for (const Slot& slot : slots) {
+    std::string kind = slot.model.empty() ? slot.device : slot.model;
+    for (const std::string& label : slot.labels) kind += " +" + label;
+    ++kinds[kind];
+  }
+  std::string out;
+  for (const auto& [kind, count] : kinds) out += fmt::format("{}{} x {}", out.empty() ? "" : ", ", count, kind);
+  return out.empty() ? "-" : out;
+}
+
 int list(const GlobalOptions& globals) {
   const std::vector<WorkerStatus> workers = all_known(data_folder(globals.data_dir));
   if (globals.json) {
@@ -44,10 +58,10 @@ int list(const GlobalOptions& globals) {
     return kOk;
   }
   for (const WorkerStatus& worker : workers)
-    std::cout << fmt::format("{:<24} {:<9} {:>3} slots  {:>3} running  {}  since {}\n", worker.name,
-                             worker.state, worker.slots.size(), worker.running,
+    std::cout << fmt::format("{:<24} {:<9} {:>3} running  {:<24}  ranktide {}  since {}\n", worker.name,
+                             worker.state, worker.running, slots_text(worker.slots),
                              worker.version.empty() ? "-" : worker.version,
-                             worker.departed_at.value_or(worker.joined_at));
+                             worker.departed_at.value_or(worker.joined_at.empty() ? "-" : worker.joined_at));
   return kOk;
 }
 
