@@ -43,6 +43,9 @@ struct Work {
   Keep keep = Keep::adapters;
   int64_t checkpoint_every_ms = 300'000;
   int microbatch = 0;  // rows; 0: the trainer's own choice from shape and device class
+  // Of the newest checkpoint that the coordinator heard of: a later one on the disk may be ahead of its points,
+  // which a dead worker took along. Absent: any will do.
+  std::optional<Step> resume_at_most{};
   std::vector<InputFile>
       inputs{};  // what it reads, as far as it was hashed; the rest is at its path or nowhere
 };
@@ -51,7 +54,7 @@ void fields(Ar& ar, Work& w) {
   ar("kind", w.kind)("stage", w.stage)("base", w.base)("tokenizer_sha256", w.tokenizer_sha256);
   ar("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
-  ar("inputs", w.inputs);
+  ar("resume_at_most", w.resume_at_most)("inputs", w.inputs);
 }
 
 template <class Ar>

@@ -110,6 +110,7 @@ Work work_of(const State& state, const Unit& unit) {
             .evals = {},
             .keep = unit.attempt.keep,
             .microbatch = unit.attempt.microbatch,
+            .resume_at_most = unit.attempt.began_at,
             .inputs = {}};
   if (!unit.wanted.empty()) work.checkpoint_every_ms = policy_of(state, unit).checkpoint_every_ms;
   for (const EvalId& id : unit.attempt.evals) {

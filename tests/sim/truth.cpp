@@ -154,6 +154,10 @@ void Truth::check_results(const Reader& reader) const {
   for (const auto& row : points)
     require(number(row[2]) == loss_at(StageId{text(row[0])}, std::get<int64_t>(row[1])),
             "I5: the table has another point of " + text(row[0]));
+  const auto torn = reader.select(
+      "SELECT g.id FROM stage g WHERE g.state='completed'"
+      " AND (SELECT count(DISTINCT p.step) FROM point p WHERE p.stage=g.number) < g.to_step");
+  require(torn.rows.empty(), "I5: a completed stage lacks points of some steps");
   const auto evals = reader.select("SELECT id, value FROM eval WHERE state='finished'").rows;
   require(evals.size() == evals_.size(), "I1: eval results were acked and are not in the table");
   for (const auto& row : evals)

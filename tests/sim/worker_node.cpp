@@ -146,8 +146,9 @@ void WorkerNode::begin(int slot, const RunWork& run) {
   trainer.stops = trainer.hangs = false;
   trainer.step = 0;
   if (run.work.stage && run.work.kind == WorkKind::train) {
-    const auto saved = checkpoints_.find(run.work.stage->id);
-    if (saved != checkpoints_.end()) trainer.step = saved->second;
+    const std::set<Step>& saved = checkpoints_[run.work.stage->id];
+    const auto after = saved.upper_bound(run.work.resume_at_most.value_or(run.work.stage->to));
+    if (after != saved.begin()) trainer.step = *std::prev(after);
   }
   train_later(slot);
 }
@@ -182,7 +183,10 @@ void WorkerNode::train(int slot) {
   Findings findings{.points = {{.step = trainer.step, .name = "loss", .value = loss_at(stage, trainer.step)}},
                     .evals = {},
                     .checkpoint = {}};
-  if (trainer.step % kStepsPerCheckpoint == 0) findings.checkpoint = checkpoints_[stage] = trainer.step;
+  if (trainer.step % kStepsPerCheckpoint == 0) {
+    checkpoints_[stage].insert(trainer.step);  // on the disk before anybody hears of it
+    findings.checkpoint = trainer.step;
+  }
   find(slot, findings);
   // Hearing it may have ended the worker or the work.
   if (!is_up() || !trainer.work) return;
@@ -214,7 +218,7 @@ void WorkerNode::end(int slot, OutcomeKind kind) {
   outcome.kind = kind;
   outcome.step = trainer.step;
   if (kind == OutcomeKind::stopped && trainer.work->work.kind == WorkKind::train && trainer.step > 0)
-    checkpoints_[trainer.work->work.stage->id] = trainer.step;
+    checkpoints_[trainer.work->work.stage->id].insert(trainer.step);
   truth_.ran_to_its_end(lease, kind);
   trainer.work.reset();
   receive(FromTrainer{slot, WorkEnded{lease, outcome}});

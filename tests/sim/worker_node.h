@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tests/sim/truth.h"
@@ -74,7 +75,7 @@ class WorkerNode {
   std::unique_ptr<Agent> agent_;
   std::map<int, Trainer> trainers_;
   std::map<Lease, Disk> disk_;
-  std::map<StageId, Step> checkpoints_;
+  std::map<StageId, std::set<Step>> checkpoints_;
 };
 
 }  // namespace ranktide::sim

@@ -66,7 +66,8 @@ class Server {
                            .evals = work.evals,
                            .keep = work.keep,
                            .checkpoint_every = Duration{work.checkpoint_every_ms},
-                           .microbatch = work.microbatch};
+                           .microbatch = work.microbatch,
+                           .resume_at_most = work.resume_at_most};
     return run_stage(stage, folders_, inputs_, reporter, order.stop);
   }
 

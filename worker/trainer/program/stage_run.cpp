@@ -46,8 +46,8 @@ class StageRun {
     tell_remembered_evals();
     Model model = Model::for_trial(base_, order_.stage.settings);
     reporter_.phase("training");
-    Outcome outcome =
-        train(order_.stage, model, batches(), {folders_.checkpoints, order_.attempt}, hooks(model), stop_);
+    Outcome outcome = train(order_.stage, model, batches(),
+                            {folders_.checkpoints, order_.attempt, order_.resume_at_most}, hooks(model), stop_);
     outcome.exact = microbatch() == default_microbatch();
     tell_checkpoint();
     if (outcome.kind == OutcomeKind::stopped && outcome.step > order_.stage.from)

@@ -3,6 +3,7 @@
 // How a step is computed is train/trainer.h's; what is said over the pipe is work_reporter.h's. The engine
 // thread.
 
+#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct StageOrder {
   Keep keep = Keep::adapters;
   Duration checkpoint_every{300'000};
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
+  std::optional<Step> resume_at_most{};  // as Work has it
 };
 
 // Returns: completed, diverged, or stopped (then everything a resume needs is on disk). A stop waits for the

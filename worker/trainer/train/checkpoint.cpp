@@ -118,10 +118,12 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   remove_old(attempt_folder);
 }
 
-CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& stage, const Engine& engine) {
+CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& stage, const Engine& engine,
+                                 std::optional<Step> at_most) {
   std::vector<fs::path> candidates;
   for (const auto& attempt : numbered_folders(checkpoints / stage.text))
-    for (const auto& folder : numbered_folders(attempt)) candidates.push_back(folder);
+    for (const auto& folder : numbered_folders(attempt))
+      if (!at_most || *number_of(folder) <= *at_most) candidates.push_back(folder);
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
   CheckpointSearch search;

@@ -35,9 +35,9 @@ struct CheckpointSearch {
   std::vector<std::string> skipped;       // one line per checkpoint that is damaged or must not be resumed
 };
 
-// Looks at the newest first and stops at the first that is whole and of this engine.
+// Looks at the newest first and stops at the first that is whole, of this engine, and not later than `at_most`.
 CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const StageId& stage,
-                                 const Engine& engine);
+                                 const Engine& engine, std::optional<Step> at_most = std::nullopt);
 
 // Fills parameters, product copies and moments. Throws: ModelError when they do not fit the model.
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments);

@@ -117,7 +117,7 @@ class Training {
 
   // Goes to the newest checkpoint that may be resumed, if there is one.
   void resume() {
-    const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine());
+    const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine(), folders_.resume_at_most);
     for (const auto& line : search.skipped) note(line);
     if (!search.newest) {
       if (stage_.from > 0)

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -34,8 +35,9 @@ struct StepProgress {
 using OnProgress = std::function<void(const StepProgress&)>;
 
 struct TrainFolders {
-  std::filesystem::path checkpoints;  // holds <stage id>/<attempt>/<step>/; made when missing
-  Attempt attempt = 1;                // this try; checkpoints of every try are looked at
+  std::filesystem::path checkpoints;     // holds <stage id>/<attempt>/<step>/; made when missing
+  Attempt attempt = 1;                   // this try; checkpoints of every try are looked at
+  std::optional<Step> resume_at_most{};  // later checkpoints are left alone; absent: none is too late
 };
 
 struct TrainHooks {
