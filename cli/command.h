@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/exit_codes.h"
+
 namespace ranktide::cli {
 
 // What every command takes.
@@ -16,6 +18,8 @@ struct GlobalOptions {
   std::string data_dir;  // empty: folders.h decides
   bool json = false;
   bool quiet = false;
+  std::string context;         // name of a coordinator (contexts.h)
+  std::string coordinator;     // URL of one; both empty: coordinator_choice.h decides
   std::string color = "auto";  // auto, always, never
 };
 
@@ -27,6 +31,8 @@ struct Command {
   const char* summary;
   const char* example;  // a line that works
   Setup setup;
+  bool asks_coordinator = false;  // takes --context and --coordinator
+  int usage_code = kUsage;        // of a command line that is not understood; services have their own table
 };
 
 // In the order of the help: the daily ones first.
@@ -44,6 +50,23 @@ std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals
 std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_watch(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_list(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_pause(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_resume(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_stop(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_cancel(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_retry(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_set(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_context(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_worker(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_invite(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_keygen(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_authorise(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_token(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_health(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_slurm(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals);

@@ -11,6 +11,7 @@ enum ExitCode : int {
   kNotAuthorised = 4,  // no token, or one that may not do this
   kNotFound = 5,       // no such sweep, trial or data folder
   kTrialsFailed = 6,   // everything ended, some trials failed
+  kTimedOut = 7,       // --wait: the time was up before the sweep had ended
   kInterrupted = 130,  // Ctrl-C; what ran is checkpointed
 };
 

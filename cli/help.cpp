@@ -17,6 +17,7 @@ constexpr const char* kExitCodes = R"(Exit codes of ranktide
   4    no token, or one that may not do this
   5    no such sweep, trial or data folder
   6    everything ended, some trials failed
+  7    submit --wait: the time was up before the sweep had ended
   74   a commit to the data folder failed (a full disk, for one); nothing acknowledged is lost
   130  interrupted; what ran is checkpointed, the same command goes on
 
@@ -51,10 +52,12 @@ Exit codes of ranktide-trainer
 )";
 
 constexpr const char* kEnvironment = R"(Environment
-  RANKTIDE_DATA_DIR   data folder (default: $XDG_DATA_HOME/ranktide or ~/.local/share/ranktide)
-  RANKTIDE_TOKEN_FILE file (mode 0600) with the token that commands send to a coordinator
-  NO_COLOR            non-empty: no colour
-  CLICOLOR_FORCE      non-empty: colour even when the output is no terminal
+  RANKTIDE_DATA_DIR     data folder (default: $XDG_DATA_HOME/ranktide or ~/.local/share/ranktide)
+  RANKTIDE_COORDINATOR  URL of the coordinator to ask; --coordinator goes before it
+  RANKTIDE_CONTEXT      name of a context; --context goes before it
+  RANKTIDE_TOKEN_FILE   file (mode 0600) with the token that commands send to a coordinator
+  NO_COLOR              non-empty: no colour
+  CLICOLOR_FORCE        non-empty: colour even when the output is no terminal
 )";
 
 int print_topic(const std::string& topic) {

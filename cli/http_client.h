@@ -9,9 +9,18 @@
 #include <string>
 
 #include "common/vocabulary/wire.h"
-#include "coordinator/edge/http_address.h"
 
 namespace ranktide::cli {
+
+// Where a coordinator is: http or https, a name or a number, and a port.
+struct Url {
+  bool is_tls = false;
+  std::string host;  // without brackets
+  std::string port;
+  std::string text() const;
+};
+// Throws: CommandError for what is no http:// or https:// URL without a path.
+Url parse_url(const std::string& text);
 
 struct HttpAnswer {
   unsigned status = 0;
@@ -21,24 +30,32 @@ struct HttpAnswer {
 class HttpClient {
  public:
   // token: sent with every request; empty: none.
-  explicit HttpClient(HttpAddress address, std::string token = "");
+  explicit HttpClient(Url url, std::string token = "");
 
-  // Returns: what a coordinator answered; nullopt when nobody listens there, or another program does.
+  std::string url() const { return url_.text(); }
+
+  // Returns: what a coordinator answered; nullopt when nobody listens there, or another program does, or its
+  // certificate is not one that this machine trusts for that name.
   std::optional<HttpAnswer> get(const std::string& target) const;
   // The same for a command. Asking again with the same request id does nothing twice.
   std::optional<HttpAnswer> post(const std::string& target, const Json& body) const;
+  // The same with the bytes of a file, or a piece of it.
+  std::optional<HttpAnswer> put(const std::string& target, const std::string& bytes) const;
 
  private:
   std::optional<HttpAnswer> ask(const std::string& method, const std::string& target,
                                 const std::string& body) const;
 
-  HttpAddress address_;
+  Url url_;
   std::string token_;
 };
 
 // Returns: a client of the coordinator that serves the folder, with the token in RANKTIDE_TOKEN_FILE where that
 // is set; nullopt when the folder names none. Throws: CommandError for a file of a token that others can read.
-std::optional<HttpClient> client_of(const std::filesystem::path& data_folder);
+std::optional<HttpClient> client_of_folder(const std::filesystem::path& data_folder);
+
+// Returns: the token in a file. Throws: CommandError for a file that is not there or that others can read.
+std::string read_token(const std::filesystem::path& file);
 
 // Returns: the body of an answer of status 200. Throws: CommandError with the coordinator's words and the exit
 // code that fits, for any other.

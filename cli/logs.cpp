@@ -48,7 +48,7 @@ std::deque<std::string> last_lines(const fs::path& file, int count) {
 
 int run_logs(const LogOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
-  const Results results(data);
+  const Results results(globals);
   const std::string trial = full_trial_id(results, options.trial);
   Json out = Json::array();
   for (const TrialAttempt& attempt : results.attempts_of(trial)) {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
+#include <sysexits.h>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
@@ -23,10 +24,35 @@ const std::vector<Command>& commands() {
       {"plan", "validate, expand, count and estimate a sweep file; start nothing",
        "ranktide plan sweeps/quickstart.yaml", setup_plan},
       {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'",
-       setup_query},
-      {"status", "where sweeps stand", "ranktide status quickstart", setup_status},
-      {"logs", "what a trial's trainer printed", "ranktide logs 3f9c1e --tail 20", setup_logs},
+       setup_query, true},
+      {"status", "where sweeps stand", "ranktide status quickstart", setup_status, true},
+      {"logs", "what a trial's trainer printed", "ranktide logs 3f9c1e --tail 20", setup_logs, true},
       {"report", "write a sweep's HTML report", "ranktide report quickstart -o report.html", setup_report},
+      {"submit", "hand a sweep file to a coordinator", "ranktide submit sweeps/quickstart.yaml --wait",
+       setup_submit, true},
+      {"list", "the sweeps of a coordinator or a data folder", "ranktide list", setup_list, true},
+      {"watch", "follow a sweep until it ends", "ranktide watch quickstart", setup_watch, true},
+      {"pause", "start nothing more of a sweep for now", "ranktide pause quickstart", setup_pause, true},
+      {"resume", "go on with a paused sweep", "ranktide resume quickstart", setup_resume, true},
+      {"stop", "let what runs of a sweep end, start nothing more", "ranktide stop quickstart", setup_stop,
+       true},
+      {"cancel", "kill what runs of a sweep", "ranktide cancel quickstart --yes", setup_cancel, true},
+      {"retry", "try again what failed or was cancelled", "ranktide retry quickstart", setup_retry, true},
+      {"set", "change a sweep's priority and width while it runs", "ranktide set quickstart --priority 5",
+       setup_set, true},
+      {"context", "name coordinators and choose one",
+       "ranktide context add lab --coordinator http://10.0.0.5:8080", setup_context},
+      {"worker", "train for a coordinator; list, drain and revoke workers", "ranktide worker --join LINE",
+       setup_worker, false, EX_USAGE},
+      {"invite", "print a line that lets workers join", "ranktide invite --uses 8 --expires 1h", setup_invite},
+      {"keygen", "make a worker's keys offline", "ranktide keygen node7", setup_keygen},
+      {"authorise", "let a worker's key in by hand", "ranktide authorise node7 node7.keys/worker.public",
+       setup_authorise},
+      {"coordinator", "serve a data folder to workers and clients",
+       "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE},
+      {"token", "who may use a coordinator over HTTP", "ranktide token add ann --scope submit", setup_token},
+      {"health", "whether a coordinator is alive, as an exit code", "ranktide health --ready", setup_health,
+       true},
       {"slurm", "workers as Slurm jobs", "ranktide slurm script --gpus 1 --array 0-3 -- --join join-line.txt",
        setup_slurm},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
@@ -72,6 +98,17 @@ void add_globals(CLI::App& command, GlobalOptions& globals) {
       ->check(CLI::IsMember({"auto", "always", "never"}));
 }
 
+int usage_code(const CLI::App& app) {
+  for (const Command& entry : commands())
+    if (app.got_subcommand(entry.name)) return entry.usage_code;
+  return kUsage;
+}
+
+void add_coordinator_options(CLI::App& command, GlobalOptions& globals) {
+  command.add_option("-C,--context", globals.context, "coordinator to ask, by name (ranktide context)");
+  command.add_option("--coordinator", globals.coordinator, "coordinator to ask, by URL");
+}
+
 int main(int argc, char** argv) {
   if (argc > 1 && argv[1] == kFindInputs) return find_inputs(argc, argv);
   spdlog::set_default_logger(spdlog::stderr_color_mt("ranktide"));  // data on stdout, messages on stderr
@@ -85,13 +122,14 @@ int main(int argc, char** argv) {
     CLI::App* command = app.add_subcommand(entry.name, entry.summary);
     command->footer(std::string("Example:\n  ") + entry.example);
     add_globals(*command, globals);
+    if (entry.asks_coordinator) add_coordinator_options(*command, globals);
     const auto act = entry.setup(*command, globals);
     command->callback([&chosen, act] { chosen = act; });
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kOk : kUsage;
+    return app.exit(e) == 0 ? static_cast<int>(kOk) : usage_code(app);
   }
   return guarded(chosen);
 }

@@ -4,7 +4,6 @@
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
-#include "cli/folders.h"
 #include "cli/results.h"
 
 namespace ranktide::cli {
@@ -20,7 +19,7 @@ int run_query(const QueryOptions& options, const GlobalOptions& globals) {
   QueryRequest request = options.request;
   if (options.trials) request.rows = QueryRows::trials;
   const std::string format = globals.json ? "json" : options.format;
-  std::cout << Results(data_folder(globals.data_dir)).query(request, format);
+  std::cout << Results(globals).query(request, format);
   return kOk;
 }
 

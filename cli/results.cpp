@@ -1,15 +1,19 @@
 #include "cli/results.h"
 
 #include "cli/command.h"
+#include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
-#include "cli/http_client.h"
+#include "cli/folders.h"
+#include "cli/request.h"
 #include "coordinator/edge/api.h"
 #include "coordinator/edge/store.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
 
-Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {
+Results::Results(const GlobalOptions& globals) : named_(named_coordinator(globals)) {
+  if (named_) return;
+  data_folder_ = data_folder(globals.data_dir);
   if (!fs::exists(database_file(data_folder_)))
     throw CommandError(kNotFound,
                        "no results in " + data_folder_.string() +
@@ -17,7 +21,8 @@ Results::Results(fs::path data_folder) : data_folder_(std::move(data_folder)) {
 }
 
 std::optional<std::string> Results::ask(const std::string& target) const {
-  const auto client = client_of(data_folder_);
+  if (named_) return get_body(*named_, target);
+  const auto client = client_of_folder(data_folder_);
   const auto answer = client ? client->get(target) : std::nullopt;
   if (!answer) return std::nullopt;
   return body_of(*answer);

@@ -1,12 +1,15 @@
 #pragma once
-// Where a command's answers come from: the coordinator that serves the data folder, over loopback HTTP, or,
-// when none does, the database itself, read-only. Both end in the same functions, so the answers are the same.
+// Where a command's answers come from: the coordinator that was named, or the one that serves the data folder,
+// over HTTP, or, when none does, the database itself, read-only. All end in the same functions, so the answers
+// are the same.
 
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/command.h"
+#include "cli/http_client.h"
 #include "coordinator/edge/query.h"
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_status.h"
@@ -15,7 +18,7 @@ namespace ranktide::cli {
 
 class Results {
  public:
-  explicit Results(std::filesystem::path data_folder);
+  explicit Results(const GlobalOptions& globals);
 
   // Returns: the frame printed in `format`. Throws: CommandError, QueryError, SweepNotFound, StoreError.
   std::string query(const QueryRequest& request, const std::string& format) const;
@@ -29,7 +32,8 @@ class Results {
   // Returns: the body of the coordinator's answer; nullopt when no coordinator serves the folder.
   std::optional<std::string> ask(const std::string& target) const;
 
-  std::filesystem::path data_folder_;
+  std::optional<HttpClient> named_;
+  std::filesystem::path data_folder_;  // where none was named
 };
 
 }  // namespace ranktide::cli

@@ -61,7 +61,7 @@ bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep)
   int said = 0;
   while (!sweep.refresh(cluster.coordinator().live())) {
     if (interrupt.count() == 1 && said++ == 0)
-      sweep.say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
+      sweep.drawing().say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
     if (cluster.worker().has_ended()) return false;
     std::this_thread::sleep_for(250ms);
   }
@@ -119,7 +119,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   SweepWatch sweep(data, plan, globals);
   const bool finished = watch(cluster, interrupt, sweep);
   cluster.end();
-  sweep.close();
+  sweep.drawing().close();
   if (!finished && interrupt.count() == 0)
     throw CommandError(kFailed, "the worker ended by itself; its last message says why");
   if (!finished) {

@@ -61,10 +61,10 @@ std::string slurm_script(const SlurmJob& job) {
 {options}
 # A job keeps its number when it is requeued, and so finds the key, the spool and the checkpoints of its first run.
 folder={folder}"/$SLURM_JOB_ID"
-mkdir -p -m 700 "$folder"
+(umask 077 && mkdir -p "$folder")
 # exec: the batch shell becomes srun, which passes USR2 (the end is near) and TERM on to the worker.
 # srun is told the number of cores again, because since Slurm 22.05 it no longer takes it from sbatch.
-exec srun --cpus-per-task={cpus} {program} worker --slurm --data-dir "$folder"{arguments}
+exec srun --cpus-per-task={cpus} {program} worker --slurm --data-dir "$folder" --name "slurm-$SLURM_JOB_ID"{arguments}
 )",
                      fmt::arg("options", options_of(job)), fmt::arg("folder", quoted(job.folder)),
                      fmt::arg("cpus", job.cpus), fmt::arg("program", quoted(job.program)),

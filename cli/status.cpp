@@ -1,11 +1,10 @@
-// `ranktide status`: where sweeps stand, and what is running.
+// `ranktide status` and `ranktide list`: where sweeps stand, and what is running.
 
 #include <fmt/format.h>
 #include <iostream>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
-#include "cli/folders.h"
 #include "cli/results.h"
 #include "cli/terminal.h"
 
@@ -33,7 +32,7 @@ void print_status(const SweepStatus& s) {
 }
 
 int run_status(const std::string& sweep, const GlobalOptions& globals) {
-  const auto found = Results(data_folder(globals.data_dir)).sweeps(sweep);
+  const auto found = Results(globals).sweeps(sweep);
   if (globals.json) {
     Json out = Json::array();
     for (const SweepStatus& s : found) out.push_back(status_json(s));
@@ -44,7 +43,30 @@ int run_status(const std::string& sweep, const GlobalOptions& globals) {
   return kOk;
 }
 
+// One line a sweep, for many sweeps.
+int run_list(const GlobalOptions& globals) {
+  const auto found = Results(globals).sweeps("");
+  if (globals.json) {
+    Json out = Json::array();
+    for (const SweepStatus& s : found) out.push_back(status_json(s));
+    std::cout << out.dump(2) << "\n";
+    return kOk;
+  }
+  std::cout << fmt::format("{:<24} {:<10} {:>13} {:>5} {:>6}  {}\n", "SWEEP", "STATE", "TRIALS", "RUN",
+                           "FAILED", "OWNER");
+  for (const SweepStatus& s : found) {
+    const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
+    std::cout << fmt::format("{:<24} {:<10} {:>6}/{:<6} {:>5} {:>6}  {}\n", s.name, s.state, done,
+                             s.trials_total, trials_in(s, "running"), trials_in(s, "failed"), s.owner);
+  }
+  return kOk;
+}
+
 }  // namespace
+
+std::function<int()> setup_list(CLI::App&, const GlobalOptions& globals) {
+  return [&globals] { return run_list(globals); };
+}
 
 std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals) {
   const auto sweep = std::make_shared<std::string>();

@@ -1,8 +1,5 @@
 #include "cli/sweep_watch.h"
 
-#include <iostream>
-#include <unistd.h>
-
 #include "cli/trial_label.h"
 #include "common/sweep/identity.h"
 #include "coordinator/edge/query_status.h"
@@ -34,15 +31,13 @@ SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan,
       sweep_(plan.spec.name),
       trials_total_(static_cast<int64_t>(plan.trials.size())),
       labels_(labels_of(plan)),
-      terminal_(terminal_of(STDERR_FILENO, globals.color)),
-      quiet_(globals.quiet),
+      drawing_(globals),
       started_(std::chrono::steady_clock::now()) {}
 
 bool SweepWatch::refresh(const LivePicture& live) {
   bool finished = false;
   const LiveFrame frame = frame_of(live, finished);
-  if (!quiet_) show(frame);
-  shown_ = frame;
+  drawing_.show(frame);
   return finished;
 }
 
@@ -67,32 +62,6 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   }
   finished = status->state == "cancelled" || (status->state == "finished" && status->evals_missing == 0);
   return frame;
-}
-
-void SweepWatch::show(const LiveFrame& frame) {
-  if (!terminal_.is_terminal) {
-    for (const std::string& line : news(shown_, frame)) std::cerr << line << "\n";
-    return;
-  }
-  erase();
-  const auto lines = draw(frame, terminal_.width);
-  for (const std::string& line : lines) std::cerr << line << "\n";
-  drawn_lines_ = lines.size();
-  std::cerr.flush();
-}
-
-void SweepWatch::erase() {
-  for (size_t i = 0; i < drawn_lines_; ++i) std::cerr << "\x1b[1A\x1b[2K";
-  drawn_lines_ = 0;
-}
-
-void SweepWatch::say(const std::string& line) {
-  if (terminal_.is_terminal) erase();
-  std::cerr << line << "\n";
-}
-
-void SweepWatch::close() {
-  drawn_lines_ = 0;
 }
 
 }  // namespace ranktide::cli

@@ -9,9 +9,8 @@
 #include <string>
 
 #include "cli/command.h"
-#include "cli/live_view.h"
+#include "cli/live_drawing.h"
 #include "cli/sweep_plan.h"
-#include "cli/terminal.h"
 #include "coordinator/edge/mailbox.h"
 #include "coordinator/edge/reader.h"
 
@@ -26,26 +25,18 @@ class SweepWatch {
 
   // Looks once and draws. Returns: whether every trial has ended and every eval that can be had is there.
   bool refresh(const LivePicture& live);
-  // Prints a line above the live view.
-  void say(const std::string& line);
-  // Leaves the last picture standing.
-  void close();
+  LiveDrawing& drawing() { return drawing_; }
 
  private:
   LiveFrame frame_of(const LivePicture& live, bool& finished);
-  void show(const LiveFrame& frame);
-  void erase();
 
   Reader reader_;
   std::string sweep_;
   int64_t trials_total_;
   std::map<std::string, std::string> labels_;  // unit -> label
-  Terminal terminal_;
-  bool quiet_;
+  LiveDrawing drawing_;
   std::chrono::steady_clock::time_point started_;
-  LiveFrame shown_;
   std::optional<int64_t> ended_at_start_;  // trials with an end before this watch began
-  size_t drawn_lines_ = 0;
 };
 
 }  // namespace ranktide::cli

@@ -21,7 +21,7 @@ namespace {
 
 // The coordinator answers where one serves the folder, else the folder does.
 std::vector<WorkerStatus> known_workers(const fs::path& data) {
-  const auto client = client_of(data);
+  const auto client = client_of_folder(data);
   const auto answer = client ? client->get("/api/v1/workers") : std::nullopt;
   if (answer) return from_json<std::vector<WorkerStatus>>(parse_json(body_of(*answer)));
   return fs::exists(database_file(data)) ? all_workers(Reader(data)) : std::vector<WorkerStatus>{};
@@ -67,7 +67,7 @@ int list(const GlobalOptions& globals) {
 
 int drain(const std::string& name, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
-  const auto client = client_of(data);
+  const auto client = client_of_folder(data);
   std::random_device chance;
   const Json body{{"request_id", fmt::format("drain:{:08x}{:08x}", chance(), chance())}};
   const std::string target = "/api/v1/workers/" + percent_encode(name) + "/drain";

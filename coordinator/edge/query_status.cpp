@@ -15,12 +15,20 @@ std::string text(const Value& value) {
   return s ? *s : "";
 }
 
+double real(const Value& value) {
+  const auto* r = std::get_if<double>(&value);
+  return r ? *r : 0;
+}
+
 constexpr const char* kRunning =
     "SELECT t.trial, a.attempt, a.worker, a.slots, a.started,"
     " coalesce((SELECT max(p.step) FROM point p JOIN stage g ON g.number=p.stage WHERE g.id=t.stage), 0), "
     "t.steps,"
     " t.regime || ' ' || t.method || coalesce(' r' || t.rank || ' ' || t.target, '') || ' lr ' || t.lr || ' "
     "seed ' || t.seed"
+    ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='loss' ORDER BY m.step DESC LIMIT 1)"
+    ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC LIMIT 1)"
+    ", (SELECT value/step FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens' ORDER BY m.step DESC LIMIT 1)"
     " FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER BY t.position";
 
 void add_running(const Reader& reader, SweepStatus& status) {
@@ -32,6 +40,9 @@ void add_running(const Reader& reader, SweepStatus& status) {
                               .started_ms = integer(v[4]),
                               .step = integer(v[5]),
                               .steps = integer(v[6]),
+                              .loss = real(v[8]),
+                              .tokens_per_second = real(v[9]),
+                              .tokens_per_step = real(v[10]),
                               .settings = text(v[7])});
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }

@@ -49,6 +49,16 @@ TEST(SlurmScript, AsksForAnArrayOfGpuWorkers) {
   EXPECT_THAT(script, HasSubstr("#SBATCH --qos=low\n"));
 }
 
+// The file in the tree is for those who read before they install; it is what the command prints.
+TEST(SlurmScript, IsTheOneInTheTree) {
+  SlurmJob job = small_job();
+  job.array = "0-15%4";
+  job.gpus = 1;
+  job.time = "12:00:00";
+  job.worker = {"--join", "/shared/ranktide/join-line.txt"};
+  EXPECT_EQ(slurm_script(job), e2e::read_text(std::string(RANKTIDE_SOURCE_DIR) + "/deploy/slurm/workers.sh"));
+}
+
 TEST(SlurmScript, GivesTheWorkerItsWordsUnchanged) {
   const std::filesystem::path here = std::filesystem::path(testing::TempDir()) / "slurm_script";
   SlurmJob job = small_job();
@@ -61,7 +71,7 @@ TEST(SlurmScript, GivesTheWorkerItsWordsUnchanged) {
   const e2e::Ended ended = e2e::run({"/bin/sh", "-c", command}, here / "output");
   EXPECT_EQ(ended.out,
             "[--cpus-per-task=4]\n[/opt/ranktide/bin/ranktide]\n[worker]\n[--slurm]\n[--data-dir]\n[" +
-                job.folder + "/7]\n[--labels]\n[two words]\n[it's $HOME]\n")
+                job.folder + "/7]\n[--name]\n[slurm-7]\n[--labels]\n[two words]\n[it's $HOME]\n")
       << ended.err;
 }
 

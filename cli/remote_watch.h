@@ -1,0 +1,31 @@
+#pragma once
+// Follows a sweep through its coordinator: how it stands as a frame for eyes, and whether it has ended. Reads
+// only; whoever watches may come and go. One thread.
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/http_client.h"
+#include "cli/live_view.h"
+#include "coordinator/edge/query_status.h"
+
+namespace ranktide::cli {
+
+// Returns: the sweep's status. Throws: CommandError, of code kNotFound when there is no such sweep.
+SweepStatus status_of(const HttpClient& client, const std::string& sweep);
+
+// Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
+bool has_ended(const SweepStatus& status);
+
+LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds);
+
+// Shows the sweep until it ends or `until` has come. Returns: its last status.
+SweepStatus watch(const HttpClient& client, const std::string& sweep, const GlobalOptions& globals,
+                  std::optional<std::chrono::steady_clock::time_point> until);
+
+// Returns: 0, or kTrialsFailed, or kTimedOut when it has not ended.
+int exit_code_of(const SweepStatus& status);
+
+}  // namespace ranktide::cli

@@ -1,0 +1,49 @@
+#include "cli/request.h"
+
+#include <chrono>
+#include <fmt/format.h>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "cli/command.h"
+#include "cli/exit_codes.h"
+#include "coordinator/edge/api.h"
+
+namespace ranktide::cli {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr int kTries = 3;
+
+HttpAnswer insist(const HttpClient& client, const std::function<std::optional<HttpAnswer>()>& ask) {
+  for (int tried = 1;; ++tried) {
+    if (const auto answer = ask()) return *answer;
+    if (tried == kTries)
+      throw CommandError(kUnreachable, "no coordinator answers at " + client.url() +
+                                           "; is it running, and is the address right?");
+    std::this_thread::sleep_for(tried * 500ms);
+  }
+}
+
+}  // namespace
+
+std::string fresh_request_id(const std::string& what) {
+  std::random_device chance;
+  return fmt::format("{}:{:08x}{:08x}{:08x}{:08x}", what, chance(), chance(), chance(), chance());
+}
+
+Json post_command(const HttpClient& client, const std::string& target, Json body) {
+  if (!body.contains("request_id")) body["request_id"] = fresh_request_id("cli");
+  return parse_json(body_of(insist(client, [&] { return client.post(target, body); })));
+}
+
+std::string get_body(const HttpClient& client, const std::string& target) {
+  return body_of(insist(client, [&] { return client.get(target); }));
+}
+
+std::string sweep_target(const std::string& sweep, const std::string& action) {
+  return "/api/v1/sweeps/" + percent_encode(sweep) + "/" + action;
+}
+
+}  // namespace ranktide::cli

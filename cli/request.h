@@ -1,0 +1,24 @@
+#pragma once
+// How a command asks a coordinator for something to be done: a fresh request id, asked again with the same id
+// while nobody answers, so that it is done once however often it is asked. One thread.
+
+#include <string>
+
+#include "cli/http_client.h"
+
+namespace ranktide::cli {
+
+// Returns: an id that no other request has, such as "submit:9f3c…".
+std::string fresh_request_id(const std::string& what);
+
+// Returns: the coordinator's answer. `body` gets a request id unless it has one.
+// Throws: CommandError of code kUnreachable when nobody answers three times, else as body_of (http_client.h).
+Json post_command(const HttpClient& client, const std::string& target, Json body);
+
+// Returns: the answer to a read. Throws: as post_command().
+std::string get_body(const HttpClient& client, const std::string& target);
+
+// Returns: the target of an action on a sweep.
+std::string sweep_target(const std::string& sweep, const std::string& action);
+
+}  // namespace ranktide::cli

@@ -1,0 +1,107 @@
+// `ranktide submit`: a sweep file handed to a coordinator, which runs it on whatever workers it has.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <iostream>
+
+#include "cli/command.h"
+#include "cli/coordinator_choice.h"
+#include "cli/exit_codes.h"
+#include "cli/folders.h"
+#include "cli/inputs.h"
+#include "cli/remote_watch.h"
+#include "cli/request.h"
+#include "cli/upload.h"
+#include "common/sweep/grid.h"
+#include "common/sweep/sweep_yaml.h"
+
+namespace ranktide::cli {
+namespace {
+
+struct SubmitOptions {
+  std::string file;
+  std::vector<std::string> overrides;
+  std::string request_id;
+  std::optional<int> priority;
+  std::optional<int> max_parallel;
+  std::optional<double> wait;  // seconds; 0: however long it takes
+  bool is_dry = false;
+  int upload_max_mib = static_cast<int>(kUploadFileBytesMax >> 20);
+};
+
+SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
+  SweepSpec spec = read_sweep(options.file, options.overrides);
+  if (options.priority) spec.run.priority = *options.priority;
+  if (options.max_parallel) spec.run.max_parallel = *options.max_parallel;
+  InputsRead read = read_inputs(spec, data_folder(globals.data_dir) / "cache", [&](const std::string& line) {
+    if (!globals.quiet) std::cerr << line << "\n";
+  });
+  if (!read.refused.empty())
+    throw SpecError(fmt::format("{}: {}", options.file, fmt::join(read.refused, "\n       ")));
+  if (!read.unreadable.empty())
+    throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
+                                           fmt::join(read.unreadable, "\n       ")));
+  spec.inputs = std::move(read.inputs);
+  return spec;
+}
+
+int64_t trials_of(const SweepSpec& spec) {
+  int64_t cells = 0;
+  for (const BlockCount& block : Grid(spec).counts()) cells += block.distinct();
+  return cells * static_cast<int64_t>(spec.seeds.size());
+}
+
+int wait_for(const HttpClient& client, const std::string& sweep, const SubmitOptions& options,
+             const GlobalOptions& globals) {
+  std::optional<std::chrono::steady_clock::time_point> until;
+  if (*options.wait > 0)
+    until = std::chrono::steady_clock::now() +
+            std::chrono::milliseconds(static_cast<int64_t>(*options.wait * 1000));
+  return exit_code_of(watch(client, sweep, globals, until));
+}
+
+int submit(const SubmitOptions& options, const GlobalOptions& globals) {
+  const SweepSpec spec = spec_of(options, globals);
+  const int64_t trials = trials_of(spec);
+  if (options.is_dry) {
+    std::cerr << fmt::format("{}: {} trials; nothing was submitted\n", spec.name, trials);
+    return kOk;
+  }
+  const HttpClient client = require_coordinator(globals);
+  upload_inputs(client, spec.inputs, int64_t{options.upload_max_mib} << 20, told_on_terminal(globals));
+  const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
+  Json answer = post_command(client, "/api/v1/sweeps", {{"request_id", id}, {"spec", to_json(spec)}});
+  answer["sweep"] = spec.name;
+  answer["trials"] = trials;
+  if (globals.json) std::cout << answer.dump(2) << "\n";
+  if (!globals.quiet)
+    std::cerr << fmt::format("Submitted {} to {}: {} trials, revision {}.  Watch: ranktide watch {}\n",
+                             spec.name, client.url(), trials, answer.value("revision", 1), spec.name);
+  return options.wait ? wait_for(client, spec.name, options, globals) : kOk;
+}
+
+}  // namespace
+
+std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<SubmitOptions>();
+  command.add_option("file", options->file, "sweep file")->required();
+  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  command.add_option("--priority", options->priority, "higher goes first; default: the file's");
+  command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(CLI::PositiveNumber);
+  command
+      .add_option("--wait", options->wait,
+                  "stay until it has ended, at most so many seconds; exit 6: trials failed, 7: time was up")
+      ->expected(0, 1)
+      ->default_str("0");
+  command.add_option("--request-id", options->request_id,
+                     "makes the submission safe to repeat from a script: the same id is done once");
+  command
+      .add_option("--upload-max", options->upload_max_mib,
+                  "MiB of a file that is sent to the coordinator, where it has not got it; 0: none is sent")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command.add_flag("-n,--dry-run", options->is_dry, "read, check and count; submit nothing");
+  return [options, &globals] { return submit(*options, globals); };
+}
+
+}  // namespace ranktide::cli

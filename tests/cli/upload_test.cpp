@@ -1,0 +1,80 @@
+#include "cli/upload.h"
+
+#include <fstream>
+#include <gtest/gtest.h>
+
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/http_server.h"
+#include "coordinator/edge/serve.h"
+#include "tests/temporary_folder.h"
+
+namespace ranktide::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A coordinator with its HTTP, and a client with files.
+class Upload : public testing::Test {
+ protected:
+  std::string write(const std::string& name, const std::string& text) {
+    const fs::path path = folder_.path() / name;
+    std::ofstream(path, std::ios::binary) << text;
+    inputs_.contents[path.string()] = {sha256_hex(text), static_cast<int64_t>(text.size())};
+    return path.string();
+  }
+  void upload(int64_t file_bytes_max = 100'000'000) {
+    const HttpClient client({.host = "127.0.0.1", .port = std::to_string(server_.address().port)});
+    upload_inputs(client, inputs_, file_bytes_max,
+                  {.say = [this](const std::string& line) { said_.push_back(line); },
+                   .moved = [this](const std::string&, int64_t here, int64_t) { moved_.push_back(here); }});
+  }
+  bool is_there(const std::string& text) { return coordinator_.blobs().standing(sha256_hex(text)).is_complete; }
+
+  TemporaryFolder folder_;
+  CoordinatorService coordinator_{{.data_folder = folder_.path() / "data"}};
+  HttpServer server_{{.data_folder = folder_.path() / "data", .blobs = &coordinator_.blobs()},
+                     coordinator_.mailbox()};
+  Inputs inputs_;
+  std::vector<std::string> said_;
+  std::vector<int64_t> moved_;
+};
+
+TEST_F(Upload, SendsWhatTheCoordinatorLacksOnce) {
+  const std::string large(1'300'000, 'x');
+  write("a.jsonl", large);
+  write("empty.jsonl", "");
+  upload();
+  EXPECT_TRUE(is_there(large));
+  EXPECT_TRUE(is_there(""));
+  moved_.clear();
+  upload();
+  EXPECT_TRUE(moved_.empty());
+}
+
+TEST_F(Upload, GoesOnWhereItWasCut) {
+  const std::string large(1'300'000, 'x');
+  write("a.jsonl", large);
+  coordinator_.blobs().append(sha256_hex(large), 1'300'000, 0, large.substr(0, 1'200'000));
+  upload();
+  EXPECT_EQ(moved_, (std::vector<int64_t>{1'300'000}));
+}
+
+TEST_F(Upload, NamesWhatIsTooLargeAndSendsTheRest) {
+  const std::string path = write("large.jsonl", "0123456789");
+  write("small.jsonl", "01");
+  upload(5);
+  ASSERT_EQ(said_.size(), 1u);
+  EXPECT_EQ(said_[0].find("not sent: " + path), 0u) << said_[0];
+  EXPECT_TRUE(is_there("01"));
+  EXPECT_FALSE(is_there("0123456789"));
+}
+
+TEST_F(Upload, AFileThatChangedSinceItWasHashedIsRefused) {
+  const std::string path = write("a.jsonl", "0123456789");
+  std::ofstream(path) << "9876543210";
+  EXPECT_THROW(upload(), CommandError);
+  EXPECT_FALSE(is_there("0123456789"));
+}
+
+}  // namespace
+}  // namespace ranktide::cli
