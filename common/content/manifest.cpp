@@ -19,16 +19,6 @@ bool is_safe_part(std::string_view part) {
   return !part.empty() && part != "." && part != ".." && part.size() <= kPartBytesMax && !has_control;
 }
 
-bool is_safe_name(std::string_view name) {
-  if (name.size() > kNameBytesMax) return false;
-  for (;;) {
-    const size_t slash = name.find('/');
-    if (!is_safe_part(name.substr(0, slash))) return false;
-    if (slash == std::string_view::npos) return true;
-    name.remove_prefix(slash + 1);
-  }
-}
-
 ManifestFile checked(const InputFile& file, size_t root_bytes) {
   const bool is_root = file.path.size() == root_bytes;
   ManifestFile out{.name = is_root ? "" : file.path.substr(root_bytes + 1),
@@ -148,6 +138,16 @@ Work relocated(Work work, const std::vector<PlacedInput>& placed) {
 
 bool is_sha256_text(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+bool is_safe_name(std::string_view name) {
+  if (name.size() > kNameBytesMax) return false;
+  for (;;) {
+    const size_t slash = name.find('/');
+    if (!is_safe_part(name.substr(0, slash))) return false;
+    if (slash == std::string_view::npos) return true;
+    name.remove_prefix(slash + 1);
+  }
 }
 
 }  // namespace ranktide

@@ -47,6 +47,9 @@ struct PlacedInput {
 // Returns: the work with the paths of its settings replaced by where those inputs lie.
 Work relocated(Work work, const std::vector<PlacedInput>& placed);
 
+// Returns: whether it names a file below some folder and cannot lead out of it: parts without control
+// characters, none empty, "." or "..", at most 1024 bytes.
+bool is_safe_name(std::string_view name);
 // Returns: whether it is 64 lower-case hex digits, and so safe as a file's name.
 bool is_sha256_text(std::string_view text);
 

@@ -10,6 +10,17 @@ constexpr size_t kPrefixBytes = kMagic.size() + 1;
 
 }  // namespace
 
+const std::string& named_by(const BulkMessage& message) {
+  return std::visit(
+      []<class M>(const M& m) -> const std::string& {
+        if constexpr (std::is_same_v<M, ShelveArtifact> || std::is_same_v<M, Shelved>)
+          return m.trial;
+        else
+          return m.sha256;
+      },
+      message);
+}
+
 std::string encode(const BulkMessage& message) {
   std::string head(kMagic);
   head.push_back(static_cast<char>(message.index()));
@@ -34,6 +45,10 @@ BulkMessage decode_bulk_message(std::string_view head) {
       return unpack<Standing>(body);
     case 4:
       return unpack<BulkRefused>(body);
+    case 5:
+      return unpack<ShelveArtifact>(body);
+    case 6:
+      return unpack<Shelved>(body);
     default:
       throw ProtocolError("bulk data of an unknown kind; use one ranktide version on both sides");
   }

@@ -1,8 +1,8 @@
 #pragma once
 // What is said over the sockets for bulk data: files by their hash, in pieces, in either direction. The worker
 // asks and the coordinator answers each question once, so that what is outstanding is what the worker asked
-// for: that is the credit. No message holds a path: whoever knows a hash gets the bytes, and nothing else can
-// be named. Every message has two frames, a head and the bytes of a piece (empty where there is none):
+// for: that is the credit. Nothing is read by a path: whoever knows a hash gets its bytes. Every message has
+// two frames, a head and the bytes of a piece (empty where there is none):
 //   "RTBK" | u8 kind | MessagePack body      then      raw bytes, at most kBulkPieceBytesMax
 // The layout and the kinds are permanent; fields may be added. Pure; any thread.
 
@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "common/vocabulary/protocol.h"
 
@@ -58,13 +59,13 @@ void fields(Ar& ar, Standing& s) {
   ar("sha256", s.sha256)("here", s.here)("is_complete", s.is_complete);
 }
 
-enum class BulkRefusal { absent, not_taken, key_revoked };
+enum class BulkRefusal { absent, not_taken, key_revoked, not_yours };
 template <>
 struct EnumTexts<BulkRefusal> {
-  static constexpr std::array texts{"absent", "not_taken", "key_revoked"};
+  static constexpr std::array texts{"absent", "not_taken", "key_revoked", "not_yours"};
 };
 struct BulkRefused {
-  std::string sha256;
+  std::string sha256;  // or trial
   BulkRefusal why = BulkRefusal::absent;
   std::string text;  // for people: what, and what to do
 };
@@ -73,8 +74,30 @@ void fields(Ar& ar, BulkRefused& r) {
   ar("sha256", r.sha256)("why", r.why)("text", r.text);
 }
 
+// What a finished trial left, whose files the sender has put before, or has not: then BulkRefused{absent} says
+// so, and the sender puts them and asks again. Answered by Shelved when it is durable under the trial's name.
+struct ShelveArtifact {
+  std::string trial;
+  std::vector<InputFile> files;  // path: below the artifact's folder
+};
+template <class Ar>
+void fields(Ar& ar, ShelveArtifact& s) {
+  ar("trial", s.trial)("files", s.files);
+}
+
+struct Shelved {
+  std::string trial;
+};
+template <class Ar>
+void fields(Ar& ar, Shelved& s) {
+  ar("trial", s.trial);
+}
+
 // The order gives the kinds on the wire: permanent, append only.
-using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused>;
+using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused, ShelveArtifact, Shelved>;
+
+// Returns: the hash, or the trial, that a message speaks of.
+const std::string& named_by(const BulkMessage& message);
 
 // Returns: the head frame. Requires: it fits kBulkHeadBytesMax.
 std::string encode(const BulkMessage& message);

@@ -187,4 +187,18 @@ std::optional<BlobStore::Piece> BlobStore::read(const std::string& sha256, int64
   return out;
 }
 
+bool BlobStore::link_to(const std::string& sha256, const fs::path& target) const {
+  require_hash(sha256);
+  if (!fs::exists(whole(sha256))) return false;
+  fs::create_hard_link(whole(sha256), target);
+  return true;
+}
+
+void BlobStore::remove(const std::string& sha256) {
+  require_hash(sha256);
+  const std::lock_guard lock(mutex_);
+  struct stat info {};
+  if (::stat(whole(sha256).c_str(), &info) == 0 && fs::remove(whole(sha256))) used_bytes_ -= info.st_size;
+}
+
 }  // namespace ranktide

@@ -54,6 +54,12 @@ class BlobStore {
   // here.
   std::optional<Piece> read(const std::string& sha256, int64_t offset, size_t bytes_max) const;
 
+  // Gives a complete file another name beside its own, on the same file system.
+  // Returns: false when it is not complete here. Throws: std::filesystem::filesystem_error.
+  bool link_to(const std::string& sha256, const std::filesystem::path& target) const;
+  // Forgets a complete file; absent is fine.
+  void remove(const std::string& sha256);
+
  private:
   struct Part {  // a file that arrives
     Sha256 hash;

@@ -5,40 +5,39 @@
 namespace ranktide {
 namespace {
 
-BulkAnswer refusal(const std::string& sha256, BulkRefusal why, const std::string& text) {
-  return {BulkRefused{.sha256 = sha256, .why = why, .text = text}, ""};
-}
-
-BulkAnswer answer(BlobStore& store, const GetPiece& get, std::string_view) {
-  auto piece = store.read(get.sha256, get.offset, kBulkPieceBytesMax);
-  if (!piece) return refusal(get.sha256, BulkRefusal::absent, "the coordinator does not have it");
-  return {Piece{.sha256 = get.sha256, .total = piece->total, .offset = get.offset}, std::move(piece->bytes)};
-}
-
-BulkAnswer answer(BlobStore& store, const PutPiece& put, std::string_view bytes) {
-  const bool only_asks = bytes.empty() && put.total > 0;
-  const BlobStore::Standing now =
-      only_asks ? store.standing(put.sha256) : store.append(put.sha256, put.total, put.offset, bytes);
-  return {Standing{.sha256 = put.sha256, .here = now.here, .is_complete = now.is_complete}, ""};
-}
-
-template <class Said>
-BulkAnswer answer(BlobStore&, const Said&, std::string_view) {
-  throw ProtocolError("a worker says what only the coordinator says");
+BulkAnswer refusal(const BulkMessage& question, BulkRefusal why, const std::string& text) {
+  return {BulkRefused{.sha256 = named_by(question), .why = why, .text = text}, ""};
 }
 
 }  // namespace
 
-BulkAnswer answer_bulk(BlobStore& store, const BulkMessage& question, std::string_view bytes) {
-  return std::visit(
-      [&](const auto& said) -> BulkAnswer {
-        try {
-          return answer(store, said, bytes);
-        } catch (const BlobError& error) {
-          return refusal(said.sha256, BulkRefusal::not_taken, error.what());
-        }
-      },
-      question);
+BulkAnswer BulkDesk::answer(const WorkerName& sender, const BulkMessage& question, std::string_view bytes) {
+  try {
+    return std::visit([&](const auto& said) { return on(sender, said, bytes); }, question);
+  } catch (const BlobError& error) {
+    return refusal(question, BulkRefusal::not_taken, error.what());
+  } catch (const ShelfError& error) {
+    return refusal(question, error.why, error.what());
+  }
+}
+
+BulkAnswer BulkDesk::on(const WorkerName&, const GetPiece& get, std::string_view) {
+  auto piece = blobs_.read(get.sha256, get.offset, kBulkPieceBytesMax);
+  if (!piece) return refusal(get, BulkRefusal::absent, "the coordinator does not have it");
+  return {Piece{.sha256 = get.sha256, .total = piece->total, .offset = get.offset}, std::move(piece->bytes)};
+}
+
+BulkAnswer BulkDesk::on(const WorkerName&, const PutPiece& put, std::string_view bytes) {
+  BlobStore& arriving = shelf_.arriving();
+  const bool only_asks = bytes.empty() && put.total > 0;
+  const BlobStore::Standing now =
+      only_asks ? arriving.standing(put.sha256) : arriving.append(put.sha256, put.total, put.offset, bytes);
+  return {Standing{.sha256 = put.sha256, .here = now.here, .is_complete = now.is_complete}, ""};
+}
+
+BulkAnswer BulkDesk::on(const WorkerName& sender, const ShelveArtifact& artifact, std::string_view) {
+  shelf_.shelve(sender, artifact);
+  return {Shelved{.trial = artifact.trial}, ""};
 }
 
 }  // namespace ranktide

@@ -1,11 +1,12 @@
 #pragma once
-// What a worker is answered at the port for bulk data: pieces of files out of the store, and where files that
-// it sends stand. A pure look-up by hash; sockets are bulk_door.h's. Thread rule: one thread.
+// What a worker is answered at the port for bulk data: pieces of files out of the store, where files that it
+// sends stand, and whether what a trial left has its place. Sockets are bulk_door.h's. Thread rule: one thread.
 
 #include <string>
 #include <string_view>
 
 #include "common/net/bulk_protocol.h"
+#include "coordinator/edge/artifact_shelf.h"
 #include "coordinator/edge/blob_store.h"
 
 namespace ranktide {
@@ -15,7 +16,27 @@ struct BulkAnswer {
   std::string bytes;  // of a Piece
 };
 
-// Returns: the one answer to a question. Throws: ProtocolError for a message that only the coordinator says.
-BulkAnswer answer_bulk(BlobStore& store, const BulkMessage& question, std::string_view bytes);
+class BulkDesk {
+ public:
+  // Outlives: both must outlive it.
+  BulkDesk(BlobStore& blobs, ArtifactShelf& shelf) : blobs_(blobs), shelf_(shelf) {}
+
+  // Returns: the one answer to a question of a worker that is enrolled under this name.
+  // Throws: ProtocolError for a message that only the coordinator says; std::runtime_error when the disk
+  // refuses.
+  BulkAnswer answer(const WorkerName& sender, const BulkMessage& question, std::string_view bytes);
+
+ private:
+  BulkAnswer on(const WorkerName& sender, const GetPiece& get, std::string_view bytes);
+  BulkAnswer on(const WorkerName& sender, const PutPiece& put, std::string_view bytes);
+  BulkAnswer on(const WorkerName& sender, const ShelveArtifact& artifact, std::string_view bytes);
+  template <class Said>
+  BulkAnswer on(const WorkerName&, const Said&, std::string_view) {
+    throw ProtocolError("a worker says what only the coordinator says");
+  }
+
+  BlobStore& blobs_;
+  ArtifactShelf& shelf_;
+};
 
 }  // namespace ranktide

@@ -41,7 +41,7 @@ int open_stop() {
 }  // namespace
 
 struct BulkDoor::Parts {
-  Parts(const BulkDoorConfig& config, BlobStore& blobs);
+  Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf);
 
   void serve(int stop_fd);
   void look_at_keys();
@@ -50,7 +50,7 @@ struct BulkDoor::Parts {
   BulkAnswer answer_to(const std::vector<zmq::message_t>& frames);
   void note(uint64_t& count, const std::string& what);
 
-  BlobStore& store;
+  BulkDesk desk;
   WorkerKeys keys;
   zmq::context_t context{1};
   zmq::socket_t zap{context, zmq::socket_type::rep};
@@ -61,8 +61,8 @@ struct BulkDoor::Parts {
   uint64_t failed = 0;
 };
 
-BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs)
-    : store(blobs), keys(config.worker_keys) {
+BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf)
+    : desk(blobs, shelf), keys(config.worker_keys) {
   set_option(zap.handle(), ZMQ_LINGER, 0, "LINGER");
   zap.bind("inproc://zeromq.zap.01");
   set_common_options(router.handle());
@@ -132,18 +132,19 @@ BulkAnswer BulkDoor::Parts::answer_to(const std::vector<zmq::message_t>& frames)
   if (frames.size() != kFramesMax)
     throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
   const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
-  if (key == nullptr || keys.standing(key) != KeyStanding::active)
+  const auto worker = keys.name_of(key == nullptr ? "" : key);
+  if (!worker)
     return {BulkRefused{.why = BulkRefusal::key_revoked, .text = "this worker's key is not active any more"},
             ""};
-  return answer_bulk(store, decode_bulk_message(view(frames[1])), view(frames[2]));
+  return desk.answer(*worker, decode_bulk_message(view(frames[1])), view(frames[2]));
 }
 
 void BulkDoor::Parts::note(uint64_t& count, const std::string& what) {
   if (std::has_single_bit(++count)) spdlog::warn("{} ({} since start)", what, count);
 }
 
-BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& store) {
-  auto parts = std::make_unique<Parts>(config, store);
+BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf) {
+  auto parts = std::make_unique<Parts>(config, blobs, shelf);
   endpoint_ = parts->endpoint;
   port_ = std::stoi(endpoint_.substr(endpoint_.rfind(':') + 1));
   stop_fd_ = open_stop();

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/net/keys.h"
+#include "coordinator/edge/artifact_shelf.h"
 #include "coordinator/edge/blob_store.h"
 #include "coordinator/edge/router_error.h"
 
@@ -23,9 +24,9 @@ struct BulkDoorConfig {
 
 class BulkDoor {
  public:
-  // Binds, and proves that strangers are refused. Outlives: the store must outlive it.
+  // Binds, and proves that strangers are refused. Outlives: store and shelf must outlive it.
   // Throws: RouterError naming endpoint and remedy; KeyError.
-  BulkDoor(BulkDoorConfig config, BlobStore& store);
+  BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf);
   ~BulkDoor();
   BulkDoor(const BulkDoor&) = delete;
   BulkDoor& operator=(const BulkDoor&) = delete;

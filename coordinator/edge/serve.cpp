@@ -9,6 +9,7 @@
 #include "common/net/clock.h"
 #include "common/net/keys.h"
 #include "coordinator/edge/bulk_door.h"
+#include "coordinator/edge/reader.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/shell.h"
 
@@ -29,6 +30,17 @@ std::string bulk_endpoint_of(const CoordinatorServiceConfig& config) {
   return config.endpoint.substr(0, config.endpoint.rfind(':')) + ":*";
 }
 
+// Who finished what is asked of the committed rows, on a connection of the door's own thread.
+ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
+  return {.folder = data / "artifacts",
+          .arriving = data / "blobs" / "arriving",
+          .has_finished = [data](const WorkerName& worker, const std::string& trial) {
+            constexpr const char* kFinished =
+                "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed'";
+            return !Reader(data).select(kFinished, {trial, worker.text}).rows.empty();
+          }};
+}
+
 CoordinatorConfig with_bulk_port(CoordinatorConfig core, int port) {
   core.bulk_port = port;
   return core;
@@ -44,15 +56,17 @@ struct CoordinatorService::Parts {
         router({.endpoint = config.endpoint,
                 .keys = keys,
                 .worker_keys = config.data_folder / "keys" / "workers"}),
+        shelf(shelf_in(config.data_folder)),
         bulk({.endpoint = bulk_endpoint_of(config),
               .keys = keys,
               .worker_keys = config.data_folder / "keys" / "workers"},
-             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs))),
+             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs)), shelf),
         shell(with_bulk_port(config.core, bulk.port()), replay(store), store, router, mailbox) {}
 
   Store store;
   KeyPair keys;
   Router router;
+  ArtifactShelf shelf;
   BulkDoor bulk;
   Shell shell;
 };

@@ -10,7 +10,6 @@
 #include <utility>
 #include <zmq.hpp>
 
-#include "common/net/bulk_protocol.h"
 #include "common/net/clock.h"
 #include "common/net/socket_options.h"
 #include "common/vocabulary/sha256.h"
@@ -26,10 +25,6 @@ std::string_view view(const zmq::message_t& m) {
 }
 
 constexpr Duration kMoment{100};
-
-const std::string& named_by(const BulkMessage& message) {
-  return std::visit([](const auto& m) -> const std::string& { return m.sha256; }, message);
-}
 
 struct Answer {
   BulkMessage message;
@@ -164,6 +159,7 @@ std::optional<Answer> BulkClient::Connection::wait_for_answer(const std::string&
   const bool is_revoked = refused && refused->why == BulkRefusal::key_revoked;
   if (!is_revoked && named_by(answer.message) != sha256) return std::nullopt;  // of a file given up before
   if (refused && refused->why == BulkRefusal::absent) throw BulkAbsent(refused->text);
+  if (refused && refused->why == BulkRefusal::not_yours) throw BulkNotYours(refused->text);
   if (refused) throw BulkError(config.endpoint + ": " + refused->text);
   return answer;
 }
@@ -241,6 +237,21 @@ void BulkClient::store(const FileContent& content, const fs::path& file, const O
     knows_standing = true;
     waits = false;
     on_progress(now.here);
+  }
+}
+
+bool BulkClient::shelve(const ShelveArtifact& artifact) {
+  connection_->begin();
+  std::optional<Instant> said;
+  for (;;) {
+    if (!said || boot_clock_now() - *said > connection_->config.ask_again)
+      if (connection_->ask(artifact, {})) said = boot_clock_now();
+    try {
+      const auto answer = connection_->wait_for_answer(artifact.trial);
+      if (answer && std::holds_alternative<Shelved>(answer->message)) return true;
+    } catch (const BulkAbsent&) {
+      return false;
+    }
   }
 }
 

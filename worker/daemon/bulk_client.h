@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "common/net/bulk_protocol.h"
 #include "common/net/keys.h"
 #include "common/vocabulary/time.h"
 #include "common/vocabulary/trial.h"
@@ -20,6 +21,10 @@ struct BulkError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 struct BulkAbsent : BulkError {  // the coordinator has no such file
+  using BulkError::BulkError;
+};
+
+struct BulkNotYours : BulkError {  // the coordinator knows no attempt of ours that finished this trial
   using BulkError::BulkError;
 };
 
@@ -49,6 +54,10 @@ class BulkClient {
   // Leaves `file` with the coordinator, from where an earlier try ended. Returns when it is safe there.
   // Throws: BulkError as above, or with the coordinator's reason when it does not take it.
   void store(const FileContent& content, const std::filesystem::path& file, const OnProgress& on_progress);
+
+  // Returns: whether the artifact is durable at the coordinator; false when it lacks some of its files.
+  // Throws: BulkNotYours; BulkError as above.
+  bool shelve(const ShelveArtifact& artifact);
 
  private:
   struct Connection;

@@ -64,11 +64,17 @@ class Bulk : public testing::Test {
   }
 
   TemporaryFolder folder_;
+  std::string finished_;  // the trial that w1 has finished
   fs::path table_ = folder_.path() / "workers";
   KeyPair keys_ = make_key_pair();
   KeyPair worker_ = make_key_pair();
   BlobStore store_{blobs()};
-  BulkDoor door_{{.keys = keys_, .worker_keys = table_}, store_};
+  ArtifactShelf shelf_{{.folder = folder_.path() / "artifacts",
+                        .arriving = folder_.path() / "arriving",
+                        .has_finished = [this](const WorkerName& worker, const std::string& trial) {
+                          return worker == WorkerName{"w1"} && trial == finished_;
+                        }}};
+  BulkDoor door_{{.keys = keys_, .worker_keys = table_}, store_, shelf_};
   std::vector<int64_t> progress_;
 };
 
@@ -119,7 +125,7 @@ TEST_F(Bulk, AWorkerLeavesAFileAndGoesOnWhereItWasCut) {
                Interrupted);
   client()->store(content, file(), [this](int64_t here) { progress_.push_back(here); });
   EXPECT_EQ(progress_.front(), int64_t{kBulkPieceBytesMax});
-  EXPECT_EQ(store_.read(content.sha256, 2'999'990, 100)->bytes, text.substr(2'999'990));
+  EXPECT_EQ(shelf_.arriving().read(content.sha256, 2'999'990, 100)->bytes, text.substr(2'999'990));
 }
 
 TEST_F(Bulk, ARevokedKeyIsRefusedAtTheDoor) {
@@ -154,10 +160,46 @@ TEST_F(Bulk, AnUnknownKeyGetsNothing) {
 TEST_F(Bulk, NoPathComesFromTheWire) {
   std::ofstream(folder_.path() / "secret") << "secret";
   for (const char* name : {"../secret", "/etc/passwd", "", "."}) {
-    const BulkAnswer answer = answer_bulk(store_, GetPiece{.sha256 = name}, "");
+    const BulkAnswer answer = BulkDesk(store_, shelf_).answer(WorkerName{"w1"}, GetPiece{.sha256 = name}, "");
     EXPECT_TRUE(std::holds_alternative<BulkRefused>(answer.message)) << name;
     EXPECT_EQ(answer.bytes, "") << name;
   }
+}
+
+TEST_F(Bulk, AnArtifactIsShelvedWholeByTheWorkerThatFinishedItsTrial) {
+  const std::string trial = sha256_hex("trial");
+  const std::string text = bytes_of(1'500'000);
+  const FileContent content{sha256_hex(text), 1'500'000};
+  const ShelveArtifact artifact{trial,
+                                {{"adapter_model.safetensors", content.sha256, content.bytes},
+                                 {"below/copy", content.sha256, content.bytes}}};
+  const auto from = client();
+  EXPECT_THROW(from->shelve(artifact), BulkNotYours);
+  finished_ = trial;
+  EXPECT_FALSE(from->shelve(artifact)) << "its files have not arrived";
+  std::ofstream(file(), std::ios::binary) << text;
+  from->store(content, file(), [](int64_t) {});
+  EXPECT_TRUE(from->shelve(artifact));
+  const fs::path place = folder_.path() / "artifacts" / trial;
+  EXPECT_EQ(fs::file_size(place / "adapter_model.safetensors"), text.size());
+  EXPECT_EQ(fs::file_size(place / "below/copy"), text.size());
+  EXPECT_EQ(shelf_.arriving().standing(content.sha256).here, 0) << "it stands in one place only";
+  EXPECT_TRUE(from->shelve(artifact)) << "said again, done once";
+}
+
+TEST_F(Bulk, AnArtifactCannotLeaveItsFolder) {
+  finished_ = sha256_hex("trial");
+  const auto from = client();
+  for (const char* name : {"../escaped", "/tmp/escaped", "", "a/../../b"})
+    EXPECT_NE(error_of([&] {
+                from->shelve({finished_, {{name, sha256_hex("x"), 1}}});
+              }).find("not a name below"),
+              std::string::npos)
+        << name;
+  EXPECT_NE(error_of([&] {
+              from->shelve({"..", {{"a", sha256_hex("x"), 1}}});
+            }).find("not a trial's artifact"),
+            std::string::npos);
 }
 
 TEST(BulkProtocol, RefusesWhatIsNotItsOwn) {

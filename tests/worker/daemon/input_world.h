@@ -51,7 +51,11 @@ class InputWorld {
   void start_coordinator() {
     std::filesystem::create_directories(blobs());
     store.emplace(blobs());
-    door.emplace(BulkDoorConfig{.keys = keys, .worker_keys = table()}, *store);
+    shelf.emplace(
+        ArtifactShelfConfig{.folder = folder_.path() / "data/artifacts",
+                            .arriving = folder_.path() / "data/arriving",
+                            .has_finished = [](const WorkerName&, const std::string&) { return true; }});
+    door.emplace(BulkDoorConfig{.keys = keys, .worker_keys = table()}, *store, *shelf);
   }
   BulkClientConfig client() const {
     return {.endpoint = door->endpoint(),
@@ -63,6 +67,7 @@ class InputWorld {
 
   KeyPair keys = make_key_pair();  // the coordinator's
   std::optional<BlobStore> store;
+  std::optional<ArtifactShelf> shelf;
   std::optional<BulkDoor> door;
 
  private:

@@ -1,0 +1,66 @@
+#include "coordinator/edge/artifact_shelf.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
+
+#include "common/content/manifest.h"
+
+namespace ranktide {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t kFilesMax = 1'000;
+
+void sync_folder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = fd >= 0 && ::fsync(fd) == 0;
+  const std::string why = std::strerror(errno);
+  if (fd >= 0) ::close(fd);
+  if (!is_synced) throw std::runtime_error(folder.string() + ": cannot be synced: " + why);
+}
+
+void require_sound(const ShelveArtifact& artifact) {
+  if (!is_sha256_text(artifact.trial) || artifact.files.empty() || artifact.files.size() > kFilesMax)
+    throw ShelfError(BulkRefusal::not_taken, "not a trial's artifact");
+  for (const InputFile& file : artifact.files)
+    if (!is_safe_name(file.path) || !is_sha256_text(file.sha256))
+      throw ShelfError(BulkRefusal::not_taken, "not a name below an artifact's folder, or no hash");
+}
+
+}  // namespace
+
+ArtifactShelf::ArtifactShelf(ArtifactShelfConfig config)
+    : config_(std::move(config)), arriving_(config_.arriving, config_.limits) {
+  fs::create_directories(config_.folder);
+}
+
+void ArtifactShelf::shelve(const WorkerName& sender, const ShelveArtifact& artifact) {
+  require_sound(artifact);
+  if (!config_.has_finished(sender, artifact.trial))
+    throw ShelfError(BulkRefusal::not_yours,
+                     "trial " + artifact.trial.substr(0, 12) + " was not finished by " + sender.text);
+  const fs::path place = config_.folder / artifact.trial;
+  if (!fs::exists(place)) {
+    const fs::path draft = config_.folder / (artifact.trial + ".arriving");
+    fs::remove_all(draft);
+    assemble(artifact, draft);
+    fs::rename(draft, place);
+    sync_folder(config_.folder);
+  }
+  for (const InputFile& file : artifact.files) arriving_.remove(file.sha256);
+}
+
+void ArtifactShelf::assemble(const ShelveArtifact& artifact, const fs::path& draft) const {
+  fs::create_directories(draft);
+  for (const InputFile& file : artifact.files) {
+    fs::create_directories((draft / file.path).parent_path());
+    if (!arriving_.link_to(file.sha256, draft / file.path))
+      throw ShelfError(BulkRefusal::absent, file.path + " has not arrived");
+    sync_folder((draft / file.path).parent_path());
+  }
+}
+
+}  // namespace ranktide

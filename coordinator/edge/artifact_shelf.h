@@ -1,0 +1,46 @@
+#pragma once
+// Where the adapters and weights of finished trials come to stand, as <folder>/<trial>/: whole or not at all.
+// Files arrive in a store of their own and move here together. Only the worker that finished a trial may leave
+// its artifact; the first one stays. Thread rule: the bulk door's thread.
+
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+#include "common/net/bulk_protocol.h"
+#include "coordinator/edge/blob_store.h"
+
+namespace ranktide {
+
+struct ShelfError : std::runtime_error {
+  ShelfError(BulkRefusal r, const std::string& message) : std::runtime_error(message), why(r) {}
+  BulkRefusal why;
+};
+
+struct ArtifactShelfConfig {
+  std::filesystem::path folder;    // <data folder>/artifacts
+  std::filesystem::path arriving;  // on the same file system
+  BlobLimits limits{.total_bytes = int64_t{200} << 30, .file_bytes = int64_t{64} << 30};  // of what arrives
+  // Returns: whether that worker's attempt completed the trial; what is committed says so.
+  std::function<bool(const WorkerName& worker, const std::string& trial)> has_finished;
+};
+
+class ArtifactShelf {
+ public:
+  // Makes the folders when absent. Throws: std::runtime_error when they cannot be.
+  explicit ArtifactShelf(ArtifactShelfConfig config);
+
+  BlobStore& arriving() { return arriving_; }
+  // Returns when the artifact is durable under the trial's name. Throws: ShelfError: not_yours, absent for
+  // files that have not arrived, not_taken for names that are none; std::runtime_error when the disk refuses.
+  void shelve(const WorkerName& sender, const ShelveArtifact& artifact);
+
+ private:
+  void assemble(const ShelveArtifact& artifact, const std::filesystem::path& draft) const;
+
+  ArtifactShelfConfig config_;
+  BlobStore arriving_;
+};
+
+}  // namespace ranktide
