@@ -2,13 +2,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include "worker/daemon/artifact_sender.h"
 #include "worker/daemon/input_process.h"
 
 namespace ranktide::cli {
+namespace {
 
-int find_inputs(int argc, char** argv) {
+constexpr std::string_view kFindInputs = "find-inputs";
+constexpr std::string_view kSendArtifacts = "send-artifacts";
+
+}  // namespace
+
+bool is_workers_own(int argc, char** argv) {
+  return argc > 1 && (argv[1] == kFindInputs || argv[1] == kSendArtifacts);
+}
+
+int serve_worker(int argc, char** argv) {
   InputProcessConfig config;
-  CLI::App app("started by a worker", std::string(kFindInputs));
+  CLI::App app("started by a worker", argv[1]);
   app.add_option("--work-dir", config.work_folder)->required();
   app.add_option("--keys-dir", config.keys_folder)->required();
   app.add_option("--inputs-max", config.copies_bytes_max)->required();
@@ -19,7 +30,7 @@ int find_inputs(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error);
   }
-  return serve_inputs(config);
+  return argv[1] == kSendArtifacts ? send_artifacts(config) : serve_inputs(config);
 }
 
 }  // namespace ranktide::cli

@@ -110,7 +110,7 @@ void add_coordinator_options(CLI::App& command, GlobalOptions& globals) {
 }
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1] == kFindInputs) return find_inputs(argc, argv);
+  if (is_workers_own(argc, argv)) return serve_worker(argc, argv);
   spdlog::set_default_logger(spdlog::stderr_color_mt("ranktide"));  // data on stdout, messages on stderr
   CLI::App app("ranktide: run LoRA-versus-full finetuning sweeps; see what each setting learned and forgot",
                "ranktide");

@@ -118,6 +118,7 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
                         .trainer = trainer_of(options),
                         .inputs_program = own_program(),
                         .input_copies_bytes_max = options.inputs_max_gib << 30,
+                        .sends_artifacts = true,
                         .slots = find_slots(options.slots),
                         .version = kVersion,
                         .once = options.once,

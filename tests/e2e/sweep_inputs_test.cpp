@@ -68,6 +68,8 @@ TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
   const Ended again = ranktide({"status", "tiny", "--json"});
   EXPECT_EQ(parse_json(again.out).at(0).at("trials").at("completed"), 4) << again.out;
   EXPECT_TRUE(fs::exists(folder() / "node" / "inputs"));
+  const auto adapters = std::distance(fs::directory_iterator(data() / "artifacts"), fs::directory_iterator());
+  EXPECT_EQ(adapters, 2) << "of the LoRA trials, sent before the worker ended";
   coordinator->signal(SIGTERM);
 }
 

@@ -17,6 +17,8 @@
 #include "common/net/keys.h"
 #include "common/vocabulary/check.h"
 #include "worker/agent/agent.h"
+#include "worker/daemon/artifact_child.h"
+#include "worker/daemon/artifact_sender.h"
 #include "worker/daemon/link.h"
 #include "worker/daemon/spool.h"
 #include "worker/daemon/stretch.h"
@@ -27,7 +29,8 @@ namespace ranktide {
 namespace {
 
 constexpr const char* kKeyName = "worker";
-constexpr Duration kWaitMax{1'000};        // a child whose pipes a stray process holds open is noticed by then
+constexpr Duration kWaitMax{1'000};  // a child whose pipes a stray process holds open is noticed by then
+constexpr Duration kArtifactWaitMax{600'000};
 constexpr Duration kDrainWaitMax{15'000};  // for acks of what is spooled, once no trainer works any more
 
 std::string random_boot() {
@@ -73,9 +76,10 @@ ChildConfig trainer_of(const WorkerServiceConfig& config, const Slot& slot) {
   return out;
 }
 
-ChildConfig input_process_of(const WorkerServiceConfig& config) {
+// `word`: what `ranktide` is to do beside the daemon.
+ChildConfig own_process_of(const WorkerServiceConfig& config, const std::string& word) {
   return {.program = config.inputs_program,
-          .arguments = {"find-inputs", "--work-dir=" + config.work_folder.string(),
+          .arguments = {word, "--work-dir=" + config.work_folder.string(),
                         "--keys-dir=" + keys_folder_of(config).string(),
                         "--inputs-max=" + std::to_string(config.input_copies_bytes_max),
                         "--coordinator-key=" + config.coordinator_key},
@@ -98,6 +102,7 @@ struct WorkerService::Parts {
   void take_inputs();
   void take_link_events();
   void hear_of_bulk_port(const LinkEvent& event);
+  bool waits_for_artifacts();
   void carry_out();
 
   WorkFolder folder;
@@ -106,9 +111,11 @@ struct WorkerService::Parts {
   Spool spool;
   Agent agent;
   std::map<int, TrainerSlot> slots;
+  ArtifactChild artifacts;
   AgentEffects effects;  // of this turn
   bool is_revoked = false;
   Stretch idle;     // since when there is nothing to do
+  Stretch sending;  // since when a drain waits for artifacts to be sent
   Stretch unheard;  // since when a drain waits for nothing but the coordinator
 };
 
@@ -120,10 +127,12 @@ WorkerService::Parts::Parts(const WorkerServiceConfig& config)
             .keys = load_or_make_key_pair(keys_folder_of(config), kKeyName)}),
       spool(folder.spool()),
       agent({.boot = random_boot(), .version = config.version, .slots = config.slots, .once = config.once},
-            boot_clock_now()) {
+            boot_clock_now()),
+      artifacts(config.sends_artifacts ? own_process_of(config, "send-artifacts") : ChildConfig{},
+                folder.logs() / "artifacts.log") {
   for (const Slot& slot : config.slots)
-    slots.try_emplace(slot.index, slot.index, trainer_of(config, slot), InputSlot(input_process_of(config)),
-                      folder.logs());
+    slots.try_emplace(slot.index, slot.index, trainer_of(config, slot),
+                      InputSlot(own_process_of(config, "find-inputs")), folder.logs());
   step(SpoolLoaded{.attempts = spool.load()});
   carry_out();
 }
@@ -132,6 +141,7 @@ void WorkerService::Parts::wait(int wake_fd) {
   std::vector<pollfd> descriptors{{.fd = wake_fd, .events = POLLIN, .revents = 0}};
   for (const auto& [index, slot] : slots)
     for (const pollfd& item : slot.pollfds()) descriptors.push_back(item);
+  for (const pollfd& item : artifacts.pollfds()) descriptors.push_back(item);
   Duration timeout = kWaitMax;
   if (const auto due = agent.next_deadline())
     timeout = std::clamp(*due - boot_clock_now(), Duration(0), kWaitMax);
@@ -154,12 +164,20 @@ void WorkerService::Parts::hear_of_bulk_port(const LinkEvent& event) {
   const auto* message = std::get_if<LinkMessage>(&event);
   const auto* welcome = message ? std::get_if<Welcome>(&message->message) : nullptr;
   if (!welcome) return;
-  for (auto& [index, slot] : slots)
-    slot.serve_files_from(bulk_endpoint_of(coordinator_endpoint, welcome->bulk_port));
+  const std::string endpoint = bulk_endpoint_of(coordinator_endpoint, welcome->bulk_port);
+  for (auto& [index, slot] : slots) slot.serve_files_from(endpoint);
+  artifacts.send_to(endpoint);
+}
+
+// What was trained last is worth a while: where the folder ends with the job, it is the only copy.
+bool WorkerService::Parts::waits_for_artifacts() {
+  const bool is_sending = artifacts.is_sending() && !unsent_artifacts(folder.path()).empty();
+  return is_sending && !sending.has_lasted(true, kArtifactWaitMax, boot_clock_now());
 }
 
 void WorkerService::Parts::take_inputs() {
   take_link_events();
+  artifacts.tend(boot_clock_now());
   for (auto& [index, slot] : slots)
     for (const AgentInput& input : slot.take_inputs()) step(input);
   if (const auto due = agent.next_deadline(); due && *due <= boot_clock_now()) step(AgentWake{});
@@ -210,7 +228,7 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
   for (;;) {
     if (wish_ == kStop) return WorkerEnd::stopped;
     if (parts.is_revoked) return WorkerEnd::revoked;
-    if (parts.agent.is_drained()) return WorkerEnd::drained;
+    if (parts.agent.is_drained() && !parts.waits_for_artifacts()) return WorkerEnd::drained;
     if (parts.unheard.has_lasted(is_draining && !parts.agent.is_working(), kDrainWaitMax, boot_clock_now())) {
       spdlog::warn("nobody took what is spooled; the next worker in this folder sends it");
       return WorkerEnd::drained;

@@ -29,7 +29,8 @@ struct WorkerServiceConfig {
   // trainers as they came.
   std::filesystem::path inputs_program{};
   int64_t input_copies_bytes_max = kInputCopiesBytesMax;
-  std::vector<Slot> slots;  // devices.h makes them
+  bool sends_artifacts = false;  // to the coordinator, by inputs_program; not where it has this folder itself
+  std::vector<Slot> slots;       // devices.h makes them
   std::string version;
   bool once = false;                 // drains by itself after one round of leases (agent.h)
   Duration max_idle{0};              // drains by itself after that time with nothing to do; 0: never

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/content/manifest.h"
+#include "common/vocabulary/hub_name.h"
 #include "tests/temporary_folder.h"
 
 namespace ranktide {
@@ -68,10 +69,11 @@ TEST_F(HubCache, OffersTheWantedSnapshotFirstAndTheOthersToo) {
 }
 
 TEST_F(HubCache, KnowsTheSnapshotsOfOtherMachinesByTheirPaths) {
-  const auto name = hub_name_of_snapshot("/home/a/.cache/huggingface/hub/models--org--tiny/snapshots/0123abc");
+  const auto name =
+      hub_name_of_snapshot("/elsewhere/.cache/huggingface/hub/models--org--tiny/snapshots/0123abc");
   ASSERT_TRUE(name);
   EXPECT_EQ(to_text(*name), "hub:org/tiny@0123abc");
-  EXPECT_FALSE(hub_name_of_snapshot("/home/a/models/tiny"));
+  EXPECT_FALSE(hub_name_of_snapshot("/elsewhere/models/tiny"));
 }
 
 }  // namespace

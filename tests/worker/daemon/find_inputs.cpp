@@ -1,9 +1,11 @@
-// The process that looks for inputs, without the rest of `ranktide`:
-//   find_inputs find-inputs --work-dir=W --keys-dir=K --inputs-max=N --coordinator-key=KEY [--bulk ENDPOINT]
+// The processes beside the trainers, without the rest of `ranktide`:
+//   find_inputs find-inputs|send-artifacts --work-dir=W --keys-dir=K --inputs-max=N --coordinator-key=KEY
+//   [--bulk ENDPOINT]
 
 #include <cstdlib>
 #include <string>
 
+#include "worker/daemon/artifact_sender.h"
 #include "worker/daemon/input_process.h"
 
 int main(int argc, char** argv) {
@@ -17,5 +19,6 @@ int main(int argc, char** argv) {
     if (word.starts_with("--coordinator-key=")) config.coordinator_key = value;
     if (word == "--bulk" && i + 1 < argc) config.bulk_endpoint = argv[++i];
   }
-  return ranktide::serve_inputs(config);
+  const bool sends = argc > 1 && std::string(argv[1]) == "send-artifacts";
+  return sends ? ranktide::send_artifacts(config) : ranktide::serve_inputs(config);
 }

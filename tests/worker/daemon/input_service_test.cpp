@@ -6,6 +6,7 @@
 #include "common/vocabulary/sha256.h"
 #include "tests/worker/daemon/input_world.h"
 #include "tests/worker/daemon/service_world.h"
+#include "worker/daemon/artifact_sender.h"
 
 namespace ranktide {
 namespace {
@@ -46,6 +47,24 @@ TEST_F(ServicesWithInputs, ATrialWhoseDataIsNowhereFailsWithTheReason) {
   EXPECT_NE(message.find("input /sweeps/words.jsonl (4 bytes"), std::string::npos) << message;
   EXPECT_NE(message.find("the coordinator does not have it"), std::string::npos) << message;
   EXPECT_EQ(select("SELECT end_reason FROM v_attempt WHERE end_reason = 'refused'").size(), 1u);
+}
+
+TEST_F(ServicesWithInputs, WhatATrialLeftComesToStandAtTheCoordinator) {
+  sends_artifacts = true;
+  start_worker(1);
+  submit(sweep_of({.seeds = {1}}));
+  ASSERT_TRUE(wait_until_over());
+  const std::string trial = select("SELECT id FROM trial").at(0);
+  const std::string other(64, 'b');
+  write_file(work() / "artifacts" / trial / "adapter_model.safetensors", "weights");
+  write_file(work() / "artifacts" / other / "adapter_model.safetensors", "of a trial that it never had");
+  EXPECT_EQ(unsent_artifacts(work()).size(), 2u);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(data() / "artifacts" / trial); }));
+  EXPECT_EQ(text_of_file(data() / "artifacts" / trial / "adapter_model.safetensors"), "weights");
+  EXPECT_FALSE(std::filesystem::exists(data() / "artifacts" / other));
+  EXPECT_TRUE(eventually([&] { return unsent_artifacts(work()).size() == 1; }))
+      << "the other is asked for again";
+  EXPECT_TRUE(std::filesystem::exists(work() / "artifacts" / trial)) << "the worker keeps its copy";
 }
 
 }  // namespace

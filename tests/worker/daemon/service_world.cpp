@@ -113,7 +113,8 @@ void ServiceWorld::start_worker(int slots, int step_ms) {
                              .coordinator_key = coordinator_key_,
                              .trainer = RANKTIDE_FAKE_TRAINER,
                              .trainer_arguments = {"--step-ms", std::to_string(step_ms)},
-                             .inputs_program = inputs_program};
+                             .inputs_program = inputs_program,
+                             .sends_artifacts = sends_artifacts};
   for (int i = 0; i < slots; ++i)
     config.slots.push_back({.index = i, .device = "cpu", .memory_bytes = 1LL << 30});
   worker = std::make_unique<WorkerService>(config);

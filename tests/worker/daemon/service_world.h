@@ -74,6 +74,7 @@ class ServiceWorld {
   std::vector<std::string> select(const std::string& sql) const;
   int64_t count(const std::string& from_where) const;
 
+  bool sends_artifacts = false;
   std::filesystem::path inputs_program;  // of workers that are started from now on; empty: none
   std::unique_ptr<CoordinatorService> coordinator;
   std::unique_ptr<WorkerService> worker;
