@@ -97,23 +97,23 @@ say "Slurm $(sinfo --version | cut -d' ' -f2) and a coordinator run"
   --join "$folder/join-line" --slots 1 >"$folder/job.sh"
 job=$(cd "$folder" && sbatch --parsable job.sh)
 "$ranktide" submit "$sweep" --quiet --data-dir "$folder/coordinator"
-within 60 has_trained
+within 120 has_trained
 say "job $job trains"
 
 scancel --signal=USR2 --batch "$job"
-within 60 is_state "$job" COMPLETED
+within 120 is_state "$job" COMPLETED
 say "warned by USR2 it has written its checkpoint and ended"
 
 scontrol requeue "$job"
 start_now "$job"
-within 60 has_resumed 1
+within 120 has_resumed 1
 say "requeued it goes on: $(grep -rEoh 'resumed at step [1-9][0-9]*' "$folder/workers")"
 
-within 60 is_state "$job" RUNNING
+within 120 is_state "$job" RUNNING
 scontrol requeue "$job"
-within 60 is_state "$job" PENDING
+within 120 is_state "$job" PENDING
 start_now "$job"
-within 60 has_resumed 2
+within 120 has_resumed 2
 say "preempted while it ran it goes on: $(grep -rEoh 'resumed at step [1-9][0-9]*' "$folder/workers" | tail -n 1)"
 
 within 120 has_ended
@@ -121,7 +121,7 @@ within 120 has_ended
 [ "$("$ranktide" worker list --json --data-dir "$folder/coordinator" | grep -c '"worker"')" -eq 1 ]
 say "all three runs of the job were one worker, by one key"
 scancel "$job"
-within 60 sh -c "! squeue -h -j $job | grep -q ."
+within 120 sh -c "! squeue -h -j $job | grep -q ."
 say "cancelled"
 stop_all
 trap - EXIT

@@ -76,6 +76,8 @@ end_systemd() {
   [ -n "${init:-}" ] || return
   [ "$code" -eq 0 ] || inside journalctl --no-pager -n 40 -u 'ranktide-*'
   kill -9 "$init" || true
+  sleep 1 # for all that ran in it to go
+  find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
 }
 trap end_systemd EXIT
 
