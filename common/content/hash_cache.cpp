@@ -93,6 +93,9 @@ std::string HashCache::sha256_of(const fs::path& file) {
 
 void HashCache::learn_sha256(const fs::path& file, const std::string& sha256) {
   remember("file:" + file.string(), stamp_of({file}), sha256);
+  const Lock lock(file_.string() + ".lock");
+  save();  // now: the process that fetched a file may be killed, and hashing it again takes as long as reading
+           // it
 }
 
 const HashCache::Entry* HashCache::find(const std::string& key, const std::string& stamp) const {

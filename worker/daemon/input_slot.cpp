@@ -22,8 +22,8 @@ bool InputSlot::is_needed_by(const Work& work) const {
 
 void InputSlot::begin(const RunWork& run) {
   RT_CHECK(!busy_);
+  if (std::exchange(is_outdated_, false)) cancel();
   busy_ = run.lease;
-  if (std::exchange(is_outdated_, false) && child_) cancel(), busy_ = run.lease;
   try {
     if (!child_) {
       ChildConfig process = process_;
