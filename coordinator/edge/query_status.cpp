@@ -27,8 +27,10 @@ constexpr const char* kRunning =
     " t.regime || ' ' || t.method || coalesce(' r' || t.rank || ' ' || t.target, '') || ' lr ' || t.lr || ' "
     "seed ' || t.seed"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='loss' ORDER BY m.step DESC LIMIT 1)"
-    ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC LIMIT 1)"
-    ", (SELECT value/step FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens' ORDER BY m.step DESC LIMIT 1)"
+    ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC "
+    "LIMIT 1)"
+    ", (SELECT value/step FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens' ORDER BY m.step DESC LIMIT "
+    "1)"
     " FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER BY t.position";
 
 void add_running(const Reader& reader, SweepStatus& status) {
@@ -61,6 +63,11 @@ void add_counts(const Reader& reader, SweepStatus& status) {
       "g.state='completed'))",
       {status.name});
   status.evals_missing = integer(missing.rows.at(0).at(0));
+  const auto running = reader.select(
+      "SELECT count(*) FROM attempt a WHERE a.ended IS NULL AND a.unit IN"
+      " (SELECT l.eval FROM listed_eval l JOIN sweep w ON w.id=l.sweep WHERE w.name=?1)",
+      {status.name});
+  status.evals_running = integer(running.rows.at(0).at(0));
 }
 
 void add_pace(const Reader& reader, SweepStatus& status) {
@@ -78,7 +85,8 @@ void add_pace(const Reader& reader, SweepStatus& status) {
 
 std::string state_of(const SweepStatus& status, const std::string& recorded, bool is_paused) {
   if (recorded == "cancelled") return recorded;
-  if (recorded == "stopped") return status.trials.contains("running") ? "stopping" : recorded;
+  const bool runs = status.trials.contains("running") || status.evals_running > 0;
+  if (recorded == "stopped") return runs ? "stopping" : recorded;
   const bool is_open = recorded == "listing" || status.trials.contains("ready") ||
                        status.trials.contains("running") || status.evals_missing > 0;
   if (is_open && is_paused) return "paused";

@@ -24,7 +24,7 @@ struct RunningTrial {
   double loss = 0;  // of that step; 0 before the first
   double tokens_per_second = 0;
   double tokens_per_step = 0;  // mean so far
-  std::string settings;  // "math lora r4 attn lr 0.0005 seed 0"
+  std::string settings;        // "math lora r4 attn lr 0.0005 seed 0"
 };
 template <class Ar>
 void fields(Ar& ar, RunningTrial& t) {
@@ -42,6 +42,7 @@ struct SweepStatus {
   std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
   int64_t trials_total = 0;
   int64_t evals_missing = 0;  // of completed trials
+  int64_t evals_running = 0;  // leased by themselves
   std::vector<RunningTrial> running;
   // For an estimate: seconds left ≈ steps_left · seconds_per_step / slots at work.
   int64_t steps_left = 0;                  // of ready and running trials
@@ -53,8 +54,8 @@ void fields(Ar& ar, SweepStatus& s) {
   ar("sweep", s.name)("revision", s.revision)("state", s.state)("owner", s.owner)("submitted_ms",
                                                                                   s.submitted_ms);
   ar("trials", s.trials);
-  ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("running", s.running)("steps_left",
-                                                                                             s.steps_left);
+  ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("evals_running", s.evals_running)(
+      "running", s.running)("steps_left", s.steps_left);
   ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work);
 }
 

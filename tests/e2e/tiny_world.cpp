@@ -68,7 +68,9 @@ std::string sentences(SplitMix64& chance, const std::vector<std::string>& words,
 
 TinyWorld::TinyWorld() {
   const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-  folder_ = fs::temp_directory_path() / ("ranktide_e2e." + std::to_string(getpid()) + "." + test->name());
+  static int worlds = 0;  // a test may have several
+  folder_ = fs::temp_directory_path() /
+            ("ranktide_e2e." + std::to_string(getpid()) + "." + std::to_string(++worlds) + "." + test->name());
   fs::remove_all(folder_);
   write_model();
   write_texts();

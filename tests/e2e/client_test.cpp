@@ -1,0 +1,147 @@
+// A coordinator, two workers that joined it, and a client, as processes of their own: what `submit` brings is
+// what `run` brings on one machine, number for number, and every word of control does what it says.
+
+#include <csignal>
+#include <cstdlib>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <memory>
+#include <thread>
+
+#include "tests/e2e/tiny_world.h"
+
+namespace ranktide::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+namespace fs = std::filesystem;
+
+class Client : public testing::Test {
+ protected:
+  Client() : coordinator_(serving()) {
+    EXPECT_TRUE(coordinator_.says("to clients at", 60s)) << read_text(world_.folder() / "coordinator/err");
+    ::setenv("XDG_CONFIG_HOME", (world_.folder() / "config").c_str(), 1);
+    EXPECT_EQ(ask({"context", "add", "lab", "--coordinator", url()}).exit_code, 0);
+  }
+  ~Client() override { ::unsetenv("XDG_CONFIG_HOME"); }
+
+  // A client has no data folder of its own: only the context says whom it means.
+  Ended ask(std::vector<std::string> words, std::chrono::seconds limit = 120s) const {
+    words.insert(words.begin(), ranktide_program().string());
+    return run(words, world_.folder() / "client", limit);
+  }
+  Json ask_json(std::vector<std::string> words) const {
+    words.push_back("--json");
+    return parse_json(ask(std::move(words)).out);
+  }
+  std::string url() const { return "http://" + trimmed(read_text(data() / "coordinator.http")); }
+  fs::path data() const { return world_.data(); }
+  std::unique_ptr<Program> worker(const std::string& name) const {
+    const fs::path home = world_.folder() / name;
+    const Ended invite =
+        run({ranktide_program().string(), "invite", "--data-dir", data().string()}, world_.folder() / "invite");
+    EXPECT_EQ(invite.exit_code, 0) << invite.err;
+    return std::make_unique<Program>(
+        std::vector<std::string>{ranktide_program().string(), "worker", "--data-dir", home.string(), "--name",
+                                 name, "--slots", "1", "--gpus", "none", "--join", trimmed(invite.out)},
+        world_.folder() / (name + "-output"));
+  }
+  std::string state_of(const std::string& sweep) const { return ask_json({"status", sweep}).at(0).at("state"); }
+
+  static std::string trimmed(std::string text) { return text.substr(0, text.find_first_of("\r\n")); }
+
+  TinyWorld world_;
+  Program coordinator_;
+
+ private:
+  Program serving() const {
+    return Program({ranktide_program().string(), "coordinator", "--bind", "tcp://127.0.0.1:*", "--http",
+                    "127.0.0.1:0", "--data-dir", world_.data().string()},
+                   world_.folder() / "coordinator");
+  }
+};
+
+TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
+  const TinyWorld alone;
+  ASSERT_EQ(alone.ranktide({"run", alone.sweep().string()}).exit_code, 0);
+  const auto n1 = worker("n1");
+  const auto n2 = worker("n2");
+  const Ended ended = ask({"submit", world_.sweep().string(), "--wait"});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  const std::vector<std::string> query{"query",    "tiny", "--metric", "learning,gain,forgetting,n",
+                                       "--format", "csv"};
+  const Ended theirs = ask(query);
+  EXPECT_EQ(theirs.exit_code, 0) << theirs.err;
+  EXPECT_EQ(theirs.out, alone.ranktide(query).out);
+}
+
+TEST_F(Client, ASweepIsPausedResumedStoppedAndTriedAgain) {
+  ASSERT_EQ(ask({"submit", world_.sweep().string()}).exit_code, 0);
+  EXPECT_EQ(ask({"pause", "tiny"}).exit_code, 0);
+  EXPECT_EQ(state_of("tiny"), "paused");
+  const auto n1 = worker("n1");
+  EXPECT_EQ(ask({"set", "tiny", "--priority", "3", "--max-parallel", "1"}).exit_code, 0);
+  EXPECT_EQ(ask({"resume", "tiny"}).exit_code, 0);
+  EXPECT_EQ(ask({"stop", "tiny"}).exit_code, 0);
+  const Ended watched = ask({"watch", "tiny"});
+  EXPECT_EQ(watched.exit_code, 0) << watched.err;
+  EXPECT_EQ(state_of("tiny"), "stopped");
+  EXPECT_EQ(ask({"retry", "tiny"}).exit_code, 0);
+  EXPECT_EQ(ask({"watch", "tiny"}).exit_code, 0);
+  EXPECT_EQ(state_of("tiny"), "finished");
+  const Ended late = ask({"cancel", "tiny", "--yes"});
+  EXPECT_EQ(late.exit_code, 1);
+  EXPECT_THAT(late.err, HasSubstr("has ended; there is nothing to cancel"));
+}
+
+TEST_F(Client, TheSameRequestIsDoneOnce) {
+  const std::vector<std::string> submit{"submit", world_.sweep().string(), "--request-id", "from-a-script"};
+  const Json first = ask_json(submit);
+  EXPECT_EQ(first.at("trials"), 8);
+  EXPECT_EQ(ask_json(submit), first);
+  EXPECT_THAT(ask({"list"}).out, AllOf(HasSubstr("tiny"), HasSubstr("local")));
+  const Ended waited = ask({"submit", world_.sweep().string(), "--wait", "1"});
+  EXPECT_EQ(waited.exit_code, 7) << waited.err;  // nobody works for it
+  EXPECT_EQ(ask({"cancel", "tiny", "--yes"}).exit_code, 0);
+  EXPECT_EQ(state_of("tiny"), "cancelled");
+}
+
+TEST_F(Client, ADryRunSubmitsNothing) {
+  EXPECT_THAT(ask({"submit", world_.sweep().string(), "-n"}).err, HasSubstr("8 trials; nothing was submitted"));
+  EXPECT_THAT(ask_json({"list"}), IsEmpty());
+}
+
+TEST_F(Client, WhatCannotBeAskedSaysWhyAndHasItsCode) {
+  const Ended unknown = ask({"pause", "nobody"});
+  EXPECT_EQ(unknown.exit_code, 5);
+  EXPECT_THAT(unknown.err, HasSubstr("no sweep named \"nobody\""));
+  const Ended nowhere = ask({"list", "--coordinator", "http://127.0.0.1:1"});
+  EXPECT_EQ(nowhere.exit_code, 3);
+  EXPECT_THAT(nowhere.err, HasSubstr("no coordinator answers at http://127.0.0.1:1"));
+  EXPECT_EQ(ask({"list", "--coordinator", "ftp://x"}).exit_code, 2);
+  EXPECT_EQ(ask({"list", "-C", "home"}).exit_code, 5);
+  const fs::path token = world_.folder() / "token";
+  write_text(token, "not-a-token\n");
+  fs::permissions(token, fs::perms::owner_read | fs::perms::owner_write);
+  ASSERT_EQ(ask({"context", "add", "wrong", "--coordinator", url(), "--token-file", token.string()}).exit_code,
+            0);
+  EXPECT_EQ(ask({"list", "-C", "wrong"}).exit_code, 4);
+  fs::permissions(token, fs::perms::all);
+  EXPECT_THAT(ask({"list", "-C", "wrong"}).err, HasSubstr("chmod 600"));
+}
+
+TEST_F(Client, ContextsAreKeptUsedAndForgotten) {
+  EXPECT_THAT(ask({"context", "list"}).out, HasSubstr("* lab"));
+  EXPECT_EQ(ask({"context", "use", "local"}).exit_code, 0);
+  EXPECT_THAT(ask({"context", "list"}).out, Not(HasSubstr("*")));
+  EXPECT_EQ(ask({"context", "remove", "lab"}).exit_code, 0);
+  EXPECT_THAT(ask({"context", "use", "lab"}).err, HasSubstr("no context \"lab\""));
+}
+
+}  // namespace
+}  // namespace ranktide::e2e
