@@ -47,16 +47,16 @@ UserRequest control(const CommandOrder& order) {
 
 UserRequest set_priority(const CommandOrder& order) {
   return ChangePolicy{.request_id = order.request_id,
-                   .actor = order.actor,
-                   .sweep = order.name,
-                   .priority = field<int>(order.body, "priority")};
+                      .actor = order.actor,
+                      .sweep = order.name,
+                      .priority = field<int>(order.body, "priority")};
 }
 
 UserRequest set_max_parallel(const CommandOrder& order) {
   return ChangePolicy{.request_id = order.request_id,
-                   .actor = order.actor,
-                   .sweep = order.name,
-                   .max_parallel = field<int>(order.body, "max_parallel")};
+                      .actor = order.actor,
+                      .sweep = order.name,
+                      .max_parallel = field<int>(order.body, "max_parallel")};
 }
 
 UserRequest drain(const CommandOrder& order) {
