@@ -31,6 +31,7 @@ struct RouterCounters {
   uint64_t handshakes_refused = 0;  // by the ZAP handler
   uint64_t sent = 0;
   uint64_t unsent = 0;  // peer gone or its queue full
+  friend bool operator==(const RouterCounters&, const RouterCounters&) = default;
 };
 
 class Router {

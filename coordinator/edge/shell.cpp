@@ -39,7 +39,8 @@ void Shell::turn() {
   wait();
   const Effects effects = drain();
   commit(effects);
-  if (!effects.records.empty() || !effects.points.empty() || !effects.messages.empty()) is_shown_ = false;
+  const bool is_quiet = effects.records.empty() && effects.points.empty() && effects.messages.empty();
+  if (!is_quiet || router_.counters() != shown_link_) is_shown_ = false;
   if (!effects.replies.empty()) show();  // whoever has an answer finds it in the picture
   speak(effects);
   show_if_due();
@@ -105,7 +106,7 @@ void Shell::show() {
   picture.records = records_committed_;
   picture.points = points_committed_;
   picture.measures = measures_;
-  picture.link = router_.counters();
+  picture.link = shown_link_ = router_.counters();
   mailbox_.show(std::move(picture));
 }
 

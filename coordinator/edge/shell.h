@@ -42,6 +42,7 @@ class Shell {
   TurnMeasures measures_;
   std::optional<Instant> shown_;  // when the mailbox last got a picture
   bool is_shown_ = false;         // nothing has happened since
+  RouterCounters shown_link_;
 };
 
 }  // namespace ranktide

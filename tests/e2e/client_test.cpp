@@ -73,7 +73,7 @@ TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
   const auto n2 = worker("n2");
   const Ended ended = ask({"submit", world_.sweep().string(), "--wait"});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
-  const std::vector<std::string> query{"query",    "tiny", "--metric", "learning,gain,forgetting,n",
+  const std::vector<std::string> query{"query",    "tiny", "--metric", "learning,gain,forgetting",
                                        "--format", "csv"};
   const Ended theirs = ask(query);
   EXPECT_EQ(theirs.exit_code, 0) << theirs.err;
