@@ -78,7 +78,7 @@ TEST(Protocol, RefusesABodyThatSpeaksOfAnotherAttemptThanItsHeader) {
 
 // An answer to such a lease cannot be encoded, so one worker's Hello ended the coordinator.
 TEST(Protocol, RefusesALeaseOfSomethingThatIsNoUnit) {
-  for (const std::string unit : {"", "short", std::string(64, 'x').c_str()}) {
+  for (const std::string& unit : {std::string(), std::string("short"), std::string(64, 'x')}) {
     const Hello hello{.boot = "a", .version = "1", .slots = {}, .held = {{.lease = {UnitId{unit}, 1}}}};
     EXPECT_EQ(error_of([&] { there_and_back(hello); }), "a lease of something that is no unit");
     const Heartbeat beat{.boot = "a", .running = {{UnitId{unit}, 1}}, .progress = {}};
