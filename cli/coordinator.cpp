@@ -16,6 +16,7 @@
 #include "common/net/clock.h"
 #include "common/sweep/scalar_text.h"
 #include "coordinator/edge/http_server.h"
+#include "coordinator/edge/join_lines.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/serve.h"
 #include "coordinator/edge/store_folder.h"
@@ -52,11 +53,6 @@ void require_endpoint(const std::string& option, const std::string& bind) {
 }
 
 // Workers are told the port, but whoever opens a firewall wants to know it before.
-// Where the link may take any port, enrolment may: the one beside it can be taken. Empty: the one beside it.
-std::string enrol_endpoint(const CoordinatorOptions& options) {
-  return options.bind.ends_with(":*") ? options.bind : "";
-}
-
 std::string bulk_endpoint(const CoordinatorOptions& options) {
   if (!options.bulk_bind.empty()) return options.bulk_bind;
   const size_t colon = options.bind.rfind(':');
@@ -150,9 +146,9 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   std::signal(SIGPIPE, SIG_IGN);
   CoordinatorService service(
       {.data_folder = data, .endpoint = options.bind, .bulk_endpoint = bulk, .after_turn = WatchdogKick()});
-  auto door = open_enrolment(
-      data,
-      {.link_endpoint = service.endpoint(), .enrol_endpoint = enrol_endpoint(options), .host = options.host});
+  auto door = open_enrolment(data, {.link_endpoint = service.endpoint(),
+                                    .enrol_endpoint = enrol_endpoint_beside(options.bind),
+                                    .host = options.host});
   HttpServer server({.data_folder = data,
                      .address = address,
                      .names = options.http_names,

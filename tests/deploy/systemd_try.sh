@@ -67,7 +67,7 @@ start_systemd() {
   namespaces=$!
   local end=$((SECONDS + 60))
   until init=$(pgrep -P "$namespaces" -x systemd); do [ "$SECONDS" -lt "$end" ] || return 1; sleep 0.2; done
-  within 60 test -S "/proc/$init/root/run/systemd/private"
+  within 60 test -S "/proc/$init/root"/run/systemd/private
   within 60 inside systemctl show-environment
 }
 
