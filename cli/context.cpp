@@ -19,7 +19,7 @@ struct ContextOptions {
   std::string token_file;
 };
 
-int list(const GlobalOptions& globals) {
+int list_contexts(const GlobalOptions& globals) {
   const Contexts contexts = read_contexts(contexts_file());
   if (globals.json) {
     std::cout << to_json(contexts).dump(2) << "\n";
@@ -77,7 +77,7 @@ std::function<int()> setup_context(CLI::App& command, const GlobalOptions& globa
     return sub;
   };
   named("list", "what is known; * is the one in use",
-        [](const ContextOptions&, const GlobalOptions& g) { return list(g); });
+        [](const ContextOptions&, const GlobalOptions& g) { return list_contexts(g); });
   CLI::App* adding = named("add", "name a coordinator; the first one is in use from then on", add);
   adding->add_option("name", options->name, "what to call it")->required();
   adding->add_option("--coordinator", options->coordinator, "URL, such as http://10.0.0.5:8080")->required();

@@ -98,7 +98,7 @@ int exit_code_of(FolderError::Why why) {
 
 // What keeps a coordinator from starting, as sysexits.h has it: a service manager tries some of them again.
 template <class Start>
-int with_sysexits(Start start) {
+int with_coordinator_exits(Start start) {
   try {
     return start();
   } catch (const FolderError& error) {
@@ -188,7 +188,7 @@ std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& g
                                        "a proxy in front encrypts; every client needs a token");
   command.add_flag("--insecure-http", options->is_insecure_http, "tokens may travel in the clear")
       ->excludes(proxy);
-  return [options, &globals] { return with_sysexits([&] { return serve(*options, globals); }); };
+  return [options, &globals] { return with_coordinator_exits([&] { return serve(*options, globals); }); };
 }
 
 }  // namespace ranktide::cli

@@ -26,7 +26,7 @@ bool processor_has(const std::string& flag) {
   return false;
 }
 
-double lines_of(const fs::path& file) {
+double line_count(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   return static_cast<double>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
 }
@@ -39,7 +39,7 @@ double eval_tokens(const EvalSpec& spec) {
   const double tokens = static_cast<double>(bytes) / kBytesPerToken;
   if (!spec.limit) return tokens;
   const bool rows = fs::path(spec.data).extension() == ".jsonl";
-  const double items = rows ? lines_of(spec.data) : tokens / kWindowTokens;
+  const double items = rows ? line_count(spec.data) : tokens / kWindowTokens;
   return tokens * std::min(1.0, static_cast<double>(*spec.limit) / std::max(1.0, items));
 }
 

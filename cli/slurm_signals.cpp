@@ -8,15 +8,15 @@
 namespace ranktide::cli {
 namespace {
 
-std::atomic<WorkerService*> g_worker{nullptr};
+std::atomic<WorkerService*> g_warned_worker{nullptr};
 std::atomic_flag g_warned;
 
-void on_signal(int) {
-  WorkerService* worker = g_worker.load();
+void on_slurm_signal(int) {
+  WorkerService* worker = g_warned_worker.load();
   if (worker && !g_warned.test_and_set()) worker->drain();
 }
 
-void handle(void (*handler)(int)) {
+void handle_all(void (*handler)(int)) {
   for (const int number : {SIGINT, SIGTERM, SIGUSR2}) {
     struct sigaction action {};
     action.sa_handler = handler;
@@ -28,15 +28,15 @@ void handle(void (*handler)(int)) {
 }  // namespace
 
 SlurmSignals::SlurmSignals(WorkerService& worker) {
-  RT_CHECK(g_worker.load() == nullptr);
+  RT_CHECK(g_warned_worker.load() == nullptr);
   g_warned.clear();
-  g_worker = &worker;
-  handle(on_signal);
+  g_warned_worker = &worker;
+  handle_all(on_slurm_signal);
 }
 
 SlurmSignals::~SlurmSignals() {
-  handle(SIG_DFL);
-  g_worker = nullptr;
+  handle_all(SIG_DFL);
+  g_warned_worker = nullptr;
 }
 
 }  // namespace ranktide::cli

@@ -53,7 +53,7 @@ int exit_code_of(EnrolmentEnd end) {
 
 // What keeps a worker from starting, as sysexits.h has it: a service manager tries some of them again.
 template <class Start>
-int with_sysexits(Start start) {
+int with_worker_exits(Start start) {
   try {
     return start();
   } catch (const JoinLineError& error) {
@@ -186,7 +186,7 @@ std::function<int()> setup_worker(CLI::App& command, const GlobalOptions& global
   return [=, &globals] {
     if (const auto done = control()) return *done;
     if (coordinator->count() > 0) options->join.coordinator = coordinator->as<std::string>();
-    return with_sysexits([&] { return serve(*options, globals); });
+    return with_worker_exits([&] { return serve(*options, globals); });
   };
 }
 

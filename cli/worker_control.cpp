@@ -51,7 +51,7 @@ std::string slots_text(const std::vector<Slot>& slots) {
   return out.empty() ? "-" : out;
 }
 
-int list(const GlobalOptions& globals) {
+int list_workers(const GlobalOptions& globals) {
   const std::vector<WorkerStatus> workers = all_known(data_folder(globals.data_dir));
   if (globals.json) {
     std::cout << to_json(workers).dump(2) << "\n";
@@ -109,7 +109,7 @@ std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const
   auto* const revoking = worker.add_subcommand("revoke", "cut a worker at once and never let its key in again");
   revoking->add_option("worker", *name, "its name")->required();
   return [=, &globals]() -> std::optional<int> {
-    if (listing->parsed()) return list(globals);
+    if (listing->parsed()) return list_workers(globals);
     if (draining->parsed()) return drain(*name, globals);
     if (revoking->parsed()) return revoke(*name, globals);
     return std::nullopt;

@@ -23,6 +23,8 @@ endfunction()
 function(ranktide_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
+  # What a test does itself runs once; optimising it took half of its compile time.
+  target_compile_options(${name} PRIVATE -O0)
   target_link_libraries(${name} PRIVATE ${T_USES} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE RANKTIDE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              RANKTIDE_BUILD_DIR="${PROJECT_BINARY_DIR}"

@@ -5,13 +5,13 @@
 namespace ranktide {
 namespace {
 
-constexpr std::string_view kMagic = "RTEN";
-constexpr size_t kHeadBytes = kMagic.size() + 1;
+constexpr std::string_view kEnrolMagic = "RTEN";
+constexpr size_t kHeadBytes = kEnrolMagic.size() + 1;
 
 }  // namespace
 
 std::string encode(const EnrolMessage& message) {
-  std::string frame(kMagic);
+  std::string frame(kEnrolMagic);
   frame.push_back(static_cast<char>(message.index()));
   frame += std::visit([](const auto& m) { return pack(m); }, message);
   RT_CHECK(frame.size() <= kEnrolFrameBytesMax);
@@ -21,9 +21,10 @@ std::string encode(const EnrolMessage& message) {
 EnrolMessage decode_enrol_message(std::string_view frame) {
   if (frame.size() > kEnrolFrameBytesMax)
     throw ProtocolError("a frame of " + std::to_string(frame.size()) + " bytes");
-  if (frame.size() < kHeadBytes || !frame.starts_with(kMagic)) throw ProtocolError("not an enrolment frame");
+  if (frame.size() < kHeadBytes || !frame.starts_with(kEnrolMagic))
+    throw ProtocolError("not an enrolment frame");
   const std::string_view body = frame.substr(kHeadBytes);
-  switch (frame[kMagic.size()]) {
+  switch (frame[kEnrolMagic.size()]) {
     case 0:
       return unpack<Enrol>(body);
     case 1:

@@ -28,10 +28,6 @@ fs::path public_file_of(const fs::path& folder, std::string_view name) {
   return folder / (std::string(name) + ".public");
 }
 
-std::string reason() {
-  return std::strerror(errno);
-}
-
 std::string public_half(const fs::path& file, const std::string& secret) {
   std::array<char, kKeyTextBytes + 1> out{};
   if (!is_key_text(secret) || zmq_curve_public(out.data(), secret.c_str()) != 0)
@@ -42,11 +38,11 @@ std::string public_half(const fs::path& file, const std::string& secret) {
 void write_secret(const fs::path& file, const std::string& secret) {
   // O_EXCL: of two processes that start at once, one makes the key and the other must not overwrite it.
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) fail_on(file, "cannot be created: " + reason());
+  if (fd < 0) fail_on(file, std::string("cannot be created: ") + std::strerror(errno));
   const std::string line = secret + "\n";
   const bool written = ::write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size());
   const bool synced = written && ::fsync(fd) == 0;
-  const std::string why = reason();
+  const std::string why = std::strerror(errno);
   ::close(fd);
   if (synced) return;
   ::unlink(file.c_str());

@@ -16,6 +16,7 @@
 
 #include "common/net/keys.h"
 #include "common/vocabulary/ids.h"
+#include "common/vocabulary/time.h"
 
 namespace ranktide {
 
@@ -26,6 +27,8 @@ struct WorkerKey {
   WorkerName worker;
   bool revoked = false;
 };
+
+constexpr Duration kKeysLookedAtEvery{1'000};  // by whoever serves under the table
 
 class WorkerKeys {
  public:

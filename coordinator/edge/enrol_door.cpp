@@ -1,19 +1,11 @@
 #include "coordinator/edge/enrol_door.h"
 
 #include <array>
-#include <cerrno>
-#include <csignal>
-#include <pthread.h>
-#include <spdlog/spdlog.h>
-#include <sys/eventfd.h>
-#include <system_error>
-#include <unistd.h>
-#include <utility>
+#include <memory>
 
 #include "common/net/clock.h"
 #include "common/net/keys.h"
 #include "common/net/socket_options.h"
-#include "common/vocabulary/check.h"
 #include "coordinator/edge/enrol_desk.h"
 #include "coordinator/edge/frames.h"
 #include "coordinator/edge/server_socket.h"
@@ -22,16 +14,9 @@
 namespace ranktide {
 namespace {
 
-constexpr size_t kFramesMax = 2;  // the connection, and one frame
-constexpr size_t kZapFramesMax = 16;
-constexpr size_t kPerWake = 100;  // of either socket, before the other one is looked at
+constexpr size_t kRequestFrames = 2;  // the connection, and one frame
+constexpr size_t kEachPerWake = 100;  // of either socket, before the other one is looked at
 constexpr int64_t kFrameBytesMax = kEnrolFrameBytesMax + kCurveOverheadBytes;
-
-int open_stop() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "no descriptor to stop the enrolment by");
-  return fd;
-}
 
 }  // namespace
 
@@ -74,9 +59,8 @@ void EnrolDoor::Parts::serve(int stop_fd) {
 }
 
 void EnrolDoor::Parts::answer_handshakes() {
-  for (size_t i = 0; i < kPerWake; ++i) {
-    std::vector<std::string> request;
-    for (const zmq::message_t& frame : receive_frames(zap, kZapFramesMax)) request.push_back(frame.to_string());
+  for (size_t i = 0; i < kEachPerWake; ++i) {
+    const std::vector<std::string> request = receive_texts(zap, kZapFramesMax);
     if (request.empty()) return;
     const ZapAnswer answer = answer_enrol_zap(request);
     send_frames(zap, {answer.frames.begin(), answer.frames.end()});
@@ -84,10 +68,10 @@ void EnrolDoor::Parts::answer_handshakes() {
 }
 
 void EnrolDoor::Parts::answer_requests() {
-  for (size_t i = 0; i < kPerWake; ++i) {
-    std::vector<zmq::message_t> frames = receive_frames(router, kFramesMax);
+  for (size_t i = 0; i < kEachPerWake; ++i) {
+    std::vector<zmq::message_t> frames = receive_frames(router, kRequestFrames);
     if (frames.empty()) return;
-    if (frames.size() != kFramesMax) continue;
+    if (frames.size() != kRequestFrames) continue;
     const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
     if (key == nullptr || !is_key_text(key)) continue;
     const auto answer = desk.answer(key, view(frames[1]), boot_clock_now(), wall_clock_ms());
@@ -96,26 +80,12 @@ void EnrolDoor::Parts::answer_requests() {
 }
 
 EnrolDoor::EnrolDoor(const EnrolDoorConfig& config) {
-  auto parts = std::make_unique<Parts>(config);
+  const auto parts = std::make_shared<Parts>(config);
   endpoint_ = parts->endpoint;
-  stop_fd_ = open_stop();
-  thread_ = std::thread([stop_fd = stop_fd_, parts = std::move(parts)] {
-    sigset_t set;  // signals are the main thread's
-    sigfillset(&set);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    try {
-      parts->serve(stop_fd);
-    } catch (const std::exception& error) {  // what runs goes on; only joining ends
-      spdlog::critical("nobody can join any more until the coordinator is started again: {}", error.what());
-    }
-  });
+  thread_.emplace("nobody can join any more until the coordinator is started again",
+                  [parts](int stop_fd) { parts->serve(stop_fd); });
 }
 
-EnrolDoor::~EnrolDoor() {
-  const uint64_t one = 1;
-  RT_CHECK(::write(stop_fd_, &one, sizeof one) == sizeof one);
-  thread_.join();
-  ::close(stop_fd_);
-}
+EnrolDoor::~EnrolDoor() = default;
 
 }  // namespace ranktide

@@ -6,11 +6,11 @@
 // destructor from one thread; it serves on its own, with a ZeroMQ context of its own.
 
 #include <filesystem>
-#include <memory>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "coordinator/edge/router_error.h"
+#include "coordinator/edge/serving_thread.h"
 
 namespace ranktide {
 
@@ -33,9 +33,8 @@ class EnrolDoor {
  private:
   struct Parts;
 
-  int stop_fd_ = -1;
   std::string endpoint_;
-  std::thread thread_;
+  std::optional<ServingThread> thread_;
 };
 
 }  // namespace ranktide

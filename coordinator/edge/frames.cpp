@@ -17,6 +17,12 @@ std::vector<zmq::message_t> receive_frames(zmq::socket_t& socket, size_t frames_
   return frames;
 }
 
+std::vector<std::string> receive_texts(zmq::socket_t& socket, size_t frames_max) {
+  std::vector<std::string> texts;
+  for (const zmq::message_t& frame : receive_frames(socket, frames_max)) texts.push_back(frame.to_string());
+  return texts;
+}
+
 bool send_frames(zmq::socket_t& socket, const std::vector<std::string_view>& frames) {
   for (size_t i = 0; i < frames.size(); ++i) {
     const int more = i + 1 < frames.size() ? ZMQ_SNDMORE : 0;

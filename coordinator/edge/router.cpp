@@ -20,10 +20,8 @@
 namespace ranktide {
 namespace {
 
-constexpr Duration kKeysLookedAtEvery{1'000};
 constexpr size_t kDropsPerReceive = 1'000;
-constexpr size_t kFramesMax = 3;
-constexpr size_t kZapFramesMax = 16;
+constexpr size_t kMessageFrames = 3;  // the connection, header, body
 
 struct Unauthorised {  // thrown: the sender's key is not active
   KeyStanding standing;
@@ -112,8 +110,7 @@ void Router::Sockets::cut_revoked() {
 // A key may have been enrolled a moment ago, and its owner waits: the table is looked at before every answer.
 void Router::Sockets::answer_handshakes() {
   for (;;) {
-    std::vector<std::string> request;
-    for (const zmq::message_t& frame : receive_frames(zap, kZapFramesMax)) request.push_back(frame.to_string());
+    const std::vector<std::string> request = receive_texts(zap, kZapFramesMax);
     if (request.empty()) return;
     look_at_keys();
     const ZapAnswer answer = answer_zap(request, keys);
@@ -131,7 +128,7 @@ void Router::Sockets::note_refusal(const std::string& refusal) {
 // Throws: ProtocolError for what is malformed, Unauthorised for a key that is not active any more: ZAP was
 // asked at the handshake only, and the connection outlives a revocation.
 FromWorker Router::Sockets::read(const std::vector<zmq::message_t>& frames) {
-  if (frames.size() != kFramesMax)
+  if (frames.size() != kMessageFrames)
     throw ProtocolError("a message of " + std::to_string(frames.size() - 1) + " frames where 2 are due");
   const char* const user_id = zmq_msg_gets(frames[1].handle(), "User-Id");
   const std::string key = user_id == nullptr ? "" : user_id;
@@ -175,7 +172,7 @@ void Router::wait(Duration timeout, int doorbell) {
 std::optional<FromWorker> Router::receive() {
   RouterCounters& counters = sockets_->counters;
   for (size_t dropped = 0; dropped < kDropsPerReceive; ++dropped) {
-    const std::vector<zmq::message_t> frames = receive_frames(sockets_->router, kFramesMax);
+    const std::vector<zmq::message_t> frames = receive_frames(sockets_->router, kMessageFrames);
     if (frames.empty()) return std::nullopt;
     try {
       FromWorker out = sockets_->read(frames);

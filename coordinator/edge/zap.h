@@ -12,6 +12,7 @@
 
 namespace ranktide {
 
+constexpr size_t kZapFramesMax = 16;  // of a request; RFC 27 has fewer
 // An unknown key may be enrolled later and is told to try again (300); a revoked one is told to give up (400).
 constexpr const char* kZapDomain = "ranktide";
 constexpr const char* kEnrolZapDomain = "ranktide-enrol";

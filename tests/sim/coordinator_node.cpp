@@ -12,7 +12,7 @@ constexpr CoordinatorConfig kConfig{.heartbeat = Duration{5'000},
                                     .backoff_min = Duration{1'000},
                                     .backoff_max = Duration{20'000}};
 constexpr Duration kTurnMax{20};
-constexpr Duration kDownMax{40'000};
+constexpr Duration kCoordinatorDownMax{40'000};
 constexpr Duration kDeafMax{60'000};
 
 }  // namespace
@@ -43,7 +43,7 @@ void CoordinatorNode::crash() {
   core_.reset();
   inbox_.clear();
   disk_.crash(world_.chance);
-  world_.after(world_.up_to(kDownMax), [this] { start(); });
+  world_.after(world_.up_to(kCoordinatorDownMax), [this] { start(); });
 }
 
 bool CoordinatorNode::dies() {

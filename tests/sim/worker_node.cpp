@@ -7,7 +7,7 @@ namespace {
 
 constexpr Duration kStepMax{3'000};
 constexpr Duration kRestartMax{500};
-constexpr Duration kDownMax{60'000};
+constexpr Duration kWorkerDownMax{60'000};
 constexpr Step kStepsPerCheckpoint = 2;
 
 }  // namespace
@@ -35,7 +35,7 @@ void WorkerNode::crash() {
   for (auto& [slot, trainer] : trainers_) trainer = {.process = trainer.process + 1, .work = {}};
   if (world_.happens(world_.faults.spool_torn)) lose_what_is_not_synced();
   // Half of them are back at once: then the coordinator still speaks to the dead life.
-  world_.after(world_.up_to(world_.chance.below(2) == 0 ? kRestartMax : kDownMax), [this] { start(); });
+  world_.after(world_.up_to(world_.chance.below(2) == 0 ? kRestartMax : kWorkerDownMax), [this] { start(); });
 }
 
 void WorkerNode::lose_what_is_not_synced() {
@@ -68,7 +68,7 @@ void WorkerNode::leave() {
   world_.note(name_.text + " leaves");
   agent_.reset();
   for (auto& [slot, trainer] : trainers_) trainer = {.process = trainer.process + 1, .work = {}};
-  world_.after(world_.up_to(kDownMax), [this] { start(); });
+  world_.after(world_.up_to(kWorkerDownMax), [this] { start(); });
 }
 
 void WorkerNode::wake_later() {

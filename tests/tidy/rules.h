@@ -15,6 +15,7 @@ struct Violation {
   std::string what;
 };
 std::string to_string(const Violation&);
+void append(std::vector<Violation>& to, std::vector<Violation> from);
 
 // Who may include whom, and which folder owns which library: the two tables in include_rules.cpp.
 std::vector<Violation> check_includes(const SourceFile&);

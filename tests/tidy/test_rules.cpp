@@ -115,11 +115,11 @@ bool reach_further(const std::vector<SourceFile>& files, const std::set<std::str
   return tested.size() > before;
 }
 
+}  // namespace
+
 void append(std::vector<Violation>& to, std::vector<Violation> from) {
   to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
 }
-
-}  // namespace
 
 std::string to_string(const Violation& violation) {
   return violation.path + ":" + std::to_string(violation.line) + ": " + violation.what;

@@ -42,10 +42,6 @@ std::string block_after(const std::string& code, std::size_t at) {
   return {};
 }
 
-void append(std::vector<Violation>& to, std::vector<Violation> from) {
-  to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
-}
-
 }  // namespace
 
 std::vector<Violation> check_core_is_pure(const SourceFile& file) {

@@ -12,14 +12,14 @@
 namespace ranktide {
 namespace {
 
-constexpr int kMonitored = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
-constexpr const char* kMonitorPlace = "inproc://enrolment-monitor";
+constexpr int kKnockEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                             ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
+                             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL;
+constexpr const char* kKnockMonitor = "inproc://enrolment-monitor";
 constexpr int kFailuresMax = 3;            // of handshakes; the door turns no key away, so one would do
 constexpr Duration kHandshakeMax{10'000};  // from a connection to its handshake: a foreign program stays silent
 constexpr Duration kAskAgainAfter{1'000};
-constexpr Duration kMoment{100};
+constexpr Duration kKnockPoll{100};
 
 // The door lets every key in that speaks to the right server key. What fails here is not about this worker.
 class Knock {
@@ -57,9 +57,9 @@ Knock::Knock(const EnrolmentRequest& request) : request_(request) {
   set_option(raw, ZMQ_CURVE_SERVERKEY, request.coordinator_key.c_str(), "CURVE_SERVERKEY");
   set_option(raw, ZMQ_CURVE_PUBLICKEY, request.keys.public_key.c_str(), "CURVE_PUBLICKEY");
   set_option(raw, ZMQ_CURVE_SECRETKEY, request.keys.secret_key.c_str(), "CURVE_SECRETKEY");
-  zmq_socket_monitor(raw, kMonitorPlace, kMonitored);
+  zmq_socket_monitor(raw, kKnockMonitor, kKnockEvents);
   set_option(monitor_.handle(), ZMQ_LINGER, 0, "LINGER");
-  monitor_.connect(kMonitorPlace);
+  monitor_.connect(kKnockMonitor);
   if (zmq_connect(raw, request.endpoint.c_str()) != 0)
     throw EnrolmentError(EnrolmentEnd::unreachable,
                          request.endpoint + ": not an address of a coordinator: " + zmq_strerror(zmq_errno()));
@@ -69,7 +69,7 @@ std::optional<EnrolMessage> Knock::wait_until(Instant give_up) {
   while (boot_clock_now() < give_up) {
     std::array<zmq_pollitem_t, 2> items{
         {{dealer_.handle(), -1, ZMQ_POLLIN, 0}, {monitor_.handle(), -1, ZMQ_POLLIN, 0}}};
-    zmq_poll(items.data(), static_cast<int>(items.size()), kMoment.count());
+    zmq_poll(items.data(), static_cast<int>(items.size()), kKnockPoll.count());
     read_monitor();
     require_a_handshake();
     ask_if_due();

@@ -11,6 +11,7 @@
 #include "common/net/link_notice.h"
 #include "common/net/socket_options.h"
 #include "common/vocabulary/random.h"
+#include "worker/daemon/frame_view.h"
 
 namespace ranktide {
 namespace {
@@ -23,9 +24,9 @@ constexpr Duration kRefusedMax{60'000};
 constexpr Duration kSaidAgainAfter{60'000};  // in the log, while nothing changes
 constexpr uint64_t kHelloSpreadMs = 1'000;   // of a thousand workers that find the coordinator again at once
 
-constexpr int kMonitored = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                           ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
-                           ZMQ_EVENT_DISCONNECTED;
+constexpr int kLinkEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                            ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                            ZMQ_EVENT_DISCONNECTED;
 constexpr int kRevoked = 400;  // the ZAP status after which libzmq never tries again on this socket
 
 short zmq_events_of(short poll_events) {
@@ -37,10 +38,6 @@ short poll_events_of(short zmq_events) {
   return static_cast<short>(((zmq_events & ZMQ_POLLIN) != 0 ? POLLIN : 0) |
                             ((zmq_events & ZMQ_POLLOUT) != 0 ? POLLOUT : 0) |
                             ((zmq_events & ZMQ_POLLERR) != 0 ? POLLERR : 0));
-}
-
-std::string_view view(const zmq::message_t& m) {
-  return {m.data<char>(), m.size()};
 }
 
 }  // namespace
@@ -107,7 +104,7 @@ void Link::Sockets::open() {
   set_option(raw, ZMQ_CURVE_PUBLICKEY, config.keys.public_key.c_str(), "CURVE_PUBLICKEY");
   set_option(raw, ZMQ_CURVE_SECRETKEY, config.keys.secret_key.c_str(), "CURVE_SECRETKEY");
   const std::string place = "inproc://link-monitor-" + std::to_string(++opened);
-  zmq_socket_monitor(raw, place.c_str(), kMonitored);
+  zmq_socket_monitor(raw, place.c_str(), kLinkEvents);
   monitor = zmq::socket_t(context, zmq::socket_type::pair);
   set_option(monitor.handle(), ZMQ_LINGER, 0, "LINGER");
   monitor.connect(place);

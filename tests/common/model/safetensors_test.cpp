@@ -18,7 +18,7 @@ std::string file_of(const std::string& header, const std::string& buffer) {
   return bytes + header + buffer;
 }
 
-std::string refusal_of(const std::string& content) {
+std::string file_refusal(const std::string& content) {
   const Scratch scratch;
   const auto path = scratch.put("model.safetensors", content);
   try {
@@ -56,37 +56,37 @@ TEST(Safetensors, WhatIsWrittenIsReadBackWidestFirst) {
 
 TEST(Safetensors, RefusesDamageAndSaysWhich) {
   const std::string good = file_of(kTwo, "01234567ab");
-  EXPECT_EQ(refusal_of(good), "accepted");
-  EXPECT_THAT(refusal_of("short"), HasSubstr("shorter than its 8-byte prefix"));
-  EXPECT_THAT(refusal_of(good.substr(0, 40)), HasSubstr("ends inside its header"));
-  EXPECT_THAT(refusal_of(good.substr(0, good.size() - 1)), HasSubstr("ends before its tensors do"));
-  EXPECT_THAT(refusal_of(good + "!"), HasSubstr("left over"));
-  EXPECT_THAT(refusal_of(std::string(8, '\xff') + "{}"), HasSubstr("more than 100 MB"));
-  EXPECT_THAT(refusal_of(file_of("[]", "")), HasSubstr("does not start with {"));
-  EXPECT_THAT(refusal_of(file_of("{\"a\":", "")), HasSubstr("malformed"));
+  EXPECT_EQ(file_refusal(good), "accepted");
+  EXPECT_THAT(file_refusal("short"), HasSubstr("shorter than its 8-byte prefix"));
+  EXPECT_THAT(file_refusal(good.substr(0, 40)), HasSubstr("ends inside its header"));
+  EXPECT_THAT(file_refusal(good.substr(0, good.size() - 1)), HasSubstr("ends before its tensors do"));
+  EXPECT_THAT(file_refusal(good + "!"), HasSubstr("left over"));
+  EXPECT_THAT(file_refusal(std::string(8, '\xff') + "{}"), HasSubstr("more than 100 MB"));
+  EXPECT_THAT(file_refusal(file_of("[]", "")), HasSubstr("does not start with {"));
+  EXPECT_THAT(file_refusal(file_of("{\"a\":", "")), HasSubstr("malformed"));
 }
 
 TEST(Safetensors, RefusesHeadersThatLie) {
   EXPECT_THAT(
-      refusal_of(file_of(
+      file_refusal(file_of(
           R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
           "01234567")),
       HasSubstr("given twice"));
-  EXPECT_THAT(refusal_of(file_of(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "01234567")),
+  EXPECT_THAT(file_refusal(file_of(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", "01234567")),
               HasSubstr("does not fit its bytes"));
-  EXPECT_THAT(
-      refusal_of(file_of(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "")),
-      HasSubstr("does not fit its bytes"));
-  EXPECT_THAT(refusal_of(file_of(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", "01234567")),
+  EXPECT_THAT(file_refusal(
+                  file_of(R"({"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}})", "")),
+              HasSubstr("does not fit its bytes"));
+  EXPECT_THAT(file_refusal(file_of(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", "01234567")),
               HasSubstr("unknown dtype"));
-  EXPECT_THAT(refusal_of(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "01234567")),
+  EXPECT_THAT(file_refusal(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "01234567")),
               HasSubstr("hole or overlap"));
   EXPECT_THAT(
-      refusal_of(file_of(
+      file_refusal(file_of(
           R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
           "01234567")),
       HasSubstr("hole or overlap"));
-  EXPECT_THAT(refusal_of(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", "01234567")),
+  EXPECT_THAT(file_refusal(file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", "01234567")),
               HasSubstr("impossible data_offsets"));
 }
 

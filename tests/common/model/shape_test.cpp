@@ -28,7 +28,7 @@ ModelShape shape_of(const Json& config) {
   return read_shape(scratch.path());
 }
 
-std::string refusal_of(const Json& config) {
+std::string shape_refusal(const Json& config) {
   try {
     shape_of(config);
     return "accepted";
@@ -73,26 +73,27 @@ TEST(Shape, Qwen3NormsItsHeads) {
 }
 
 TEST(Shape, AcceptsASlidingWindowThatIsOff) {
-  EXPECT_EQ(refusal_of(with(with(kLlama, "sliding_window", nullptr), "model_type", "mistral")), "accepted");
-  EXPECT_EQ(refusal_of(with(with(kLlama, "sliding_window", 4096), "use_sliding_window", false)), "accepted");
+  EXPECT_EQ(shape_refusal(with(with(kLlama, "sliding_window", nullptr), "model_type", "mistral")), "accepted");
+  EXPECT_EQ(shape_refusal(with(with(kLlama, "sliding_window", 4096), "use_sliding_window", false)), "accepted");
 }
 
 TEST(Shape, RefusesByNameWhatItDoesNotCompute) {
-  EXPECT_THAT(refusal_of(with(kLlama, "model_type", "gpt2")),
+  EXPECT_THAT(shape_refusal(with(kLlama, "model_type", "gpt2")),
               HasSubstr("\"gpt2\" is not implemented; known: llama"));
-  EXPECT_THAT(refusal_of(with(kLlama, "hidden_act", "gelu")), HasSubstr("\"gelu\""));
-  EXPECT_THAT(refusal_of(with(kLlama, "sliding_window", 4096)), HasSubstr("sliding-window"));
-  EXPECT_THAT(refusal_of(with(kLlama, "rope_scaling", {{"rope_type", "yarn"}})), HasSubstr("\"yarn\""));
-  EXPECT_THAT(refusal_of(with(kLlama, "num_local_experts", 8)), HasSubstr("\"num_local_experts\""));
-  EXPECT_THAT(refusal_of(with(kLlama, "quantization_config", {{"bits", 4}})),
+  EXPECT_THAT(shape_refusal(with(kLlama, "hidden_act", "gelu")), HasSubstr("\"gelu\""));
+  EXPECT_THAT(shape_refusal(with(kLlama, "sliding_window", 4096)), HasSubstr("sliding-window"));
+  EXPECT_THAT(shape_refusal(with(kLlama, "rope_scaling", {{"rope_type", "yarn"}})), HasSubstr("\"yarn\""));
+  EXPECT_THAT(shape_refusal(with(kLlama, "num_local_experts", 8)), HasSubstr("\"num_local_experts\""));
+  EXPECT_THAT(shape_refusal(with(kLlama, "quantization_config", {{"bits", 4}})),
               HasSubstr("\"quantization_config\""));
-  EXPECT_THAT(refusal_of(with(kLlama, "layer_types", {"sliding_attention"})), HasSubstr("sliding_attention"));
+  EXPECT_THAT(shape_refusal(with(kLlama, "layer_types", {"sliding_attention"})),
+              HasSubstr("sliding_attention"));
 }
 
 TEST(Shape, RefusesNumbersThatCannotBe) {
-  EXPECT_THAT(refusal_of(with(kLlama, "hidden_size", 0)), HasSubstr("\"hidden_size\" must be positive"));
-  EXPECT_THAT(refusal_of(with(kLlama, "hidden_size", "big")), HasSubstr("hidden_size: expected an integer"));
-  EXPECT_THAT(refusal_of(with(kLlama, "num_key_value_heads", 2)),
+  EXPECT_THAT(shape_refusal(with(kLlama, "hidden_size", 0)), HasSubstr("\"hidden_size\" must be positive"));
+  EXPECT_THAT(shape_refusal(with(kLlama, "hidden_size", "big")), HasSubstr("hidden_size: expected an integer"));
+  EXPECT_THAT(shape_refusal(with(kLlama, "num_key_value_heads", 2)),
               HasSubstr("no multiple of num_key_value_heads"));
 }
 

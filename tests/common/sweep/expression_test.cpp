@@ -20,7 +20,7 @@ Json value(const std::string& text) {
   return evaluate(parse_expression(text), name);
 }
 
-std::string refusal_of(const std::string& text) {
+std::string expression_refusal(const std::string& text) {
   try {
     return "value " + value(text).dump();
   } catch (const ExpressionError& e) {
@@ -48,28 +48,29 @@ TEST(Expression, ComparesNamesWithBareWords) {
 TEST(Expression, ASettingWithoutAValueEqualsNothingAndComparesFalse) {
   EXPECT_EQ(value("absent = 3"), false);
   EXPECT_EQ(value("absent >= 0 or absent < 0"), false);
-  EXPECT_EQ(refusal_of("2 * absent"), "expected a number, got a setting without a value (at column 5)");
+  EXPECT_EQ(expression_refusal("2 * absent"), "expected a number, got a setting without a value (at column 5)");
 }
 
 TEST(Expression, SaysWhatIsWrongAndWhere) {
-  EXPECT_EQ(refusal_of("rank >"), "expression \"rank >\": expected a value after \">\" (at column 7)");
-  EXPECT_EQ(refusal_of("1 < rank < 3"),
+  EXPECT_EQ(expression_refusal("rank >"), "expression \"rank >\": expected a value after \">\" (at column 7)");
+  EXPECT_EQ(expression_refusal("1 < rank < 3"),
             "expression \"1 < rank < 3\": comparisons do not chain; join them with `and` (at column 10)");
-  EXPECT_EQ(refusal_of("2 if rank"), "expression \"2 if rank\": an `if` needs its `else` (at column 10)");
-  EXPECT_EQ(refusal_of("system(1)"),
+  EXPECT_EQ(expression_refusal("2 if rank"),
+            "expression \"2 if rank\": an `if` needs its `else` (at column 10)");
+  EXPECT_EQ(expression_refusal("system(1)"),
             "expression \"system(1)\": unknown function \"system\"; there are min, max, sqrt, log2, round (at "
             "column 1)");
-  EXPECT_EQ(refusal_of("rnak > 3"), "unknown name \"rnak\"; did you mean \"lora.rank\"? (at column 1)");
-  EXPECT_EQ(refusal_of("1 / (rank - 64)"), "division by zero (at column 3)");
-  EXPECT_EQ(refusal_of("sqrt(-1)"), "the result is not a finite number (at column 1)");
-  EXPECT_EQ(refusal_of("rank and true"), "expected a condition, got 64 (at column 1)");
+  EXPECT_EQ(expression_refusal("rnak > 3"), "unknown name \"rnak\"; did you mean \"lora.rank\"? (at column 1)");
+  EXPECT_EQ(expression_refusal("1 / (rank - 64)"), "division by zero (at column 3)");
+  EXPECT_EQ(expression_refusal("sqrt(-1)"), "the result is not a finite number (at column 1)");
+  EXPECT_EQ(expression_refusal("rank and true"), "expected a condition, got 64 (at column 1)");
 }
 
 TEST(Expression, HostileTextIsRefusedWithoutDeepRecursion) {
   const std::string open(1000, '(');
-  EXPECT_NE(refusal_of(open).find("nested deeper than 64 levels"), std::string::npos);
-  EXPECT_NE(refusal_of(std::string(3000, '-') + "1").find("nested deeper"), std::string::npos);
-  EXPECT_NE(refusal_of(std::string(5000, '1')).find("longer than 4 KiB"), std::string::npos);
+  EXPECT_NE(expression_refusal(open).find("nested deeper than 64 levels"), std::string::npos);
+  EXPECT_NE(expression_refusal(std::string(3000, '-') + "1").find("nested deeper"), std::string::npos);
+  EXPECT_NE(expression_refusal(std::string(5000, '1')).find("longer than 4 KiB"), std::string::npos);
   std::string sum = "1";
   for (int i = 0; i < 2000; ++i) sum += "+1";
   EXPECT_EQ(value(sum), 2001.0);

@@ -7,7 +7,7 @@
 namespace ranktide {
 namespace {
 
-std::string refusal_of(const std::string& text) {
+std::string yaml_refusal(const std::string& text) {
   try {
     parse_yaml(SourceText("f.yaml", text));
   } catch (const SpecError& e) {
@@ -33,43 +33,43 @@ TEST(YamlTree, KeepsTextQuotesAndPlaces) {
 }
 
 TEST(YamlTree, RefusesWhatMeansTwoThings) {
-  EXPECT_EQ(refusal_of("a: 1\nb: 2\na: 3\n"), "f.yaml:3:1: \"a\" is set twice (first at line 1)");
-  EXPECT_EQ(refusal_of("blocks:\n  x:\n    train: {lr: 1,\n      lr: 2}\n"),
+  EXPECT_EQ(yaml_refusal("a: 1\nb: 2\na: 3\n"), "f.yaml:3:1: \"a\" is set twice (first at line 1)");
+  EXPECT_EQ(yaml_refusal("blocks:\n  x:\n    train: {lr: 1,\n      lr: 2}\n"),
             "f.yaml:4:7: \"train.lr\" is set twice in block x (first at line 3)");
-  EXPECT_EQ(refusal_of("a: 1\n---\nb: 1\n"),
+  EXPECT_EQ(yaml_refusal("a: 1\n---\nb: 1\n"),
             "f.yaml:2:1: a second document starts here; a sweep file has one, write a second file");
-  EXPECT_EQ(refusal_of("a: 1\n<<: {b: 2}\n"),
+  EXPECT_EQ(yaml_refusal("a: 1\n<<: {b: 2}\n"),
             "f.yaml:2:1: merge keys (<<) are not allowed; use `like` for blocks");
 }
 
 TEST(YamlTree, RefusesAnchorsAliasesAndTags) {
-  EXPECT_EQ(refusal_of("a: &x 1\n"),
+  EXPECT_EQ(yaml_refusal("a: &x 1\n"),
             "f.yaml:1:4: anchors (&x) are not allowed; write the value out, or use `like` for blocks");
-  EXPECT_NE(refusal_of("a: *x\n").find("f.yaml:1:4: "), std::string::npos);
-  EXPECT_EQ(refusal_of("a: !!python/object:os.system 1\n"),
+  EXPECT_NE(yaml_refusal("a: *x\n").find("f.yaml:1:4: "), std::string::npos);
+  EXPECT_EQ(yaml_refusal("a: !!python/object:os.system 1\n"),
             "f.yaml:1:4: tags (tag:yaml.org,2002:python/object:os.system) are not allowed; remove it");
 }
 
 TEST(YamlTree, RefusesBytesThatAreNoText) {
-  EXPECT_EQ(refusal_of(std::string("a: \0", 4)), "f.yaml:1:4: a NUL byte; is this a text file?");
-  EXPECT_EQ(refusal_of("a: 1\nb: \xff\n"), "f.yaml:2:4: not valid UTF-8; save the file as UTF-8");
-  EXPECT_EQ(refusal_of("a: \xc0\xaf"), "f.yaml:1:4: not valid UTF-8; save the file as UTF-8");
-  EXPECT_EQ(refusal_of("a: \xed\xa0\x80"), "f.yaml:1:4: not valid UTF-8; save the file as UTF-8");
-  EXPECT_EQ(refusal_of("a: \"caf\xc3\xa9 \xf0\x9f\x8c\x8a\"\n"), "accepted");
+  EXPECT_EQ(yaml_refusal(std::string("a: \0", 4)), "f.yaml:1:4: a NUL byte; is this a text file?");
+  EXPECT_EQ(yaml_refusal("a: 1\nb: \xff\n"), "f.yaml:2:4: not valid UTF-8; save the file as UTF-8");
+  EXPECT_EQ(yaml_refusal("a: \xc0\xaf"), "f.yaml:1:4: not valid UTF-8; save the file as UTF-8");
+  EXPECT_EQ(yaml_refusal("a: \xed\xa0\x80"), "f.yaml:1:4: not valid UTF-8; save the file as UTF-8");
+  EXPECT_EQ(yaml_refusal("a: \"caf\xc3\xa9 \xf0\x9f\x8c\x8a\"\n"), "accepted");
 }
 
 TEST(YamlTree, StopsAtEveryLimit) {
-  EXPECT_EQ(refusal_of(std::string(kYamlBytesMax + 1, ' ')),
+  EXPECT_EQ(yaml_refusal(std::string(kYamlBytesMax + 1, ' ')),
             "f.yaml: the file has 1048577 bytes; a sweep file has at most 1 MiB");
-  EXPECT_NE(refusal_of(repeated("[", 33) + repeated("]", 33)).find("nested deeper than 32 levels"),
+  EXPECT_NE(yaml_refusal(repeated("[", 33) + repeated("]", 33)).find("nested deeper than 32 levels"),
             std::string::npos);
-  EXPECT_NE(refusal_of("a: [" + repeated("1,", 200'001) + "]").find("more than 200,000 values"),
+  EXPECT_NE(yaml_refusal("a: [" + repeated("1,", 200'001) + "]").find("more than 200,000 values"),
             std::string::npos);
-  EXPECT_NE(refusal_of("a: \"" + std::string(kYamlScalarBytesMax + 1, 'x') + "\"").find("more than 64 KiB"),
+  EXPECT_NE(yaml_refusal("a: \"" + std::string(kYamlScalarBytesMax + 1, 'x') + "\"").find("more than 64 KiB"),
             std::string::npos);
   std::string keys;
   for (int i = 0; i <= 2000; ++i) keys += "k" + std::to_string(i) + ": 1\n";
-  EXPECT_NE(refusal_of(keys).find("more than 2,000 keys"), std::string::npos);
+  EXPECT_NE(yaml_refusal(keys).find("more than 2,000 keys"), std::string::npos);
 }
 
 TEST(YamlTree, RefusesAttacksInBoundedTimeAndMemory) {
@@ -83,7 +83,7 @@ TEST(YamlTree, RefusesAttacksInBoundedTimeAndMemory) {
                                          repeated("? ", 50'000),
                                          std::string("\xff\xfe") + std::string(1000, '\0')};
   const auto start = std::chrono::steady_clock::now();
-  for (const auto& attack : attacks) EXPECT_NE(refusal_of(attack), "accepted") << attack.substr(0, 40);
+  for (const auto& attack : attacks) EXPECT_NE(yaml_refusal(attack), "accepted") << attack.substr(0, 40);
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   EXPECT_LT(seconds, 10) << "a busy machine under sanitizers stays far below; unbounded work does not";
   rusage usage{};

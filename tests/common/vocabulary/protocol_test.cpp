@@ -17,7 +17,7 @@ WorkerMessage there_and_back(const WorkerMessage& m) {
   return decode_worker_message(decode_header(f.header), f.body);
 }
 
-std::string error_of(auto&& act) {
+std::string frame_error(auto&& act) {
   try {
     act();
   } catch (const ProtocolError& e) {
@@ -49,21 +49,21 @@ TEST(Protocol, TypeNumbersOnTheWireAreFrozen) {
 TEST(Protocol, RefusesAnotherVersionAndSaysWhatToDo) {
   std::string header = encode(WorkerMessage{Hello{}}, 1).header;
   header[4] = 2;
-  EXPECT_EQ(error_of([&] { decode_header(header); }),
+  EXPECT_EQ(frame_error([&] { decode_header(header); }),
             "protocol version 2, this side speaks 1: use one ranktide version on both sides");
 }
 
 TEST(Protocol, RefusesAHeaderOfTheWrongSizeOrMagic) {
-  EXPECT_EQ(error_of([] { decode_header("short"); }), "not a ranktide header");
-  EXPECT_EQ(error_of([] { decode_header(std::string(kHeaderBytes, 'x')); }), "not a ranktide header");
+  EXPECT_EQ(frame_error([] { decode_header("short"); }), "not a ranktide header");
+  EXPECT_EQ(frame_error([] { decode_header(std::string(kHeaderBytes, 'x')); }), "not a ranktide header");
 }
 
 TEST(Protocol, RefusesAMessageThatGoesTheOtherWay) {
   const Frames f = encode(WorkerMessage{Drain{}}, 1);
-  EXPECT_EQ(error_of([&] { decode_coordinator_message(decode_header(f.header), f.body); }),
+  EXPECT_EQ(frame_error([&] { decode_coordinator_message(decode_header(f.header), f.body); }),
             "message type 4 goes the other way");
   const Frames back = encode(CoordinatorMessage{Welcome{}}, 1);
-  EXPECT_EQ(error_of([&] { decode_worker_message(decode_header(back.header), back.body); }),
+  EXPECT_EQ(frame_error([&] { decode_worker_message(decode_header(back.header), back.body); }),
             "unknown message type 256");
 }
 
@@ -72,7 +72,7 @@ TEST(Protocol, RefusesABodyThatSpeaksOfAnotherAttemptThanItsHeader) {
   Report other = some_report();
   other.lease.attempt = 2;
   const Frames b = encode(WorkerMessage{other}, 1);
-  EXPECT_EQ(error_of([&] { decode_worker_message(decode_header(a.header), b.body); }),
+  EXPECT_EQ(frame_error([&] { decode_worker_message(decode_header(a.header), b.body); }),
             "header and body speak of different attempts");
 }
 
@@ -80,9 +80,9 @@ TEST(Protocol, RefusesABodyThatSpeaksOfAnotherAttemptThanItsHeader) {
 TEST(Protocol, RefusesALeaseOfSomethingThatIsNoUnit) {
   for (const std::string& unit : {std::string(), std::string("short"), std::string(64, 'x')}) {
     const Hello hello{.boot = "a", .version = "1", .slots = {}, .held = {{.lease = {UnitId{unit}, 1}}}};
-    EXPECT_EQ(error_of([&] { there_and_back(hello); }), "a lease of something that is no unit");
+    EXPECT_EQ(frame_error([&] { there_and_back(hello); }), "a lease of something that is no unit");
     const Heartbeat beat{.boot = "a", .running = {{UnitId{unit}, 1}}, .progress = {}};
-    EXPECT_EQ(error_of([&] { there_and_back(beat); }), "a lease of something that is no unit");
+    EXPECT_EQ(frame_error([&] { there_and_back(beat); }), "a lease of something that is no unit");
   }
 }
 

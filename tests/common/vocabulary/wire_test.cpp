@@ -40,7 +40,7 @@ TEST(Wire, MissingNamesKeepTheirDefaultsAndUnknownOnesAreIgnored) {
   EXPECT_EQ(p.name, "");
 }
 
-std::string error_of(auto&& act) {
+std::string wire_error(auto&& act) {
   try {
     act();
   } catch (const ProtocolError& e) {
@@ -50,27 +50,27 @@ std::string error_of(auto&& act) {
 }
 
 TEST(Wire, SaysWhereAValueHasTheWrongType) {
-  EXPECT_EQ(error_of([] { from_json<TrialSettings>(parse_json(R"({"train":{"lr":"fast"}})")); }),
+  EXPECT_EQ(wire_error([] { from_json<TrialSettings>(parse_json(R"({"train":{"lr":"fast"}})")); }),
             "train.lr: expected a number, got string");
-  EXPECT_EQ(error_of([] { from_json<TrialSettings>(parse_json(R"({"method":"qlora"})")); }),
+  EXPECT_EQ(wire_error([] { from_json<TrialSettings>(parse_json(R"({"method":"qlora"})")); }),
             "method: unknown value \"qlora\"");
-  EXPECT_EQ(error_of([] { from_json<LoraSettings>(parse_json(R"({"rank":1e3})")); }),
+  EXPECT_EQ(wire_error([] { from_json<LoraSettings>(parse_json(R"({"rank":1e3})")); }),
             "rank: expected an integer, got number");
 }
 
 TEST(Wire, RefusesDeepNestingInsteadOfOverflowingTheStack) {
-  EXPECT_EQ(error_of([] { parse_msgpack(std::string(100000, '\x91')); }), "nested deeper than 32 levels");
-  EXPECT_EQ(error_of([] { parse_json(std::string(100000, '[')); }), "nested deeper than 32 levels");
+  EXPECT_EQ(wire_error([] { parse_msgpack(std::string(100000, '\x91')); }), "nested deeper than 32 levels");
+  EXPECT_EQ(wire_error([] { parse_json(std::string(100000, '[')); }), "nested deeper than 32 levels");
 }
 
 TEST(Wire, RefusesAKeyGivenTwice) {
-  EXPECT_EQ(error_of([] { parse_json(R"({"a":1,"a":2})"); }), "key \"a\" is given twice");
+  EXPECT_EQ(wire_error([] { parse_json(R"({"a":1,"a":2})"); }), "key \"a\" is given twice");
 }
 
 TEST(Wire, RefusesTruncatedBytesAtEveryLength) {
   const std::string bytes = pack(some_settings());
   for (size_t n = 0; n < bytes.size(); ++n)
-    EXPECT_NE(error_of([&] { parse_msgpack(bytes.substr(0, n)); }), "no error");
+    EXPECT_NE(wire_error([&] { parse_msgpack(bytes.substr(0, n)); }), "no error");
 }
 
 }  // namespace
