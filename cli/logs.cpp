@@ -1,26 +1,27 @@
-// `ranktide logs TRIAL`: what the trial's trainer printed, attempt by attempt.
+// `ranktide logs TRIAL`: what the trial's trainer printed, attempt by attempt, while it runs or afterwards.
 
-#include <deque>
+#include <chrono>
 #include <fmt/format.h>
-#include <fstream>
 #include <iostream>
+#include <map>
+#include <thread>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
-#include "cli/folders.h"
 #include "cli/results.h"
 #include "common/vocabulary/wire.h"
-#include "worker/daemon/work_folder.h"
 
 namespace ranktide::cli {
-namespace fs = std::filesystem;
-
 namespace {
+
+constexpr std::chrono::milliseconds kLookAgain{500};
+constexpr int64_t kTailBytesMax = 1 << 20;  // what --tail looks at
 
 struct LogOptions {
   std::string trial;
   int tail = 0;
   int attempt = 0;
+  bool follow = false;
 };
 
 std::string full_trial_id(const Results& results, const std::string& prefix) {
@@ -35,37 +36,101 @@ std::string full_trial_id(const Results& results, const std::string& prefix) {
   return found[0];
 }
 
-// Returns: the last `count` lines of the file; all of them when count is 0.
-std::deque<std::string> last_lines(const fs::path& file, int count) {
-  std::ifstream in(file);
-  std::deque<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    lines.push_back(line);
-    if (count > 0 && lines.size() > static_cast<size_t>(count)) lines.pop_front();
+// The lines of one attempt's log, taken as it grows.
+class LogLines {
+ public:
+  // tail: begin with the last so many lines; 0: with the first line.
+  LogLines(const Results& results, TrialAttempt attempt, int tail)
+      : results_(results), attempt_(std::move(attempt)), tail_(tail), offset_(tail > 0 ? -kTailBytesMax : 0) {}
+
+  const TrialAttempt& attempt() const { return attempt_; }
+  int64_t size() const { return size_; }
+
+  // Returns: the lines that are there and were not taken; a last one that has no end yet when `is_final`.
+  std::vector<std::string> take(bool is_final) {
+    std::vector<std::string> lines;
+    for (;;) {
+      const LogPart part = results_.log_part(attempt_.lease, offset_);
+      offset_ = part.offset + part.bytes;
+      size_ = part.size;
+      rest_ += part.text;
+      cut_into(lines);
+      if (part.bytes == 0) break;
+    }
+    if (is_final && !rest_.empty()) lines.push_back(std::exchange(rest_, ""));
+    if (tail_ > 0 && std::ssize(lines) > tail_) lines.erase(lines.begin(), lines.end() - tail_);
+    tail_ = 0;
+    return lines;
   }
-  return lines;
+
+ private:
+  void cut_into(std::vector<std::string>& lines) {
+    size_t begin = 0;
+    for (size_t end; (end = rest_.find('\n', begin)) != std::string::npos; begin = end + 1)
+      lines.push_back(rest_.substr(begin, end - begin));
+    rest_.erase(0, begin);
+  }
+
+  const Results& results_;
+  TrialAttempt attempt_;
+  int tail_ = 0;
+  int64_t offset_ = 0;
+  int64_t size_ = 0;
+  std::string rest_;
+};
+
+bool is_asked_for(const LogOptions& options, const TrialAttempt& attempt) {
+  return options.attempt == 0 || options.attempt == attempt.lease.attempt;
+}
+
+void print_lines(const LogLines& log, const std::vector<std::string>& lines) {
+  for (const std::string& line : lines)
+    std::cout << fmt::format("[{} attempt {}] {}\n", log.attempt().worker, log.attempt().lease.attempt, line);
+  std::cout.flush();
+}
+
+int show(const Results& results, const std::string& trial, const LogOptions& options, bool as_json) {
+  Json out = Json::array();
+  for (const TrialAttempt& attempt : results.history_of(trial).attempts) {
+    if (!is_asked_for(options, attempt)) continue;
+    LogLines log(results, attempt, options.tail);
+    const auto lines = log.take(true);
+    if (log.size() == 0)
+      std::cerr << fmt::format("nothing of attempt {} has come from {} yet; its log lies there\n",
+                               attempt.lease.attempt, attempt.worker);
+    out.push_back({{"trial", trial},
+                   {"unit", attempt.lease.unit.text},
+                   {"attempt", attempt.lease.attempt},
+                   {"worker", attempt.worker},
+                   {"lines", lines}});
+    if (!as_json) print_lines(log, lines);
+  }
+  if (as_json) std::cout << out.dump(2) << "\n";
+  return kOk;
+}
+
+// Prints what comes, attempt after attempt, until the trial is over or nobody reads any more.
+int follow(const Results& results, const std::string& trial, const LogOptions& options) {
+  std::map<Attempt, LogLines> logs;
+  for (;;) {
+    const TrialHistory history = results.history_of(trial);
+    for (const TrialAttempt& attempt : history.attempts)
+      if (is_asked_for(options, attempt))
+        logs.try_emplace(attempt.lease.attempt, results, attempt, options.tail);
+    for (auto& [number, log] : logs) print_lines(log, log.take(history.is_over));
+    if (!std::cout) return kOk;
+    const bool is_past =
+        options.attempt > 0 && !logs.empty() && history.attempts.back().lease.attempt > options.attempt;
+    if (history.is_over || is_past) return kOk;
+    std::this_thread::sleep_for(kLookAgain);
+  }
 }
 
 int run_logs(const LogOptions& options, const GlobalOptions& globals) {
-  const fs::path data = data_folder(globals.data_dir);
   const Results results(globals);
   const std::string trial = full_trial_id(results, options.trial);
-  Json out = Json::array();
-  for (const TrialAttempt& attempt : results.attempts_of(trial)) {
-    if (options.attempt > 0 && options.attempt != attempt.lease.attempt) continue;
-    const fs::path file =
-        WorkFolder::logs_of(data) / attempt.lease.unit.text / fmt::format("{}.log", attempt.lease.attempt);
-    if (!fs::exists(file))
-      std::cerr << "no log at " << file.string() << "; it lies on the worker that ran the attempt\n";
-    const auto lines = last_lines(file, options.tail);
-    out.push_back(
-        {{"trial", trial}, {"attempt", attempt.lease.attempt}, {"file", file.string()}, {"lines", lines}});
-    if (globals.json) continue;
-    for (const std::string& line : lines)
-      std::cout << fmt::format("[{} attempt {}] {}\n", attempt.worker, attempt.lease.attempt, line);
-  }
-  if (globals.json) std::cout << out.dump(2) << "\n";
-  return kOk;
+  if (options.follow && globals.json) throw CommandError(kUsage, "--follow prints lines; leave out --json");
+  return options.follow ? follow(results, trial, options) : show(results, trial, options, globals.json);
 }
 
 }  // namespace
@@ -73,6 +138,7 @@ int run_logs(const LogOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<LogOptions>();
   command.add_option("trial", options->trial, "trial id, or any unique beginning of one")->required();
+  command.add_flag("-f,--follow", options->follow, "go on with what comes, until the trial is over");
   command.add_option("--tail", options->tail, "only the last N lines of each attempt")
       ->check(CLI::PositiveNumber);
   command.add_option("--attempt", options->attempt, "only this attempt")->check(CLI::PositiveNumber);

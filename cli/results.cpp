@@ -49,10 +49,17 @@ std::vector<std::string> Results::trials_with_prefix(const std::string& prefix) 
   return ranktide::trials_with_prefix(Reader(data_folder_), prefix);
 }
 
-std::vector<TrialAttempt> Results::attempts_of(const std::string& trial) const {
+TrialHistory Results::history_of(const std::string& trial) const {
   if (const auto body = ask("/api/v1/attempts?trial=" + percent_encode(trial)))
-    return from_json<std::vector<TrialAttempt>>(parse_json(*body));
-  return ranktide::attempts_of(Reader(data_folder_), trial);
+    return from_json<TrialHistory>(parse_json(*body));
+  return ranktide::history_of(Reader(data_folder_), trial);
+}
+
+LogPart Results::log_part(const Lease& lease, int64_t offset) const {
+  const std::string target = "/api/v1/log?unit=" + lease.unit.text +
+                             "&attempt=" + std::to_string(lease.attempt) + "&offset=" + std::to_string(offset);
+  if (const auto body = ask(target)) return from_json<LogPart>(parse_json(*body));
+  return read_log(logs_of(data_folder_), lease, offset);
 }
 
 }  // namespace ranktide::cli

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/http_client.h"
+#include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query.h"
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_status.h"
@@ -26,7 +27,9 @@ class Results {
   // name.
   std::vector<SweepStatus> sweeps(const std::string& name) const;
   std::vector<std::string> trials_with_prefix(const std::string& prefix) const;
-  std::vector<TrialAttempt> attempts_of(const std::string& trial) const;
+  TrialHistory history_of(const std::string& trial) const;
+  // Returns: what is there of an attempt's log from `offset` on; a negative one counts from the end.
+  LogPart log_part(const Lease& lease, int64_t offset) const;
 
  private:
   // Returns: the body of the coordinator's answer; nullopt when no coordinator serves the folder.

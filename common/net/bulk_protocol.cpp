@@ -5,16 +5,18 @@
 namespace ranktide {
 namespace {
 
-constexpr std::string_view kMagic = "RTBK";
-constexpr size_t kPrefixBytes = kMagic.size() + 1;
+constexpr std::string_view kBulkMagic = "RTBK";
+constexpr size_t kPrefixBytes = kBulkMagic.size() + 1;
 
 }  // namespace
 
-const std::string& named_by(const BulkMessage& message) {
+std::string named_by(const BulkMessage& message) {
   return std::visit(
-      []<class M>(const M& m) -> const std::string& {
+      []<class M>(const M& m) -> std::string {
         if constexpr (std::is_same_v<M, ShelveArtifact> || std::is_same_v<M, Shelved>)
           return m.trial;
+        else if constexpr (std::is_same_v<M, PutLog> || std::is_same_v<M, LogStanding>)
+          return m.lease.unit.text + "/" + std::to_string(m.lease.attempt);
         else
           return m.sha256;
       },
@@ -22,7 +24,7 @@ const std::string& named_by(const BulkMessage& message) {
 }
 
 std::string encode(const BulkMessage& message) {
-  std::string head(kMagic);
+  std::string head(kBulkMagic);
   head.push_back(static_cast<char>(message.index()));
   head += std::visit([](const auto& m) { return pack(m); }, message);
   RT_CHECK(head.size() <= kBulkHeadBytesMax);
@@ -32,9 +34,10 @@ std::string encode(const BulkMessage& message) {
 BulkMessage decode_bulk_message(std::string_view head) {
   if (head.size() > kBulkHeadBytesMax)
     throw ProtocolError("a head of " + std::to_string(head.size()) + " bytes");
-  if (head.size() < kPrefixBytes || !head.starts_with(kMagic)) throw ProtocolError("not a frame of bulk data");
+  if (head.size() < kPrefixBytes || !head.starts_with(kBulkMagic))
+    throw ProtocolError("not a frame of bulk data");
   const std::string_view body = head.substr(kPrefixBytes);
-  switch (head[kMagic.size()]) {
+  switch (head[kBulkMagic.size()]) {
     case 0:
       return unpack<GetPiece>(body);
     case 1:
@@ -49,6 +52,10 @@ BulkMessage decode_bulk_message(std::string_view head) {
       return unpack<ShelveArtifact>(body);
     case 6:
       return unpack<Shelved>(body);
+    case 7:
+      return unpack<PutLog>(body);
+    case 8:
+      return unpack<LogStanding>(body);
     default:
       throw ProtocolError("bulk data of an unknown kind; use one ranktide version on both sides");
   }

@@ -65,7 +65,7 @@ struct EnumTexts<BulkRefusal> {
   static constexpr std::array texts{"absent", "not_taken", "key_revoked", "not_yours"};
 };
 struct BulkRefused {
-  std::string sha256;  // or trial
+  std::string sha256;  // or what else named_by() says of the question
   BulkRefusal why = BulkRefusal::absent;
   std::string text;  // for people: what, and what to do
 };
@@ -93,11 +93,32 @@ void fields(Ar& ar, Shelved& s) {
   ar("trial", s.trial);
 }
 
-// The order gives the kinds on the wire: permanent, append only.
-using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused, ShelveArtifact, Shelved>;
+// A running trainer's output, with bytes, as it grows: for people. Answered by LogStanding or BulkRefused.
+// Without bytes it only asks.
+struct PutLog {
+  Lease lease;
+  int64_t offset = 0;
+};
+template <class Ar>
+void fields(Ar& ar, PutLog& p) {
+  ar("lease", p.lease)("offset", p.offset);
+}
 
-// Returns: the hash, or the trial, that a message speaks of.
-const std::string& named_by(const BulkMessage& message);
+struct LogStanding {
+  Lease lease;
+  int64_t here = 0;  // bytes; a piece that does not begin here was not taken
+};
+template <class Ar>
+void fields(Ar& ar, LogStanding& s) {
+  ar("lease", s.lease)("here", s.here);
+}
+
+// The order gives the kinds on the wire: permanent, append only.
+using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused, ShelveArtifact, Shelved,
+                                 PutLog, LogStanding>;
+
+// Returns: the hash, the trial, or the unit and attempt, that a message speaks of.
+std::string named_by(const BulkMessage& message);
 
 // Returns: the head frame. Requires: it fits kBulkHeadBytesMax.
 std::string encode(const BulkMessage& message);

@@ -1,8 +1,12 @@
 #include "coordinator/edge/api.h"
 
+#include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <optional>
 
+#include "common/content/manifest.h"
+#include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_workers.h"
 
@@ -82,7 +86,24 @@ ApiResponse answer_trials(const Reader& reader, const Target& target) {
 }
 
 ApiResponse answer_attempts(const Reader& reader, const Target& target) {
-  return {.body = to_json(attempts_of(reader, argument_of(target, "trial", ""))).dump()};
+  return {.body = to_json(history_of(reader, argument_of(target, "trial", ""))).dump()};
+}
+
+int64_t integer_of(const Target& target, const std::string& name, int64_t otherwise) {
+  const std::string text = argument_of(target, name, "");
+  int64_t value = otherwise;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (!text.empty() && (error != std::errc() || end != text.data() + text.size()))
+    throw QueryError(name + " is a whole number, not \"" + text + "\"");
+  return value;
+}
+
+ApiResponse answer_log(const Reader& reader, const Target& target) {
+  const Lease lease{UnitId{argument_of(target, "unit", "")},
+                    static_cast<Attempt>(std::clamp<int64_t>(integer_of(target, "attempt", 1), 0, INT32_MAX))};
+  if (!is_sha256_text(lease.unit.text)) throw QueryError("unit is the id that /api/v1/attempts names");
+  const LogPart part = read_log(logs_of(reader.data_folder()), lease, integer_of(target, "offset", 0));
+  return {.body = to_json(part).dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
 ApiResponse answer_workers(const Reader& reader, const Target&) {
@@ -92,11 +113,10 @@ ApiResponse answer_workers(const Reader& reader, const Target&) {
 using Read = ApiResponse (*)(const Reader&, const Target&);
 
 const std::map<std::string, Read>& reads() {
-  static const std::map<std::string, Read> kReads = {{"/api/v1/query", answer_query},
-                                                     {"/api/v1/sweeps", answer_sweeps},
-                                                     {"/api/v1/trials", answer_trials},
-                                                     {"/api/v1/attempts", answer_attempts},
-                                                     {"/api/v1/workers", answer_workers}};
+  static const std::map<std::string, Read> kReads = {
+      {"/api/v1/query", answer_query},   {"/api/v1/sweeps", answer_sweeps},
+      {"/api/v1/trials", answer_trials}, {"/api/v1/attempts", answer_attempts},
+      {"/api/v1/log", answer_log},       {"/api/v1/workers", answer_workers}};
   return kReads;
 }
 

@@ -5,6 +5,7 @@
 //   GET /api/v1/sweeps[?name=]                          status of one or all sweeps, JSON
 //   GET /api/v1/trials?prefix=                          full ids that start so, JSON
 //   GET /api/v1/attempts?trial=                         attempts at a trial's stage, JSON
+//   GET /api/v1/log?unit=&attempt=&offset=              a part of what a trainer printed (log_shelf.h), JSON
 //   GET /api/v1/workers                                 workers, their slots and what runs on them, JSON
 // Not who may ask (http_access.h), not commands (api_commands.h), not health (api_health.h). Pure but for the
 // reads; any thread. Errors are JSON {"error": text} with 400, 404 or 503.

@@ -40,4 +40,8 @@ BulkAnswer BulkDesk::on(const WorkerName& sender, const ShelveArtifact& artifact
   return {Shelved{.trial = artifact.trial}, ""};
 }
 
+BulkAnswer BulkDesk::on(const WorkerName& sender, const PutLog& log, std::string_view bytes) {
+  return {LogStanding{.lease = log.lease, .here = logs_.append(sender, log.lease, log.offset, bytes)}, ""};
+}
+
 }  // namespace ranktide

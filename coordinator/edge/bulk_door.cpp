@@ -2,22 +2,14 @@
 
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <csignal>
 #include <memory>
 #include <optional>
-#include <pthread.h>
 #include <spdlog/spdlog.h>
-#include <sys/eventfd.h>
-#include <system_error>
-#include <unistd.h>
-#include <utility>
 
 #include "common/net/bulk_protocol.h"
 #include "common/net/clock.h"
 #include "common/net/socket_options.h"
 #include "common/net/worker_keys.h"
-#include "common/vocabulary/check.h"
 #include "coordinator/edge/bulk_desk.h"
 #include "coordinator/edge/frames.h"
 #include "coordinator/edge/server_socket.h"
@@ -27,21 +19,13 @@
 namespace ranktide {
 namespace {
 
-constexpr size_t kFramesMax = 3;  // the connection, head, bytes
-constexpr size_t kZapFramesMax = 16;
-constexpr size_t kPerWake = 16;  // questions, before handshakes are looked at
-constexpr Duration kKeysLookedAtEvery{1'000};
-
-int open_stop() {
-  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), "no descriptor to stop bulk data by");
-  return fd;
-}
+constexpr size_t kQuestionFrames = 3;     // the connection, head, bytes
+constexpr size_t kQuestionsPerWake = 16;  // before handshakes are looked at
 
 }  // namespace
 
 struct BulkDoor::Parts {
-  Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf);
+  Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf, LogShelf& logs);
 
   void serve(int stop_fd);
   void look_at_keys();
@@ -61,8 +45,8 @@ struct BulkDoor::Parts {
   uint64_t failed = 0;
 };
 
-BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf)
-    : desk(blobs, shelf), keys(config.worker_keys) {
+BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactShelf& shelf, LogShelf& logs)
+    : desk(blobs, shelf, logs), keys(config.worker_keys) {
   set_option(zap.handle(), ZMQ_LINGER, 0, "LINGER");
   zap.bind("inproc://zeromq.zap.01");
   set_common_options(router.handle());
@@ -102,8 +86,7 @@ void BulkDoor::Parts::look_at_keys() {
 
 uint64_t BulkDoor::Parts::answer_handshakes() {
   for (;;) {
-    std::vector<std::string> request;
-    for (const zmq::message_t& frame : receive_frames(zap, kZapFramesMax)) request.push_back(frame.to_string());
+    const std::vector<std::string> request = receive_texts(zap, kZapFramesMax);
     if (request.empty()) return refused;
     look_at_keys();
     const ZapAnswer answer = answer_zap(request, keys);
@@ -113,8 +96,8 @@ uint64_t BulkDoor::Parts::answer_handshakes() {
 }
 
 void BulkDoor::Parts::answer_questions() {
-  for (size_t i = 0; i < kPerWake; ++i) {
-    const std::vector<zmq::message_t> frames = receive_frames(router, kFramesMax);
+  for (size_t i = 0; i < kQuestionsPerWake; ++i) {
+    const std::vector<zmq::message_t> frames = receive_frames(router, kQuestionFrames);
     if (frames.empty()) return;
     try {
       const BulkAnswer answer = answer_to(frames);
@@ -129,7 +112,7 @@ void BulkDoor::Parts::answer_questions() {
 
 // ZAP was asked at the handshake only, and the connection outlives a revocation: every question is checked.
 BulkAnswer BulkDoor::Parts::answer_to(const std::vector<zmq::message_t>& frames) {
-  if (frames.size() != kFramesMax)
+  if (frames.size() != kQuestionFrames)
     throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
   const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
   const auto worker = keys.name_of(key == nullptr ? "" : key);
@@ -143,28 +126,14 @@ void BulkDoor::Parts::note(uint64_t& count, const std::string& what) {
   if (std::has_single_bit(++count)) spdlog::warn("{} ({} since start)", what, count);
 }
 
-BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf) {
-  auto parts = std::make_unique<Parts>(config, blobs, shelf);
+BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf, LogShelf& logs) {
+  const auto parts = std::make_shared<Parts>(config, blobs, shelf, logs);
   endpoint_ = parts->endpoint;
   port_ = std::stoi(endpoint_.substr(endpoint_.rfind(':') + 1));
-  stop_fd_ = open_stop();
-  thread_ = std::thread([stop_fd = stop_fd_, parts = std::move(parts)] {
-    sigset_t set;  // signals are the main thread's
-    sigfillset(&set);
-    pthread_sigmask(SIG_BLOCK, &set, nullptr);
-    try {
-      parts->serve(stop_fd);
-    } catch (const std::exception& error) {  // what runs goes on; only fetching ends
-      spdlog::critical("no bulk data is served until the coordinator is started again: {}", error.what());
-    }
-  });
+  thread_.emplace("no bulk data is served until the coordinator is started again",
+                  [parts](int stop_fd) { parts->serve(stop_fd); });
 }
 
-BulkDoor::~BulkDoor() {
-  const uint64_t one = 1;
-  RT_CHECK(::write(stop_fd_, &one, sizeof one) == sizeof one);
-  thread_.join();
-  ::close(stop_fd_);
-}
+BulkDoor::~BulkDoor() = default;
 
 }  // namespace ranktide

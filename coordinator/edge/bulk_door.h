@@ -6,13 +6,15 @@
 // context of its own. A disk that fails is said to the worker that asked, and logged.
 
 #include <filesystem>
+#include <optional>
 #include <string>
-#include <thread>
 
 #include "common/net/keys.h"
 #include "coordinator/edge/artifact_shelf.h"
 #include "coordinator/edge/blob_store.h"
+#include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/router_error.h"
+#include "coordinator/edge/serving_thread.h"
 
 namespace ranktide {
 
@@ -24,9 +26,9 @@ struct BulkDoorConfig {
 
 class BulkDoor {
  public:
-  // Binds, and proves that strangers are refused. Outlives: store and shelf must outlive it.
+  // Binds, and proves that strangers are refused. Outlives: store and shelves must outlive it.
   // Throws: RouterError naming endpoint and remedy; KeyError.
-  BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf);
+  BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf, LogShelf& logs);
   ~BulkDoor();
   BulkDoor(const BulkDoor&) = delete;
   BulkDoor& operator=(const BulkDoor&) = delete;
@@ -38,10 +40,9 @@ class BulkDoor {
  private:
   struct Parts;
 
-  int stop_fd_ = -1;
   int port_ = 0;
   std::string endpoint_;
-  std::thread thread_;
+  std::optional<ServingThread> thread_;
 };
 
 }  // namespace ranktide

@@ -12,13 +12,23 @@ namespace ranktide {
 struct TrialAttempt {
   Lease lease;
   std::string worker;
+  bool is_running = false;
 };
 template <class Ar>
 void fields(Ar& ar, TrialAttempt& a) {
-  ar("lease", a.lease)("worker", a.worker);
+  ar("lease", a.lease)("worker", a.worker)("running", a.is_running);
 }
 
-// Requires: `trial` is a full id. Returns: none for a trial that was never granted.
-std::vector<TrialAttempt> attempts_of(const Reader& reader, const std::string& trial);
+struct TrialHistory {
+  bool is_over = false;  // no sweep wants more of it
+  std::vector<TrialAttempt> attempts;
+};
+template <class Ar>
+void fields(Ar& ar, TrialHistory& h) {
+  ar("over", h.is_over)("attempts", h.attempts);
+}
+
+// Requires: `trial` is a full id. Returns: no attempts for a trial that was never granted.
+TrialHistory history_of(const Reader& reader, const std::string& trial);
 
 }  // namespace ranktide

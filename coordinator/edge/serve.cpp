@@ -41,6 +41,16 @@ ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
           }};
 }
 
+LogShelfConfig logs_in(const std::filesystem::path& data) {
+  return {.folder = logs_of(data), .was_granted = [data](const WorkerName& worker, const Lease& lease) {
+            constexpr const char* kGranted =
+                "SELECT 1 FROM v_attempt WHERE unit = ?1 AND attempt = ?2 AND worker = ?3";
+            return !Reader(data)
+                        .select(kGranted, {lease.unit.text, int64_t{lease.attempt}, worker.text})
+                        .rows.empty();
+          }};
+}
+
 CoordinatorConfig with_bulk_port(CoordinatorConfig core, int port) {
   core.bulk_port = port;
   return core;
@@ -57,16 +67,18 @@ struct CoordinatorService::Parts {
                 .keys = keys,
                 .worker_keys = config.data_folder / "keys" / "workers"}),
         shelf(shelf_in(config.data_folder)),
+        logs(logs_in(config.data_folder)),
         bulk({.endpoint = bulk_endpoint_of(config),
               .keys = keys,
               .worker_keys = config.data_folder / "keys" / "workers"},
-             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs)), shelf),
+             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs)), shelf, logs),
         shell(with_bulk_port(config.core, bulk.port()), replay(store), store, router, mailbox) {}
 
   Store store;
   KeyPair keys;
   Router router;
   ArtifactShelf shelf;
+  LogShelf logs;
   BulkDoor bulk;
   Shell shell;
 };

@@ -80,6 +80,24 @@ TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
   EXPECT_EQ(theirs.out, alone.ranktide(query).out);
 }
 
+TEST_F(Client, ALogIsFollowedFromAnotherMachineThanTheOneThatWritesIt) {
+  ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=300"}).exit_code, 0);
+  const auto n1 = worker("n1");
+  std::string trial;
+  for (int i = 0; i < 600 && trial.empty(); ++i, std::this_thread::sleep_for(100ms)) {
+    const Json answer = ask_json({"query", "tiny", "--trials"});
+    for (const Json& row : answer.at("rows"))
+      if (row.at("state") == "running") trial = row.at("trial");
+  }
+  ASSERT_FALSE(trial.empty()) << "nothing ran within a minute";
+  const Ended followed = ask({"logs", "--follow", trial});
+  EXPECT_EQ(followed.exit_code, 0) << followed.err;
+  EXPECT_THAT(followed.out, HasSubstr("[n1 attempt 1] "));
+  fs::remove_all(world_.folder() / "n1" / "logs");
+  for (int i = 0; i < 100 && ask({"logs", trial}).out != followed.out; ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_EQ(ask({"logs", trial}).out, followed.out) << "the coordinator has a copy";
+}
+
 TEST_F(Client, ASweepIsPausedResumedStoppedAndTriedAgain) {
   ASSERT_EQ(ask({"submit", world_.sweep().string()}).exit_code, 0);
   EXPECT_EQ(ask({"pause", "tiny"}).exit_code, 0);

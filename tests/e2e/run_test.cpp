@@ -197,7 +197,8 @@ TEST(Run, LogsOfATrialAreFoundByAnyUniquePrefix) {
   ASSERT_EQ(attempts.size(), 1u);
   EXPECT_EQ(attempts[0].at("trial"), trial);
   EXPECT_EQ(attempts[0].at("attempt"), 1);
-  const std::filesystem::path file = attempts[0].at("file").get<std::string>();
+  const std::filesystem::path file =
+      world.data() / "logs" / attempts[0].at("unit").get<std::string>() / "1.log";
   ASSERT_TRUE(std::filesystem::exists(file)) << file;
   // What a trainer prints there is shown with its worker and attempt.
   write_text(file, "first\nsecond\nthird\n");

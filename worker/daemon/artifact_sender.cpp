@@ -8,14 +8,16 @@
 
 #include "common/content/hash_cache.h"
 #include "common/content/manifest.h"
+#include "common/net/clock.h"
 #include "common/vocabulary/trainer_protocol.h"
 #include "worker/daemon/bulk_client.h"
+#include "worker/daemon/log_sender.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kLookEveryMs = 2'000;
+constexpr Duration kLookEvery{2'000};
 constexpr int kAsksMax =
     30;  // for a trial that the coordinator says is not ours: its Done may still be on the way
 
@@ -45,9 +47,11 @@ class Sender {
         hashes_(config.work_folder / "cache"),
         coordinator_({.endpoint = config.bulk_endpoint,
                       .coordinator_key = config.coordinator_key,
-                      .keys = load_key_pair(config.keys_folder, "worker")}) {}
+                      .keys = load_key_pair(config.keys_folder, "worker")}),
+        logs_(work_folder_, coordinator_) {}
 
   void send_all() {
+    send_logs();
     for (const fs::path& artifact : unsent_artifacts(work_folder_)) {
       try {
         send(artifact);
@@ -68,17 +72,30 @@ class Sender {
     return out;
   }
 
+  void send_logs() {
+    logs_.send_new();
+    logs_sent_at_ = boot_clock_now();
+  }
+
+  // People follow logs: they do not wait until gigabytes of weights have left.
+  void send_logs_if_due() {
+    if (boot_clock_now() - logs_sent_at_ >= kLookEvery) send_logs();
+  }
+
   void send(const fs::path& artifact) {
     const ShelveArtifact described_as = described(artifact);
     if (coordinator_.shelve(described_as)) return;
     for (const InputFile& file : described_as.files)
-      coordinator_.store({file.sha256, file.bytes}, artifact / file.path, [](int64_t) {});
+      coordinator_.store({file.sha256, file.bytes}, artifact / file.path,
+                         [this](int64_t) { send_logs_if_due(); });
     if (!coordinator_.shelve(described_as)) throw BulkError(artifact.string() + ": changed while it was sent");
   }
 
   fs::path work_folder_;
   HashCache hashes_;
   BulkClient coordinator_;
+  LogSender logs_;
+  Instant logs_sent_at_{};
   std::map<fs::path, int> asked_;
 };
 
@@ -103,7 +120,7 @@ std::vector<fs::path> unsent_artifacts(const fs::path& work_folder) {
 int send_artifacts(const InputProcessConfig& config) {
   try {
     Sender sender(config);
-    while (!has_pipe_ended(kLookEveryMs)) {
+    while (!has_pipe_ended(static_cast<int>(kLookEvery.count()))) {
       try {
         sender.send_all();
       } catch (const std::runtime_error& error) {  // the coordinator is away, or a disk is full: later again

@@ -1,8 +1,9 @@
 #pragma once
-// The process that leaves with the coordinator what finished trials left here: adapters and weights, as
-// <work folder>/artifacts/<trial>/. It looks for new ones by itself, so that nothing has to be told or
-// remembered: a file <trial>.sent beside an artifact says that it is durable there. The worker keeps its own
-// copy. It may be killed at any time; the next one goes on. Checkpoints stay where they are.
+// The process that leaves with the coordinator what finished trials left here, adapters and weights, as
+// <work folder>/artifacts/<trial>/, and the logs of running ones (log_sender.h). It looks for new ones by
+// itself, so that nothing has to be told or remembered: a file <trial>.sent beside an artifact says that it is
+// durable there. The worker keeps its own copy. It may be killed at any time; the next one goes on. Checkpoints
+// stay where they are.
 
 #include <filesystem>
 #include <vector>

@@ -13,18 +13,15 @@
 #include "common/net/clock.h"
 #include "common/net/socket_options.h"
 #include "common/vocabulary/sha256.h"
+#include "worker/daemon/frame_view.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kMonitorPlace = "inproc://bulk-monitor";
+constexpr const char* kBulkMonitor = "inproc://bulk-monitor";
 
-std::string_view view(const zmq::message_t& m) {
-  return {m.data<char>(), m.size()};
-}
-
-constexpr Duration kMoment{100};
+constexpr Duration kBulkPoll{100};
 
 struct Answer {
   BulkMessage message;
@@ -99,7 +96,8 @@ struct BulkClient::Connection {
   ~Connection();
 
   bool ask(const BulkMessage& question, std::string_view bytes);
-  std::optional<Answer> wait_for_answer(const std::string& sha256);
+  std::optional<Answer> wait_for_answer(const std::string& name);
+  BulkMessage answer_to(const BulkMessage& question, std::string_view bytes);
   void read_monitor();
   void mind_silence();
   void begin() { heard = boot_clock_now(); }
@@ -124,8 +122,8 @@ BulkClient::Connection::Connection(BulkClientConfig c) : config(std::move(c)) {
   set_option(raw, ZMQ_CURVE_PUBLICKEY, config.keys.public_key.c_str(), "CURVE_PUBLICKEY");
   set_option(raw, ZMQ_CURVE_SECRETKEY, config.keys.secret_key.c_str(), "CURVE_SECRETKEY");
   set_option(monitor.handle(), ZMQ_LINGER, 0, "LINGER");
-  zmq_socket_monitor(raw, kMonitorPlace, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
-  monitor.connect(kMonitorPlace);
+  zmq_socket_monitor(raw, kBulkMonitor, ZMQ_EVENT_HANDSHAKE_FAILED_AUTH);
+  monitor.connect(kBulkMonitor);
   if (zmq_connect(raw, config.endpoint.c_str()) != 0)
     throw BulkError(config.endpoint + ": not an address for bulk data: " + zmq_strerror(zmq_errno()));
 }
@@ -141,12 +139,12 @@ bool BulkClient::Connection::ask(const BulkMessage& question, std::string_view b
   return dealer.send(zmq::buffer(bytes.data(), bytes.size()), zmq::send_flags::dontwait).has_value();
 }
 
-// Returns: the next answer that speaks of this file, if one comes within a moment.
+// Returns: the next answer that speaks of this (named_by), if one comes within a moment.
 // Throws: BulkError when we are refused, or nothing was heard for too long.
-std::optional<Answer> BulkClient::Connection::wait_for_answer(const std::string& sha256) {
+std::optional<Answer> BulkClient::Connection::wait_for_answer(const std::string& name) {
   std::array<zmq_pollitem_t, 2> items{
       {{dealer.handle(), -1, ZMQ_POLLIN, 0}, {monitor.handle(), -1, ZMQ_POLLIN, 0}}};
-  zmq_poll(items.data(), static_cast<int>(items.size()), kMoment.count());
+  zmq_poll(items.data(), static_cast<int>(items.size()), kBulkPoll.count());
   read_monitor();
   zmq::message_t head;
   zmq::message_t bytes;
@@ -157,11 +155,24 @@ std::optional<Answer> BulkClient::Connection::wait_for_answer(const std::string&
   Answer answer{decode_bulk_message(view(head)), std::move(bytes)};
   const auto* refused = std::get_if<BulkRefused>(&answer.message);
   const bool is_revoked = refused && refused->why == BulkRefusal::key_revoked;
-  if (!is_revoked && named_by(answer.message) != sha256) return std::nullopt;  // of a file given up before
+  if (!is_revoked && named_by(answer.message) != name) return std::nullopt;  // of a file given up before
   if (refused && refused->why == BulkRefusal::absent) throw BulkAbsent(refused->text);
   if (refused && refused->why == BulkRefusal::not_yours) throw BulkNotYours(refused->text);
+  if (refused && refused->why == BulkRefusal::not_taken)
+    throw BulkNotTaken(config.endpoint + ": " + refused->text);
   if (refused) throw BulkError(config.endpoint + ": " + refused->text);
   return answer;
+}
+
+// Asks until there is an answer. Throws: as wait_for_answer.
+BulkMessage BulkClient::Connection::answer_to(const BulkMessage& question, std::string_view bytes) {
+  begin();
+  std::optional<Instant> said;
+  for (;;) {
+    if (!said || boot_clock_now() - *said > config.ask_again)
+      if (ask(question, bytes)) said = boot_clock_now();
+    if (auto answer = wait_for_answer(named_by(question))) return std::move(answer->message);
+  }
 }
 
 void BulkClient::Connection::read_monitor() {
@@ -241,17 +252,21 @@ void BulkClient::store(const FileContent& content, const fs::path& file, const O
 }
 
 bool BulkClient::shelve(const ShelveArtifact& artifact) {
-  connection_->begin();
-  std::optional<Instant> said;
-  for (;;) {
-    if (!said || boot_clock_now() - *said > connection_->config.ask_again)
-      if (connection_->ask(artifact, {})) said = boot_clock_now();
-    try {
-      const auto answer = connection_->wait_for_answer(artifact.trial);
-      if (answer && std::holds_alternative<Shelved>(answer->message)) return true;
-    } catch (const BulkAbsent&) {
-      return false;
-    }
+  try {
+    return std::holds_alternative<Shelved>(connection_->answer_to(artifact, {}));
+  } catch (const BulkAbsent&) {
+    return false;
+  }
+}
+
+int64_t BulkClient::store_log(const Lease& lease, const fs::path& file, int64_t here) {
+  for (bool knows_standing = here >= 0;; knows_standing = true) {
+    const std::string bytes = knows_standing ? piece_of(file, here) : "";
+    if (knows_standing && bytes.empty()) return here;
+    const BulkMessage answer = connection_->answer_to(PutLog{.lease = lease, .offset = here}, bytes);
+    const auto* standing = std::get_if<LogStanding>(&answer);
+    if (!standing) throw BulkError("the coordinator answers a piece of a log with something else");
+    here = standing->here;
   }
 }
 

@@ -24,7 +24,12 @@ struct BulkAbsent : BulkError {  // the coordinator has no such file
   using BulkError::BulkError;
 };
 
-struct BulkNotYours : BulkError {  // the coordinator knows no attempt of ours that finished this trial
+struct BulkNotTaken : BulkError {  // the coordinator is there and will not have it, for the reason it gives
+  using BulkError::BulkError;
+};
+
+struct BulkNotYours
+    : BulkError {  // the coordinator knows no attempt of ours that finished, or has printed, this
   using BulkError::BulkError;
 };
 
@@ -58,6 +63,10 @@ class BulkClient {
   // Returns: whether the artifact is durable at the coordinator; false when it lacks some of its files.
   // Throws: BulkNotYours; BulkError as above.
   bool shelve(const ShelveArtifact& artifact);
+
+  // Leaves what `file` has grown by since the coordinator's copy ended; `here` is where that was, -1: unknown.
+  // Returns: where it ends now. Throws: BulkNotYours; BulkError as above.
+  int64_t store_log(const Lease& lease, const std::filesystem::path& file, int64_t here);
 
  private:
   struct Connection;

@@ -29,7 +29,6 @@ WorkFolder::~WorkFolder() {
 
 void WorkFolder::forget(const UnitId& unit) const {
   std::error_code ignored;
-  if (std::filesystem::exists(folder_ / "checkpoints" / unit.text / "keep", ignored)) return;
   for (const char* kept : {"checkpoints", "evals"})
     std::filesystem::remove_all(folder_ / kept / unit.text, ignored);
 }

@@ -28,8 +28,7 @@ class WorkFolder {
   std::filesystem::path logs() const { return logs_of(folder_); }
   std::filesystem::path keys() const { return folder_ / "keys"; }
   // Removes what trainers keep (work_folders.h says the same names) for a resume of this unit:
-  // checkpoints/<unit> and evals/<unit>. Nothing goes where checkpoints/<unit>/keep stands, which its trainer
-  // made because the sweep asked for checkpoints to be kept. What cannot be removed only takes room.
+  // checkpoints/<unit> and evals/<unit>. What cannot be removed only takes room.
   void forget(const UnitId& unit) const;
   // Returns: the folder with <unit>/<attempt>.log, for whoever shows logs.
   static std::filesystem::path logs_of(const std::filesystem::path& work_folder) {

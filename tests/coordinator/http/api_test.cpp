@@ -2,9 +2,11 @@
 
 #include "coordinator/edge/api.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "coordinator/edge/event_log.h"
+#include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_workers.h"
 #include "tests/coordinator/edge/history.h"
@@ -39,16 +41,31 @@ TEST_F(Api, AnswersAQueryAsTheReaderDoes) {
 TEST_F(Api, ListsSweepsTrialsAttemptsAndWorkers) {
   EXPECT_EQ(from_json<std::vector<SweepStatus>>(parse_json(get("/api/v1/sweeps").body)).at(0).name, "tide");
   EXPECT_EQ(parse_json(get("/api/v1/trials?prefix=" + trial_.substr(0, 8)).body), Json::array({trial_}));
-  const auto attempts =
-      from_json<std::vector<TrialAttempt>>(parse_json(get("/api/v1/attempts?trial=" + trial_).body));
-  ASSERT_EQ(attempts.size(), 1u);
-  EXPECT_EQ(attempts[0].worker, "w1");
+  const auto history = from_json<TrialHistory>(parse_json(get("/api/v1/attempts?trial=" + trial_).body));
+  EXPECT_TRUE(history.is_over);
+  ASSERT_EQ(history.attempts.size(), 1u);
+  EXPECT_EQ(history.attempts[0].worker, "w1");
+  EXPECT_FALSE(history.attempts[0].is_running);
   const auto workers = from_json<std::vector<WorkerStatus>>(parse_json(get("/api/v1/workers").body));
   ASSERT_EQ(workers.size(), 1u);
   EXPECT_EQ(workers[0].name, "w1");
   EXPECT_EQ(workers[0].state, "joined");
   EXPECT_EQ(workers[0].slots.size(), 1u);
   EXPECT_EQ(workers[0].running, 0);
+}
+
+TEST_F(Api, AnswersAPartOfALogEvenWhereItIsNoText) {
+  const std::string unit(64, 'a');
+  std::filesystem::create_directories(folder_.path() / "logs" / unit);
+  std::ofstream(folder_.path() / "logs" / unit / "2.log") << "step 1\n\xff\n";
+  const auto part =
+      from_json<LogPart>(parse_json(get("/api/v1/log?unit=" + unit + "&attempt=2&offset=5").body));
+  EXPECT_EQ(part.offset, 5);
+  EXPECT_EQ(part.bytes, 4);
+  EXPECT_EQ(part.size, 9);
+  EXPECT_EQ(part.text, "1\n\xef\xbf\xbd\n");
+  EXPECT_EQ(get("/api/v1/log?unit=" + unit + "&attempt=two").status, 400);
+  EXPECT_EQ(get("/api/v1/log?unit=../../keys&attempt=1").status, 400) << "a unit is a hash, never a path";
 }
 
 TEST_F(Api, SaysWhatIsWrongWithTheStatusThatFits) {

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
+#include <set>
 #include <sstream>
 
 #include "common/net/bulk_protocol.h"
@@ -64,7 +65,8 @@ class Bulk : public testing::Test {
   }
 
   TemporaryFolder folder_;
-  std::string finished_;  // the trial that w1 has finished
+  std::string finished_;     // the trial that w1 has finished
+  std::set<Lease> granted_;  // to w1
   fs::path table_ = folder_.path() / "workers";
   KeyPair keys_ = make_key_pair();
   KeyPair worker_ = make_key_pair();
@@ -74,7 +76,13 @@ class Bulk : public testing::Test {
                         .has_finished = [this](const WorkerName& worker, const std::string& trial) {
                           return worker == WorkerName{"w1"} && trial == finished_;
                         }}};
-  BulkDoor door_{{.keys = keys_, .worker_keys = table_}, store_, shelf_};
+  LogShelf logs_{{.folder = folder_.path() / "logs",
+                  .file_bytes_max = 3'000'000,
+                  .total_bytes_max = 4'000'000,
+                  .was_granted = [this](const WorkerName& worker, const Lease& lease) {
+                    return worker == WorkerName{"w1"} && granted_.contains(lease);
+                  }}};
+  BulkDoor door_{{.keys = keys_, .worker_keys = table_}, store_, shelf_, logs_};
   std::vector<int64_t> progress_;
 };
 
@@ -160,7 +168,8 @@ TEST_F(Bulk, AnUnknownKeyGetsNothing) {
 TEST_F(Bulk, NoPathComesFromTheWire) {
   std::ofstream(folder_.path() / "secret") << "secret";
   for (const char* name : {"../secret", "/etc/passwd", "", "."}) {
-    const BulkAnswer answer = BulkDesk(store_, shelf_).answer(WorkerName{"w1"}, GetPiece{.sha256 = name}, "");
+    const BulkAnswer answer =
+        BulkDesk(store_, shelf_, logs_).answer(WorkerName{"w1"}, GetPiece{.sha256 = name}, "");
     EXPECT_TRUE(std::holds_alternative<BulkRefused>(answer.message)) << name;
     EXPECT_EQ(answer.bytes, "") << name;
   }
@@ -185,6 +194,53 @@ TEST_F(Bulk, AnArtifactIsShelvedWholeByTheWorkerThatFinishedItsTrial) {
   EXPECT_EQ(fs::file_size(place / "below/copy"), text.size());
   EXPECT_EQ(shelf_.arriving().standing(content.sha256).here, 0) << "it stands in one place only";
   EXPECT_TRUE(from->shelve(artifact)) << "said again, done once";
+}
+
+std::string log_so_far(const fs::path& logs, const Lease& lease) {
+  std::string out;
+  for (LogPart part; (part = read_log(logs, lease, std::ssize(out))).bytes > 0;) out += part.text;
+  return out;
+}
+
+TEST_F(Bulk, ALogIsLeftAsItGrowsByTheWorkerThatWritesIt) {
+  const Lease lease{UnitId{sha256_hex("stage")}, 2};
+  const std::string text = bytes_of(2'500'000);
+  std::ofstream(file(), std::ios::binary) << text;
+  const auto from = client();
+  EXPECT_THROW(from->store_log(lease, file(), -1), BulkNotYours);
+  granted_ = {lease};
+  EXPECT_EQ(from->store_log(lease, file(), -1), std::ssize(text));
+  std::ofstream(file(), std::ios::binary | std::ios::app) << "one more line\n";
+  EXPECT_EQ(from->store_log(lease, file(), std::ssize(text)), std::ssize(text) + 14);
+  EXPECT_EQ(client()->store_log(lease, file(), -1), std::ssize(text) + 14)
+      << "a new process asks where it stands";
+  EXPECT_EQ(log_so_far(folder_.path() / "logs", lease), text + "one more line\n");
+}
+
+TEST_F(Bulk, ALogOverItsLimitOrTheShelfsIsNotTaken) {
+  const std::string unit = sha256_hex("stage");
+  granted_ = {{UnitId{unit}, 1}, {UnitId{unit}, 2}};
+  const auto from = client();
+  const auto send = [&](Attempt attempt, size_t bytes) {
+    std::ofstream(file(), std::ios::binary) << bytes_of(bytes);
+    return error_of([&] { from->store_log({UnitId{unit}, attempt}, file(), -1); });
+  };
+  EXPECT_NE(send(1, 3'000'001).find("longer than a log may be"), std::string::npos);
+  EXPECT_NE(send(2, 2'900'000).find("folder of logs is full"), std::string::npos);
+}
+
+TEST_F(Bulk, ALogIsReadFromAnyPlaceAndFromItsEnd) {
+  const Lease lease{UnitId{sha256_hex("stage")}, 1};
+  granted_ = {lease};
+  const fs::path logs = folder_.path() / "logs";
+  EXPECT_EQ(read_log(logs, lease, 0).size, 0) << "nothing has come yet";
+  logs_.append(WorkerName{"w1"}, lease, 0, "first\nsecond\n");
+  EXPECT_EQ(logs_.append(WorkerName{"w1"}, lease, 3, "elsewhere"), 13)
+      << "not taken: it does not begin at the end";
+  EXPECT_EQ(read_log(logs, lease, 6).text, "second\n");
+  EXPECT_EQ(read_log(logs, lease, -7).text, "second\n");
+  EXPECT_EQ(read_log(logs, lease, -100).text, "first\nsecond\n");
+  EXPECT_EQ(read_log(logs, lease, 99).text, "");
 }
 
 TEST_F(Bulk, AnArtifactCannotLeaveItsFolder) {

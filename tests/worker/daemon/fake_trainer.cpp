@@ -118,7 +118,6 @@ class Trainer {
       if (!run.work.inputs.empty()) std::fprintf(stderr, "trains on %s\n", source.path.c_str());
     const std::filesystem::path folder = work_dir_ / "checkpoints" / stage.id.text;
     std::filesystem::create_directories(folder);
-    if (run.work.keep == Keep::checkpoints) std::ofstream(folder / "keep");
     const Checkpoint checkpoint{folder / "step"};
     const Step begin = checkpoint.load();
     if (begin == 0) run_evals(run, 0);

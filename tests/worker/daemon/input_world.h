@@ -55,7 +55,9 @@ class InputWorld {
         ArtifactShelfConfig{.folder = folder_.path() / "data/artifacts",
                             .arriving = folder_.path() / "data/arriving",
                             .has_finished = [](const WorkerName&, const std::string&) { return true; }});
-    door.emplace(BulkDoorConfig{.keys = keys, .worker_keys = table()}, *store, *shelf);
+    logs.emplace(LogShelfConfig{.folder = folder_.path() / "data/logs",
+                                .was_granted = [](const WorkerName&, const Lease&) { return true; }});
+    door.emplace(BulkDoorConfig{.keys = keys, .worker_keys = table()}, *store, *shelf, *logs);
   }
   BulkClientConfig client() const {
     return {.endpoint = door->endpoint(),
@@ -68,6 +70,7 @@ class InputWorld {
   KeyPair keys = make_key_pair();  // the coordinator's
   std::optional<BlobStore> store;
   std::optional<ArtifactShelf> shelf;
+  std::optional<LogShelf> logs;
   std::optional<BulkDoor> door;
 
  private:

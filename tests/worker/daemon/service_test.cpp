@@ -126,15 +126,6 @@ TEST_F(Service, ForgetsWhatResumesWouldNeedOnceAResultIsDurable) {
   EXPECT_FALSE(std::filesystem::exists(kept));
 }
 
-TEST_F(Service, KeepsCheckpointsThatTheSweepAsksFor) {
-  start(1);
-  submit(sweep_of({.seeds = {1}, .run = "keep: checkpoints"}));
-  ASSERT_TRUE(wait_until_over());
-  worker->drain();
-  worker->wait();
-  EXPECT_TRUE(std::filesystem::exists(work() / "checkpoints" / select("SELECT id FROM stage").at(0)));
-}
-
 TEST_F(Service, ForgetsACancelledStageWhenItsTrainerHasStopped) {
   start(1, 20);
   submit(sweep_of({.seeds = {1}, .steps = 100'000}));

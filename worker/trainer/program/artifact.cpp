@@ -12,6 +12,19 @@ bool is_kept(Method method, Keep keep) {
   return keep == Keep::weights || keep == Keep::checkpoints;
 }
 
+// The files stay where they are under a second name, so that they cost no room until the others go.
+void link_checkpoints(const std::vector<fs::path>& checkpoints, const fs::path& folder) {
+  for (const fs::path& checkpoint : checkpoints) {
+    const fs::path place = folder / checkpoint.filename();
+    if (fs::exists(place)) continue;  // of an earlier attempt
+    fs::create_directories(place);
+    for (const auto& file : fs::directory_iterator(checkpoint))
+      fs::create_hard_link(file.path(), place / file.path().filename());
+    sync_to_disk(place);
+  }
+  if (!checkpoints.empty()) sync_to_disk(folder);
+}
+
 }  // namespace
 
 void require_keepable(Method method, Keep keep) {
@@ -19,12 +32,14 @@ void require_keepable(Method method, Keep keep) {
     throw WorkError("run.keep: delta is not implemented for full finetuning; use weights");
 }
 
-void keep_artifact(const Model& model, Method method, Keep keep, const fs::path& folder) {
+void keep_artifact(const Model& model, Method method, Keep keep, const std::vector<fs::path>& checkpoints,
+                   const fs::path& folder) {
   if (!is_kept(method, keep)) return;
   const fs::path unfinished = folder.string() + ".part";
   fs::remove_all(unfinished);  // of an attempt that was killed here
   model.save(unfinished);
   for (const auto& entry : fs::directory_iterator(unfinished)) sync_to_disk(entry.path());
+  if (keep == Keep::checkpoints) link_checkpoints(checkpoints, unfinished / "checkpoints");
   sync_to_disk(unfinished);
   fs::remove_all(folder);
   fs::rename(unfinished, folder);

@@ -10,12 +10,14 @@
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
 #include "worker/trainer/program/microbatch.h"
+#include "worker/trainer/train/checkpoint.h"
 #include "worker/trainer/train/trainer.h"
 
 namespace ranktide {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kLineEvery{10};  // in the log
 
 // An eval with its items in memory: a damaged file ends a work before hours are spent on training.
 struct PreparedEval {
@@ -43,12 +45,14 @@ class StageRun {
   }
 
   Outcome run() {
+    log_beginning();
     tell_remembered_evals();
     Model model = Model::for_trial(base_, order_.stage.settings);
     reporter_.phase("training");
     Outcome outcome = train(order_.stage, model, batches(),
                             {folders_.checkpoints, order_.attempt, order_.resume_at_most}, hooks(model), stop_);
     outcome.exact = microbatch() == default_microbatch();
+    std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
     tell_checkpoint();
     if (outcome.kind == OutcomeKind::stopped && outcome.step > order_.stage.from)
       reporter_.checkpoint(outcome.step);
@@ -73,7 +77,25 @@ class StageRun {
             .note = [](const std::string& text) { std::cerr << text << "\n"; }};
   }
 
+  // The log is for people: what this is, where it stands now and then, each eval, how it ended.
+  void log_beginning() const {
+    const TrialSettings& s = order_.stage.settings;
+    std::cerr << "trial " << order_.stage.trial.brief() << " attempt " << order_.attempt << ": "
+              << text_of(s.method);
+    if (s.lora) std::cerr << " r=" << s.lora->rank << " on " << s.lora->target.size() << " kinds of linears";
+    std::cerr << ", lr " << s.train.lr << ", seed " << s.seed << ", steps to " << order_.stage.to << ", batch "
+              << s.train.batch << " in micro-batches of " << microbatch() << "\n";
+  }
+  void log_step(const StepProgress& p) {
+    if (p.step < order_.stage.to && Clock::now() - last_line_ < kLineEvery) return;
+    last_line_ = Clock::now();
+    std::cerr << "step " << p.step << "/" << order_.stage.to << "  loss " << p.loss << "  grad_norm "
+              << p.grad_norm << "  lr " << p.lr << "  " << static_cast<int64_t>(p.tokens_per_second)
+              << " tokens/s\n";
+  }
+
   void after_step(const StepProgress& p, const Model& model) {
+    log_step(p);
     tell_checkpoint();
     reporter_.step({.step = p.step,
                     .has_loss = p.labels > 0,
@@ -116,6 +138,8 @@ class StageRun {
     for (PreparedEval& eval : evals_) {
       if (eval.told || eval.order.at != step) continue;
       const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {});
+      std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
+                << step << ": " << result.metric << " " << result.value << " over " << result.n << " items\n";
       ledger_.remember(result);
       tell(eval, result);
       evaluated = true;
@@ -125,7 +149,8 @@ class StageRun {
 
   void finish(const Model& model, Outcome& outcome) {
     const Stage& stage = order_.stage;
-    keep_artifact(model, stage.settings.method, order_.keep, folders_.artifact_of(stage.trial));
+    keep_artifact(model, stage.settings.method, order_.keep, checkpoint_folders(folders_.checkpoints, stage.id),
+                  folders_.artifact_of(stage.trial));
     run_evals_at(stage.to, model);
     for (const PreparedEval& eval : evals_)
       if (!eval.told)
@@ -142,6 +167,7 @@ class StageRun {
   std::shared_ptr<const Dataset> data_;
   std::vector<PreparedEval> evals_;
   Clock::time_point last_checkpoint_ = Clock::now();
+  Clock::time_point last_line_{};
   std::optional<Step> written_;  // a checkpoint that has been asked for and not yet been told
 };
 
@@ -150,7 +176,6 @@ class StageRun {
 Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop) {
   require_keepable(order.stage.settings.method, order.keep);
-  if (order.keep == Keep::checkpoints) mark_as_kept(folders, order.stage.id);
   return StageRun(order, folders, inputs, reporter, std::move(stop)).run();
 }
 

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <string>
 #include <system_error>
 #include <unistd.h>
@@ -33,12 +32,6 @@ WorkFolders make_work_folders(const fs::path& work_dir) {
   for (const fs::path& folder : {folders.checkpoints, folders.evals, folders.artifacts, folders.cache})
     make(folder);
   return folders;
-}
-
-void mark_as_kept(const WorkFolders& folders, const StageId& stage) {
-  const fs::path folder = folders.checkpoints / stage.text;
-  make(folder);
-  if (!std::ofstream(folder / "keep")) refuse(folder / "keep", std::strerror(errno));
 }
 
 }  // namespace ranktide

@@ -12,7 +12,8 @@ namespace ranktide {
 struct WorkFolders {
   std::filesystem::path checkpoints;  // <stage id>/..., as train/checkpoint.h writes them
   std::filesystem::path evals;        // <stage id>/<eval id>.json: results that a resumed attempt says again
-  std::filesystem::path artifacts;    // <trial id>/: an adapter as PEFT, full weights as transformers read it
+  std::filesystem::path artifacts;    // <trial id>/: an adapter as PEFT, full weights as transformers read it;
+                                      // with `keep: checkpoints` the newest of them as checkpoints/<step>/
   std::filesystem::path cache;        // tokenized data
 
   std::filesystem::path artifact_of(const TrialId& trial) const { return artifacts / trial.text; }
@@ -24,9 +25,5 @@ struct FolderError : std::runtime_error {
 
 // Makes the folders. Throws: FolderError when one cannot be made or written to, with the reason.
 WorkFolders make_work_folders(const std::filesystem::path& work_dir);
-
-// Asks the worker, which removes checkpoints and evals of a stage once nobody can resume it, to leave them: the
-// file `keep` beside its checkpoints. Throws: FolderError.
-void mark_as_kept(const WorkFolders& folders, const StageId& stage);
 
 }  // namespace ranktide

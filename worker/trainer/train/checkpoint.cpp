@@ -118,16 +118,20 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   remove_old(attempt_folder);
 }
 
+std::vector<fs::path> checkpoint_folders(const fs::path& checkpoints, const StageId& stage) {
+  std::vector<fs::path> folders;
+  for (const auto& attempt : numbered_folders(checkpoints / stage.text))
+    for (const auto& folder : numbered_folders(attempt)) folders.push_back(folder);
+  std::stable_sort(folders.begin(), folders.end(),
+                   [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
+  return folders;
+}
+
 CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& stage, const Engine& engine,
                                  std::optional<Step> at_most) {
-  std::vector<fs::path> candidates;
-  for (const auto& attempt : numbered_folders(checkpoints / stage.text))
-    for (const auto& folder : numbered_folders(attempt))
-      if (!at_most || *number_of(folder) <= *at_most) candidates.push_back(folder);
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [](const fs::path& a, const fs::path& b) { return *number_of(a) > *number_of(b); });
   CheckpointSearch search;
-  for (const auto& folder : candidates) {
+  for (const auto& folder : checkpoint_folders(checkpoints, stage)) {
+    if (at_most && *number_of(folder) > *at_most) continue;
     std::string why;
     try {
       Manifest manifest = read_manifest(folder);

@@ -25,6 +25,11 @@ void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifes
 // Returns when the file's bytes, or the folder's names, are on the disk. Throws: TrainError naming it.
 void sync_to_disk(const std::filesystem::path& path);
 
+// Returns: the folders of a stage's checkpoints, most steps first; of one step that of the newest attempt
+// first.
+std::vector<std::filesystem::path> checkpoint_folders(const std::filesystem::path& checkpoints,
+                                                      const StageId& stage);
+
 struct FoundCheckpoint {
   Manifest manifest;
   std::filesystem::path folder;

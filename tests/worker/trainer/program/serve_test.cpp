@@ -143,7 +143,7 @@ TEST_F(Serve, EndsWithZeroAfterACheckpointWhenTheCommandPipeEnds) {
   EXPECT_EQ(trainer().wait(), 0);
 }
 
-TEST_F(Serve, LeavesCheckpointsToTheWorkerAndMarksThoseToBeKept) {
+TEST_F(Serve, LeavesCheckpointsToTheWorkerAndKeepsThemWithTheArtifactWhenAsked) {
   for (const Keep keep : {Keep::adapters, Keep::checkpoints}) {
     Work work = training(std::string(text_of(keep)), Method::lora, 3);
     work.keep = keep;
@@ -152,7 +152,12 @@ TEST_F(Serve, LeavesCheckpointsToTheWorkerAndMarksThoseToBeKept) {
     run(evaluation({loss_eval("b", 0)}));
     const fs::path checkpoints = work_dir() / "checkpoints" / work.stage->id.text;
     EXPECT_TRUE(fs::exists(checkpoints / "1"));
-    EXPECT_EQ(fs::exists(checkpoints / "keep"), keep == Keep::checkpoints);
+    const fs::path kept = work_dir() / "artifacts" / work.stage->trial.text / "checkpoints";
+    EXPECT_EQ(fs::exists(kept), keep == Keep::checkpoints);
+    if (keep != Keep::checkpoints) continue;
+    fs::remove_all(checkpoints);  // as the worker does when nobody can resume the stage
+    EXPECT_TRUE(fs::exists(kept / "2/state.safetensors"));
+    EXPECT_TRUE(fs::exists(kept / "2/manifest.json"));
   }
 }
 
