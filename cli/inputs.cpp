@@ -54,7 +54,8 @@ class InputReader {
   void model(const ModelSettings& m) {
     attempt([&] {
       const fs::path folder = model_folder(m.path);
-      contexts_[m.path] = read_shape(folder).context;
+      const ModelShape shape = read_shape(folder);
+      contexts_[m.path] = shape.context;
       const WeightFiles weights{folder};  // headers only: a damaged file is told now and not by the first trial
       const BaseId base = base_id_of(folder, [this](const fs::path& file) { return sha256_of_weights(file); });
       std::vector<fs::path> files = model_files(folder);
@@ -64,7 +65,7 @@ class InputReader {
       if (!m.tokenizer.empty())
         record(m.tokenizer, model_folder(m.tokenizer), model_files(model_folder(m.tokenizer)));
       read_.inputs.models[model_key(m)] = {
-          .path = m.path, .base = base, .tokenizer_sha256 = tokenizer.sha256()};
+          .path = m.path, .base = base, .tokenizer_sha256 = tokenizer.sha256(), .shape = shape};
     });
   }
 

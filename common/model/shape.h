@@ -9,36 +9,9 @@
 #include <string>
 
 #include "common/model/model_error.h"
+#include "common/vocabulary/model_shape.h"
 
 namespace ranktide {
-
-// RoPE of Llama 3: long wavelengths are stretched by `factor`, short ones kept, those between blended.
-struct Llama3Rope {
-  double factor = 1;
-  double low_freq_factor = 1;
-  double high_freq_factor = 4;
-  double original_context = 8192;
-};
-
-struct ModelShape {
-  std::string family;  // model_type: llama, mistral, qwen2, qwen3
-  int64_t vocabulary = 0;
-  int64_t hidden = 0;    // D
-  int64_t ffn = 0;       // F
-  int64_t layers = 0;    // L
-  int64_t heads = 0;     // Hq
-  int64_t kv_heads = 0;  // Hkv, divides Hq
-  int64_t head_dim = 0;  // hd, even; hidden / heads unless the config says otherwise
-  int64_t context = 0;   // longest sequence the model was trained for
-  double norm_eps = 1e-6;
-  double rope_theta = 10000;
-  std::optional<Llama3Rope> llama3_rope;
-  bool tied_head = false;  // lm_head is embed_tokens
-  bool qkv_bias = false;
-  bool o_bias = false;
-  bool mlp_bias = false;
-  bool qk_norm = false;  // RMSNorm over head_dim of q and k, before RoPE
-};
 
 // Returns: the shape of the model in this folder.
 // Throws: ModelError when config.json is missing, malformed, of an unknown family, or asks for arithmetic that

@@ -17,9 +17,11 @@ struct Unbuilt {
 };
 // Words of the language that this version does not carry out: refused by name, never ignored.
 constexpr Unbuilt kUnbuilt[] = {
-    {"include", "write the cells as a block"},   {"tune", "sweep the key as an axis and choose in the query"},
-    {"search", "every cell of the grid runs"},   {"model.from", "trials start from the base"},
-    {"run.needs", "every slot is taken as fit"}, {"run.stop_early", "trials run to the end of their budget"},
+    {"include", "write the cells as a block"},
+    {"tune", "sweep the key as an axis and choose in the query"},
+    {"search", "every cell of the grid runs"},
+    {"model.from", "trials start from the base"},
+    {"run.stop_early", "trials run to the end of their budget"},
 };
 
 constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks"};

@@ -95,6 +95,20 @@ std::optional<int64_t> read_duration_ms(std::string_view text) {
   return std::llround(*value * unit_ms);
 }
 
+std::optional<int64_t> read_size_bytes(std::string_view text) {
+  constexpr std::string_view kUnits[] = {"KiB", "MiB", "GiB", "TiB"};
+  double unit_bytes = 1;
+  for (const std::string_view unit : kUnits) {
+    unit_bytes *= 1024;
+    if (!text.ends_with(unit)) continue;
+    text.remove_suffix(unit.size());
+    const auto value = read_number(text);
+    if (!value || *value < 0 || *value * unit_bytes > 9e15) return std::nullopt;
+    return std::llround(*value * unit_bytes);
+  }
+  return std::nullopt;
+}
+
 double rounded(double value, int digits) {
   char buffer[64];
   const auto end =

@@ -22,6 +22,9 @@ std::optional<double> read_share(std::string_view text);
 // 90s, 5m, 2h, 1d -> milliseconds
 std::optional<int64_t> read_duration_ms(std::string_view text);
 
+// 512MiB, 6GiB, 1.5TiB -> bytes
+std::optional<int64_t> read_size_bytes(std::string_view text);
+
 // Returns: the value to `digits` significant decimal digits: computed values must not differ by a library's
 // last bit.
 double rounded(double value, int digits = 6);

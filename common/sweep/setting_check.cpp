@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <set>
 
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/spec_error.h"
@@ -13,12 +14,18 @@ namespace {
 
 constexpr std::array<std::string_view, 4> kAttention{"q_proj", "k_proj", "v_proj", "o_proj"};
 constexpr std::array<std::string_view, 3> kMlp{"gate_proj", "up_proj", "down_proj"};
+constexpr size_t kLabelsMax = 32;
 
 std::string bounds(const Setting& setting) {
   const bool from = setting.min > -1e300;
   const bool to = setting.max < 9e15;
   if (from && to) return " from " + short_number(setting.min) + " to " + short_number(setting.max);
   return from ? " of at least " + short_number(setting.min) : "";
+}
+
+std::string bounds_with_reason(const Setting& setting) {
+  std::string out = bounds(setting);
+  return setting.bounds_reason.empty() ? out : out.append(" (").append(setting.bounds_reason).append(")");
 }
 
 bool in_range(const Setting& setting, const Json& value) {
@@ -53,6 +60,15 @@ bool all_items(const Json& value, auto&& is_fine) {
   return std::all_of(value.begin(), value.end(), is_fine);
 }
 
+bool is_label_list(const Json& value) {
+  if (!value.is_array() || value.size() > kLabelsMax) return false;
+  std::set<std::string> seen;
+  return all_items(value, [&](const Json& label) {
+    return label.is_string() && is_name(label.get_ref<const std::string&>()) &&
+           seen.insert(label.get<std::string>()).second;
+  });
+}
+
 bool fits(const Setting& setting, const Json& value) {
   switch (setting.type) {
     case SettingType::text:
@@ -63,6 +79,7 @@ bool fits(const Setting& setting, const Json& value) {
                                             value.get_ref<const std::string&>()) != setting.choices.end();
     case SettingType::count:
     case SettingType::duration:
+    case SettingType::size:
       return value.is_number_integer() && in_range(setting, value);
     case SettingType::number:
     case SettingType::share:
@@ -90,6 +107,8 @@ bool fits(const Setting& setting, const Json& value) {
     case SettingType::moments:
       return value.is_array() &&
              all_items(value, [](const Json& m) { return m.is_string() && read_moment(m.get<std::string>()); });
+    case SettingType::labels:
+      return is_label_list(value);
   }
   return false;
 }
@@ -108,7 +127,7 @@ std::string expectation(const Setting& setting) {
       return setting.choices.size() == 1 ? out + " (the only one built)" : "one of " + out;
     }
     case SettingType::count:
-      return "a whole number" + bounds(setting);
+      return "a whole number" + bounds_with_reason(setting);
     case SettingType::number:
       return "a number" + bounds(setting);
     case SettingType::share:
@@ -133,6 +152,10 @@ std::string expectation(const Setting& setting) {
       return "a list of steps, percentages, `2 epochs` or end";
     case SettingType::duration:
       return "a time such as 90s, 5m, 2h (at least 1s)";
+    case SettingType::size:
+      return "a size such as 512MiB, 6GiB";
+    case SettingType::labels:
+      return "a list of distinct labels such as [a100, nvlink] (1 to 64 of A-Z a-z 0-9 . _ -)";
   }
   return "";
 }

@@ -77,6 +77,8 @@ std::optional<Json> scalar_value(const Setting& setting, const YamlNode& node) {
       return json(read_share(text));
     case SettingType::duration:
       return json(read_duration_ms(text));
+    case SettingType::size:
+      return json(read_size_bytes(text));
     case SettingType::steps_or_share: {
       if (text.ends_with('%')) {
         const auto share = read_share(text);
@@ -218,6 +220,17 @@ Json read_moments(const Setting& setting, const std::string& key, const YamlNode
   return out;
 }
 
+Json read_labels(const Setting& setting, const std::string& key, const YamlNode& node,
+                 const ReadingPlace& place) {
+  if (!node.is_list()) wrong_type(setting, key, node, place);
+  Json out = Json::array();
+  for (const auto& item : node.items) {
+    if (!item.is_scalar()) wrong_type(setting, key, node, place);
+    out.push_back(item.text);
+  }
+  return out;
+}
+
 Json read_by_type(const Setting& setting, const std::string& key, const YamlNode& node,
                   const ReadingPlace& place) {
   switch (setting.type) {
@@ -235,6 +248,8 @@ Json read_by_type(const Setting& setting, const std::string& key, const YamlNode
       return read_evals(setting, key, node, place);
     case SettingType::moments:
       return read_moments(setting, key, node, place);
+    case SettingType::labels:
+      return read_labels(setting, key, node, place);
     default:
       return read_scalar(setting, key, node, place);
   }
@@ -244,7 +259,7 @@ Json read_by_type(const Setting& setting, const std::string& key, const YamlNode
 
 bool is_list_typed(const Setting& setting) {
   return setting.type == SettingType::two_numbers || setting.type == SettingType::sources ||
-         setting.type == SettingType::moments;
+         setting.type == SettingType::moments || setting.type == SettingType::labels;
 }
 
 Json read_value(const Setting& setting, const std::string& key, const YamlNode& node,

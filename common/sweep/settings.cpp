@@ -303,6 +303,27 @@ const std::vector<Setting>& table() {
        .default_text = "false",
        .doc = "fail rather than finish with a smaller micro-batch",
        .part = policy},
+      {.key = "run.needs.memory",
+       .type = size,
+       .unit = "KiB, MiB, GiB, TiB",
+       .default_text = "auto",
+       .doc = "memory of a slot that may run anything of the sweep; auto is predicted for each trial and eval",
+       .part = policy,
+       .min = 1,
+       .max = kCountMax},
+      {.key = "run.needs.labels",
+       .type = labels,
+       .default_text = "[]",
+       .doc = "a slot must have all of them (`ranktide worker --labels`)",
+       .part = policy},
+      {.key = "run.needs.gpus",
+       .type = count,
+       .default_text = "0",
+       .doc = "1: only on slots that are a GPU",
+       .part = policy,
+       .min = 0,
+       .max = 1,
+       .bounds_reason = "a trial runs on one device"},
   };
   return rows;
 }
@@ -336,6 +357,7 @@ Json parsed_default(const Setting& setting) {
     case two_numbers:
     case names:
     case moments:
+    case labels:
       return Json::parse(text_of_default);
     default:
       return text_of_default;
@@ -431,7 +453,7 @@ std::optional<Json> default_value(const Setting& setting, const SettingValues& v
     return rank ? std::optional<Json>(2.0 * rank->get<double>()) : std::nullopt;
   }
   if (setting.key == "train.final_lr") return *value_of("train.schedule") == "cosine" ? 0.01 : 0.0;
-  if (setting.default_text == "auto" && setting.type != count) return "auto";
+  if (setting.default_text == "auto" && setting.type != count && setting.type != size) return "auto";
   if (is_off_or_required(setting.default_text)) return std::nullopt;
   return parsed_default(setting);
 }

@@ -31,6 +31,8 @@ enum class SettingType {
   evals,           // name -> {data, kind, ...}            -> name -> {eval settings}
   moments,         // [0, 50%, 2 epochs, end]              -> list of those texts
   duration,        // 90s, 5m, 2h                          -> milliseconds
+  size,            // 512MiB, 6GiB                         -> bytes
+  labels,          // [a100, nvlink]                       -> list of strings
 };
 
 // What a setting decides. Only `training` enters a trial's id.
@@ -53,8 +55,9 @@ struct Setting {
   SettingPart part = SettingPart::training;
   Effect effect = {};
   std::vector<std::string_view> choices = {};  // of a choice
-  double min = -1e300;                         // inclusive bounds of a count, number, share or duration
+  double min = -1e300;                         // inclusive bounds of a count, number, share, duration or size
   double max = 1e300;
+  std::string_view bounds_reason = {};  // for people who meet them
 };
 
 // Values by full key, each in its type's canonical JSON.

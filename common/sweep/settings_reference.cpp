@@ -38,6 +38,10 @@ std::string_view type_text(SettingType type) {
       return "list";
     case SettingType::duration:
       return "time";
+    case SettingType::size:
+      return "size";
+    case SettingType::labels:
+      return "list";
   }
   return "";
 }

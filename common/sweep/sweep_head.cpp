@@ -49,6 +49,7 @@ void set_run(RunPolicy& run, const std::string& key, const Json& value) {
   RT_CHECK(key.starts_with("run."));
   std::string field = key.substr(4);
   if (field == "checkpoint_every" || field == "lease") field += "_ms";
+  if (field == "needs.memory") field += "_bytes";
   Json all = to_json(run);
   const size_t dot = field.find('.');
   if (dot == std::string::npos)

@@ -111,6 +111,9 @@ void check_run(const RunPolicy& run) {
   check("run.checkpoint_every", run.checkpoint_every_ms);
   check("run.lease", run.lease_ms);
   check("run.microbatch", to_json(run.microbatch));
+  check("run.needs.memory", to_json(run.needs.memory_bytes));
+  check("run.needs.labels", to_json(run.needs.labels));
+  check("run.needs.gpus", run.needs.gpus);
 }
 
 void check_seeds(const std::vector<uint64_t>& seeds) {

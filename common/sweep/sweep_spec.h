@@ -16,20 +16,23 @@
 #include "common/sweep/settings.h"
 #include "common/sweep/spec_error.h"
 #include "common/vocabulary/ids.h"
+#include "common/vocabulary/model_shape.h"
 #include "common/vocabulary/trial.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide {
 
-// What was found at a model's path: content hashes of its weights and of the tokenizer that is used with it.
+// What was found at a model's path: content hashes of its weights and of the tokenizer that is used with it,
+// and its shape. Only the hashes enter ids: the shape is for predictions of memory.
 struct ModelInput {
   std::string path;
   BaseId base;
   std::string tokenizer_sha256;
+  std::optional<ModelShape> shape{};  // absent: submitted by an older client, nothing is predicted
 };
 template <class Ar>
 void fields(Ar& ar, ModelInput& m) {
-  ar("path", m.path)("base", m.base)("tokenizer_sha256", m.tokenizer_sha256);
+  ar("path", m.path)("base", m.base)("tokenizer_sha256", m.tokenizer_sha256)("shape", m.shape);
 }
 
 // Summary of a data index: what the steps of an epoch and a data set's identity are computed from.
@@ -111,6 +114,17 @@ void fields(Ar& ar, RetryPolicy& r) {
   ar("own", r.own)("infra", r.infra);
 }
 
+// What a slot must have for anything of the sweep to be placed on it.
+struct SlotNeeds {
+  std::optional<int64_t> memory_bytes;  // unset: what is predicted for each trial
+  std::vector<std::string> labels;      // all of them
+  int gpus = 0;                         // 1: not on CPU cores
+};
+template <class Ar>
+void fields(Ar& ar, SlotNeeds& n) {
+  ar("memory_bytes", n.memory_bytes)("labels", n.labels)("gpus", n.gpus);
+}
+
 // How the sweep is run. Nothing here enters an id.
 struct RunPolicy {
   int priority = 0;
@@ -122,12 +136,13 @@ struct RunPolicy {
   int64_t lease_ms = 120'000;
   std::optional<int> microbatch;  // sequences; unset: a function of shape and device
   bool require_exact = false;
+  SlotNeeds needs{};
 };
 template <class Ar>
 void fields(Ar& ar, RunPolicy& r) {
   ar("priority", r.priority)("max_parallel", r.max_parallel)("max_failures", r.max_failures)("retry", r.retry);
   ar("keep", r.keep)("checkpoint_every_ms", r.checkpoint_every_ms)("lease_ms", r.lease_ms);
-  ar("microbatch", r.microbatch)("require_exact", r.require_exact);
+  ar("microbatch", r.microbatch)("require_exact", r.require_exact)("needs", r.needs);
 }
 
 inline constexpr int64_t kTrialsMaxDefault = 1'000'000;

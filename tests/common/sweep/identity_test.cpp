@@ -35,6 +35,13 @@ TEST(Identity, NamesPolicyAndEvalsAreInNoId) {
   EXPECT_EQ(ids, ids_of(known(sweep(kLora + "run: {priority: 3, keep: weights}\neval.at: [2]\n"))));
   EXPECT_EQ(ids, ids_of(known(sweep(kLora + "eval.learn: {x: {data: x.txt}}\n"))));
   EXPECT_EQ(ids, ids_of(known(sweep(kLora, {"name=other"}))));
+  EXPECT_EQ(ids, ids_of(known(sweep(kLora + "run.needs: {memory: 6GiB, labels: [a100], gpus: 1}\n"))));
+}
+
+TEST(Identity, TheShapeOfAModelIsInNoId) {
+  SweepSpec shaped = known(sweep(kLora));
+  for (auto& [key, model] : shaped.inputs.models) model.shape = ModelShape{.family = "llama", .layers = 22};
+  EXPECT_EQ(ids_of(shaped), ids_of(known(sweep(kLora))));
 }
 
 TEST(Identity, ACellIsItsTrialsWithoutTheSeed) {

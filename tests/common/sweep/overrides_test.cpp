@@ -43,6 +43,16 @@ TEST(Overrides, SpeakHydra) {
   EXPECT_EQ(rates("train.betas=[0.8,0.9]"), (std::set<std::string>{"16"}));
 }
 
+TEST(Overrides, SetTheNeedsOfASlot) {
+  const SlotNeeds needs =
+      sweep(kLora, {"run.needs.memory=6GiB", "run.needs.labels=[a100]", "run.needs.gpus=1"}).run.needs;
+  EXPECT_EQ(needs.memory_bytes, int64_t{6} << 30);
+  EXPECT_EQ(needs.labels, std::vector<std::string>{"a100"});
+  EXPECT_EQ(needs.gpus, 1);
+  EXPECT_NE(error_in(kLora, {"run.needs.gpus=2"}).find("takes a whole number from 0 to 1"), std::string::npos);
+  EXPECT_NE(error_in(kLora, {"run.needs.memory=1GiB,2GiB"}), "no error");
+}
+
 TEST(Overrides, OneBlockOnly) {
   const SweepSpec spec = sweep(kTwoBlocks, {"lora:train.lr=1e-3,2e-3"});
   EXPECT_EQ(spec.blocks[0].axes.size(), 0U);

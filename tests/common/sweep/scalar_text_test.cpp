@@ -36,6 +36,14 @@ TEST(ScalarText, SharesAndTimesHaveUnits) {
   EXPECT_EQ(read_duration_ms("300"), std::nullopt);
 }
 
+TEST(ScalarText, SizesHaveBinaryUnits) {
+  EXPECT_EQ(read_size_bytes("1KiB"), 1024);
+  EXPECT_EQ(read_size_bytes("1.5GiB"), int64_t{3} << 29);
+  EXPECT_EQ(read_size_bytes("1TiB"), int64_t{1} << 40);
+  for (const char* text : {"", "6", "6GB", "6 GiB", "GiB", "-1GiB", "1e9TiB", "6gib"})
+    EXPECT_EQ(read_size_bytes(text), std::nullopt) << text;
+}
+
 TEST(ScalarText, ComputedNumbersKeepSixDigits) {
   EXPECT_EQ(rounded(0.1 + 0.2), 0.3);
   EXPECT_EQ(short_number(rounded(1e-5 * 3.1622776601683795)), "3.16228e-05");

@@ -111,7 +111,7 @@ TEST(SweepYaml, WhatIsNotBuiltIsRefusedByName) {
   EXPECT_EQ(message("search: {random: 4}").find("bad.yaml:9:1: search is not built yet"), 0U);
   EXPECT_EQ(message("include: []").find("bad.yaml:9:1: include is not built yet"), 0U);
   EXPECT_EQ(message("model.from: trial:ab").find("bad.yaml:9:1: model.from is not built yet"), 0U);
-  EXPECT_EQ(message("run: {needs: {gpus: 1}}").find("bad.yaml:9:7: run.needs is not built yet"), 0U);
+  EXPECT_EQ(message("run: {stop_early: {}}").find("bad.yaml:9:7: run.stop_early is not built yet"), 0U);
   EXPECT_EQ(message("eval.retain: {hellaswag: {shots: 10}}")
                 .find("bad.yaml:9:26: eval.retain.hellaswag needs data: built-in"),
             0U);
@@ -180,6 +180,37 @@ TEST(SweepYaml, TheRunPolicyIsReadWithUnits) {
             "bad.yaml:7:14: run.priority is the whole sweep's; it cannot differ between trials");
 }
 
+TEST(SweepYaml, TheNeedsOfASlotAreReadWithUnits) {
+  const SlotNeeds needs =
+      sweep(kLora + "run.needs: {memory: 1.5GiB, labels: [a100, nvlink], gpus: 1}\n").run.needs;
+  EXPECT_EQ(needs.memory_bytes, int64_t{3} << 29);
+  EXPECT_EQ(needs.labels, (std::vector<std::string>{"a100", "nvlink"}));
+  EXPECT_EQ(needs.gpus, 1);
+  const SlotNeeds none = sweep(kLora).run.needs;
+  EXPECT_EQ(none.memory_bytes, std::nullopt);
+  EXPECT_TRUE(none.labels.empty());
+  EXPECT_EQ(none.gpus, 0);
+}
+
+TEST(SweepYaml, NeedsAreRefusedAsStrictlyAsOtherKeys) {
+  const auto message = [](const std::string& needs) {
+    return error_in(kLora + "run.needs: {" + needs + "}\n");
+  };
+  EXPECT_EQ(
+      message("gpus: 2"),
+      "bad.yaml:9:19: run.needs.gpus takes a whole number from 0 to 1 (a trial runs on one device), got 2");
+  for (const char* size : {"6", "6GB", "6 giB", "-1GiB", "\"6GiB\"", "0KiB", "[6GiB]"})
+    EXPECT_EQ(message(std::string("memory: ") + size).find("bad.yaml:9:21: run.needs.memory takes"), 0U)
+        << size;
+  for (const char* labels : {"a100", "[a100, a100]", "[\"a b\"]", "{a100: 1}"})
+    EXPECT_EQ(message(std::string("labels: ") + labels).find("bad.yaml:9:21: run.needs.labels takes a list"),
+              0U)
+        << labels;
+  EXPECT_EQ(message("gpu: 1").find("bad.yaml:9:13: unknown key \"run.needs.gpu\""), 0U) << message("gpu: 1");
+  EXPECT_EQ(error_in(kHead + "blocks: {a: {run.needs.gpus: 1, method: full}}\n"),
+            "bad.yaml:7:14: run.needs.gpus is the whole sweep's; it cannot differ between trials");
+}
+
 TEST(SweepYaml, WhatCannotBeKeptIsRefusedWhereItIsWritten) {
   const std::string message =
       "run.keep: delta is not built for full finetuning yet (block full); write run.keep: weights, or sweep "
@@ -200,6 +231,13 @@ TEST(SweepYaml, ASpecFromTheWireIsCheckedAsStrictlyAsAFile) {
   spec.blocks[0].constants["lora.rank"] = "8";
   EXPECT_EQ(error_of([&] { validate(spec); }),
             "block all: lora.rank takes a whole number from 1 to 65536, got \"8\"");
+  SweepSpec needy = sweep(kLora);
+  needy.run.needs.gpus = 8;
+  EXPECT_EQ(error_of([&] { validate(needy); }).find("run.needs.gpus takes a whole number from 0 to 1"), 0U);
+  needy.run.needs = {.memory_bytes = -1};
+  EXPECT_EQ(error_of([&] { validate(needy); }).find("run.needs.memory takes a size"), 0U);
+  needy.run.needs = {.memory_bytes = {}, .labels = {"two words"}};
+  EXPECT_EQ(error_of([&] { validate(needy); }).find("run.needs.labels takes a list"), 0U);
   spec.blocks[0].constants.erase("lora.rank");
   spec.blocks[0].constants["lora.rnak"] = 8;
   EXPECT_EQ(error_of([&] { validate(spec); }),
