@@ -44,9 +44,11 @@ Controlled Coordinator::act(const Sweep& sweep, const ControlSweep& control) {
       return now("goes on");
     case SweepAction::stop:
       if (!sweep.is_stopped) decide(SweepStopped{number, control.request_id, control.actor});
+      has_room_ = true;  // what it asked of slots is gone, and other sweeps may want the same units
       return now("is stopped; what runs goes on to its end");
     case SweepAction::cancel:
       if (!sweep.is_cancelled) cancel_sweep(sweep, control.request_id, control.actor);
+      has_room_ = true;  // as above
       return now("is cancelled");
     case SweepAction::retry: {
       const SweepSpec& spec = sweep.grid.spec();

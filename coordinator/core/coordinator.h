@@ -199,9 +199,9 @@ class Coordinator {
 
   // grants.cpp: what runs next, and where
   void fill_free_slots();
-  bool fill(const Worker& worker, int slot);
+  bool fill(const Worker& worker, const Slot& slot);
   void list_next(const Sweep& sweep);
-  void grant(const Worker& worker, int slot, const UnitId& unit);
+  void grant(const Worker& worker, const Slot& slot, const UnitId& unit);
   void say_grant(const UnitId& unit);
   bool may_get_work(const Worker& worker) const;
 

@@ -2,6 +2,7 @@
 
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/needs.h"
 #include "coordinator/core/scheduler.h"
 
 namespace ranktide {
@@ -16,16 +17,18 @@ void Coordinator::fill_free_slots() {
   has_room_ = false;
   for (const auto& [name, worker] : state_.workers()) {
     if (!may_get_work(worker)) continue;
-    while (const auto slot = free_slot(state_, worker))
-      if (!fill(worker, *slot)) break;
+    const Slot* idle = nullptr;  // the last for which there was nothing: its like need not be asked
+    const std::vector<Slot> slots = free_slots(state_, worker);
+    for (const Slot& slot : slots)
+      if (!(idle && offer_the_same(*idle, slot)) && !fill(worker, slot)) idle = &slot;
   }
 }
 
 // Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, or at the
 // grid's end.
-bool Coordinator::fill(const Worker& worker, int slot) {
+bool Coordinator::fill(const Worker& worker, const Slot& slot) {
   for (;;) {
-    const Pick picked = pick(state_, worker.name, backoffs_);
+    const Pick picked = pick(state_, worker.name, slot, backoffs_);
     if (const auto* list = std::get_if<ListNext>(&picked)) {
       list_next(state_.sweeps().at(list->sweep));
       continue;
@@ -40,18 +43,20 @@ void Coordinator::list_next(const Sweep& sweep) {
   for (int64_t index = sweep.cursor; index < sweep.grid.raw_count(); ++index) {
     auto trial = sweep.grid.at(index);
     if (!trial) continue;
-    return decide(TrialListed{sweep.number, sweep.revision, std::move(*trial)});
+    const PredictedMemory memory = predicted_memory(sweep.grid.spec().inputs, trial->settings);
+    return decide(TrialListed{sweep.number, sweep.revision, std::move(*trial), memory});
   }
   decide(SweepListed{sweep.number, sweep.revision});
 }
 
-void Coordinator::grant(const Worker& worker, int slot, const UnitId& id) {
+void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id) {
   const Unit& unit = state_.units().at(id);
+  RT_CHECK(fits(state_, unit, slot));
   const RunPolicy policy = policy_of(state_, unit);
   LeaseGranted granted{.lease = {id, unit.attempt.number + 1},
                        .worker = worker.name,
                        .boot = worker.boot,
-                       .slots = {slot},
+                       .slots = {slot.index},
                        .evals = {},
                        .microbatch = unit.microbatch > 0 ? unit.microbatch : policy.microbatch.value_or(0),
                        .keep = policy.keep};

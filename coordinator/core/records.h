@@ -42,15 +42,25 @@ void fields(Ar& ar, SweepSubmitted& r) {
   ar("spec_sha256", r.spec_sha256)("spec", r.spec);
 }
 
+struct PredictedMemory {  // of a trial's units; 0: unknown
+  int64_t train_bytes = 0;
+  int64_t forward_bytes = 0;  // of evals leased by themselves
+};
+template <class Ar>
+void fields(Ar& ar, PredictedMemory& m) {
+  ar("train_bytes", m.train_bytes)("forward_bytes", m.forward_bytes);
+}
+
 struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist
                       // from now on
   SweepNumber sweep = 0;
   int revision = 1;
   SweepTrial trial;
+  PredictedMemory memory{};
 };
 template <class Ar>
 void fields(Ar& ar, TrialListed& r) {
-  ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial);
+  ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial)("memory", r.memory);
 }
 
 struct SweepListed {  // every index of the revision's grid has been touched

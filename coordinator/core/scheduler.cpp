@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "common/vocabulary/check.h"
+#include "coordinator/core/needs.h"
 #include "coordinator/core/work_inputs.h"
 
 namespace ranktide {
@@ -45,14 +47,25 @@ std::vector<SweepNumber> in_turn(const State& state) {
   return out;
 }
 
-std::optional<UnitId> first_fitting(const State& state, const Sweep& sweep, const WorkerName& worker,
-                                    const Deadlines<UnitId>& held_back) {
+struct Look {  // through a sweep's queue
+  std::optional<UnitId> unit;
+  int misfits = 0;
+};
+
+Look look_through(const State& state, const Sweep& sweep, const WorkerName& worker, const Slot& slot,
+                  const Deadlines<UnitId>& held_back) {
+  Look look;
   for (const auto& [place, id] : sweep.ready) {
     if (held_back.of(id) || state.has_refused(worker, id)) continue;
-    const WorkerName& home = state.units().at(id).home;
-    if (home.empty() || home == worker) return id;
+    const Unit& unit = state.units().at(id);
+    if (!unit.home.empty() && unit.home != worker) continue;
+    if (fits(state, unit, slot)) {
+      look.unit = id;
+      return look;
+    }
+    if (++look.misfits == kMisfitsMax) return look;
   }
-  return std::nullopt;
+  return look;
 }
 
 // `none` keeps least and `checkpoints` most: the order of the enum.
@@ -62,22 +75,28 @@ Keep most_kept(Keep a, Keep b) {
 
 }  // namespace
 
-Pick pick(const State& state, const WorkerName& worker, const Deadlines<UnitId>& held_back) {
+Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Deadlines<UnitId>& held_back) {
   for (const SweepNumber number : in_turn(state)) {
     const Sweep& sweep = state.sweeps().at(number);
-    if (const auto unit = first_fitting(state, sweep, worker, held_back)) return RunUnit{*unit};
-    if (!sweep.is_listed) return ListNext{number};
+    const Look look = look_through(state, sweep, worker, slot, held_back);
+    if (look.unit) return RunUnit{*look.unit};
+    if (!sweep.is_listed && look.misfits < kMisfitsMax) return ListNext{number};
   }
   return NothingFits{};
 }
 
-std::optional<int> free_slot(const State& state, const Worker& worker) {
+std::vector<Slot> free_slots(const State& state, const Worker& worker) {
   std::set<int> taken;
   for (const UnitId& unit : worker.running)
     for (const int slot : state.units().at(unit).attempt.slots) taken.insert(slot);
+  std::vector<Slot> out;
   for (const Slot& slot : worker.slots)
-    if (!taken.contains(slot.index)) return slot.index;
-  return std::nullopt;
+    if (!taken.contains(slot.index)) out.push_back(slot);
+  return out;
+}
+
+bool offer_the_same(const Slot& a, const Slot& b) {
+  return a.memory_bytes == b.memory_bytes && a.labels == b.labels && (a.device == "cpu") == (b.device == "cpu");
 }
 
 RunPolicy policy_of(const State& state, const Unit& unit) {

@@ -8,8 +8,8 @@
 // and a broken eval file should show before hours of training. A grid is touched one index at a time, and only
 // when a slot would stay idle otherwise.
 
-#include <optional>
 #include <variant>
+#include <vector>
 
 #include "coordinator/core/deadlines.h"
 #include "coordinator/core/state.h"
@@ -26,16 +26,25 @@ struct RunUnit {
 using Pick = std::variant<NothingFits, ListNext, RunUnit>;
 
 // held_back: units whose back-off time has not passed, each with its end.
-Pick pick(const State& state, const WorkerName& worker, const Deadlines<UnitId>& held_back);
+Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Deadlines<UnitId>& held_back);
 
-// Returns: the lowest index of a slot that no running lease uses; nullopt when all are taken.
-std::optional<int> free_slot(const State& state, const Worker& worker);
+// Of one sweep, units that do not fit a slot (needs.h) are passed over up to here; then the slot is left to
+// other sweeps, and no more of the grid is listed for it. Without a limit, an idle slot that is too small would
+// have a grid of a million trials listed.
+inline constexpr int kMisfitsMax = 1'000;
+
+// Returns: the slots that no running lease uses, in the worker's order.
+std::vector<Slot> free_slots(const State& state, const Worker& worker);
+
+// Returns: whether what fits one of these slots fits the other.
+bool offer_the_same(const Slot& a, const Slot& b);
 
 // Returns: what a grant of this unit hands over, with the evals that `attempt` was asked to run.
 Work work_of(const State& state, const Unit& unit);
 
 // Returns: the policy for a unit that several sweeps want: the longest lease, the most retries, the most kept,
-// the most frequent checkpoints, exactness if any asks for it. Requires: somebody wants it.
+// the most frequent checkpoints, exactness if any asks for it. Not what it needs of a slot: needs.h.
+// Requires: somebody wants it.
 RunPolicy policy_of(const State& state, const Unit& unit);
 
 }  // namespace ranktide

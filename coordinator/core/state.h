@@ -65,6 +65,7 @@ struct Unit {
   BaseId base;
   std::string tokenizer_sha256;
   ModelSettings model;
+  PredictedMemory memory{};
   std::optional<Stage> stage;             // to train, or whose weights to evaluate; emptied when terminal
   std::map<EvalId, EvalOrder> evals;      // wanted of it and not finished
   std::map<SweepNumber, int64_t> wanted;  // by whom, and its place in that sweep's queue

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "coordinator/core/state.h"
+#include "coordinator/core/needs.h"
 
 namespace ranktide {
 
@@ -15,7 +15,8 @@ bool State::would_be_refused_by_all(const UnitId& unit, const WorkerName& worker
   const WorkerName& home = units_.at(unit).home;
   return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const Worker& other = entry.second;
-    const bool may_run_it = other.is_joined && (home.empty() || home == other.name);
+    const bool may_run_it = other.is_joined && (home.empty() || home == other.name) &&
+                            fits_somewhere(*this, units_.at(unit), other);
     return may_run_it && other.name != worker && !has_refused(other.name, unit);
   });
 }

@@ -1,5 +1,7 @@
 // The part of State that sweeps, their listings and their wishes change.
 
+#include <algorithm>
+
 #include "common/sweep/identity.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
@@ -19,6 +21,12 @@ Stage stage_of(const SweepTrial& trial) {
           .from = 0,
           .to = trial.steps,
           .settings = trial.settings};
+}
+
+// A client of an older version predicts nothing, and must not make the others forget.
+PredictedMemory larger(const PredictedMemory& a, const PredictedMemory& b) {
+  return {.train_bytes = std::max(a.train_bytes, b.train_bytes),
+          .forward_bytes = std::max(a.forward_bytes, b.forward_bytes)};
 }
 
 // Somebody wants it again: budgets start anew, what was learnt (checkpoint, micro-batch) stays.
@@ -107,6 +115,7 @@ void State::on(const TrialListed& r) {
   unit.base = trial.base;
   unit.tokenizer_sha256 = trial.tokenizer_sha256;
   unit.model = trial.settings.model;
+  unit.memory = larger(unit.memory, r.memory);
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
     set_life(unit, UnitLife::ready);
@@ -158,6 +167,7 @@ Unit& State::eval_unit(const EvalOrder& order, const Unit& stage_unit) {
   unit.base = stage_unit.base;
   unit.tokenizer_sha256 = stage_unit.tokenizer_sha256;
   unit.model = stage_unit.model;
+  unit.memory = larger(unit.memory, stage_unit.memory);
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
     set_life(unit, UnitLife::ready);

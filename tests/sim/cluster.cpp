@@ -1,5 +1,7 @@
 #include "tests/sim/cluster.h"
 
+#include <iterator>
+
 #include "tests/sim/sweep_for_tests.h"
 
 namespace ranktide::sim {
@@ -20,6 +22,29 @@ void damage(Frames& frames, SplitMix64& chance) {
     frame[at] = static_cast<char>(frame[at] ^ static_cast<char>(1 + chance.below(255)));
 }
 
+constexpr const char* kLabel = "fast";
+
+bool has_uneven_slots(uint64_t seed) {
+  return mix(seed, 1) % 2 == 0;
+}
+
+// In every second run slots differ: in memory that is small, large or unknown, and in a label. The first slot
+// of the first worker has everything, or large trials would never end. Drawn apart from the rest, so that the
+// other runs are what they would be without.
+std::vector<Slot> draw_slots(uint64_t seed, int worker, int n) {
+  SplitMix64 chance(mix(seed, static_cast<uint64_t>(worker) + 2));
+  std::vector<Slot> out;
+  for (int i = 0; i < n; ++i) {
+    out.push_back({.index = i, .device = "cpu"});
+    if (!has_uneven_slots(seed)) continue;
+    constexpr int64_t kSizes[] = {kSmallSlotBytes, kLargeSlotBytes, 0};
+    const bool has_everything = worker == 1 && i == 0;
+    out.back().memory_bytes = has_everything ? kLargeSlotBytes : kSizes[chance.below(std::size(kSizes))];
+    if (has_everything || chance.below(2) == 0) out.back().labels = {kLabel};
+  }
+  return out;
+}
+
 }  // namespace
 
 Cluster::Cluster(const RunOptions& options)
@@ -38,7 +63,7 @@ Cluster::Cluster(const RunOptions& options)
     const WorkerName name{"w" + std::to_string(i)};
     const int slots = 1 + static_cast<int>(world_.chance.below(2));
     workers_.emplace(name,
-                     std::make_unique<WorkerNode>(world_, truth_, name, slots,
+                     std::make_unique<WorkerNode>(world_, truth_, name, draw_slots(options.seed, i, slots),
                                                   [this](const WorkerName& from, const WorkerMessage& m,
                                                          uint64_t epoch) { to_coordinator(from, m, epoch); }));
   }
@@ -155,8 +180,15 @@ void Cluster::answered(const Reply& reply) {
 void Cluster::users_ask() {
   for (int i = 1; i <= options_.sweeps; ++i) {
     const std::string name = "sweep" + std::to_string(i);
-    const SweepSpec spec = sweep_for_tests(
-        {.name = name, .ranks = {2, 4, 8 * i}, .seeds = 4, .steps = 10, .priority = i, .run = "lease: 30s"});
+    const bool asks = i == 2 && has_uneven_slots(options_.seed);
+    if (asks) truth_.placing().asks_for_label(name, kLabel);
+    const SweepSpec spec =
+        sweep_for_tests({.name = name,
+                         .ranks = {2, 4, 8 * i},
+                         .seeds = 4,
+                         .steps = 10,
+                         .priority = i,
+                         .run = std::string("lease: 30s") + (asks ? ", needs: {labels: [fast]}" : "")});
     ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{60'000}));
   }
   const SweepSpec edited =

@@ -124,9 +124,22 @@ class Game {
             .max_parallel = optional_number(command, "parallel")};
   }
 
+  static std::vector<Slot> slots_of(const Command& command) {
+    std::vector<Slot> slots;
+    for (int i = 0; i < command.number("slots", 1); ++i) slots.push_back({.index = i, .device = "cpu"});
+    const auto each = [&](const char* key, auto&& set) {
+      const std::vector<std::string> items = split(command.value(key, ""), ',');
+      for (size_t i = 0; i < items.size(); ++i) set(slots.at(i), items[i]);
+    };
+    each("gb", [](Slot& slot, const std::string& gb) { slot.memory_bytes = std::stoll(gb) * 1'000'000'000; });
+    each("device", [](Slot& slot, const std::string& device) { slot.device = device; });
+    each("label", [](Slot& slot, const std::string& label) { slot.labels = {label}; });
+    return slots;
+  }
+
   Hello hello(const Command& command) {
     Hello out{.boot = command.value("boot", ""), .version = "test", .slots = {}, .held = {}};
-    for (int i = 0; i < command.number("slots", 1); ++i) out.slots.push_back({.index = i, .device = "cpu"});
+    out.slots = slots_of(command);
     const std::string held = command.value("held", "");
     if (!held.empty()) out.held.push_back({.lease = lease(held), .last_acked_seq = command.number("acked", 0)});
     return out;

@@ -5,13 +5,15 @@
 // order of their first appearance. Not the simulator: no network, no chance, no agent.
 //
 //   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
-//       without `at` there are no evals; with it the untouched base is evaluated whatever it says
+//       without `at` there are no evals; with it the untouched base is evaluated whatever it says; a trial is
+//       predicted to hold 3.1 GB
 //   > pause|resume|stop|cancel|retry NAME
 //   > policy NAME [priority=1] [parallel=2]
 //   > quota OWNER [slots=1]
 //   > ask-drain WORKER
 //   > revoke WORKER
-//   > hello WORKER boot=B [slots=1] [held=@1/1 ...]
+//   > hello WORKER boot=B [slots=1] [gb=2,64] [device=cpu,GPU-1] [label=a,b] [held=@1/1 ...]
+//       the lists are by slot; a slot has unknown memory without one, and no label
 //   > beat WORKER boot=B [@1/1 ...]
 //   > report WORKER @1/1 seq=1 [point=STEP] [checkpoint=STEP] [eval=@2]
 //   > done WORKER @1/1 seq=2 completed|diverged|failed|out_of_memory|stopped [step=6]

@@ -96,7 +96,7 @@ Faults short_lives() {
 INSTANTIATE_TEST_SUITE_P(Simulation, SeededBug,
                          testing::Values(Planted{"fencing", 20}, Planted{"ack_before_commit", 20},
                                          Planted{"sync_order", 60, short_lives()}, Planted{"grant_twice", 60},
-                                         Planted{"grant_any_life", 60, short_lives()}),
+                                         Planted{"grant_any_life", 60, short_lives()}, Planted{"any_slot", 20}),
                          [](const auto& planted) { return planted.param.bug; });
 
 }  // namespace

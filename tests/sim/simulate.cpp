@@ -1,6 +1,6 @@
 // simulate --seeds A..B [--loud]: runs seeds A to B and stops at the first that breaks an invariant, with the
-// line that runs it again. RANKTIDE_SEED_BUG=fencing|ack_before_commit|sync_order|grant_any_life|grant_twice
-// plants a bug.
+// line that runs it again.
+// RANKTIDE_SEED_BUG=fencing|ack_before_commit|sync_order|grant_any_life|grant_twice|any_slot plants a bug.
 
 #include <charconv>
 #include <cstdio>

@@ -18,11 +18,24 @@ std::string tokenizer_of(const ModelSettings& model) {
   return sha256_hex("tokenizer" + model.tokenizer);
 }
 
+// Of a Llama with 1.3 G weights.
+const ModelShape kShape{.family = "llama",
+                        .vocabulary = 32'000,
+                        .hidden = 2'048,
+                        .ffn = 5'632,
+                        .layers = 22,
+                        .heads = 32,
+                        .kv_heads = 32,
+                        .head_dim = 64,
+                        .context = 2'048};
+
 void fill_inputs(SweepSpec& spec) {
   const WantedInputs wanted = wanted_inputs(spec);
   for (const ModelSettings& model : wanted.models)
-    spec.inputs.models[model_key(model)] = {
-        .path = model.path, .base = BaseId{sha256_hex("base")}, .tokenizer_sha256 = tokenizer_of(model)};
+    spec.inputs.models[model_key(model)] = {.path = model.path,
+                                            .base = BaseId{sha256_hex("base")},
+                                            .tokenizer_sha256 = tokenizer_of(model),
+                                            .shape = kShape};
   for (const WantedData& data : wanted.data)
     spec.inputs.data[data_key(data.data, tokenizer_of(data.model))] = {
         .sha256 = sha256_hex("data"), .documents = 100, .tokens = 6'400, .rows = 100};

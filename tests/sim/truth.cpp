@@ -58,7 +58,10 @@ void Truth::committed(const std::vector<Record>& records, const std::vector<Poin
       points_.emplace(batch.stage, point.step);
     }
   }
-  for (const Record& record : records) std::visit([this](const auto& r) { check(r); }, record);
+  for (const Record& record : records) {
+    placing_.learn(record);
+    std::visit([this](const auto& r) { check(r); }, record);
+  }
 }
 
 void Truth::check(const LeaseGranted& r) {
@@ -66,6 +69,8 @@ void Truth::check(const LeaseGranted& r) {
   require(r.lease.attempt == newest + 1, "attempts of " + brief(r.lease) + " do not rise by one");
   newest = r.lease.attempt;
   boots_[r.lease] = r.boot;
+  const std::string fault = placing_.fault_of(r);
+  require(fault.empty(), fault);
 }
 
 void Truth::check(const UnitFinished& r) {

@@ -3,7 +3,7 @@
 // coordinator made durable. I-numbers as in the reliability notes: I1 nothing acked is lost, I2 one terminal
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
-// heal.
+// heal; and no unit is granted to a slot that does not fit (placing.h).
 
 #include <map>
 #include <set>
@@ -14,6 +14,7 @@
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/reader.h"
+#include "tests/sim/placing.h"
 
 namespace ranktide::sim {
 
@@ -32,6 +33,7 @@ class Truth {
  public:
   // Workers may say anything from now on: what they say is compared with nothing, only what becomes of it is.
   void believe_nobody() { is_believing_ = false; }
+  Placing& placing() { return placing_; }
 
   // ---- what workers and trainers do
   void started(const Lease& lease, const std::string& boot);
@@ -67,6 +69,7 @@ class Truth {
   bool was_synced(const Lease& lease) const;
 
   bool is_believing_ = true;
+  Placing placing_;
   std::set<Lease> started_;
   std::map<Lease, OutcomeKind> ended_;
   std::set<std::pair<Lease, EvalId>> said_evals_;

@@ -12,16 +12,17 @@ constexpr Step kStepsPerCheckpoint = 2;
 
 }  // namespace
 
-WorkerNode::WorkerNode(World& world, Truth& truth, WorkerName name, int slots, Send send)
-    : world_(world), truth_(truth), name_(std::move(name)), slots_(slots), send_(std::move(send)) {}
+WorkerNode::WorkerNode(World& world, Truth& truth, WorkerName name, std::vector<Slot> slots, Send send)
+    : world_(world), truth_(truth), name_(std::move(name)), slots_(std::move(slots)), send_(std::move(send)) {
+  truth_.placing().has_slots(name_, slots_);
+}
 
 void WorkerNode::start() {
   ++life_;
-  AgentConfig config{.boot = boot(), .version = "sim", .slots = {}};
+  AgentConfig config{.boot = boot(), .version = "sim", .slots = slots_};
   config.stop_grace = Duration{5'000};
   config.trainer_silence = Duration{20'000};
-  for (int i = 0; i < slots_; ++i) config.slots.push_back({.index = i, .device = "cpu"});
-  for (int i = 0; i < slots_; ++i) trainers_[i].process += 1;
+  for (const Slot& slot : slots_) trainers_[slot.index].process += 1;
   agent_ = std::make_unique<Agent>(config, world_.now());
   world_.note(name_.text + " up, life " + std::to_string(life_));
   SpoolLoaded loaded;

@@ -17,7 +17,7 @@ namespace ranktide::sim {
 class WorkerNode {
  public:
   using Send = std::function<void(const WorkerName&, const WorkerMessage&, uint64_t epoch)>;
-  WorkerNode(World& world, Truth& truth, WorkerName name, int slots, Send send);
+  WorkerNode(World& world, Truth& truth, WorkerName name, std::vector<Slot> slots, Send send);
 
   void start();
   void crash();                                // comes back after a while
@@ -69,7 +69,7 @@ class WorkerNode {
   World& world_;
   Truth& truth_;
   WorkerName name_;
-  int slots_;
+  std::vector<Slot> slots_;
   Send send_;
   int life_ = 0;
   std::unique_ptr<Agent> agent_;

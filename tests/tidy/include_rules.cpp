@@ -24,7 +24,7 @@ const std::vector<Layer>& layers() {
       {"common/sweep", {"common/vocabulary", "common/text"}},
       {"common/net", {"common/vocabulary"}},
       {"common/content", {"common/vocabulary"}},
-      {"coordinator/core", {"common/vocabulary", "common/sweep"}},
+      {"coordinator/core", {"common/vocabulary", "common/sweep", "common/model"}},
       {"coordinator/edge", {"common", "coordinator/core"}},
       {"worker/agent", {"common/vocabulary"}},
       {"worker/daemon", {"common", "worker/agent"}},

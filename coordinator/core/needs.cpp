@@ -1,0 +1,73 @@
+#include "coordinator/core/needs.h"
+
+#include <algorithm>
+
+#include "common/model/cost.h"
+#include "common/sweep/identity.h"
+#include "common/vocabulary/seeded_bug.h"
+
+namespace ranktide {
+namespace {
+
+constexpr const char* kCpu = "cpu";  // Slot::device of a share of cores
+
+constexpr int64_t kWidthMax = int64_t{1} << 20;
+constexpr int64_t kLayersMax = int64_t{1} << 12;
+constexpr int64_t kVocabularyMax = int64_t{1} << 26;
+
+bool is_between(int64_t n, int64_t most) {
+  return n >= 1 && n <= most;
+}
+
+// A shape comes over the wire; beyond these bounds, which no model comes near, products would leave int64.
+bool is_plausible(const ModelShape& s) {
+  return is_between(s.hidden, kWidthMax) && is_between(s.ffn, kWidthMax) && is_between(s.layers, kLayersMax) &&
+         is_between(s.vocabulary, kVocabularyMax) && is_between(s.heads, kWidthMax) &&
+         is_between(s.kv_heads, s.heads) && is_between(s.head_dim, kWidthMax) &&
+         is_between(s.heads * s.head_dim, kWidthMax);
+}
+
+int64_t weight_bytes(const ModelShape& shape, Dtype dtype) {
+  return parameters_of(shape).total * (dtype == Dtype::bf16 ? 2 : 4);
+}
+
+}  // namespace
+
+PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings) {
+  const auto model = inputs.models.find(model_key(settings.model));
+  if (model == inputs.models.end() || !model->second.shape || !is_plausible(*model->second.shape)) return {};
+  const ModelShape& shape = *model->second.shape;
+  const StepLoad one_row{.tokens = settings.data.max_tokens, .sequence = settings.data.max_tokens};
+  return {.train_bytes = predicted_peak_bytes(settings, shape, one_row),
+          .forward_bytes = weight_bytes(shape, settings.model.dtype)};
+}
+
+bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes) {
+  const int64_t bytes = needs.memory_bytes.value_or(predicted_bytes);
+  if (slot.memory_bytes > 0 && slot.memory_bytes < bytes) return false;
+  if (needs.gpus > 0 && slot.device == kCpu) return false;
+  return std::all_of(needs.labels.begin(), needs.labels.end(), [&](const std::string& label) {
+    return std::find(slot.labels.begin(), slot.labels.end(), label) != slot.labels.end();
+  });
+}
+
+int64_t predicted_bytes(const Unit& unit) {
+  return unit.kind == WorkKind::train ? unit.memory.train_bytes : unit.memory.forward_bytes;
+}
+
+// Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
+bool fits(const State& state, const Unit& unit, const Slot& slot) {
+  if (seeded_bug("any_slot")) return true;
+  const int64_t predicted = predicted_bytes(unit);
+  if (!unit.home.empty()) return has(slot, {}, predicted);
+  return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
+    return has(slot, state.sweeps().at(wish.first).run.needs, predicted);
+  });
+}
+
+bool fits_somewhere(const State& state, const Unit& unit, const Worker& worker) {
+  return std::any_of(worker.slots.begin(), worker.slots.end(),
+                     [&](const Slot& slot) { return fits(state, unit, slot); });
+}
+
+}  // namespace ranktide

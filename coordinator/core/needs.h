@@ -1,0 +1,28 @@
+#pragma once
+// What a slot must have before a unit is placed on it: memory, labels, a GPU. Not which unit goes first
+// (scheduler.h), and nothing about a worker's files (state_refusals.cpp). Pure; any thread.
+
+#include "coordinator/core/state.h"
+
+namespace ranktide {
+
+// Returns: what a trial with these settings holds at its peak, one row at a time: the least with which it can
+// run, so that nothing that could run is kept from it. An eval leased by itself is taken to hold its base's
+// weights and no more. Both 0, unknown, where the client sent no shape or one that no model has.
+PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings);
+
+// Returns: whether the slot has what one sweep asks for. `predicted_bytes` counts where the sweep names no
+// memory of its own; 0 is unknown and fits, and so does a slot of unknown memory.
+bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes);
+
+// Returns: what is predicted for the unit: a stage as it trains, an eval leased by itself as it reads.
+int64_t predicted_bytes(const Unit& unit);
+
+// Returns: whether the slot has what every sweep that wants the unit asks for. Evals of kept weights run where
+// these lie, whatever a sweep asks for: only their memory counts.
+bool fits(const State& state, const Unit& unit, const Slot& slot);
+
+// Returns: whether any slot of the worker, taken or free, fits.
+bool fits_somewhere(const State& state, const Unit& unit, const Worker& worker);
+
+}  // namespace ranktide

@@ -1,0 +1,105 @@
+#include "coordinator/core/needs.h"
+
+#include <gtest/gtest.h>
+
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/scheduler.h"
+#include "tests/sim/placing.h"
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide {
+namespace {
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+TrialSettings settings_of_rank(int rank) {
+  return Grid(sweep_for_tests({.ranks = {rank}})).at(0)->settings;
+}
+
+PredictedMemory predicted(
+    int rank, const std::function<void(ModelInput&)>& change = [](auto&) {}) {
+  Inputs inputs = sweep_for_tests({.ranks = {rank}}).inputs;
+  for (auto& [key, model] : inputs.models) change(model);
+  return predicted_memory(inputs, settings_of_rank(rank));
+}
+
+Slot slot_with(int64_t memory_bytes, const std::string& device = "cpu", std::vector<std::string> labels = {}) {
+  return {.device = device, .memory_bytes = memory_bytes, .labels = std::move(labels)};
+}
+
+// The simulator's own figures stand between these two.
+TEST(Needs, AreTheWeightsTheAdapterAndOneRow) {
+  const PredictedMemory four = predicted(4);
+  EXPECT_EQ(four.forward_bytes, 2 * 1'261'529'088LL) << "weights in bf16";
+  EXPECT_GT(four.train_bytes, four.forward_bytes + 350'000'000 / 2);
+  // 16 bytes for each of rank x (in + out) weights: q, k, v and o of 22 layers.
+  EXPECT_NEAR(static_cast<double>(predicted(8).train_bytes - four.train_bytes), 16.0 * 4 * 4 * 4096 * 22, 1e6);
+  EXPECT_LT(four.train_bytes, sim::kSmallSlotBytes);
+  EXPECT_GT(predicted(8).train_bytes, sim::kSmallSlotBytes);
+}
+
+TEST(Needs, AreUnknownWithoutAShapeThatAModelCanHave) {
+  EXPECT_EQ(predicted(4, [](ModelInput& m) { m.shape.reset(); }).train_bytes, 0);
+  EXPECT_EQ(predicted(4, [](ModelInput& m) { m.shape->layers = int64_t{1} << 62; }).train_bytes, 0);
+  EXPECT_EQ(predicted(4, [](ModelInput& m) { m.shape->heads = m.shape->head_dim = 1 << 20; }).train_bytes, 0);
+  EXPECT_EQ(predicted(4, [](ModelInput& m) { m.shape->ffn = -1; }).forward_bytes, 0);
+}
+
+TEST(Needs, MemoryFitsToTheByteAndTheUnknownAlwaysFits) {
+  EXPECT_TRUE(has(slot_with(2 * kGiB), {}, 2 * kGiB));
+  EXPECT_FALSE(has(slot_with(2 * kGiB - 1), {}, 2 * kGiB));
+  EXPECT_TRUE(has(slot_with(0), {}, 2 * kGiB));
+  EXPECT_TRUE(has(slot_with(1), {}, 0));
+}
+
+TEST(Needs, MemoryByHandStandsInPlaceOfThePrediction) {
+  EXPECT_TRUE(has(slot_with(kGiB), {.memory_bytes = kGiB}, 2 * kGiB));
+  EXPECT_FALSE(has(slot_with(2 * kGiB), {.memory_bytes = 3 * kGiB}, kGiB));
+}
+
+TEST(Needs, EveryLabelIsWanted) {
+  const SlotNeeds both{.memory_bytes = {}, .labels = {"a", "b"}};
+  EXPECT_TRUE(has(slot_with(0, "cpu", {"c", "b", "a"}), both, 0));
+  EXPECT_FALSE(has(slot_with(0, "cpu", {"a"}), both, 0));
+}
+
+TEST(Needs, AGpuIsWhatIsNotCpuCores) {
+  const SlotNeeds gpu{.memory_bytes = {}, .labels = {}, .gpus = 1};
+  EXPECT_FALSE(has(slot_with(0), gpu, 0));
+  EXPECT_TRUE(has(slot_with(0, "GPU-7"), gpu, 0));
+}
+
+// Nothing of this sweep fits the slot, and the trials that are listed in vain must have an end.
+TEST(Needs, ASlotThatIsTooSmallDoesNotHaveAWholeGridListed) {
+  Coordinator core{CoordinatorConfig{}, State{}, Instant{}};
+  Effects effects;
+  const auto submit = [&](const std::string& name, int rank, int seeds) {
+    const SweepSpec spec = sweep_for_tests({.name = name, .ranks = {rank}, .seeds = seeds, .has_evals = false});
+    core.step(Instant{}, Submit{.reply_to = 1, .request_id = name, .spec = spec}, effects);
+  };
+  submit("large", 8, 3 * kMisfitsMax);
+  submit("small", 4, 1);
+  Hello hello{.boot = "a", .version = "test", .slots = {slot_with(sim::kSmallSlotBytes)}, .held = {}};
+  core.step(Instant{}, FromWorker{WorkerName{"w1"}, hello}, effects);
+  EXPECT_EQ(core.state().sweeps().at(1).trials.size(), static_cast<size_t>(kMisfitsMax));
+  EXPECT_EQ(core.state().sweeps().at(2).running_units(), 1) << "the slot was not left to the other sweep";
+}
+
+// A journal from before there were needs has neither field.
+TEST(Needs, AreReadFromRecordsThatLackThem) {
+  Json listed = parse_json(to_journal(TrialListed{.sweep = 1, .memory = {.train_bytes = 5}}));
+  listed.erase("memory");
+  const Record old = from_journal("TrialListed", listed.dump());
+  EXPECT_EQ(std::get<TrialListed>(old).memory.train_bytes, 0);
+  Json submitted = parse_json(to_journal(SweepSubmitted{.sweep = 1, .spec = sweep_for_tests({})}));
+  submitted["spec"]["run"].erase("needs");
+  for (auto& model : submitted["spec"]["inputs"]["models"]) model.erase("shape");
+  const Record older = from_journal("SweepSubmitted", submitted.dump());
+  const SweepSpec& spec = std::get<SweepSubmitted>(older).spec;
+  EXPECT_EQ(spec.run.needs.memory_bytes, std::nullopt);
+  EXPECT_EQ(spec.run.needs.gpus, 0);
+  EXPECT_EQ(predicted_memory(spec.inputs, settings_of_rank(4)).train_bytes, 0);
+}
+
+}  // namespace
+}  // namespace ranktide
