@@ -286,7 +286,7 @@ const std::vector<Setting>& table() {
        .type = duration,
        .unit = "s, m, h",
        .default_text = "2m",
-       .doc = "silence after which a worker's trial is given to another",
+       .doc = "silence after which a worker's trial is given to another; 30s at least",
        .part = policy,
        .min = 1e3,
        .max = 86400e3},

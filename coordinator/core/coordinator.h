@@ -99,7 +99,7 @@ struct Effects {
 
 struct CoordinatorConfig {
   Duration heartbeat{10'000};
-  Duration lease{120'000};         // a sweep's run.lease may lengthen its own
+  Duration lease{120'000};         // of what no sweep wants any more; a sweep has its own, run.lease
   Duration suspect_after{30'000};  // silent for this long: no new work
   Duration backoff_min{10'000};    // after an own failure, doubling; a worker that refused rests as long
   Duration backoff_max{360'000};
@@ -194,6 +194,7 @@ class Coordinator {
   void revive(const Lease& lease);
   bool is_out_of_infra_budget(const Unit& unit) const;
   void give_up_on_lost_workers(const Lease& lease);
+  Duration term_of(const Unit& unit) const;
   void renew(const UnitId& unit);
   void forget_term(const UnitId& unit);
 

@@ -216,10 +216,14 @@ void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
 
 // ---- terms
 
+// Two heartbeats may be lost or late before anybody is given up, whatever a sweep says.
+Duration Coordinator::term_of(const Unit& unit) const {
+  if (unit.wanted.empty()) return config_.lease;
+  return std::max(3 * config_.heartbeat, Duration{policy_of(state_, unit).lease_ms});
+}
+
 void Coordinator::renew(const UnitId& unit) {
-  const Unit& state = state_.units().at(unit);
-  Duration length = config_.lease;
-  if (!state.wanted.empty()) length = std::max(length, Duration{policy_of(state_, state).lease_ms});
+  const Duration length = term_of(state_.units().at(unit));
   terms_.try_emplace(unit);
   expiries_.set(unit, now_ + length);
 }

@@ -214,6 +214,29 @@ TEST_F(Game, FailsAUnitThatLosesItsWorkerTooOften) {
   EXPECT_EQ(in(sweep(1).stages, UnitLife::failed), 1);
 }
 
+// A lease under two minutes was taken, and was two minutes all the same.
+TEST_F(Game, GivesUpAWorkerAfterTheSilenceThatTheSweepAllows) {
+  submit({.ranks = {2}, .has_evals = false, .run = "lease: 45s"});
+  hello("w1");
+  pass(44s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 0u);
+  pass(1s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 1u);
+}
+
+TEST_F(Game, GivesUpNobodyBeforeThreeHeartbeatsAreDue) {
+  submit({.ranks = {2}, .has_evals = false, .run = "lease: 1s"});
+  hello("w1");
+  pass(29s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 0u);
+  pass(1s);
+  wake();
+  EXPECT_EQ(count<LeaseExpired>(), 1u);
+}
+
 TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
   submit({.ranks = {2}, .has_evals = false});
   hello("w1");
