@@ -24,6 +24,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
+  pid_t pid() const { return pid_; }
   void signal(int number) const;        // to the program alone
   void signal_group(int number) const;  // to it and its children
   // Returns: whether `text` appeared on standard error within `limit`.
