@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <sstream>
 
 #include "cli/terminal.h"
 
@@ -34,6 +35,20 @@ std::string cut(const std::string& text, int width) {
     out += c;
   }
   return out + "…";
+}
+
+// Broken between words; a word that is too long is cut.
+std::vector<std::string> wrapped(const std::string& text, int width) {
+  std::vector<std::string> lines;
+  std::istringstream words(text);
+  for (std::string word; words >> word;) {
+    const bool has_room = !lines.empty() && columns_of(lines.back() + " " + word) <= static_cast<size_t>(width);
+    if (has_room)
+      lines.back() += " " + word;
+    else
+      lines.push_back(cut(word, width));
+  }
+  return lines;
 }
 
 double share_of(const Progress& p) {
@@ -82,6 +97,7 @@ std::vector<std::string> draw(const LiveFrame& frame, int width) {
                                     numbers_of(unit.progress)),
                         width));
   }
+  for (std::string& line : wrapped(frame.waiting, width)) lines.push_back(std::move(line));
   return lines;
 }
 
@@ -96,6 +112,7 @@ std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now) {
   if (before.done != now.done || before.failed != now.failed)
     lines.push_back(fmt::format("{}: {} of {} trials done{}", now.sweep, now.done + now.failed, now.total,
                                 now.left_seconds ? ", ETA " + duration_text(*now.left_seconds) : ""));
+  if (!now.waiting.empty() && before.waiting != now.waiting) lines.push_back(now.waiting);
   return lines;
 }
 

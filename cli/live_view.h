@@ -24,12 +24,15 @@ struct LiveFrame {
   std::vector<LiveUnit> running;
   double elapsed_seconds = 0;
   std::optional<double> left_seconds;
+  std::string waiting{};  // what fits no slot, and why; empty: nothing
 };
 
-// Returns: a headline with the sweep's bar and one line per running unit, none longer than `width` columns.
+// Returns: a headline with the sweep's bar, one line per running unit and what fits no slot, no line longer
+// than `width` columns.
 std::vector<std::string> draw(const LiveFrame& frame, int width);
 
-// For output that is no terminal: what is worth a line since `before` (a unit that began or reached a quarter).
+// For output that is no terminal: what is worth a line since `before` (a unit that began or reached a quarter,
+// what waits for a slot that fits).
 std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now);
 
 }  // namespace ranktide::cli

@@ -33,6 +33,7 @@ LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds) {
   frame.failed = trials_in(status, "failed") + trials_in(status, "cancelled");
   frame.elapsed_seconds = elapsed_seconds;
   frame.left_seconds = seconds_left(status);
+  if (status.waiting) frame.waiting = status.waiting->message;
   for (const RunningTrial& trial : status.running) {
     Progress progress{.lease = {UnitId{trial.trial}, static_cast<Attempt>(trial.attempt)},
                       .phase = trial.step > 0 ? "training" : "loading",

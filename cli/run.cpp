@@ -43,8 +43,10 @@ void refuse_unreadable(const SweepPlan& plan) {
 int slots_of(const RunOptions& options, const SweepPlan& plan) {
   if (options.slots > 0) return options.slots;
   const NodeCapacity node = measure_node();
+  const int64_t predicted = plan.estimate ? plan.estimate->memory_bytes : 0;
   return slots_for(node.cores / options.threads_per_slot, node.memory_bytes,
-                   static_cast<int64_t>(plan.trials.size()), plan.estimate ? plan.estimate->memory_bytes : 0);
+                   static_cast<int64_t>(plan.trials.size()),
+                   plan.spec.run.needs.memory_bytes.value_or(predicted));
 }
 
 // Every start is a request of its own: the coordinator finds an equal spec by itself, and must see a file that
@@ -56,16 +58,19 @@ void submit(CoordinatorService& coordinator, const SweepPlan& plan) {
   if (const auto* rejected = std::get_if<Rejected>(&answer)) throw CommandError(kUsage, rejected->reason);
 }
 
-// Returns: whether the sweep came to its end; false after an interrupt.
-bool watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep) {
+enum class WatchEnd { finished, worker_gone, stuck };
+
+// On one machine no larger worker will come, so waiting for a slot that fits is an end, too.
+WatchEnd watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sweep) {
   int said = 0;
   while (!sweep.refresh(cluster.coordinator().live())) {
     if (interrupt.count() == 1 && said++ == 0)
       sweep.drawing().say("stopping: running trials write a checkpoint; Ctrl-C again ends at once");
-    if (cluster.worker().has_ended()) return false;
+    if (cluster.worker().has_ended()) return WatchEnd::worker_gone;
+    if (!sweep.stuck().empty()) return WatchEnd::stuck;
     std::this_thread::sleep_for(250ms);
   }
-  return true;
+  return WatchEnd::finished;
 }
 
 std::string reproducing_command(const RunOptions& options) {
@@ -117,12 +122,15 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const Interrupt interrupt(cluster.worker());
   submit(cluster.coordinator(), plan);
   SweepWatch sweep(data, plan, globals);
-  const bool finished = watch(cluster, interrupt, sweep);
+  const WatchEnd end = watch(cluster, interrupt, sweep);
   cluster.end();
   sweep.drawing().close();
-  if (!finished && interrupt.count() == 0)
+  if (end == WatchEnd::stuck)
+    throw CommandError(kFailed, fmt::format("{}\nhint: `ranktide query {}` shows what has ended", sweep.stuck(),
+                                            plan.spec.name));
+  if (end == WatchEnd::worker_gone && interrupt.count() == 0)
     throw CommandError(kFailed, "the worker ended by itself; its last message says why");
-  if (!finished) {
+  if (end == WatchEnd::worker_gone) {
     say("interrupted; the same command goes on from the checkpoints");
     return kInterrupted;
   }

@@ -29,6 +29,7 @@ void print_status(const SweepStatus& s) {
   for (const RunningTrial& t : s.running)
     std::cout << fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings,
                              t.step, t.steps, t.attempt, t.worker, t.slots);
+  if (s.waiting) std::cout << "  " << s.waiting->message << "\n";
 }
 
 int run_status(const std::string& sweep, const GlobalOptions& globals) {

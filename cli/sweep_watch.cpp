@@ -19,6 +19,12 @@ std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
   return labels;
 }
 
+// A unit that waits for its turn, or for the end of its back-off, is ready and fits.
+bool nothing_can_start(const SweepStatus& status) {
+  return status.waiting && status.running.empty() && status.evals_running == 0 &&
+         status.waiting->trials == trials_in(status, "ready") && status.waiting->evals == status.evals_missing;
+}
+
 }  // namespace
 
 int64_t failed_trials(const Reader& reader, const std::string& sweep) {
@@ -41,6 +47,12 @@ bool SweepWatch::refresh(const LivePicture& live) {
   return finished;
 }
 
+std::string SweepWatch::stuck() const {
+  const bool is_stuck =
+      nothing_fits_since_ && std::chrono::steady_clock::now() - *nothing_fits_since_ >= kStuckAfter;
+  return is_stuck ? waiting_ : "";
+}
+
 LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   const auto status = sweep_status(reader_, sweep_);
   LiveFrame frame{.sweep = sweep_, .total = trials_total_};
@@ -60,6 +72,12 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
     frame.running.push_back(
         {.label = label == labels_.end() ? p.lease.unit.brief() : label->second, .progress = p});
   }
+  if (status->waiting) frame.waiting = status->waiting->message;
+  waiting_ = frame.waiting;
+  if (!nothing_can_start(*status))
+    nothing_fits_since_.reset();
+  else if (!nothing_fits_since_)
+    nothing_fits_since_ = std::chrono::steady_clock::now();
   finished = status->state == "cancelled" || (status->state == "finished" && status->evals_missing == 0);
   return frame;
 }

@@ -19,12 +19,18 @@ namespace ranktide::cli {
 // Returns: trials of the sweep that ended without a result.
 int64_t failed_trials(const Reader& reader, const std::string& sweep);
 
+// The slots of a worker that died without a word stand in the database until its next life has joined.
+inline constexpr std::chrono::seconds kStuckAfter{10};
+
 class SweepWatch {
  public:
   SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals);
 
   // Looks once and draws. Returns: whether every trial has ended and every eval that can be had is there.
   bool refresh(const LivePicture& live);
+  // Returns: why nothing runs and nothing will, as long as no other worker comes: all that is left has fitted
+  // no slot for kStuckAfter. Empty otherwise.
+  std::string stuck() const;
   LiveDrawing& drawing() { return drawing_; }
 
  private:
@@ -35,6 +41,8 @@ class SweepWatch {
   int64_t trials_total_;
   std::map<std::string, std::string> labels_;  // unit -> label
   LiveDrawing drawing_;
+  std::string waiting_;  // of the last look
+  std::optional<std::chrono::steady_clock::time_point> nothing_fits_since_;
   std::chrono::steady_clock::time_point started_;
   std::optional<int64_t> ended_at_start_;  // trials with an end before this watch began
 };

@@ -106,6 +106,8 @@ SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   add_running(reader, status);
   add_pace(reader, status);
   status.state = state_of(status, text(sweep[2]), integer(sweep[5]) != 0);
+  const bool may_start = status.state == "listing" || status.state == "running";
+  if (may_start) status.waiting = waiting_units(reader, status.name);
   return status;
 }
 

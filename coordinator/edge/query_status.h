@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/vocabulary/wire.h"
+#include "coordinator/edge/query_waiting.h"
 #include "coordinator/edge/reader.h"
 
 namespace ranktide {
@@ -48,6 +49,7 @@ struct SweepStatus {
   int64_t steps_left = 0;                  // of ready and running trials
   std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
+  std::optional<WaitingUnits> waiting;  // of an open sweep: what fits no slot; absent: nothing
 };
 template <class Ar>
 void fields(Ar& ar, SweepStatus& s) {
@@ -56,7 +58,7 @@ void fields(Ar& ar, SweepStatus& s) {
   ar("trials", s.trials);
   ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("evals_running", s.evals_running)(
       "running", s.running)("steps_left", s.steps_left);
-  ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work);
+  ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work)("waiting", s.waiting);
 }
 
 // Returns: an estimate of the time to the end; nullopt before anything was measured or while nothing runs.

@@ -21,15 +21,16 @@ CREATE TABLE record(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT 
 -- state: listing | listed | cancelled | stopped
 CREATE TABLE sweep(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, state TEXT NOT NULL,
   submitted INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT 'local', paused INTEGER NOT NULL DEFAULT 0,
-  priority INTEGER NOT NULL DEFAULT 0, max_parallel INTEGER) STRICT;
+  priority INTEGER NOT NULL DEFAULT 0, max_parallel INTEGER, needs TEXT NOT NULL DEFAULT '{}') STRICT;
 CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NULL, request_id TEXT NOT NULL UNIQUE,
   spec_sha256 TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sweep, n)) STRICT, WITHOUT ROWID;
 
--- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's
+-- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's,
+-- the last two what was predicted of its memory, 0 for unknown
 CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEXT NOT NULL, from_step INTEGER NOT NULL,
   to_step INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, checkpoint_step INTEGER,
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
-  memory_peak_bytes INTEGER) STRICT;
+  memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
   steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -100,6 +101,11 @@ ALTER TABLE sweep ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sweep ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sweep ADD COLUMN max_parallel INTEGER;
 )sql";
+constexpr const char* kFromVersion2 = R"sql(
+ALTER TABLE sweep ADD COLUMN needs TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE stage ADD COLUMN train_bytes INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE stage ADD COLUMN forward_bytes INTEGER NOT NULL DEFAULT 0;
+)sql";
 
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;
@@ -150,11 +156,12 @@ void check_schema(Connection& connection) {
 void bring_up_to_date(Connection& connection) {
   const int64_t version = pragma_number(connection, "user_version");
   if (version == 0 || version >= kSchemaVersion) return;  // of check_schema
-  RT_CHECK(version == 1);
+  RT_CHECK(version == 1 || version == 2);
   connection.execute("BEGIN IMMEDIATE");
   for (const Value& view : names_of_views(connection))
     connection.execute("DROP VIEW " + std::get<std::string>(view));
-  connection.execute(kFromVersion1);
+  if (version == 1) connection.execute(kFromVersion1);
+  connection.execute(kFromVersion2);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));

@@ -59,7 +59,7 @@ class Mirror {
   void on(const QuotaSet&);
   void on(const WorkerDrainAsked&);
 
-  void list_trial(const SweepTrial& trial);
+  void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
                    std::string_view log_tail);

@@ -11,7 +11,7 @@ namespace ranktide {
 
 namespace {
 
-std::string joined(const std::vector<std::string>& names) {
+std::string names_text(const std::vector<std::string>& names) {
   std::string text;
   for (const auto& n : names) text += (text.empty() ? "" : ",") + n;
   return text;
@@ -38,11 +38,11 @@ int64_t count_role(const std::vector<EvalTask>& tasks, EvalRole role) {
 void Mirror::on(const SweepSubmitted& r) {
   const RunPolicy& run = r.spec.run;
   claim_one(
-      sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4, ?5, 0, ?6, ?7) ON CONFLICT(id) DO UPDATE SET"
+      sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4, ?5, 0, ?6, ?7, ?8) ON CONFLICT(id) DO UPDATE SET"
           " revision=excluded.revision, state='listing', submitted=excluded.submitted, owner=excluded.owner,"
-          " paused=0, priority=excluded.priority, max_parallel=excluded.max_parallel")
+          " paused=0, priority=excluded.priority, max_parallel=excluded.max_parallel, needs=excluded.needs")
           .run(r.sweep, r.spec.name, r.revision, now_ms_, r.owner, run.priority,
-               optional_value(run.max_parallel)));
+               optional_value(run.max_parallel), to_json(run.needs).dump()));
   claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
                 .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
   // What only the revision before wanted leaves the queue; what runs goes on to its end.
@@ -51,7 +51,7 @@ void Mirror::on(const SweepSubmitted& r) {
 }
 
 void Mirror::on(const TrialListed& r) {
-  list_trial(r.trial);
+  list_trial(r.trial, r.memory);
   const std::string evalset = list_evals(r.trial);
   const auto regime = r.trial.labels.find("regime");
   claim_one(
@@ -59,15 +59,17 @@ void Mirror::on(const TrialListed& r) {
           " ON CONFLICT(sweep, trial) DO UPDATE SET revision=excluded.revision, position=excluded.position,"
           " block=excluded.block, regime=excluded.regime, labels=excluded.labels, evalset=excluded.evalset,"
           " n_learn=excluded.n_learn, n_retain=excluded.n_retain")
-          .run(r.sweep, r.trial.id.text, r.revision, r.trial.index, joined(r.trial.blocks),
+          .run(r.sweep, r.trial.id.text, r.revision, r.trial.index, names_text(r.trial.blocks),
                regime == r.trial.labels.end() ? "" : regime->second, to_json(r.trial.labels).dump(), evalset,
                count_role(r.trial.evals, EvalRole::learn), count_role(r.trial.evals, EvalRole::retain)));
 }
 
-void Mirror::list_trial(const SweepTrial& trial) {
-  sql("INSERT INTO stage(id, base, from_step, to_step, state) VALUES(?1, ?2, 0, ?3, 'ready') ON CONFLICT DO "
-      "NOTHING")
-      .run(trial.stage.text, trial.base.text, trial.steps);
+void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) {
+  sql("INSERT INTO stage(id, base, from_step, to_step, state, train_bytes, forward_bytes)"
+      " VALUES(?1, ?2, 0, ?3, 'ready', ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
+      " train_bytes=max(train_bytes, excluded.train_bytes), forward_bytes=max(forward_bytes, "
+      "excluded.forward_bytes)")
+      .run(trial.stage.text, trial.base.text, trial.steps, memory.train_bytes, memory.forward_bytes);
   sql("UPDATE stage SET state='ready', step=NULL, message=NULL WHERE id=?1 AND state IN ('cancelled', "
       "'failed')")
       .run(trial.stage.text);

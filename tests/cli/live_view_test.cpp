@@ -55,6 +55,15 @@ TEST(LiveView, NoLineIsWiderThanTheTerminal) {
   }
 }
 
+TEST(LiveView, WhatFitsNoSlotIsSaidWholeAndOnce) {
+  LiveFrame waiting = frame_with({});
+  waiting.waiting = "2 trials wait for a slot that fits: they need 5.1 GiB";
+  EXPECT_THAT(draw(waiting, 30),
+              ElementsAre(testing::_, "2 trials wait for a slot that", "fits: they need 5.1 GiB"));
+  EXPECT_THAT(news(frame_with({}), waiting), ElementsAre(waiting.waiting));
+  EXPECT_THAT(news(waiting, waiting), IsEmpty());
+}
+
 TEST(LiveView, PlainOutputSaysOnlyWhatIsNew) {
   const LiveFrame before = frame_with({training(3)});
   EXPECT_THAT(news(before, frame_with({training(4)})), IsEmpty());

@@ -158,6 +158,22 @@ TEST(Run, EndsWithTheSameNumbersAfterKillMinusNineAtSeveralMoments) {
   EXPECT_EQ(sql(world, "SELECT count(*) FROM v_event WHERE kind = 'DivergentDuplicate'"), "0\n");
 }
 
+TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {
+  const TinyWorld world;
+  Program program(world.command({"run", world.sweep().string(), "run.needs.memory=1TiB"}),
+                  world.folder() / "program");
+  ASSERT_TRUE(program.says("wait for a slot that fits", 60s));
+  EXPECT_THAT(world.ranktide({"status", "tiny"}).out,
+              HasSubstr(" wait for a slot that fits: they need 1024.0 GiB"));
+  const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
+  EXPECT_EQ(status.at(0).at("waiting").at("memory_bytes_max"), int64_t{1} << 40);
+  const Ended ended = program.wait(60s);
+  EXPECT_EQ(ended.exit_code, 1) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("run.needs.memory sets another figure"));
+  const Ended again = world.ranktide({"run", world.sweep().string(), "run.needs.memory=1MiB"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+}
+
 // Gain and forgetting are differences to the untouched base, which eval.at need not name.
 TEST(Run, MeasuresAgainstTheUntouchedBaseWhateverEvalAtSays) {
   const TinyWorld world;

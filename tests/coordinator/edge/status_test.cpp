@@ -68,5 +68,110 @@ TEST_F(StatusTest, KnowsNoSweepThatWasNeverSubmitted) {
   EXPECT_FALSE(sweep_status(history.reader(), "other"));
 }
 
+// Why nothing runs.
+class WaitingTest : public StatusTest {
+ protected:
+  static constexpr int64_t kGiB = int64_t{1} << 30;
+
+  void join(const std::string& name, const std::vector<Slot>& slots) {
+    history.record(WorkerJoined{.worker = WorkerName{name}, .boot = name, .version = "1", .slots = slots});
+  }
+  void leave(const std::string& name) {
+    history.record(WorkerLeft{.worker = WorkerName{name}, .boot = name, .reason = LeaveReason::drained});
+  }
+  static Slot slot(int64_t memory_bytes, const std::vector<std::string>& labels = {}) {
+    return {.device = "cpu", .memory_bytes = memory_bytes, .labels = labels};
+  }
+  SweepTrial predict(const SweepTrial& trial, int64_t train_bytes, SweepNumber sweep = 1, int revision = 1) {
+    history.record(
+        TrialListed{.sweep = sweep, .revision = revision, .trial = trial, .memory = {train_bytes, kGiB}});
+    return trial;
+  }
+  void submit_again(const std::string& name, SweepNumber sweep, int revision, const SlotNeeds& needs) {
+    SweepSpec spec;
+    spec.name = name;
+    spec.run.needs = needs;
+    history.record(SweepSubmitted{
+        .sweep = sweep, .revision = revision, .request_id = name + " again", .spec_sha256 = "", .spec = spec});
+  }
+  std::string message() {
+    const auto waiting = status().waiting;
+    return waiting ? waiting->message : "";
+  }
+};
+
+TEST_F(WaitingTest, NamesWhatTheTrialsNeedAndWhatThereIs) {
+  leave("w1");
+  predict(history.list({.rank = 4}), 5 * kGiB + kGiB / 10);
+  predict(history.list({.rank = 4, .seed = 1}), 5 * kGiB + kGiB / 10);
+  EXPECT_EQ(message(), "") << "no worker is here, and that is another thing";
+  join("small", {slot(kGiB), slot(2 * kGiB - kGiB / 10)});
+  EXPECT_EQ(message(),
+            "2 trials wait for a slot that fits: they need 5.1 GiB; the largest of 2 slots has 1.9 GiB "
+            "(run.needs.memory sets another figure)");
+  EXPECT_EQ(status().waiting->trials, 2);
+  EXPECT_EQ(status().waiting->slot_bytes_max, 2 * kGiB - kGiB / 10);
+  predict(history.list({.rank = 8}), 3 * kGiB);
+  EXPECT_EQ(message().substr(0, 65), "3 trials wait for a slot that fits: they need 3.0 GiB to 5.1 GiB;");
+  join("large", {slot(8 * kGiB)});
+  EXPECT_EQ(message(), "");
+  leave("large");
+  EXPECT_NE(message(), "") << "a worker that has left offers nothing";
+}
+
+TEST_F(WaitingTest, OneTrialAndOneSlotReadAsSuch) {
+  leave("w1");
+  join("small", {slot(kGiB)});
+  predict(history.list({.rank = 4}), 2 * kGiB);
+  EXPECT_EQ(message(),
+            "1 trial waits for a slot that fits: it needs 2.0 GiB; the only slot has 1.0 GiB "
+            "(run.needs.memory sets another figure)");
+}
+
+TEST_F(WaitingTest, EvalsOfTheBaseWaitToo) {
+  leave("w1");
+  join("small", {slot(kGiB / 2)});
+  predict(history.ran({.rank = 4}, 1.6, 3.0), 2 * kGiB);
+  history.listed();
+  EXPECT_EQ(message(),
+            "2 evals wait for a slot that fits: they need 1.0 GiB; the only slot has 0.5 GiB "
+            "(run.needs.memory sets another figure)");
+  EXPECT_EQ(status().waiting->evals, status().evals_missing);
+}
+
+TEST_F(WaitingTest, LabelsAndGpusAreNamed) {
+  submit_again("quick", 1, 2, {.memory_bytes = kGiB, .labels = {"a100", "nvlink"}, .gpus = 1});
+  predict(history.list({.rank = 4}), 0, 1, 2);
+  EXPECT_EQ(
+      message(),
+      "1 trial and 2 evals wait for a slot that fits: they need 1.0 GiB and labels a100, nvlink and a GPU; "
+      "the only slot lacks some of that (see run.needs of the sweep)");
+  join("w2", {slot(0, {"a100"})});
+  EXPECT_NE(message().find("none of 2 slots has all of that"), std::string::npos) << message();
+  EXPECT_EQ(status().waiting->labels, (std::vector<std::string>{"a100", "nvlink"}));
+}
+
+TEST_F(WaitingTest, WhatAnotherSweepNeedsOfASharedTrialCounts) {
+  const SweepTrial shared = history.list({.rank = 4});
+  EXPECT_EQ(message(), "");
+  submit_again("picky", 2, 1, {.memory_bytes = {}, .labels = {"a100"}});
+  predict(shared, 0, 2);
+  EXPECT_NE(message().find("label a100"), std::string::npos) << message();
+  history.record(SweepCancelled{.sweep = 2, .request_id = "cancel"});
+  EXPECT_EQ(message(), "");
+}
+
+TEST_F(WaitingTest, WhatRunsOrIsHeldBackByHandDoesNotWait) {
+  leave("w1");
+  join("small", {slot(kGiB)});
+  const SweepTrial trial = predict(history.list({.rank = 4}), 2 * kGiB);
+  history.record(SweepPaused{.sweep = 1, .request_id = "pause"});
+  EXPECT_EQ(message(), "");
+  history.record(SweepResumed{.sweep = 1, .request_id = "resume"});
+  EXPECT_NE(message(), "");
+  history.grant(trial);
+  EXPECT_EQ(status().waiting ? status().waiting->trials : 0, 0);
+}
+
 }  // namespace
 }  // namespace ranktide

@@ -75,21 +75,32 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 2")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 3")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
 }
 
-// A file as version 1 left it: without what version 2 added, and with views of its own.
-void make_version_1(const std::filesystem::path& file) {
-  Connection c(file, Connection::Mode::writer);
+void drop_views(Connection& c) {
   std::vector<std::string> views;
   for (auto found = c.prepare("SELECT name FROM sqlite_schema WHERE type='view'"); found.step();)
     views.push_back(found.text(0));
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
+}
+
+void drop_columns_of_version_3(Connection& c) {
+  c.execute("ALTER TABLE sweep DROP COLUMN needs");
+  for (const char* column : {"train_bytes", "forward_bytes"})
+    c.execute(std::string("ALTER TABLE stage DROP COLUMN ") + column);
+}
+
+// A file as version 1 left it: without what version 2 added, and with views of its own.
+void make_version_1(const std::filesystem::path& file) {
+  Connection c(file, Connection::Mode::writer);
+  drop_views(c);
   for (const char* column : {"owner", "paused", "priority", "max_parallel"})
     c.execute(std::string("ALTER TABLE sweep DROP COLUMN ") + column);
+  drop_columns_of_version_3(c);
   c.execute("CREATE VIEW v_sweep AS SELECT name FROM sweep");
   c.execute("PRAGMA user_version=1");
 }
@@ -108,6 +119,22 @@ TEST_F(StoreTest, BringsAFolderOfAnOlderVersionUpToDateAndKeepsItsResults) {
   EXPECT_EQ(reader.select("SELECT owner, paused, completed FROM v_sweep").rows,
             (std::vector<std::vector<Value>>{{Value("local"), Value(int64_t{0}), Value(int64_t{1})}}));
   EXPECT_EQ(reader.select("SELECT * FROM v_result").rows, results);
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion2UpToDateWithNothingPredicted) {
+  history.list({.rank = 4});
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_3(c);
+    c.execute("PRAGMA user_version=2");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT train_bytes, forward_bytes, needs FROM stage, sweep").rows,
+            (std::vector<std::vector<Value>>{{Value(int64_t{0}), Value(int64_t{0}), Value("{}")}}));
+  EXPECT_FALSE(sweep_status(reader, "quick")->waiting);
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
