@@ -84,7 +84,7 @@ void require_guarded(const CoordinatorOptions& options, const HttpAddress& addre
     spdlog::warn("HTTP at {} is not encrypted: whoever listens in can use your tokens", address.text());
 }
 
-int exit_code_of(FolderError::Why why) {
+int sysexit_of(FolderError::Why why) {
   switch (why) {
     case FolderError::Why::in_use:
       return EX_UNAVAILABLE;
@@ -102,7 +102,7 @@ int with_coordinator_exits(Start start) {
   try {
     return start();
   } catch (const FolderError& error) {
-    throw CommandError(exit_code_of(error.why), error.what());
+    throw CommandError(sysexit_of(error.why), error.what());
   } catch (const StoreFull& error) {
     throw CommandError(EX_IOERR, error.what());
   } catch (const StoreError& error) {

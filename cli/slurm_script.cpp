@@ -27,7 +27,7 @@ std::string count_line(const std::string& option, int count) {
 }
 
 // As the shell reads it back.
-std::string quoted(const std::string& word) {
+std::string shell_word(const std::string& word) {
   const bool is_plain = std::all_of(word.begin(), word.end(), [](unsigned char c) {
     return std::isalnum(c) ||
            std::string_view("-_./:,=@%+").find(static_cast<char>(c)) != std::string_view::npos;
@@ -55,7 +55,7 @@ std::string options_of(const SlurmJob& job) {
 
 std::string slurm_script(const SlurmJob& job) {
   std::string arguments;
-  for (const std::string& argument : job.worker) arguments += " " + quoted(argument);
+  for (const std::string& argument : job.worker) arguments += " " + shell_word(argument);
   return fmt::format(R"(#!/bin/sh
 # Workers of ranktide as Slurm jobs, written by `ranktide slurm script`. Hand it to sbatch.
 {options}
@@ -66,8 +66,8 @@ folder={folder}"/$SLURM_JOB_ID"
 # srun is told the number of cores again, because since Slurm 22.05 it no longer takes it from sbatch.
 exec srun --cpus-per-task={cpus} {program} worker --slurm --data-dir "$folder" --name "slurm-$SLURM_JOB_ID"{arguments}
 )",
-                     fmt::arg("options", options_of(job)), fmt::arg("folder", quoted(job.folder)),
-                     fmt::arg("cpus", job.cpus), fmt::arg("program", quoted(job.program)),
+                     fmt::arg("options", options_of(job)), fmt::arg("folder", shell_word(job.folder)),
+                     fmt::arg("cpus", job.cpus), fmt::arg("program", shell_word(job.program)),
                      fmt::arg("arguments", arguments));
 }
 

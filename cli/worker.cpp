@@ -39,7 +39,7 @@ struct WorkerOptions {
   bool slurm = false;
 };
 
-int exit_code_of(EnrolmentEnd end) {
+int sysexit_of(EnrolmentEnd end) {
   switch (end) {
     case EnrolmentEnd::unreachable:
       return EX_UNAVAILABLE;
@@ -59,7 +59,7 @@ int with_worker_exits(Start start) {
   } catch (const JoinLineError& error) {
     throw CommandError(EX_DATAERR, error.what());
   } catch (const EnrolmentError& error) {
-    throw CommandError(exit_code_of(error.end), error.what());
+    throw CommandError(sysexit_of(error.end), error.what());
   } catch (const KeyError& error) {
     throw CommandError(EX_CONFIG, error.what());
   } catch (const DeviceError& error) {
@@ -88,7 +88,7 @@ fs::path trainer_of(const WorkerOptions& options) {
   return fs::absolute(options.trainer);
 }
 
-int exit_code_of(WorkerEnd end, const fs::path& folder) {
+int sysexit_of(WorkerEnd end, const fs::path& folder) {
   switch (end) {
     case WorkerEnd::drained:
       return kOk;
@@ -135,7 +135,7 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
   tell_service_manager("READY=1");
   worker.wait();
   tell_service_manager("STOPPING=1");
-  return exit_code_of(worker.end(), folder);
+  return sysexit_of(worker.end(), folder);
 }
 
 void add_run_options(CLI::App& command, WorkerOptions& options) {

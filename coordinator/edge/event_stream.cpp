@@ -12,7 +12,7 @@ namespace beast = boost::beast;
 
 namespace {
 
-constexpr std::chrono::seconds kWriteTime{10};
+constexpr std::chrono::seconds kEventWriteTime{10};
 constexpr std::chrono::seconds kPingEvery{15};
 
 std::string head() {
@@ -55,7 +55,7 @@ void EventStream::write(std::string text) {
   is_writing_ = true;
   out_ = std::move(text);
   said_ = std::chrono::steady_clock::now();
-  stream_.expires_after(kWriteTime);  // of the write: the read that listens has begun before
+  stream_.expires_after(kEventWriteTime);  // of the write: the read that listens has begun before
   asio::async_write(stream_, asio::buffer(out_), [self = shared_from_this()](beast::error_code error, size_t) {
     self->is_writing_ = false;
     if (error)
