@@ -188,11 +188,12 @@ void Cluster::users_ask() {
                          .seeds = 4,
                          .steps = 10,
                          .priority = i,
-                         .run = std::string("lease: 30s") + (asks ? ", needs: {labels: [fast]}" : "")});
+                         .run = std::string("lease: 30s") + (asks ? ", needs: {labels: [fast]}" : ""),
+                         .has_shape = true});
     ask(Submit{.request_id = "submit " + name, .spec = spec}, world_.up_to(Duration{60'000}));
   }
-  const SweepSpec edited =
-      sweep_for_tests({.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10, .run = "lease: 30s"});
+  const SweepSpec edited = sweep_for_tests(
+      {.name = "sweep1", .ranks = {4, 16}, .seeds = 5, .steps = 10, .run = "lease: 30s", .has_shape = true});
   ask(Submit{.request_id = "edit", .spec = edited}, Duration{60'000} + world_.up_to(Duration{120'000}));
   if (world_.chance.below(3) == 0)
     ask(ControlSweep{.request_id = "cancel", .sweep = "sweep2", .action = SweepAction::cancel},

@@ -93,6 +93,7 @@ class Game {
 
   static Submit submit(const Command& command) {
     SweepForTests wish{.name = command.words.at(1)};
+    wish.has_shape = true;
     wish.ranks.clear();
     for (const std::string& rank : split(command.value("ranks", "4"), ','))
       wish.ranks.push_back(std::stoi(rank));

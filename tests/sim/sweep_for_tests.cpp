@@ -29,13 +29,13 @@ const ModelShape kShape{.family = "llama",
                         .head_dim = 64,
                         .context = 2'048};
 
-void fill_inputs(SweepSpec& spec) {
+void fill_inputs(SweepSpec& spec, const std::optional<ModelShape>& shape) {
   const WantedInputs wanted = wanted_inputs(spec);
   for (const ModelSettings& model : wanted.models)
     spec.inputs.models[model_key(model)] = {.path = model.path,
                                             .base = BaseId{sha256_hex("base")},
                                             .tokenizer_sha256 = tokenizer_of(model),
-                                            .shape = kShape};
+                                            .shape = shape};
   for (const WantedData& data : wanted.data)
     spec.inputs.data[data_key(data.data, tokenizer_of(data.model))] = {
         .sha256 = sha256_hex("data"), .documents = 100, .tokens = 6'400, .rows = 100};
@@ -59,7 +59,7 @@ SweepSpec sweep_for_tests(const SweepForTests& wish) {
   text +=
       "run: {priority: " + std::to_string(wish.priority) + (wish.run.empty() ? "" : ", " + wish.run) + "}\n";
   SweepSpec spec = parse_sweep(text, wish.name + ".yaml", "/sweeps");
-  fill_inputs(spec);
+  fill_inputs(spec, wish.has_shape ? std::optional(kShape) : std::nullopt);
   return spec;
 }
 

@@ -20,6 +20,7 @@ struct SweepForTests {
   bool has_evals = true;
   std::string tokenizer{};  // model.tokenizer; empty: the model's own
   std::string run{};        // more settings under `run`, such as "max_parallel: 1"
+  bool has_shape = false;   // a trial is predicted to hold 3.1 GB; without it nothing is predicted
 };
 
 // One LoRA block over the ranks; two evals (words: learn, prose: retain) unless the wish is for none.

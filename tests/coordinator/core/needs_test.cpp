@@ -18,7 +18,7 @@ TrialSettings settings_of_rank(int rank) {
 
 PredictedMemory predicted(
     int rank, const std::function<void(ModelInput&)>& change = [](auto&) {}) {
-  Inputs inputs = sweep_for_tests({.ranks = {rank}}).inputs;
+  Inputs inputs = sweep_for_tests({.ranks = {rank}, .has_shape = true}).inputs;
   for (auto& [key, model] : inputs.models) change(model);
   return predicted_memory(inputs, settings_of_rank(rank));
 }
@@ -74,7 +74,8 @@ TEST(Needs, ASlotThatIsTooSmallDoesNotHaveAWholeGridListed) {
   Coordinator core{CoordinatorConfig{}, State{}, Instant{}};
   Effects effects;
   const auto submit = [&](const std::string& name, int rank, int seeds) {
-    const SweepSpec spec = sweep_for_tests({.name = name, .ranks = {rank}, .seeds = seeds, .has_evals = false});
+    const SweepSpec spec =
+        sweep_for_tests({.name = name, .ranks = {rank}, .seeds = seeds, .has_evals = false, .has_shape = true});
     core.step(Instant{}, Submit{.reply_to = 1, .request_id = name, .spec = spec}, effects);
   };
   submit("large", 8, 3 * kMisfitsMax);
@@ -91,7 +92,8 @@ TEST(Needs, AreReadFromRecordsThatLackThem) {
   listed.erase("memory");
   const Record old = from_journal("TrialListed", listed.dump());
   EXPECT_EQ(std::get<TrialListed>(old).memory.train_bytes, 0);
-  Json submitted = parse_json(to_journal(SweepSubmitted{.sweep = 1, .spec = sweep_for_tests({})}));
+  Json submitted =
+      parse_json(to_journal(SweepSubmitted{.sweep = 1, .spec = sweep_for_tests({.has_shape = true})}));
   submitted["spec"]["run"].erase("needs");
   for (auto& model : submitted["spec"]["inputs"]["models"]) model.erase("shape");
   const Record older = from_journal("SweepSubmitted", submitted.dump());
