@@ -154,6 +154,7 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
                      .names = options.http_names,
                      .is_behind_tls_proxy = options.is_behind_tls_proxy,
                      .version = kVersion,
+                     .doors = {service.bulk_sign(), door->sign()},
                      .blobs = &service.blobs()},
                     service.mailbox());
   spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());

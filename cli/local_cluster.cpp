@@ -17,7 +17,10 @@ constexpr Duration kLocalHeartbeat{1'000};
 
 LocalCluster::LocalCluster(const fs::path& data, const fs::path& trainer, int slots, int threads_per_slot)
     : coordinator_({.data_folder = data, .core = {.heartbeat = kLocalHeartbeat}}) {
-  http_.emplace(HttpServerConfig{.data_folder = data, .version = kVersion, .blobs = &coordinator_.blobs()},
+  http_.emplace(HttpServerConfig{.data_folder = data,
+                                 .version = kVersion,
+                                 .doors = {coordinator_.bulk_sign()},
+                                 .blobs = &coordinator_.blobs()},
                 coordinator_.mailbox());
   const fs::path keys = data / "keys";
   authorise_worker(coordinator_.worker_keys(), worker_public_key(keys), WorkerName{"local"});

@@ -46,13 +46,16 @@ ApiResponse answer_livez(const Mailbox& mailbox, Instant now) {
   return {.status = body.contains("error") ? 503 : 200, .body = body.dump()};
 }
 
-ApiResponse answer_readyz(const Mailbox& mailbox, const FolderRoom& room, Instant now) {
+ApiResponse answer_readyz(const Mailbox& mailbox, const FolderRoom& room, const std::vector<ServiceSign>& doors,
+                          Instant now) {
   const auto beat = mailbox.last_beat();
   Json why = Json::array();
   if (mailbox.is_closed()) why.push_back("the coordinator is stopping");
   if (!is_beating(beat, now)) why.push_back(kStill);
   if (!room.is_writable) why.push_back("the data folder cannot be written");
   if (room.free_share() <= kDiskFreeMin) why.push_back("the disk has 2 % or less left");
+  for (const ServiceSign& door : doors)
+    if (!*door.is_up) why.push_back(door.when_down);
   Json body{{"beat_age_ms", age_ms(beat, now)},
             {"commit_age_ms", age_ms(mailbox.live().measures.committed_at, now)},
             {"disk_free_share", room.free_share()},

@@ -36,6 +36,7 @@ class BulkDoor {
   // Returns: the port that Welcome tells.
   int port() const { return port_; }
   const std::string& endpoint() const { return endpoint_; }
+  const ServiceSign& sign() const { return thread_->sign(); }
 
  private:
   struct Parts;

@@ -29,6 +29,7 @@ class EnrolDoor {
 
   // Returns: the address to ask at, with the real port.
   const std::string& endpoint() const { return endpoint_; }
+  const ServiceSign& sign() const { return thread_->sign(); }
 
  private:
   struct Parts;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/edge/http_address.h"
+#include "coordinator/edge/serving_thread.h"
 
 namespace ranktide {
 
@@ -24,9 +25,10 @@ struct HttpServerConfig {
   HttpAddress address{};             // where to listen; 127.0.0.1 at a free port
   std::vector<std::string> names{};  // that clients reach it by, besides the address
   bool is_behind_tls_proxy =
-      false;                   // then everybody comes from the proxy, and a token is needed on loopback too
-  std::string version{};       // for /metrics
-  BlobStore* blobs = nullptr;  // where files go; must outlive the server; null: none are taken
+      false;              // then everybody comes from the proxy, and a token is needed on loopback too
+  std::string version{};  // for /metrics
+  std::vector<ServiceSign> doors{};  // for workers, without which /readyz says no
+  BlobStore* blobs = nullptr;        // where files go; must outlive the server; null: none are taken
 };
 
 // What the server cannot do where it was told to listen: the port is taken, or the address is not ours.

@@ -119,8 +119,8 @@ void HttpSession::dispatch(const Route& route, const Target& target, const Calle
     case RouteKind::livez:
       return write(answer_livez(service_.mailbox, boot_clock_now()));
     case RouteKind::readyz:
-      return write(
-          answer_readyz(service_.mailbox, measure_room(service_.config.data_folder), boot_clock_now()));
+      return write(answer_readyz(service_.mailbox, measure_room(service_.config.data_folder),
+                                 service_.config.doors, boot_clock_now()));
     case RouteKind::metrics:
       return write(metrics());
     case RouteKind::events:

@@ -88,6 +88,7 @@ CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
   auto parts = std::make_unique<Parts>(config, mailbox_, blobs_);
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;
+  bulk_sign_ = parts->bulk.sign();
   mailbox_.beat(boot_clock_now());
   thread_ = std::thread([this, parts = std::move(parts), after_turn = std::move(config.after_turn)]() mutable {
     serve(std::move(parts), mailbox_, after_turn);

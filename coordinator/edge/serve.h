@@ -14,6 +14,7 @@
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/blob_store.h"
 #include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/serving_thread.h"
 #include "coordinator/edge/store.h"
 
 namespace ranktide {
@@ -47,6 +48,8 @@ class CoordinatorService {
   Answer submit(const std::string& request_id, SweepSpec spec);
   Answer cancel(const std::string& request_id, const std::string& sweep);
   LivePicture live() const { return mailbox_.live(); }
+  // Returns: of the port for files; the link is the turn's, whose beat tells.
+  const ServiceSign& bulk_sign() const { return bulk_sign_; }
   // Returns: the files that clients upload and workers fetch, by hash. Outlives: as mailbox().
   BlobStore& blobs() { return *blobs_; }
   // For fronts that answer without waiting. Outlives: this object must outlive them.
@@ -65,6 +68,7 @@ class CoordinatorService {
   Mailbox mailbox_;
   std::string endpoint_;
   std::string public_key_;
+  ServiceSign bulk_sign_;
   std::thread thread_;
 };
 

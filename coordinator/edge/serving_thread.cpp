@@ -18,16 +18,20 @@ ServingThread::ServingThread(std::string what_ends, std::function<void(int)> ser
     : stop_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (stop_fd_ < 0)
     throw std::system_error(errno, std::generic_category(), "no descriptor to stop a serving thread by");
-  thread_ = std::thread([stop_fd = stop_fd_, what_ends = std::move(what_ends), serve = std::move(serve)] {
-    sigset_t every;
-    sigfillset(&every);
-    pthread_sigmask(SIG_BLOCK, &every, nullptr);
-    try {
-      serve(stop_fd);
-    } catch (const std::exception& error) {
-      spdlog::critical("{}: {}", what_ends, error.what());
-    }
-  });
+  const auto is_up = std::make_shared<std::atomic<bool>>(true);
+  sign_ = {.when_down = what_ends, .is_up = is_up};
+  thread_ =
+      std::thread([stop_fd = stop_fd_, what_ends = std::move(what_ends), serve = std::move(serve), is_up] {
+        sigset_t every;
+        sigfillset(&every);
+        pthread_sigmask(SIG_BLOCK, &every, nullptr);
+        try {
+          serve(stop_fd);
+        } catch (const std::exception& error) {
+          spdlog::critical("{}: {}", what_ends, error.what());
+        }
+        *is_up = false;
+      });
 }
 
 ServingThread::~ServingThread() {

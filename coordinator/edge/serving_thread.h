@@ -2,11 +2,19 @@
 // A thread that serves sockets of its own until it is told to stop. Signals are the main thread's. Thread rule:
 // constructor and destructor from one thread.
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 
 namespace ranktide {
+
+// Whether a service still serves, for whoever asks from another thread; it may outlive the service.
+struct ServiceSign {
+  std::string when_down;  // a sentence for people
+  std::shared_ptr<const std::atomic<bool>> is_up;
+};
 
 class ServingThread {
  public:
@@ -18,7 +26,10 @@ class ServingThread {
   ServingThread(const ServingThread&) = delete;
   ServingThread& operator=(const ServingThread&) = delete;
 
+  const ServiceSign& sign() const { return sign_; }
+
  private:
+  ServiceSign sign_;
   int stop_fd_ = -1;
   std::thread thread_;
 };

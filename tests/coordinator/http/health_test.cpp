@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <regex>
 #include <set>
 #include <sstream>
+#include <stdexcept>
 
 #include "coordinator/edge/api_health.h"
 #include "coordinator/edge/metrics.h"
@@ -31,7 +33,7 @@ TEST(Health, IsReadyUntilFolderDiskTurnOrMailboxSayNo) {
   Mailbox mailbox;
   mailbox.beat({1000});
   const auto why = [&](const FolderRoom& room, Instant now) {
-    const ApiResponse answer = answer_readyz(mailbox, room, now);
+    const ApiResponse answer = answer_readyz(mailbox, room, {}, now);
     return std::to_string(answer.status) + parse_json(answer.body).value("error", Json::array()).dump();
   };
   EXPECT_EQ(why(kRoom, {2000}), "200[]");
@@ -40,6 +42,28 @@ TEST(Health, IsReadyUntilFolderDiskTurnOrMailboxSayNo) {
   EXPECT_THAT(why(kRoom, {20'000}), HasSubstr("turn"));
   mailbox.close();
   EXPECT_THAT(why(kRoom, {2000}), HasSubstr("stopping"));
+}
+
+// The door's thread ended by itself, and the coordinator went on saying that it was ready.
+TEST(Health, IsNotReadyOnceTheThreadOfADoorHasEnded) {
+  Mailbox mailbox;
+  mailbox.beat({1000});
+  const ServingThread up("nobody can join", [](int stop_fd) {
+    pollfd stop{.fd = stop_fd, .events = POLLIN, .revents = 0};
+    ::poll(&stop, 1, -1);
+  });
+  const auto status = [&](const ServiceSign& other) {
+    return answer_readyz(mailbox, kRoom, {up.sign(), other}, {2000});
+  };
+  ServiceSign sign;
+  {
+    const ServingThread down("no files are served",
+                             [](int) { throw std::runtime_error("the socket is gone"); });
+    sign = down.sign();
+  }
+  EXPECT_EQ(status(up.sign()).status, 200);
+  EXPECT_EQ(status(sign).status, 503);
+  EXPECT_THAT(status(sign).body, HasSubstr("no files are served"));
 }
 
 TEST(Health, MeasuresTheFolder) {

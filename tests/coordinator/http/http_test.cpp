@@ -33,6 +33,26 @@ TEST(HttpServer, AnswersOnTheAddressThatItWritesAndTakesItAway) {
   EXPECT_FALSE(std::filesystem::exists(http_address_file(served.folder())));
 }
 
+TEST(HttpServer, IsReadyWhileEveryDoorForWorkersIsServed) {
+  Served served;
+  const ServiceSign files = served.coordinator().bulk_sign();
+  ServiceSign enrolment;
+  {
+    const ServingThread ended("nobody can join any more", [](int) {});
+    enrolment = ended.sign();
+  }
+  const auto ready = [&](const std::vector<ServiceSign>& doors) {
+    const HttpServer server({.data_folder = served.folder(), .doors = doors}, served.coordinator().mailbox());
+    return get_from(server.address().port, "/readyz");
+  };
+  EXPECT_EQ(ready({files}).status, 200);
+  const Told told = ready({files, enrolment});
+  EXPECT_EQ(told.status, 503);
+  EXPECT_THAT(told.body, HasSubstr("nobody can join any more"));
+  served.coordinator().stop();
+  EXPECT_FALSE(*files.is_up);
+}
+
 TEST(HttpServer, SaysWhenItsPortIsTaken) {
   Served served;
   try {
