@@ -36,6 +36,7 @@ struct CoordinatorOptions {
   std::vector<std::string> http_names;
   bool is_behind_tls_proxy = false;
   bool is_insecure_http = false;
+  std::string log_format;
 };
 
 HttpAddress http_address(const CoordinatorOptions& options) {
@@ -134,7 +135,7 @@ void wait_for_ending() {
 }
 
 int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
-  log_as_service();
+  log_as_service(options.log_format);
   const fs::path data = data_folder(globals.data_dir);
   const HttpAddress address = http_address(options);
   require_endpoint("--bind", options.bind);
@@ -189,6 +190,7 @@ std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& g
                                        "a proxy in front encrypts; every client needs a token");
   command.add_flag("--insecure-http", options->is_insecure_http, "tokens may travel in the clear")
       ->excludes(proxy);
+  add_log_format(command, options->log_format);
   return [options, &globals] { return with_coordinator_exits([&] { return serve(*options, globals); }); };
 }
 

@@ -56,6 +56,7 @@ constexpr const char* kEnvironment = R"(Environment
   RANKTIDE_COORDINATOR  URL of the coordinator to ask; --coordinator goes before it
   RANKTIDE_CONTEXT      name of a context; --context goes before it
   RANKTIDE_TOKEN_FILE   file (mode 0600) with the token that commands send to a coordinator
+  RANKTIDE_LOG_FORMAT   how coordinator and worker write their logs, text or json; --log-format goes before it
   NO_COLOR              non-empty: no colour
   CLICOLOR_FORCE        non-empty: colour even when the output is no terminal
 )";

@@ -31,8 +31,20 @@ class JsonLines : public spdlog::formatter {
 
 }  // namespace
 
-void log_as_service() {
-  if (!::isatty(STDERR_FILENO)) spdlog::set_formatter(std::make_unique<JsonLines>());
+void add_log_format(CLI::App& command, std::string& format) {
+  command
+      .add_option("--log-format", format,
+                  "text or json, an object a line; default: text on a terminal, json elsewhere")
+      ->envname("RANKTIDE_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+}
+
+bool writes_json(const std::string& format, bool is_terminal) {
+  return format.empty() ? !is_terminal : format == "json";
+}
+
+void log_as_service(const std::string& format) {
+  if (writes_json(format, ::isatty(STDERR_FILENO) != 0)) spdlog::set_formatter(std::make_unique<JsonLines>());
 }
 
 std::string json_log_line(int64_t unix_us, std::string_view level, std::string_view event) {

@@ -37,6 +37,7 @@ struct WorkerOptions {
   int64_t inputs_max_gib = kInputCopiesBytesMax >> 30;
   bool once = false;
   bool slurm = false;
+  std::string log_format;
 };
 
 int sysexit_of(EnrolmentEnd end) {
@@ -107,7 +108,7 @@ int sysexit_of(WorkerEnd end, const fs::path& folder) {
 }
 
 int serve(const WorkerOptions& options, const GlobalOptions& globals) {
-  log_as_service();
+  log_as_service(options.log_format);
   std::signal(SIGPIPE, SIG_IGN);
   const fs::path folder = data_folder(globals.data_dir);
   const KeyPair keys = load_or_make_key_pair(folder / "keys", "worker");
@@ -166,6 +167,7 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
   command.add_flag("--once", options.once, "end after one lease a slot");
   command.add_flag("--slurm", options.slurm,
                    "in a Slurm job: USR2 and TERM both ask for a checkpoint and the end");
+  add_log_format(command, options.log_format);
 }
 
 }  // namespace

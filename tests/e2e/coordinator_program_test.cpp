@@ -122,6 +122,13 @@ TEST_F(Coordinator, LogsOneJsonObjectALine) {
   EXPECT_THAT(ended.err, HasSubstr("workers connect at tcp://127.0.0.1:"));
 }
 
+TEST_F(Coordinator, LogsTextOffATerminalWhenItIsToldTo) {
+  const fs::path log = folder_.path() / "log";
+  program_.emplace(serving("127.0.0.1:0", {"--log-format", "text"}), log);
+  ASSERT_TRUE(program_->says("to clients at", 60s));
+  EXPECT_THAT(stop().err, testing::Not(HasSubstr("{\"at\"")));
+}
+
 TEST_F(Coordinator, TellsItsServiceManagerHowItStands) {
   const std::string path = folder_.path() / "notify";
   const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
