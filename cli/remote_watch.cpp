@@ -21,9 +21,17 @@ SweepStatus status_of(const HttpClient& client, const std::string& sweep) {
       .at(0);
 }
 
+std::vector<SweepStatus> all_status(const HttpClient& client) {
+  return from_json<std::vector<SweepStatus>>(parse_json(get_body(client, "/api/v1/sweeps")));
+}
+
 bool has_ended(const SweepStatus& status) {
   return status.state == "cancelled" || status.state == "stopped" ||
          (status.state == "finished" && status.evals_missing == 0);
+}
+
+bool is_at_rest(const SweepStatus& status) {
+  return has_ended(status) || (status.state == "paused" && trials_in(status, "running") == 0);
 }
 
 LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds) {

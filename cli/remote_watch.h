@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/command.h"
 #include "cli/http_client.h"
@@ -16,8 +17,14 @@ namespace ranktide::cli {
 // Returns: the sweep's status. Throws: CommandError, of code kNotFound when there is no such sweep.
 SweepStatus status_of(const HttpClient& client, const std::string& sweep);
 
+// Returns: the status of every sweep, oldest first. Throws: CommandError.
+std::vector<SweepStatus> all_status(const HttpClient& client);
+
 // Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
 bool has_ended(const SweepStatus& status);
+
+// Returns: whether nothing happens until somebody says so: it has ended, or is paused and no trial of it runs.
+bool is_at_rest(const SweepStatus& status);
 
 LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds);
 

@@ -1,10 +1,16 @@
 // `ranktide status` and `ranktide list`: where sweeps stand, and what is running.
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <iostream>
+#include <thread>
+#include <unistd.h>
 
+#include "cli/changing_text.h"
 #include "cli/command.h"
+#include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
+#include "cli/remote_watch.h"
 #include "cli/results.h"
 #include "cli/terminal.h"
 
@@ -18,30 +24,53 @@ Json status_json(const SweepStatus& s) {
   return out;
 }
 
-void print_status(const SweepStatus& s) {
+std::string status_text(const SweepStatus& s) {
   const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
-  std::cout << fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done,
-                           s.trials_total, trials_in(s, "running"), trials_in(s, "diverged"),
-                           trials_in(s, "failed"));
-  if (s.revision > 1) std::cout << fmt::format("  revision {}", s.revision);
-  if (const auto left = seconds_left(s)) std::cout << "  ETA " << duration_text(*left);
-  std::cout << "\n";
+  std::string out =
+      fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done, s.trials_total,
+                  trials_in(s, "running"), trials_in(s, "diverged"), trials_in(s, "failed"));
+  if (s.revision > 1) out += fmt::format("  revision {}", s.revision);
+  if (const auto left = seconds_left(s)) out += "  ETA " + duration_text(*left);
+  out += "\n";
   for (const RunningTrial& t : s.running)
-    std::cout << fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings,
-                             t.step, t.steps, t.attempt, t.worker, t.slots);
-  if (s.waiting) std::cout << "  " << s.waiting->message << "\n";
+    out += fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings, t.step,
+                       t.steps, t.attempt, t.worker, t.slots);
+  if (s.waiting) out += "  " + s.waiting->message + "\n";
+  return out;
+}
+
+std::string status_text(const std::vector<SweepStatus>& sweeps, const GlobalOptions& globals) {
+  std::string text;
+  Json json = Json::array();
+  for (const SweepStatus& s : sweeps) {
+    text += status_text(s);
+    json.push_back(status_json(s));
+  }
+  return globals.json ? json.dump(2) + "\n" : text;
 }
 
 int run_status(const std::string& sweep, const GlobalOptions& globals) {
-  const auto found = Results(globals).sweeps(sweep);
-  if (globals.json) {
-    Json out = Json::array();
-    for (const SweepStatus& s : found) out.push_back(status_json(s));
-    std::cout << out.dump(2) << "\n";
-    return kOk;
-  }
-  for (const SweepStatus& s : found) print_status(s);
+  std::cout << status_text(Results(globals).sweeps(sweep), globals);
   return kOk;
+}
+
+// Of all sweeps, until none of them moves.
+int watch_all(const GlobalOptions& globals) {
+  const HttpClient client = require_coordinator(globals);
+  Terminal terminal = terminal_of(STDOUT_FILENO, globals.color);
+  terminal.is_terminal = terminal.is_terminal && !globals.json;
+  ChangingText shown(std::cout, terminal);
+  for (;;) {
+    const std::vector<SweepStatus> sweeps = all_status(client);
+    shown.show(status_text(sweeps, globals));
+    if (std::all_of(sweeps.begin(), sweeps.end(), is_at_rest)) return kOk;
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+  }
+}
+
+int watch_status(const std::string& sweep, const GlobalOptions& globals) {
+  if (sweep.empty()) return watch_all(globals);
+  return exit_code_of(watch(require_coordinator(globals), sweep, globals, std::nullopt));
 }
 
 // One line a sweep, for many sweeps.
@@ -71,8 +100,10 @@ std::function<int()> setup_list(CLI::App&, const GlobalOptions& globals) {
 
 std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals) {
   const auto sweep = std::make_shared<std::string>();
+  const auto is_watched = std::make_shared<bool>(false);
   command.add_option("sweep", *sweep, "name of a sweep; default: all");
-  return [sweep, &globals] { return run_status(*sweep, globals); };
+  command.add_flag("-w,--watch", *is_watched, "stay and show what changes, until nothing runs");
+  return [=, &globals] { return *is_watched ? watch_status(*sweep, globals) : run_status(*sweep, globals); };
 }
 
 }  // namespace ranktide::cli

@@ -129,6 +129,18 @@ TEST_F(Client, TheSameRequestIsDoneOnce) {
   EXPECT_EQ(state_of("tiny"), "cancelled");
 }
 
+TEST_F(Client, StatusOfAllSweepsIsFollowedUntilNoneMoves) {
+  ASSERT_EQ(ask({"submit", world_.sweep().string()}).exit_code, 0);
+  const auto n1 = worker("n1");
+  const Ended watched = ask({"status", "-w"});
+  EXPECT_EQ(watched.exit_code, 0) << watched.err;
+  EXPECT_THAT(watched.out,
+              AllOf(Not(testing::StartsWith("tiny  finished")), HasSubstr("\ntiny  finished  8/8 trials")));
+  EXPECT_THAT(watched.out, Not(HasSubstr("\x1b"))) << "no terminal";
+  EXPECT_EQ(ask({"status", "--watch", "tiny"}).exit_code, 0);
+  EXPECT_EQ(ask({"status", "--watch", "nobody"}).exit_code, 5);
+}
+
 TEST_F(Client, ADryRunSubmitsNothing) {
   EXPECT_THAT(ask({"submit", world_.sweep().string(), "-n"}).err, HasSubstr("8 trials; nothing was submitted"));
   EXPECT_THAT(ask_json({"list"}), IsEmpty());
