@@ -12,14 +12,14 @@
 namespace ranktide {
 namespace {
 
-bool is_budget(std::string_view key) {
+bool names_budget(std::string_view key) {
   return key.starts_with("budget.");
 }
 
 void check_budget(const SettingValues& set) {
   std::vector<std::string> given;
   for (const auto& [key, value] : set)
-    if (is_budget(key)) given.push_back(key);
+    if (names_budget(key)) given.push_back(key);
   if (given.empty())
     throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
   if (given.size() > 1)

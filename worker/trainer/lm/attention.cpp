@@ -8,6 +8,8 @@
 #include <limits>
 #include <vector>
 
+#include "worker/trainer/lm/product.h"
+
 namespace ranktide {
 namespace {
 
@@ -58,6 +60,8 @@ Tensor attention_with_dropout(const Tensor& q, const Tensor& k, const Tensor& v,
 
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, const Run& run, const DropoutKey& dropout) {
   if (dropout.rate > 0) return attention_with_dropout(q, k, v, run, dropout);
+  if (is_widened(q))
+    return attend(q.to(at::kFloat), k.to(at::kFloat), v.to(at::kFloat), run, dropout).to(q.scalar_type());
   return at::scaled_dot_product_attention(q, k, v, /*attn_mask=*/{}, /*dropout_p=*/0, /*is_causal=*/true,
                                           /*scale=*/std::nullopt, /*enable_gqa=*/q.size(1) != k.size(1));
 }

@@ -1,9 +1,10 @@
 #include "worker/trainer/lm/linear.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/linear.h>
 #include <optional>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include "worker/trainer/lm/product.h"
 
 namespace ranktide {
 namespace {
@@ -25,11 +26,11 @@ struct LinearOp : Function<LinearOp> {
   static Tensor forward(AutogradContext* ctx, const Tensor& x, const MaybeTensor& w_master,
                         const MaybeTensor& bias_master, const MaybeTensor& /*a_master*/,
                         const MaybeTensor& /*b_master*/, const Linear& layer, const DropoutKey& dropout) {
-    Tensor y = at::linear(x, layer.w, layer.bias);  // (T, Out)
+    Tensor y = affine(x, layer.w, layer.bias);  // (T, Out)
     Tensor xa;
     if (layer.a.defined()) {
-      xa = (dropout.rate > 0 ? x * mask_of(x, dropout) : x).mm(layer.a.t());  // (T, r)
-      y.addmm_(xa, layer.b.t(), 1, layer.scale);                              // (T, Out)
+      xa = product(dropout.rate > 0 ? x * mask_of(x, dropout) : x, layer.a.t());  // (T, r)
+      add_product(y, xa, layer.b.t(), layer.scale);                               // (T, Out)
     }
     ctx->save_for_backward({x, layer.w, layer.a, layer.b, xa});
     ctx->saved_data["trains_w"] = w_master.has_value();
@@ -47,23 +48,23 @@ struct LinearOp : Function<LinearOp> {
     const Tensor &x = saved[0], &w = saved[1], &a = saved[2], &b = saved[3], &xa = saved[4];
     const Tensor dy = grads[0].contiguous();  // (T, Out)
     Tensor dx, dw, dc, da, db;
-    if (ctx->needs_input_grad(0)) dx = dy.mm(w);                                                 // (T, In)
-    if (ctx->saved_data["trains_w"].toBool()) dw = dy.t().mm(x).to(at::kFloat);                  // (Out, In)
+    if (ctx->needs_input_grad(0)) dx = product(dy, w);                                           // (T, In)
+    if (ctx->saved_data["trains_w"].toBool()) dw = product(dy.t(), x).to(at::kFloat);            // (Out, In)
     if (ctx->saved_data["trains_bias"].toBool()) dc = dy.sum(0, /*keepdim=*/false, at::kFloat);  // (Out)
     if (a.defined()) {
       const double scale = ctx->saved_data["scale"].toDouble();
       const DropoutKey dropout{.key = static_cast<uint64_t>(ctx->saved_data["key"].toInt()),
                                .rate = ctx->saved_data["rate"].toDouble(),
                                .first_row = ctx->saved_data["first_row"].toInt()};
-      const Tensor dyb = dy.mm(b).mul_(scale);        // (T, r)
-      db = dy.t().mm(xa).to(at::kFloat).mul_(scale);  // (Out, r)
+      const Tensor dyb = product(dy, b).mul_(scale);        // (T, r)
+      db = product(dy.t(), xa).to(at::kFloat).mul_(scale);  // (Out, r)
       if (dropout.rate > 0) {
-        const Tensor mask = mask_of(x, dropout);   // (T, In), drawn again rather than saved
-        da = dyb.t().mm(x * mask).to(at::kFloat);  // (r, In)
-        if (dx.defined()) dx += dyb.mm(a).mul_(mask);
+        const Tensor mask = mask_of(x, dropout);         // (T, In), drawn again rather than saved
+        da = product(dyb.t(), x * mask).to(at::kFloat);  // (r, In)
+        if (dx.defined()) dx += product(dyb, a).mul_(mask);
       } else {
-        da = dyb.t().mm(x).to(at::kFloat);
-        if (dx.defined()) dx.addmm_(dyb, a);
+        da = product(dyb.t(), x).to(at::kFloat);
+        if (dx.defined()) add_product(dx, dyb, a);
       }
     }
     return {dx, dw, dc, da, db, {}, {}};

@@ -4,7 +4,6 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros_like.h>
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "common/vocabulary/check.h"
+#include "worker/trainer/lm/product.h"
 
 namespace ranktide {
 namespace {
@@ -24,23 +24,23 @@ using torch::autograd::variable_list;
 // One chunk's logits in the product dtype and in fp32, reused from chunk to chunk: fresh pages of this size
 // cost more than the arithmetic on them.
 struct Buffers {
-  Tensor product, fp32;  // (rows, V); the same tensor in fp32
+  Tensor in_dtype, fp32;  // (rows, V); the same tensor in fp32
 
   Buffers(int64_t rows, int64_t vocabulary, at::ScalarType dtype)
-      : product(at::empty({rows, vocabulary}, dtype)),
-        fp32(dtype == at::kFloat ? product : at::empty({rows, vocabulary}, at::kFloat)) {}
+      : in_dtype(at::empty({rows, vocabulary}, dtype)),
+        fp32(dtype == at::kFloat ? in_dtype : at::empty({rows, vocabulary}, at::kFloat)) {}
 
   // Returns: fp32 logits x W' of this chunk, a view that the next call overwrites.
   Tensor logits(const Tensor& x, const Tensor& w) {
-    Tensor out = product.narrow(0, 0, x.size(0));
-    at::mm_out(out, x, w.t());
-    if (product.is_same(fp32)) return out;
+    Tensor out = in_dtype.narrow(0, 0, x.size(0));
+    product_into(out, x, w.t());
+    if (in_dtype.is_same(fp32)) return out;
     return fp32.narrow(0, 0, x.size(0)).copy_(out);
   }
   // Returns: fp32 rows of this chunk, rounded to the product dtype.
   Tensor rounded(const Tensor& rows) {
-    if (product.is_same(fp32)) return rows;
-    return product.narrow(0, 0, rows.size(0)).copy_(rows);
+    if (in_dtype.is_same(fp32)) return rows;
+    return in_dtype.narrow(0, 0, rows.size(0)).copy_(rows);
   }
 };
 
@@ -72,11 +72,11 @@ struct HeadLoss : Function<HeadLoss> {
       p.mul_(scale);
       const Tensor dlogits = buffers.rounded(p);  // (n, V), product dtype
       Tensor dx_rows = dx.narrow(0, row, n);
-      at::mm_out(dx_rows, dlogits, w);
+      product_into(dx_rows, dlogits, w);
       if (dw.defined() && dw.scalar_type() == x.scalar_type())
-        dw.addmm_(dlogits.t(), rows);
+        add_product(dw, dlogits.t(), rows);
       else if (dw.defined())
-        dw += dlogits.t().mm(rows);
+        dw += product(dlogits.t(), rows);
     }
     ctx->save_for_backward({dx, dw});
     return at::ones({}, at::kDouble).mul_(sum * scale);
@@ -103,7 +103,7 @@ Tensor head_loss(const Table& head, const Tensor& x, const Tensor& targets, doub
 }
 
 Tensor head_logits(const Table& head, const Tensor& x) {
-  return x.mm(head.w.t()).to(at::kFloat);
+  return product(x, head.w.t()).to(at::kFloat);
 }
 
 RowScores head_scores(const Table& head, const Tensor& x, const Tensor& targets) {
