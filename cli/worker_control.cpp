@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 #include <iostream>
 #include <map>
-#include <random>
 #include <set>
 
+#include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
-#include "cli/http_client.h"
+#include "cli/request.h"
 #include "common/net/worker_keys.h"
 #include "coordinator/edge/api.h"
 #include "coordinator/edge/query_workers.h"
@@ -38,6 +38,13 @@ std::vector<WorkerStatus> all_known(const fs::path& data) {
   return out;
 }
 
+// Of a coordinator elsewhere, those that it has heard: its table of keys is its own.
+std::vector<WorkerStatus> workers_of(const GlobalOptions& globals) {
+  if (const auto named = named_coordinator(globals))
+    return from_json<std::vector<WorkerStatus>>(parse_json(get_body(*named, "/api/v1/workers")));
+  return all_known(data_folder(globals.data_dir));
+}
+
 // Returns: such as "2 x NVIDIA H100 80GB +nvlink".
 std::string slots_text(const std::vector<Slot>& slots) {
   std::map<std::string, int> kinds;
@@ -52,7 +59,7 @@ std::string slots_text(const std::vector<Slot>& slots) {
 }
 
 int list_workers(const GlobalOptions& globals) {
-  const std::vector<WorkerStatus> workers = all_known(data_folder(globals.data_dir));
+  const std::vector<WorkerStatus> workers = workers_of(globals);
   if (globals.json) {
     std::cout << to_json(workers).dump(2) << "\n";
     return kOk;
@@ -66,17 +73,9 @@ int list_workers(const GlobalOptions& globals) {
 }
 
 int drain(const std::string& name, const GlobalOptions& globals) {
-  const fs::path data = data_folder(globals.data_dir);
-  const auto client = client_of_folder(data);
-  std::random_device chance;
-  const Json body{{"request_id", fmt::format("drain:{:08x}{:08x}", chance(), chance())}};
   const std::string target = "/api/v1/workers/" + percent_encode(name) + "/drain";
-  const auto answer = client ? client->post(target, body) : std::nullopt;
-  if (!answer)
-    throw CommandError(kUnreachable,
-                       "no coordinator serves " + data.string() +
-                           ", so nobody can tell the worker; SIGTERM on its machine drains it too");
-  const Json now = parse_json(body_of(*answer));
+  const Json now =
+      post_command(require_coordinator(globals), target, {{"request_id", fresh_request_id("drain")}});
   if (globals.json)
     std::cout << now.dump(2) << "\n";
   else if (!globals.quiet)
@@ -87,6 +86,11 @@ int drain(const std::string& name, const GlobalOptions& globals) {
 // By the file alone: a coordinator that serves the folder cuts the worker within a second, one that does not
 // does so when it starts.
 int revoke(const std::string& name, const GlobalOptions& globals) {
+  if (named_coordinator(globals))
+    throw CommandError(kUsage,
+                       "keys are revoked on the coordinator's own machine, where their table lies: there, "
+                       "`ranktide worker revoke " +
+                           name + "`; from here, `ranktide worker drain " + name + "` stops it");
   const fs::path table = data_folder(globals.data_dir) / "keys" / "workers";
   int revoked = 0;
   try {

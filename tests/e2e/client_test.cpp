@@ -117,6 +117,18 @@ TEST_F(Client, ASweepIsPausedResumedStoppedAndTriedAgain) {
   EXPECT_THAT(late.err, HasSubstr("has ended; there is nothing to cancel"));
 }
 
+TEST_F(Client, WorkersAreListedAndDrainedFromAnywhereAndRevokedWhereTheirKeysLie) {
+  const auto n1 = worker("n1");
+  ASSERT_TRUE(n1->says("joined the coordinator", 60s));
+  for (int i = 0; i < 100 && ask_json({"worker", "list"}).empty(); ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_THAT(ask({"worker", "list"}).out, AllOf(HasSubstr("n1"), HasSubstr("joined")));
+  const Ended revoking = ask({"worker", "revoke", "n1"});
+  EXPECT_EQ(revoking.exit_code, 2);
+  EXPECT_THAT(revoking.err, HasSubstr("on the coordinator's own machine"));
+  EXPECT_EQ(ask({"worker", "drain", "n1"}).exit_code, 0);
+  EXPECT_THAT(ask({"worker", "drain", "nobody"}).err, HasSubstr("nobody"));
+}
+
 TEST_F(Client, TheSameRequestIsDoneOnce) {
   const std::vector<std::string> submit{"submit", world_.sweep().string(), "--request-id", "from-a-script"};
   const Json first = ask_json(submit);
