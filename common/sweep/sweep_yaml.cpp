@@ -32,7 +32,7 @@ class SweepReader {
 
   SweepSpec read(const YamlNode& root) {
     if (!root.is_map())
-      throw place_.source.error(root, "a sweep file is a map of settings, got " + shown(root));
+      throw place_.source.error(root, "a sweep file is a map of settings, " + found_instead(root));
     SweepSpec spec;
     check_version(required(root, "version", "version: 1"), place_);
     spec.name = read_sweep_name(required(root, "name", "name: my-sweep"), place_);
@@ -83,6 +83,20 @@ class SweepReader {
 
   static std::string without_block(std::string message, const std::string& name) {
     const std::string prefix = "block " + name + ": ";
+  // A text without a document has no node that could be shown.
+  std::string found_instead(const YamlNode& root) const {
+    if (root.at.line > 0) return "got " + shown(root);
+    const std::string& text = place_.source.text();
+    const size_t begin = text.find_first_not_of(" \t\r\n");
+    if (begin == std::string::npos) return "and the file is empty";
+    constexpr size_t kShownBytesMax = 40;
+    std::string line = text.substr(begin, std::min(text.find('\n', begin) - begin, kShownBytesMax));
+    std::replace_if(
+        line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
+        '?');
+    return "and this file has none; it begins with \"" + line + "\"";
+  }
+
     return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
   }
 

@@ -214,7 +214,8 @@ SourceText SourceText::without_lines(std::string name, std::string text) {
 }
 
 SpecError SourceText::error(Place at, const std::string& message, size_t width) const {
-  if (!has_lines_) return SpecError(name_ + ": " + message);
+  const bool is_a_place = has_lines_ && at.line > 0 && at.column > 0;  // yaml-cpp gives what is absent none
+  if (!is_a_place) return SpecError(name_ + ": " + message);
   SpecError error(name_, at, message);
   std::istringstream lines(text_);
   std::string line;

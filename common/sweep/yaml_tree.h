@@ -51,7 +51,7 @@ class SourceText {
 
   const std::string& name() const { return name_; }
   const std::string& text() const { return text_; }
-  // Returns: an error with the source line and `width` carets under it.
+  // Returns: an error with the source line and `width` carets under it; without either where `at` is no place.
   SpecError error(Place at, const std::string& message, size_t width = 1) const;
   SpecError error(const YamlNode& node, const std::string& message) const;
   SpecError error(const YamlEntry& entry, const std::string& message) const;

@@ -15,6 +15,18 @@ TEST(SweepYaml, SuggestsTheKeyThatWasMeant) {
   EXPECT_EQ(error_in(kHead + "rank: 8\n"), "bad.yaml:7:1: unknown key \"rank\"; did you mean \"lora.rank\"?");
 }
 
+TEST(SweepYaml, AFileThatIsNoSweepIsToldWhatItIs) {
+  const std::string map = "bad.yaml: a sweep file is a map of settings, ";
+  EXPECT_EQ(error_in(""), map + "and the file is empty");
+  EXPECT_EQ(error_in(" \n\t\n"), map + "and the file is empty");
+  EXPECT_EQ(error_in("# nothing but a remark\n"),
+            map + "and this file has none; it begins with \"# nothing but a remark\"");
+  EXPECT_EQ(error_in("%PDF-1.4\n"), map + "and this file has none; it begins with \"%PDF-1.4\"");
+  EXPECT_EQ(error_in("\xff\xd8\xff\xe0\x00\x10JFIF"), "bad.yaml:1:1: not valid UTF-8; save the file as UTF-8");
+  EXPECT_EQ(error_in("just words\n"), "bad.yaml:1:1: a sweep file is a map of settings, got \"just words\"");
+  EXPECT_EQ(error_in("~\n"), "bad.yaml:1:1: a sweep file is a map of settings, got nothing");
+}
+
 TEST(SweepYaml, KnowsTheWordsOfOtherTools) {
   const auto suggested = [](const std::string& key) {
     const std::string message = error_in(kHead + key + ": 1\n");

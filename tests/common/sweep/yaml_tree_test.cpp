@@ -98,5 +98,15 @@ TEST(YamlTree, ShowsTheLineWithCarets) {
   EXPECT_EQ(error.excerpt, "   2 |   learning_rate: 1e-4\n     |   ^^^^^^^^^^^^^");
 }
 
+// What is absent has no place, and columns before the first made an excerpt of npos blanks.
+TEST(YamlTree, WhatHasNoPlaceHasNoExcerpt) {
+  const SourceText source("f.yaml", "a: 1\n");
+  for (const Place nowhere : {Place{0, 0}, Place{1, 0}, Place{0, 1}, Place{-1, -1}}) {
+    const SpecError error = source.error(nowhere, "not there");
+    EXPECT_STREQ(error.what(), "f.yaml: not there");
+    EXPECT_EQ(error.excerpt, "");
+  }
+}
+
 }  // namespace
 }  // namespace ranktide
