@@ -248,3 +248,22 @@ prepare() {  # package list FILE...
   install_torch
   install_tools
 }
+
+# Prints `NAME: REASON` for each test that did not run: cases that gtest and unittest skipped, then what ctest left out.
+skipped_tests() {  # LastTest.log, what ctest printed
+  awk '
+    /: Skipped$/ {reason = ""; in_reason = 1; next}                       # gtest: the reason stands on the lines below
+    /^\[  SKIPPED \] .*\([0-9]+ ms\)$/ {tell($4, reason); in_reason = 0; reason = ""; next}
+    in_reason && NF {reason = reason (reason == "" ? "" : " ") $0; next}
+    /^test_[A-Za-z0-9_]+ \(/ {name = $1}                                  # unittest: name, perhaps a line of words, result
+    / \.\.\. skipped / {sub(/.* \.\.\. skipped /, ""); gsub(/^["\047]|["\047]$/, ""); tell(name, $0)}
+    function tell(test, why) {print test ": " (why == "" ? "no reason was given" : why)}' "$1"
+  awk '
+    /tests did not run:$/ {is_listed = 1; next}
+    is_listed && NF == 0 {is_listed = 0}
+    is_listed {print $3 ": left out by ctest " $4}' "$2"
+}
+
+count_of_skipped() {  # what skipped_tests printed
+  if [ -z "$1" ]; then printf 'none skipped'; else printf '%s skipped:' "$(wc -l <<<"$1")"; fi
+}
