@@ -1,6 +1,7 @@
-"""read_compose.py FILE: reads a compose file strictly and prints its services. Merges (<<) and defaults of variables are
+"""read_compose.py FILE: reads a compose file strictly and prints its services as JSON. Merges (<<) and defaults of variables are
 resolved first, as docker compose does; words that the specification does not know are an error."""
 
+import json
 import re
 import sys
 
@@ -16,7 +17,7 @@ def main(path):
         del resolved[name]
     compose = compose_spec.PyCompose.from_yaml(yaml.safe_dump(resolved))
     compose.validate()
-    print(*sorted(compose.service_names()))
+    print(json.dumps({name: resolved["services"][name] for name in sorted(compose.service_names())}))
 
 
 main(sys.argv[1])
