@@ -35,6 +35,7 @@ struct Agent::Life {
   void on(const TrainerDied& death);
   void on(const DrainRequested&);
   void on(const AgentWake&);
+  void on(const LastWork&) { take_nothing_new(); }
 
   void hear(const Welcome& m);
   void hear(const Grant& m);
@@ -56,6 +57,7 @@ struct Agent::Life {
   void forget_cancelled_units();
   void mind_the_spool_limit();
   void leave_after_one_round();
+  void take_nothing_new();
   void finish_step();
 
   bool said_goodbye() const { return is_draining && said_drain && outbox.is_empty(); }
@@ -255,7 +257,11 @@ void Agent::Life::on(const AgentWake&) {
 // Said before the Done is: the slot that it frees would be granted the next lease in the same turn.
 void Agent::Life::leave_after_one_round() {
   const bool has_had_its_round = has_ended_one || served.size() == runners.size();
-  if (!config.once || is_draining || !has_had_its_round) return;
+  if (config.once && has_had_its_round) take_nothing_new();
+}
+
+void Agent::Life::take_nothing_new() {
+  if (is_draining) return;
   is_draining = true;
   if (is_welcomed) say_drain();
 }

@@ -68,8 +68,9 @@ struct TrainerDied {  // the process is gone: by itself, or after KillTrainer
 };
 struct DrainRequested {};  // take nothing new, checkpoint what runs, send everything, then leave
 struct AgentWake {};       // the deadline asked for has come
+struct LastWork {};        // take nothing new, let what runs go on to its end, then leave
 using AgentInput = std::variant<SpoolLoaded, Connected, Disconnected, FromCoordinator, FromTrainer, TrainerDied,
-                                DrainRequested, AgentWake>;
+                                DrainRequested, AgentWake, LastWork>;
 
 // ---- what goes out. The daemon carries out a turn's effects in the order of the members: what is over goes
 // first, so that the spool speaks of a unit until nothing of it is left; then the spool, one sync for all

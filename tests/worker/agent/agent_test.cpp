@@ -406,6 +406,29 @@ TEST_F(OneRound, SaysThatItTakesNothingMoreBeforeItsFirstDone) {
   EXPECT_TRUE(agent_.is_drained());
 }
 
+TEST_F(Desk, AfterItsLastWorkTakesNothingNewAndLeavesWhenThatHasEnded) {
+  start();
+  granted();
+  step(LastWork{});
+  EXPECT_EQ(said<Drain>().size(), 1U);
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 0U) << "what runs is not stopped";
+  granted(other_lease());
+  EXPECT_EQ(said<Done>().at(0).outcome.kind, OutcomeKind::stopped);
+  hears(Ack{other_lease(), 1});
+  EXPECT_FALSE(agent_.is_drained());
+  ends(OutcomeKind::completed);
+  hears(Ack{lease(), 1});
+  EXPECT_TRUE(agent_.is_drained());
+}
+
+TEST_F(Desk, AfterItsLastWorkStillCheckpointsWhenItIsToldToDrain) {
+  start();
+  granted();
+  step(LastWork{});
+  step(DrainRequested{});
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1U) << "it is asked to stop";
+}
+
 TEST_F(OneRound, StillCheckpointsWhenItIsToldToDrain) {
   start();
   granted_on(0, lease());
