@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/net/clock.h"
-#include "coordinator/edge/failpoint.h"
+#include "common/vocabulary/failpoint.h"
 #include "coordinator/edge/live_picture.h"
 
 namespace ranktide {

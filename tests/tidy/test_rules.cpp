@@ -13,6 +13,8 @@ namespace {
 // .cpp files that no test includes, and what tests them instead.
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
+      {"common/vocabulary/failpoint.cpp",
+       "ends the processes of tests/worker/daemon and trains of resume_test"},
       {"cli/main.cpp", "tests/e2e runs the program"},
       {"cli/context.cpp", "tests/e2e runs the command"},
       {"cli/contexts.cpp", "part of context and of every client; tests/e2e"},

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
-#include <optional>
 
 #include "worker/trainer/data/step_batches.h"
 #include "worker/trainer/program/artifact.h"
@@ -53,9 +52,6 @@ class StageRun {
                             {folders_.checkpoints, order_.attempt, order_.resume_at_most}, hooks(model), stop_);
     outcome.exact = microbatch() == default_microbatch();
     std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
-    tell_checkpoint();
-    if (outcome.kind == OutcomeKind::stopped && outcome.step > order_.stage.from)
-      reporter_.checkpoint(outcome.step);
     if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
     reporter_.flush();
     return outcome;
@@ -73,8 +69,9 @@ class StageRun {
 
   TrainHooks hooks(const Model& model) {
     return {.on_progress = [this, &model](const StepProgress& p) { after_step(p, model); },
-            .checkpoint_due = [this](Step s) { return checkpoint_due(s); },
-            .note = [](const std::string& text) { std::cerr << text << "\n"; }};
+            .checkpoint_due = [this](Step) { return checkpoint_due(); },
+            .note = [](const std::string& text) { std::cerr << text << "\n"; },
+            .checkpoint_saved = [this](Step s) { reporter_.checkpoint(s); }};
   }
 
   // The log is for people: what this is, where it stands now and then, each eval, how it ended.
@@ -96,7 +93,6 @@ class StageRun {
 
   void after_step(const StepProgress& p, const Model& model) {
     log_step(p);
-    tell_checkpoint();
     reporter_.step({.step = p.step,
                     .has_loss = p.labels > 0,
                     .loss = p.loss,
@@ -108,18 +104,11 @@ class StageRun {
       run_evals_at(p.step, model);  // the last evals wait until the weights are safe
   }
 
-  bool checkpoint_due(Step step) {
+  bool checkpoint_due() {
     if (Clock::now() - last_checkpoint_ < order_.checkpoint_every) return false;
     last_checkpoint_ = Clock::now();
     reporter_.flush();  // a resume from it does not make the points before it again
-    written_ = step;
     return true;
-  }
-
-  // The engine writes a checkpoint after checkpoint_due said so; by the next call from it the step is safe.
-  void tell_checkpoint() {
-    if (written_) reporter_.checkpoint(*written_);
-    written_.reset();
   }
 
   void tell_remembered_evals() {
@@ -168,7 +157,6 @@ class StageRun {
   std::vector<PreparedEval> evals_;
   Clock::time_point last_checkpoint_ = Clock::now();
   Clock::time_point last_line_{};
-  std::optional<Step> written_;  // a checkpoint that has been asked for and not yet been told
 };
 
 }  // namespace

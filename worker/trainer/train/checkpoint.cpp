@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/model/safetensors.h"
+#include "common/vocabulary/failpoint.h"
 #include "common/vocabulary/sha256.h"
 #include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/train/trainer.h"
@@ -19,6 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kStateName = "state.safetensors";
+constexpr const char* kUnfinishedPrefix = "writing-";
+constexpr double kRoomFactor = 2.2;  // of what is written; reliability: the rest is for what others write
 
 [[noreturn]] void failed(const fs::path& path, const std::string& doing, const std::string& why) {
   throw TrainError(path.string() + ": cannot be " + doing + ": " + why);
@@ -77,7 +80,7 @@ std::vector<NamedTensor> state_tensors(const ModelTensors& tensors, const Moment
 void remove_old(const fs::path& attempt_folder) {
   std::error_code ignored;  // what cannot be removed today is tried again after the next checkpoint
   for (const auto& entry : fs::directory_iterator(attempt_folder, ignored))
-    if (!number_of(entry.path())) fs::remove_all(entry.path(), ignored);
+    if (entry.path().filename().string().starts_with(kUnfinishedPrefix)) fs::remove_all(entry.path(), ignored);
   const auto folders = numbered_folders(attempt_folder);
   for (size_t i = kCheckpointsKept; i < folders.size(); ++i) fs::remove_all(folders[i], ignored);
 }
@@ -89,32 +92,71 @@ fs::path make_folder(const fs::path& folder) {
   return folder;
 }
 
+void require_room(const fs::path& folder, const std::vector<NamedTensor>& state) {
+  int64_t bytes = 0;
+  for (const NamedTensor& named : state) bytes += static_cast<int64_t>(named.tensor.nbytes());
+  std::error_code error;
+  const fs::space_info space = fs::space(folder, error);
+  if (error) failed(folder, "asked for its free space", error.message());
+  const std::string refused = room_refusal(bytes, static_cast<int64_t>(space.available));
+  if (!refused.empty()) throw TrainError(folder.string() + ": a checkpoint " + refused);
+}
+
+void write_files(const fs::path& folder, Manifest manifest, const std::vector<NamedTensor>& state) {
+  std::map<std::string, TensorView> views;
+  for (const NamedTensor& named : state) views.emplace(named.name, view_of(named.tensor));
+  write_safetensors(folder / kStateName, views);
+  pass_failpoint("checkpoint_state_written");
+  manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
+  write_manifest(manifest, folder);
+  for (const char* name : {kStateName, kManifestName}) sync_to_disk(folder / name);
+  sync_to_disk(folder);
+  pass_failpoint("checkpoint_manifest_written");
+}
+
+void put_in_place(const fs::path& folder, const fs::path& final_folder) {
+  std::error_code error;
+  fs::remove_all(final_folder, error);  // the same step of the same attempt, from before a restart
+  fs::rename(folder, final_folder, error);
+  if (error) failed(final_folder, "put in place", error.message());
+  sync_to_disk(final_folder.parent_path());
+}
+
+// Returns: what became of a damaged checkpoint, for its line.
+std::string set_aside(const fs::path& folder) {
+  const fs::path place = folder.string() + ".corrupt";
+  std::error_code error;
+  fs::remove_all(place, error);
+  fs::rename(folder, place, error);
+  return error ? "it stays where it is (" + error.message() + ")" : "it is now " + place.filename().string();
+}
+
 }  // namespace
+
+std::string room_refusal(int64_t state_bytes, int64_t free_bytes) {
+  const auto wanted = static_cast<int64_t>(kRoomFactor * static_cast<double>(state_bytes));
+  if (free_bytes >= wanted) return "";
+  return "needs " + std::to_string(wanted >> 20) + " MiB of free disk, " + std::to_string(free_bytes >> 20) +
+         " MiB are left; free some, or name another folder with --data-dir";
+}
 
 void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments) {
   const fs::path attempt_folder = checkpoints / manifest.stage.text / std::to_string(manifest.attempt);
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
-  const fs::path folder = make_folder(attempt_folder / ("writing-" + std::to_string(manifest.step)));
-
+  const fs::path folder = attempt_folder / (kUnfinishedPrefix + std::to_string(manifest.step));
+  make_folder(attempt_folder);
   const auto state = state_tensors(tensors, moments);
-  std::map<std::string, TensorView> views;
-  for (const NamedTensor& named : state) views.emplace(named.name, view_of(named.tensor));
+  require_room(attempt_folder, state);
   try {
-    write_safetensors(folder / kStateName, views);
-  } catch (const ModelError& e) {
+    write_files(make_folder(folder), std::move(manifest), state);
+    put_in_place(folder, final_folder);
+  } catch (const std::runtime_error& e) {
+    std::error_code ignored;  // the reason of the failure is the one to tell
+    fs::remove_all(folder, ignored);
     throw TrainError(e.what());
   }
-  manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
-  write_manifest(manifest, folder);
-  for (const char* name : {kStateName, kManifestName}) sync_to_disk(folder / name);
-  sync_to_disk(folder);
-
-  std::error_code error;
-  fs::remove_all(final_folder, error);  // the same step of the same attempt, from before a restart
-  fs::rename(folder, final_folder, error);
-  if (error) failed(final_folder, "put in place", error.message());
-  sync_to_disk(attempt_folder);
+  pass_failpoint("checkpoint_renamed");
   remove_old(attempt_folder);
 }
 
@@ -140,6 +182,8 @@ CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& sta
         search.newest = {.manifest = std::move(manifest), .folder = folder};
         return search;
       }
+    } catch (const DamagedCheckpoint& e) {
+      why = std::string(e.what()) + "; " + set_aside(folder);
     } catch (const std::runtime_error& e) {
       why = e.what();
     }

@@ -16,9 +16,12 @@ namespace ranktide {
 
 inline constexpr int kCheckpointsKept = 3;  // of an attempt; older ones are removed after a newer one is safe
 
+// Returns: why a state of so many bytes is not begun to be written with so many free; empty: there is room.
+// What fills the disk to its last byte is cut somewhere, and takes the room of logs and spool with it.
+std::string room_refusal(int64_t state_bytes, int64_t free_bytes);
+
 // Writes the model's parameters and moments. manifest.files is filled here, manifest's other fields by the
-// caller. Throws: TrainError with the place and the system's reason; nothing but a temporary folder is left
-// then.
+// caller. Throws: TrainError with the place and the system's reason; what was there before is untouched then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 
@@ -41,6 +44,7 @@ struct CheckpointSearch {
 };
 
 // Looks at the newest first and stops at the first that is whole, of this engine, and not later than `at_most`.
+// A damaged one is renamed <step>.corrupt: it is looked at once, and stays for whoever asks what happened.
 CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const StageId& stage,
                                  const Engine& engine, std::optional<Step> at_most = std::nullopt);
 

@@ -20,24 +20,25 @@ void write_manifest(const Manifest& manifest, const std::filesystem::path& folde
 Manifest read_manifest(const std::filesystem::path& folder) {
   const auto path = folder / kManifestName;
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw TrainError(path.string() + ": missing");
+  if (!in) throw DamagedCheckpoint(path.string() + ": missing");
   std::stringstream text;
   text << in.rdbuf();
   Manifest manifest;
   try {
     manifest = from_json<Manifest>(parse_json(text.str()));
   } catch (const ProtocolError& e) {
-    throw TrainError(path.string() + ": " + e.what());
+    throw DamagedCheckpoint(path.string() + ": " + e.what());
   }
   if (manifest.format != kCheckpointFormat)
     throw TrainError(path.string() + ": format " + std::to_string(manifest.format) + " is not known here");
-  if (manifest.files.empty()) throw TrainError(path.string() + ": names no files");
+  if (manifest.files.empty()) throw DamagedCheckpoint(path.string() + ": names no files");
   for (const auto& [name, sha256] : manifest.files) {
     if (name.find('/') != std::string::npos)
-      throw TrainError(path.string() + ": names a file elsewhere: " + name);
-    if (!std::filesystem::exists(folder / name)) throw TrainError((folder / name).string() + ": missing");
+      throw DamagedCheckpoint(path.string() + ": names a file elsewhere: " + name);
+    if (!std::filesystem::exists(folder / name))
+      throw DamagedCheckpoint((folder / name).string() + ": missing");
     if (sha256_of_file(folder / name) != sha256)
-      throw TrainError((folder / name).string() + ": damaged, its SHA-256 differs");
+      throw DamagedCheckpoint((folder / name).string() + ": damaged, its SHA-256 differs");
   }
   return manifest;
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <string>
 
 #include "common/vocabulary/trial.h"
@@ -40,7 +41,13 @@ void fields(Ar& ar, Manifest& m) {
 // Throws: TrainError when it cannot be written.
 void write_manifest(const Manifest& manifest, const std::filesystem::path& folder);
 
-// Reads the manifest and checks every file's hash. Throws: TrainError saying what is wrong.
+// What was written is not what is there.
+struct DamagedCheckpoint : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Reads the manifest and checks every file's hash. Throws: DamagedCheckpoint saying what is wrong; TrainError
+// for a format of another version.
 Manifest read_manifest(const std::filesystem::path& folder);
 
 // Returns: why this engine must not resume from it, empty when it may.

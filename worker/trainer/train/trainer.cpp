@@ -172,6 +172,16 @@ class Training {
                       .libtorch = engine.libtorch,
                       .files = {}},
                      model_.tensors(), moments_);
+    if (hooks_.checkpoint_saved) hooks_.checkpoint_saved(at_.step);
+  }
+
+  // One that is not saved costs a later resume some steps; ending now would cost it all of them.
+  void try_checkpoint() {
+    try {
+      checkpoint();
+    } catch (const TrainError& e) {
+      note("warning: no checkpoint at step " + std::to_string(at_.step) + ", training goes on: " + e.what());
+    }
   }
 
   bool is_finished() const { return at_.step >= stage_.to; }
@@ -239,7 +249,7 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
       return training.ended(OutcomeKind::diverged, at,
                             "loss or gradient not finite at step " + std::to_string(at));
     }
-    if (training.checkpoint_due()) training.checkpoint();
+    if (training.checkpoint_due()) training.try_checkpoint();
   }
   return training.ended(OutcomeKind::completed, training.step(), "");
 }

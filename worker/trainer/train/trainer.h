@@ -44,11 +44,13 @@ struct TrainHooks {
   OnProgress on_progress;                        // empty: nobody listens
   std::function<bool(Step)> checkpoint_due;      // asked after every step but the last; empty: never
   std::function<void(const std::string&)> note;  // what a person should know: a damaged checkpoint, a resume
+  std::function<void(Step)> checkpoint_saved{};  // of this step: it is whole and on the disk, the last one too
 };
 
 // Trains `model` from its newest valid checkpoint, or from where the model stands, to stage.to.
 // Returns: completed; diverged at the first step whose loss or gradient is not finite (the model then still
 // holds the weights before that step); or stopped, after a checkpoint, when `stop` was asked for between steps.
+// A checkpoint on the way that cannot be saved is noted and training goes on; the one of a stop throws.
 // Throws: TrainError, ModelError, and what LibTorch throws; the caller turns them into failed or out_of_memory.
 // Requires: the model was made for stage.settings and not trained before; stage.from < stage.to.
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,

@@ -135,13 +135,25 @@ TEST_F(BadWork, AFormOfKeepingThatDoesNotExistIsRefused) {
   expect_going_on();
 }
 
-TEST_F(BadWork, ACheckpointThatCannotBeWrittenIsNamed) {
+TEST_F(BadWork, ACheckpointThatCannotBeWrittenIsNamedInTheLogAndTheWorkGoesOn) {
   Work work = good();
   work.checkpoint_every_ms = 0;
   trainer();
   write_file(work_dir() / "checkpoints" / work.stage->id.text, "a file where a folder should be");
-  EXPECT_THAT(failure_of(work), HasSubstr("checkpoints"));
-  expect_going_on();
+  const Told told = run(work);
+  ASSERT_TRUE(told.outcome);
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
+  EXPECT_THAT(told.checkpoints, testing::IsEmpty());  // what is not there is not told of
+  EXPECT_THAT(trainer().log(), AllOf(HasSubstr("warning: no checkpoint at step 1, training goes on"),
+                                     HasSubstr((work_dir() / "checkpoints").string())));
+}
+
+TEST_F(BadWork, AnArtifactThatCannotBeKeptFailsTheWork) {
+  const Work work = good();
+  trainer();
+  fs::remove(work_dir() / "artifacts");
+  write_file(work_dir() / "artifacts", "a file where a folder should be");
+  EXPECT_THAT(failure_of(work), HasSubstr("artifacts"));
 }
 
 }  // namespace

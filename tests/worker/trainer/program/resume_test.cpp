@@ -31,19 +31,29 @@ class Resume : public TinyWorks {
     return told;
   }
 
+  // A checkpoint that was told of is not trained again; one more may have been saved before the kill came.
+  static void expect_begun_after(Step saved, const Told& told) {
+    ASSERT_TRUE(told.points.contains("loss"));
+    EXPECT_GT(told.points.at("loss").begin()->first, saved);
+  }
+
   void expect_the_same_after_kills(Method method) {
     const Told whole = run(long_work("whole", method));
     ASSERT_EQ(whole.outcome->kind, OutcomeKind::completed) << whole.outcome->message;
     restart_trainer();
     const Work work = long_work("killed", method);
     SplitMix64 chance{2024};
-    std::map<std::string, EvalResult> evals;
+    Step saved = 0;
     for (int kill = 0; kill < kKills; ++kill) {
       const Step step = 1 + kill * 7 + static_cast<Step>(chance.below(7));
       const Told told = run_until_killed(work, kill + 1, step);
-      evals.insert(told.evals.begin(), told.evals.end());
+      expect_begun_after(saved, told);
+      ASSERT_FALSE(told.checkpoints.empty());
+      saved = told.checkpoints.back();
+      EXPECT_GE(saved, step);
     }
     const Told last = run(work, kKills + 1);
+    expect_begun_after(saved, last);
     ASSERT_EQ(last.outcome->kind, OutcomeKind::completed) << last.outcome->message;
     EXPECT_EQ(last.outcome->weights_sha256, whole.outcome->weights_sha256);
     EXPECT_EQ(last.outcome->message, "");  // no eval was lost

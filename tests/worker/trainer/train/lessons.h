@@ -58,6 +58,7 @@ struct Run {
   Outcome outcome;
   std::vector<StepProgress> progress;
   std::vector<std::string> notes;
+  std::vector<Step> saved;  // checkpoints
 };
 
 struct How {
@@ -65,6 +66,7 @@ struct How {
   ranktide::Attempt attempt = 1;
   Step checkpoint_every = 0;
   Step stop_after = 0;  // 0: never
+  std::function<void(Step)> after_step{};
 };
 
 inline Run run(const Stage& stage, Model& model, const BatchSource& data, const How& how) {
@@ -74,10 +76,12 @@ inline Run run(const Stage& stage, Model& model, const BatchSource& data, const 
       .on_progress =
           [&](const StepProgress& p) {
             out.progress.push_back(p);
+            if (how.after_step) how.after_step(p.step);
             if (p.step == how.stop_after) stop.request_stop();
           },
       .checkpoint_due = [&](Step s) { return how.checkpoint_every > 0 && s % how.checkpoint_every == 0; },
-      .note = [&](const std::string& line) { out.notes.push_back(line); }};
+      .note = [&](const std::string& line) { out.notes.push_back(line); },
+      .checkpoint_saved = [&](Step s) { out.saved.push_back(s); }};
   out.outcome = train(stage, model, data, {.checkpoints = how.checkpoints, .attempt = how.attempt}, hooks,
                       stop.get_token());
   return out;

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include "common/vocabulary/failpoint.h"
 #include "tests/worker/trainer/train/lessons.h"
+#include "worker/trainer/train/checkpoint.h"
 
 namespace ranktide {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 
@@ -94,35 +97,77 @@ TEST(Resume, GoesOnFromAManifestThatCountsNeither) {
   EXPECT_GT(again.outcome.seconds, 0);
 }
 
-// A child that is killed with -9 after `step` steps, wherever its checkpoints then stand.
-void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints, Step step) {
+constexpr Step kSaveEvery = 2;
+
+// A child that trains with a checkpoint every other step and dies of SIGKILL: after `step` steps, or (0) at a
+// place of a checkpoint's write.
+void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints, Step step,
+                   const std::string& failpoint = "") {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
-    Model model = Model::for_trial(tiny::base(), stage.settings);
-    const TrainHooks hooks{.on_progress =
-                               [&](const StepProgress& p) {
-                                 if (p.step == step) std::raise(SIGKILL);
-                               },
-                           .checkpoint_due = [](Step s) { return s % 2 == 0; },
-                           .note = {}};
-    train(stage, model, tiny::lessons(), {.checkpoints = checkpoints, .attempt = 1}, hooks, {});
+    set_failpoint(failpoint);
+    attempt(stage, {.checkpoints = checkpoints, .checkpoint_every = kSaveEvery, .after_step = [&](Step s) {
+                      if (s == step) std::raise(SIGKILL);
+                    }});
     std::_Exit(1);
   }
   int status = 0;
   waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFSIGNALED(status));
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-TEST(Resume, AKilledTrainingEndsWithTheSameBits) {
-  const Stage stage = stage_with_dropout();
-  const std::string expected = uninterrupted(stage);
-  for (const Step killed : {1, 4, 7, 9, 12}) {
-    const Scratch scratch;
-    train_and_die(stage, scratch.path(), killed);
-    const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
-    EXPECT_EQ(again.outcome.weights_sha256, expected) << "killed at " << killed;
+TEST(Resume, AKilledTrainingGoesOnFromItsLastCheckpointAndEndsWithTheSameBits) {
+  for (const Method method : {Method::lora, Method::full}) {
+    const Stage stage = stage_with_dropout(method);
+    const std::string expected = uninterrupted(stage);
+    for (const Step killed : {1, 4, 7, 9, 12}) {
+      const Scratch scratch;
+      train_and_die(stage, scratch.path(), killed);
+      const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+      const Step last_saved = (killed - 1) / kSaveEvery * kSaveEvery;  // a step is reported before it is saved
+      EXPECT_EQ(again.progress.front().step, last_saved + 1) << "killed at " << killed;
+      EXPECT_EQ(again.outcome.weights_sha256, expected) << "killed at " << killed;
+    }
   }
+}
+
+TEST(Resume, AKillWithinACheckpointsWriteLeavesTheOneBefore) {
+  const std::pair<const char*, Step> kills[] = {{"checkpoint_state_written:3", 4},
+                                                {"checkpoint_manifest_written:3", 4},
+                                                {"checkpoint_renamed:3", 6}};  // and the newest that is whole
+  for (const Method method : {Method::lora, Method::full}) {
+    const Stage stage = stage_with_dropout(method);
+    const std::string expected = uninterrupted(stage);
+    for (const auto& [place, whole] : kills) {
+      const Scratch scratch;
+      train_and_die(stage, scratch.path(), 0, place);
+      EXPECT_EQ(std::filesystem::exists(checkpoint(scratch, 1, 6)), whole == 6) << place;
+      const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+      EXPECT_EQ(again.progress.front().step, whole + 1) << place;
+      EXPECT_EQ(again.outcome.weights_sha256, expected) << place;
+    }
+  }
+}
+
+TEST(Resume, ACheckpointThatCannotBeSavedIsNotedAndTrainingGoesOn) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  const auto run =
+      attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = kSaveEvery, .after_step = [&](Step s) {
+                        if (s == 3) scratch.put("stage/1/writing-4", "in the way");
+                      }});
+  EXPECT_THAT(run.notes, Contains(AllOf(HasSubstr("warning: no checkpoint at step 4, training goes on"),
+                                        HasSubstr("stage/1/writing-4: cannot be made"))));
+  EXPECT_THAT(run.saved, testing::ElementsAre(2, 6, 8, 10));
+  EXPECT_EQ(run.outcome.kind, OutcomeKind::completed);
+  EXPECT_EQ(run.outcome.weights_sha256, uninterrupted(stage));
+}
+
+TEST(Resume, ACheckpointAsksForTwiceItsRoomFirst) {
+  EXPECT_EQ(room_refusal(100 << 20, 220 << 20), "");
+  EXPECT_THAT(room_refusal(100 << 20, 219 << 20),
+              AllOf(HasSubstr("needs 220 MiB of free disk, 219 MiB are left"), HasSubstr("--data-dir")));
 }
 
 TEST(Resume, SkipsADamagedCheckpointAndSaysSo) {
@@ -131,9 +176,23 @@ TEST(Resume, SkipsADamagedCheckpointAndSaysSo) {
   attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 3, .stop_after = 10});
   flip_a_byte(checkpoint(scratch, 1, 10) / "state.safetensors");
   const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
-  EXPECT_THAT(again.notes, Contains(HasSubstr("damaged, its SHA-256 differs")));
+  EXPECT_THAT(again.notes,
+              Contains(AllOf(HasSubstr("damaged, its SHA-256 differs"), HasSubstr("it is now 10.corrupt"))));
   EXPECT_EQ(again.progress.front().step, 10);
   EXPECT_EQ(again.outcome.weights_sha256, uninterrupted(stage));
+}
+
+TEST(Resume, LooksAtADamagedCheckpointOnceAndKeepsItBesideTheOthers) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 3, .stop_after = 10});
+  flip_a_byte(checkpoint(scratch, 1, 10) / "state.safetensors");
+  attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .stop_after = 10});
+  EXPECT_TRUE(std::filesystem::exists(scratch.path() / "stage/1/10.corrupt/state.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(checkpoint(scratch, 1, 10)));
+  const auto third = attempt(stage, {.checkpoints = scratch.path(), .attempt = 3});
+  EXPECT_THAT(third.notes, testing::Not(Contains(HasSubstr("damaged"))));
+  EXPECT_EQ(third.progress.front().step, 11);
 }
 
 TEST(Resume, StartsOverWhenNothingValidIsLeft) {

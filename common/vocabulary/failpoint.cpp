@@ -1,4 +1,4 @@
-#include "coordinator/edge/failpoint.h"
+#include "common/vocabulary/failpoint.h"
 
 #include <charconv>
 #include <csignal>
@@ -15,22 +15,30 @@ struct Failpoint {
   uint64_t passings_left = 1;
 };
 
-Failpoint asked_for() {
-  const char* const text = std::getenv("RANKTIDE_FAILPOINT");
-  if (text == nullptr) return {};
-  const std::string_view spec = text;
+Failpoint read_failpoint(std::string_view spec) {
   const size_t colon = spec.find(':');
   Failpoint out{.name = std::string(spec.substr(0, colon))};
-  if (colon != std::string_view::npos) std::from_chars(text + colon + 1, text + spec.size(), out.passings_left);
+  if (colon != std::string_view::npos)
+    std::from_chars(spec.data() + colon + 1, spec.data() + spec.size(), out.passings_left);
   return out;
+}
+
+Failpoint& asked_for() {
+  static const char* const text = std::getenv("RANKTIDE_FAILPOINT");
+  static Failpoint failpoint = text == nullptr ? Failpoint{} : read_failpoint(text);
+  return failpoint;
 }
 
 }  // namespace
 
 void pass_failpoint(std::string_view name) {
-  static Failpoint failpoint = asked_for();
+  Failpoint& failpoint = asked_for();
   if (failpoint.name != name || --failpoint.passings_left > 0) return;
   ::kill(::getpid(), SIGKILL);
+}
+
+void set_failpoint(std::string_view spec) {
+  asked_for() = read_failpoint(spec);
 }
 
 }  // namespace ranktide
