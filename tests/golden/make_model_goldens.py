@@ -136,6 +136,9 @@ PROMPTS = ["The capital of France is", "def fibonacci(n):\n    if n < 2:\n", "On
            "Tom has 3 apples and buys 4 more. He now has", "In 1969, humans first", "{\"name\": \"value\", \"list\": [1,",
            "Photosynthesis turns light into"]
 SAMPLED = 16  # logits kept of each position, evenly spread over the vocabulary, and the largest
+# So that every column takes part: of each position the logsumexp, and of each strip from one kept column to the next the
+# alternating sum, even columns minus odd ones; what rounding does to neighbours alike cancels, what one column has too
+# much does not.
 
 
 def make_sampled(folder):
@@ -149,8 +152,13 @@ def make_sampled(folder):
             logits = model(torch.tensor([ids])).logits[0]
         columns = [i * logits.shape[1] // SAMPLED for i in range(SAMPLED)]
         best = logits.argmax(-1)
+        exact = logits.double()
+        signs = 1 - 2 * (torch.arange(exact.shape[1]) % 2)
+        strips = torch.stack([strip.sum(-1) for strip in (exact * signs).tensor_split(columns[1:], dim=-1)], dim=-1)
         out.append({"ids": ids, "columns": columns, "argmax": best.tolist(),
                     "max": [round(v, 6) for v in logits.max(-1).values.tolist()],
+                    "logsumexp": [round(v, 6) for v in exact.logsumexp(-1).tolist()],
+                    "strip_sums": [[round(v, 4) for v in row] for row in strips.tolist()],
                     "logits": [[round(v, 6) for v in row] for row in logits[:, columns].tolist()]})
     (HERE / "smollm2.json").write_text(json.dumps(out))
 
