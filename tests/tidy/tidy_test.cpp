@@ -113,14 +113,45 @@ TEST(Readme, FitsInTwoHundredLines) {
   EXPECT_LE(line_of(readme().text, readme().text.size()) - 1, 200);
 }
 
-TEST(Readme, NamesOnlyFilesThatExist) {
-  static const std::regex kPath("`((common|coordinator|worker|cli|tests|tools|sweeps|docs)/[a-z0-9_./]+)`");
-  const std::string& text = readme().text;
-  for (auto match = std::sregex_iterator(text.begin(), text.end(), kPath); match != std::sregex_iterator();
-       ++match) {
-    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(RANKTIDE_SOURCE_DIR) / (*match)[1].str()))
-        << match->str();
+// README.md and the pages that it links to.
+std::vector<SourceFile> pages() {
+  std::vector<SourceFile> found;
+  std::copy_if(tree().begin(), tree().end(), std::back_inserter(found), [](const SourceFile& file) {
+    return file.path == "README.md" || (file.path.starts_with("docs/") && file.path.ends_with(".md"));
+  });
+  return found;
+}
+
+// Returns: what the first group of `pattern` matches in `text`.
+std::vector<std::string> captures(const std::string& text, const std::regex& pattern) {
+  std::vector<std::string> found;
+  for (auto match = std::sregex_iterator(text.begin(), text.end(), pattern); match != std::sregex_iterator();
+       ++match)
+    found.push_back((*match)[1].str());
+  return found;
+}
+
+TEST(Pages, NameOnlyFilesThatExist) {
+  static const std::regex kNamed(
+      "`((common|coordinator|worker|cli|tests|tools|sweeps|docs|deploy|docker)/[a-zA-Z0-9_./-]+)`");
+  static const std::regex kLinked(R"(\]\(([^)#:]+)(#[^)]*)?\))");  // not of another site
+  const std::filesystem::path root = RANKTIDE_SOURCE_DIR;
+  int linked = 0;
+  for (const SourceFile& page : pages()) {
+    for (const std::string& path : captures(page.text, kNamed))
+      EXPECT_TRUE(std::filesystem::exists(root / path)) << page.path << ": " << path;
+    for (const std::string& path : captures(page.text, kLinked)) {
+      EXPECT_TRUE(std::filesystem::exists((root / page.path).parent_path() / path))
+          << page.path << ": " << path;
+      ++linked;
+    }
   }
+  EXPECT_GE(linked, 4);
+}
+
+TEST(Pages, StateNoVersionOfTheDataThatAges) {
+  for (const SourceFile& page : pages())
+    EXPECT_THAT(captures(page.text, std::regex("(data version [0-9]+)")), IsEmpty()) << page.path;
 }
 
 TEST(Includes, CoordinatorAndWorkerNeverMeet) {
