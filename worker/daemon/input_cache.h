@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -54,7 +55,11 @@ class InputCache {
 
  private:
   std::filesystem::path entry(const Manifest& input) const { return folder_ / input.id(); }
-  int64_t evict_oldest();
+  // Returns: nullopt where there is no such file, or no folder for it. Throws: as the constructor.
+  static std::optional<Use> open_lock(const std::filesystem::path& path, int flags);
+  int64_t bytes_kept() const;
+  bool evict_oldest();
+  bool remove_evicted();
 
   std::filesystem::path folder_;
   int64_t bytes_max_;
