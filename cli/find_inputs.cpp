@@ -23,6 +23,7 @@ int serve_worker(int argc, char** argv) {
   app.add_option("--work-dir", config.work_folder)->required();
   app.add_option("--keys-dir", config.keys_folder)->required();
   app.add_option("--inputs-max", config.copies_bytes_max)->required();
+  app.add_option("--artifacts-max", config.artifacts_bytes_max);
   app.add_option("--coordinator-key", config.coordinator_key)->required();
   app.add_option("--bulk", config.bulk_endpoint);
   try {

@@ -8,6 +8,13 @@ namespace {
 constexpr std::string_view kBulkMagic = "RTBK";
 constexpr size_t kPrefixBytes = kBulkMagic.size() + 1;
 
+std::string head_of(const BulkMessage& message) {
+  std::string head(kBulkMagic);
+  head.push_back(static_cast<char>(message.index()));
+  head += std::visit([](const auto& m) { return pack(m); }, message);
+  return head;
+}
+
 }  // namespace
 
 std::string named_by(const BulkMessage& message) {
@@ -23,10 +30,12 @@ std::string named_by(const BulkMessage& message) {
       message);
 }
 
+bool fits_frame(const BulkMessage& message) {
+  return head_of(message).size() <= kBulkHeadBytesMax;
+}
+
 std::string encode(const BulkMessage& message) {
-  std::string head(kBulkMagic);
-  head.push_back(static_cast<char>(message.index()));
-  head += std::visit([](const auto& m) { return pack(m); }, message);
+  std::string head = head_of(message);
   RT_CHECK(head.size() <= kBulkHeadBytesMax);
   return head;
 }

@@ -17,8 +17,8 @@
 namespace ranktide {
 
 constexpr size_t kBulkPieceBytesMax = kBodyBytesMax;
-constexpr size_t kBulkHeadBytesMax = 16 << 10;
-constexpr int kBulkOutstandingMax = 4;  // pieces that a worker may have asked for and not got
+constexpr size_t kBulkHeadBytesMax = 256 << 10;  // an artifact of a thousand files
+constexpr int kBulkOutstandingMax = 4;           // pieces that a worker may have asked for and not got
 
 struct GetPiece {  // answered by Piece or BulkRefused
   std::string sha256;
@@ -59,10 +59,10 @@ void fields(Ar& ar, Standing& s) {
   ar("sha256", s.sha256)("here", s.here)("is_complete", s.is_complete);
 }
 
-enum class BulkRefusal { absent, not_taken, key_revoked, not_yours };
+enum class BulkRefusal { absent, not_taken, key_revoked, not_yours, key_expired };
 template <>
 struct EnumTexts<BulkRefusal> {
-  static constexpr std::array texts{"absent", "not_taken", "key_revoked", "not_yours"};
+  static constexpr std::array texts{"absent", "not_taken", "key_revoked", "not_yours", "key_expired"};
 };
 struct BulkRefused {
   std::string sha256;  // or what else named_by() says of the question
@@ -120,7 +120,9 @@ using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefuse
 // Returns: the hash, the trial, or the unit and attempt, that a message speaks of.
 std::string named_by(const BulkMessage& message);
 
-// Returns: the head frame. Requires: it fits kBulkHeadBytesMax.
+// Returns: whether its head fits kBulkHeadBytesMax; all do but a ShelveArtifact of too many files.
+bool fits_frame(const BulkMessage& message);
+// Returns: the head frame. Requires: fits_frame().
 std::string encode(const BulkMessage& message);
 // Throws: ProtocolError for a frame that is too large, not ours, or of a kind that this version does not know.
 BulkMessage decode_bulk_message(std::string_view head);

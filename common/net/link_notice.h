@@ -9,5 +9,12 @@ namespace ranktide {
 
 // This connection's key was revoked: nothing that is said with it will be listened to again.
 inline constexpr std::string_view kRevokedNotice = "ranktide:revoked";
+// Its key has expired: the same, until the key is authorised again.
+inline constexpr std::string_view kExpiredNotice = "ranktide:expired";
+
+// What a handshake's refusal says, as the ZAP status that libzmq tells the other side (RFC 27 has no others;
+// an unknown key gets 300, which the other side is not told). After either that socket never tries again.
+inline constexpr int kRevokedStatus = 400;
+inline constexpr int kExpiredStatus = 500;
 
 }  // namespace ranktide

@@ -1,103 +1,25 @@
 #include "worker/daemon/artifact_sender.h"
 
-#include <algorithm>
-#include <fstream>
 #include <iostream>
-#include <map>
 #include <poll.h>
+#include <utility>
 
-#include "common/content/hash_cache.h"
-#include "common/content/manifest.h"
 #include "common/net/clock.h"
 #include "common/vocabulary/trainer_protocol.h"
-#include "worker/daemon/bulk_client.h"
-#include "worker/daemon/log_sender.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr Duration kLookEvery{2'000};
-constexpr int kAsksMax =
-    30;  // for a trial that the coordinator says is not ours: its Done may still be on the way
+constexpr int kQuickAsks = 30;             // for a trial that the coordinator says is not ours, at every look
+constexpr Duration kSlowAskEvery{20'000};  // from then on
+constexpr auto kMayFinish = std::chrono::hours(1);  // an artifact is written before its trial's last evals
+constexpr Duration kTryLeftEvery{60'000};           // the coordinator may have room again
 
-fs::path mark_of(const fs::path& artifact) {
-  return artifact.string() + ".sent";
+bool may_finish(const fs::path& artifact) {
+  return fs::last_write_time(artifact) + kMayFinish > fs::file_time_type::clock::now();
 }
-
-// A trial that was trained again leaves another artifact under the same name.
-std::string stamp_of(const fs::path& artifact) {
-  return std::to_string(fs::last_write_time(artifact).time_since_epoch().count());
-}
-
-bool is_marked(const fs::path& artifact) {
-  std::ifstream in(mark_of(artifact));
-  std::string stamp;
-  return in >> stamp && stamp == stamp_of(artifact);
-}
-
-void mark(const fs::path& artifact) {
-  std::ofstream(mark_of(artifact)) << stamp_of(artifact) << "\n";
-}
-
-class Sender {
- public:
-  explicit Sender(const InputProcessConfig& config)
-      : work_folder_(config.work_folder),
-        hashes_(config.work_folder / "cache"),
-        coordinator_({.endpoint = config.bulk_endpoint,
-                      .coordinator_key = config.coordinator_key,
-                      .keys = load_key_pair(config.keys_folder, "worker")}),
-        logs_(work_folder_, coordinator_) {}
-
-  void send_all() {
-    send_logs();
-    for (const fs::path& artifact : unsent_artifacts(work_folder_)) {
-      try {
-        send(artifact);
-        mark(artifact);
-      } catch (const BulkNotYours&) {
-        if (++asked_[artifact] >= kAsksMax) mark(artifact);
-      }
-    }
-  }
-
- private:
-  ShelveArtifact described(const fs::path& artifact) {
-    ShelveArtifact out{.trial = artifact.filename().string(), .files = {}};
-    for (const auto& entry : fs::recursive_directory_iterator(artifact))
-      if (entry.is_regular_file())
-        out.files.push_back({entry.path().lexically_relative(artifact).generic_string(),
-                             hashes_.sha256_of(entry.path()), static_cast<int64_t>(entry.file_size())});
-    return out;
-  }
-
-  void send_logs() {
-    logs_.send_new();
-    logs_sent_at_ = boot_clock_now();
-  }
-
-  // People follow logs: they do not wait until gigabytes of weights have left.
-  void send_logs_if_due() {
-    if (boot_clock_now() - logs_sent_at_ >= kLookEvery) send_logs();
-  }
-
-  void send(const fs::path& artifact) {
-    const ShelveArtifact described_as = described(artifact);
-    if (coordinator_.shelve(described_as)) return;
-    for (const InputFile& file : described_as.files)
-      coordinator_.store({file.sha256, file.bytes}, artifact / file.path,
-                         [this](int64_t) { send_logs_if_due(); });
-    if (!coordinator_.shelve(described_as)) throw BulkError(artifact.string() + ": changed while it was sent");
-  }
-
-  fs::path work_folder_;
-  HashCache hashes_;
-  BulkClient coordinator_;
-  LogSender logs_;
-  Instant logs_sent_at_{};
-  std::map<fs::path, int> asked_;
-};
 
 bool has_pipe_ended(int timeout_ms) {
   pollfd item{.fd = kTrainerCommandFd, .events = POLLIN, .revents = 0};
@@ -106,20 +28,95 @@ bool has_pipe_ended(int timeout_ms) {
 
 }  // namespace
 
-std::vector<fs::path> unsent_artifacts(const fs::path& work_folder) {
-  std::vector<fs::path> out;
-  std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(work_folder / "artifacts", absent))
-    if (is_sha256_text(entry.path().filename().string()) && entry.is_directory(absent) &&
-        !is_marked(entry.path()))
-      out.push_back(entry.path());
-  std::sort(out.begin(), out.end());
+ArtifactSender::ArtifactSender(fs::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator)
+    : work_folder_(std::move(work_folder)),
+      bytes_max_(bytes_max),
+      hashes_(work_folder_ / "cache"),
+      coordinator_(coordinator),
+      logs_(work_folder_, coordinator_) {}
+
+void ArtifactSender::send_all() {
+  send_logs();
+  for (const fs::path& artifact : unsent_artifacts(work_folder_)) try_to_send(artifact);
+  make_room();
+}
+
+void ArtifactSender::try_to_send(const fs::path& artifact) {
+  if (const auto refused = refused_.find(artifact);
+      refused != refused_.end() && boot_clock_now() < refused->second.try_again)
+    return;
+  try {
+    send(artifact);
+    mark_artifact(artifact, ArtifactMark::sent);
+    refused_.erase(artifact);
+    is_room_checked_ = false;
+  } catch (const BulkNotYours& error) {
+    wait_to_finish(artifact, error.what());
+  } catch (const BulkNotTaken& error) {
+    leave(artifact, error.what());
+  } catch (const BulkError&) {  // of the coordinator, and so of all artifacts
+    throw;
+  } catch (const std::runtime_error& error) {  // of this one's files
+    leave(artifact, error.what());
+  }
+}
+
+// Its Done may still be on the way, or its evals to come.
+void ArtifactSender::wait_to_finish(const fs::path& artifact, const std::string& why) {
+  Refusal& refusal = refused_[artifact];
+  if (++refusal.count < kQuickAsks) return;
+  if (!may_finish(artifact)) return leave(artifact, why);
+  refusal.try_again = boot_clock_now() + kSlowAskEvery;
+  mark_artifact(artifact, ArtifactMark::early);
+}
+
+void ArtifactSender::leave(const fs::path& artifact, const std::string& why) {
+  Refusal& refusal = refused_[artifact];
+  if (!std::exchange(refusal.is_said, true)) std::cerr << artifact.string() << ": stays here: " << why << "\n";
+  refusal.try_again = boot_clock_now() + kTryLeftEvery;
+  mark_artifact(artifact, ArtifactMark::left);
+}
+
+void ArtifactSender::make_room() {
+  if (std::exchange(is_room_checked_, true)) return;
+  for (const fs::path& gone : drop_sent_artifacts(work_folder_, bytes_max_))
+    std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
+}
+
+ShelveArtifact ArtifactSender::described(const fs::path& artifact) {
+  ShelveArtifact out{.trial = artifact.filename().string(), .files = {}};
+  for (const auto& entry : fs::recursive_directory_iterator(artifact))
+    if (entry.is_regular_file())
+      out.files.push_back({entry.path().lexically_relative(artifact).generic_string(),
+                           hashes_.sha256_of(entry.path()), static_cast<int64_t>(entry.file_size())});
   return out;
+}
+
+void ArtifactSender::send(const fs::path& artifact) {
+  const ShelveArtifact described_as = described(artifact);
+  if (coordinator_.shelve(described_as)) return;
+  for (const InputFile& file : described_as.files)
+    coordinator_.store({file.sha256, file.bytes}, artifact / file.path,
+                       [this](int64_t) { send_logs_if_due(); });
+  if (!coordinator_.shelve(described_as)) throw BulkError(artifact.string() + ": changed while it was sent");
+}
+
+void ArtifactSender::send_logs() {
+  logs_.send_new();
+  logs_sent_at_ = boot_clock_now();
+}
+
+// People follow logs: they do not wait until gigabytes of weights have left.
+void ArtifactSender::send_logs_if_due() {
+  if (boot_clock_now() - logs_sent_at_ >= kLookEvery) send_logs();
 }
 
 int send_artifacts(const InputProcessConfig& config) {
   try {
-    Sender sender(config);
+    ArtifactSender sender(config.work_folder, config.artifacts_bytes_max,
+                          {.endpoint = config.bulk_endpoint,
+                           .coordinator_key = config.coordinator_key,
+                           .keys = load_key_pair(config.keys_folder, "worker")});
     while (!has_pipe_ended(static_cast<int>(kLookEvery.count()))) {
       try {
         sender.send_all();

@@ -1,19 +1,55 @@
 #pragma once
-// The process that leaves with the coordinator what finished trials left here, adapters and weights, as
-// <work folder>/artifacts/<trial>/, and the logs of running ones (log_sender.h). It looks for new ones by
-// itself, so that nothing has to be told or remembered: a file <trial>.sent beside an artifact says that it is
-// durable there. The worker keeps its own copy. It may be killed at any time; the next one goes on. Checkpoints
-// stay where they are.
+// The process that leaves with the coordinator what finished trials left here (kept_artifacts.h), and the logs
+// of running ones (log_sender.h). It looks for new ones by itself, so that nothing has to be told or
+// remembered. The worker keeps its own copy, up to a limit. It may be killed at any time; the next one goes on.
+// Checkpoints stay where they are. An artifact that the coordinator does not take, or that cannot be read, is
+// said once, keeps no other one waiting and is tried again later.
 
 #include <filesystem>
-#include <vector>
+#include <map>
 
+#include "common/content/hash_cache.h"
+#include "common/vocabulary/time.h"
+#include "worker/daemon/bulk_client.h"
 #include "worker/daemon/input_process.h"
+#include "worker/daemon/kept_artifacts.h"
+#include "worker/daemon/log_sender.h"
 
 namespace ranktide {
 
-// Returns: artifacts that are not known to be at the coordinator, by name.
-std::vector<std::filesystem::path> unsent_artifacts(const std::filesystem::path& work_folder);
+// One thread.
+class ArtifactSender {
+ public:
+  ArtifactSender(std::filesystem::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator);
+
+  // Sends what is new and makes room. Throws: std::runtime_error when the coordinator is away, or the disk
+  // refuses; the next call goes on.
+  void send_all();
+
+ private:
+  struct Refusal {  // of an artifact
+    int count = 0;
+    Instant try_again;
+    bool is_said = false;
+  };
+  void try_to_send(const std::filesystem::path& artifact);
+  void send(const std::filesystem::path& artifact);
+  ShelveArtifact described(const std::filesystem::path& artifact);
+  void wait_to_finish(const std::filesystem::path& artifact, const std::string& why);
+  void leave(const std::filesystem::path& artifact, const std::string& why);
+  void make_room();
+  void send_logs();
+  void send_logs_if_due();
+
+  std::filesystem::path work_folder_;
+  int64_t bytes_max_;
+  HashCache hashes_;
+  BulkClient coordinator_;
+  LogSender logs_;
+  Instant logs_sent_at_{};
+  std::map<std::filesystem::path, Refusal> refused_;
+  bool is_room_checked_ = false;  // since something was sent
+};
 
 // Sends until the command pipe ends. Requires: config.bulk_endpoint. Returns: the exit code.
 int send_artifacts(const InputProcessConfig& config);

@@ -11,6 +11,7 @@
 #include <zmq.hpp>
 
 #include "common/net/clock.h"
+#include "common/net/link_notice.h"
 #include "common/net/socket_options.h"
 #include "common/vocabulary/sha256.h"
 #include "worker/daemon/frame_view.h"
@@ -154,8 +155,9 @@ std::optional<Answer> BulkClient::Connection::wait_for_answer(const std::string&
   heard = boot_clock_now();
   Answer answer{decode_bulk_message(view(head)), std::move(bytes)};
   const auto* refused = std::get_if<BulkRefused>(&answer.message);
-  const bool is_revoked = refused && refused->why == BulkRefusal::key_revoked;
-  if (!is_revoked && named_by(answer.message) != name) return std::nullopt;  // of a file given up before
+  const bool is_of_key =
+      refused && (refused->why == BulkRefusal::key_revoked || refused->why == BulkRefusal::key_expired);
+  if (!is_of_key && named_by(answer.message) != name) return std::nullopt;  // of a file given up before
   if (refused && refused->why == BulkRefusal::absent) throw BulkAbsent(refused->text);
   if (refused && refused->why == BulkRefusal::not_yours) throw BulkNotYours(refused->text);
   if (refused && refused->why == BulkRefusal::not_taken)
@@ -178,8 +180,12 @@ BulkMessage BulkClient::Connection::answer_to(const BulkMessage& question, std::
 void BulkClient::Connection::read_monitor() {
   zmq::message_t event;
   if (!monitor.recv(event, zmq::recv_flags::dontwait)) return;
-  throw BulkError(config.endpoint + ": the coordinator has revoked this worker's key " +
-                  config.keys.public_key + " (fingerprint " + fingerprint(config.keys.public_key) + ")");
+  int32_t status = 0;
+  std::memcpy(&status, event.data<char>() + sizeof(uint16_t), sizeof status);
+  const std::string key = config.keys.public_key + " (fingerprint " + fingerprint(config.keys.public_key) + ")";
+  if (status == kExpiredStatus)
+    throw BulkError(config.endpoint + ": this worker's key " + key + " has expired; authorise it again");
+  throw BulkError(config.endpoint + ": the coordinator has revoked this worker's key " + key);
 }
 
 void BulkClient::Connection::mind_silence() {
@@ -252,6 +258,9 @@ void BulkClient::store(const FileContent& content, const fs::path& file, const O
 }
 
 bool BulkClient::shelve(const ShelveArtifact& artifact) {
+  if (!fits_frame(artifact))
+    throw BulkNotTaken("an artifact of " + std::to_string(artifact.files.size()) +
+                       " files with these names is more than a coordinator takes; copy its folder by hand");
   try {
     return std::holds_alternative<Shelved>(connection_->answer_to(artifact, {}));
   } catch (const BulkAbsent&) {

@@ -11,13 +11,15 @@
 namespace ranktide {
 
 inline constexpr int64_t kInputCopiesBytesMax = int64_t{200} << 30;  // default of --inputs-max
+inline constexpr int64_t kArtifactsBytesMax = int64_t{100} << 30;    // default of --artifacts-max
 
 struct InputProcessConfig {
   std::filesystem::path work_folder;  // copies in inputs/, hashes in cache/
   std::filesystem::path keys_folder;  // worker.secret
   int64_t copies_bytes_max = kInputCopiesBytesMax;
-  std::string bulk_endpoint;    // of the coordinator; empty: it serves no files
-  std::string coordinator_key;  // public
+  int64_t artifacts_bytes_max = kArtifactsBytesMax;  // kept_artifacts.h
+  std::string bulk_endpoint;                         // of the coordinator; empty: it serves no files
+  std::string coordinator_key;                       // public
 };
 
 // Serves until the command pipe ends. Returns: the exit code.

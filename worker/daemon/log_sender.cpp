@@ -12,7 +12,8 @@ namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::chrono::hours kRecent{7 * 24};
+constexpr std::chrono::hours kSentLogKept{7 * 24};
+constexpr std::chrono::hours kUnsentLogKept{28 * 24};
 
 // Returns: 0 for a file that is no attempt's log.
 Attempt attempt_of(const fs::path& file) {
@@ -26,19 +27,18 @@ Attempt attempt_of(const fs::path& file) {
 void add_logs(const fs::path& unit_folder, std::vector<LogFile>& out) {
   std::error_code gone;
   for (const auto& entry : fs::directory_iterator(unit_folder, gone)) {
-    const Attempt attempt = attempt_of(entry.path());
-    const auto written = entry.last_write_time(gone);
-    if (attempt < 1 || gone || written + kRecent < fs::file_time_type::clock::now()) continue;
-    const auto bytes = entry.file_size(gone);
-    if (!gone)
-      out.push_back(
-          {{UnitId{unit_folder.filename().string()}, attempt}, entry.path(), static_cast<int64_t>(bytes)});
+    LogFile log{.lease = {UnitId{unit_folder.filename().string()}, attempt_of(entry.path())},
+                .path = entry.path()};
+    if (log.lease.attempt < 1) continue;
+    log.bytes = static_cast<int64_t>(entry.file_size(gone));
+    if (!gone) log.written = entry.last_write_time(gone);
+    if (!gone) out.push_back(log);
   }
 }
 
 }  // namespace
 
-std::vector<LogFile> recent_logs(const fs::path& work_folder) {
+std::vector<LogFile> logs_in(const fs::path& work_folder) {
   std::vector<LogFile> out;
   std::error_code absent;
   for (const auto& entry : fs::directory_iterator(WorkFolder::logs_of(work_folder), absent))
@@ -48,11 +48,25 @@ std::vector<LogFile> recent_logs(const fs::path& work_folder) {
 }
 
 void LogSender::send_new() {
-  for (const LogFile& log : recent_logs(work_folder_)) {
-    const auto sent = sent_.find(log.path);
-    if (left_.contains(log.path) || (sent != sent_.end() && sent->second >= log.bytes)) continue;
-    send(log);
+  const auto now = fs::file_time_type::clock::now();
+  for (const LogFile& log : logs_in(work_folder_)) {
+    if (!is_sent(log) && !left_.contains(log.path)) send(log);
+    if (log.written + (is_sent(log) ? kSentLogKept : kUnsentLogKept) < now) drop(log);
   }
+}
+
+bool LogSender::is_sent(const LogFile& log) const {
+  const auto sent = sent_.find(log.path);
+  return sent != sent_.end() && sent->second >= log.bytes;
+}
+
+// With its folder where it was the last one there; one that cannot be removed only takes room.
+void LogSender::drop(const LogFile& log) {
+  std::error_code ignored;
+  fs::remove(log.path, ignored);
+  fs::remove(log.path.parent_path(), ignored);
+  sent_.erase(log.path);
+  left_.erase(log.path);
 }
 
 void LogSender::send(const LogFile& log) {

@@ -1,6 +1,6 @@
 // The processes beside the trainers, without the rest of `ranktide`:
 //   find_inputs find-inputs|send-artifacts --work-dir=W --keys-dir=K --inputs-max=N --coordinator-key=KEY
-//   [--bulk ENDPOINT]
+//   [--artifacts-max=N] [--bulk ENDPOINT]
 
 #include <cstdlib>
 #include <string>
@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     if (word.starts_with("--work-dir=")) config.work_folder = value;
     if (word.starts_with("--keys-dir=")) config.keys_folder = value;
     if (word.starts_with("--inputs-max=")) config.copies_bytes_max = std::atoll(value.c_str());
+    if (word.starts_with("--artifacts-max=")) config.artifacts_bytes_max = std::atoll(value.c_str());
     if (word.starts_with("--coordinator-key=")) config.coordinator_key = value;
     if (word == "--bulk" && i + 1 < argc) config.bulk_endpoint = argv[++i];
   }

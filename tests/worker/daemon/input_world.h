@@ -51,12 +51,14 @@ class InputWorld {
   void start_coordinator() {
     std::filesystem::create_directories(blobs());
     store.emplace(blobs());
-    shelf.emplace(
-        ArtifactShelfConfig{.folder = folder_.path() / "data/artifacts",
-                            .arriving = folder_.path() / "data/arriving",
-                            .has_finished = [](const WorkerName&, const std::string&) { return true; }});
-    logs.emplace(LogShelfConfig{.folder = folder_.path() / "data/logs",
-                                .was_granted = [](const WorkerName&, const Lease&) { return true; }});
+    shelf.emplace(ArtifactShelfConfig{
+        .folder = folder_.path() / "data/artifacts",
+        .arriving = folder_.path() / "data/arriving",
+        .limits = arriving_limits,
+        .has_finished = [this](const WorkerName&, const std::string&) { return has_finished; }});
+    logs.emplace(
+        LogShelfConfig{.folder = folder_.path() / "data/logs",
+                       .was_granted = [this](const WorkerName&, const Lease&) { return was_granted; }});
     door.emplace(BulkDoorConfig{.keys = keys, .worker_keys = table()}, *store, *shelf, *logs);
   }
   BulkClientConfig client() const {
@@ -67,7 +69,12 @@ class InputWorld {
             .silence_max = Duration(20'000)};
   }
 
+  std::filesystem::path data() const { return folder_.path() / "data"; }
+
   KeyPair keys = make_key_pair();  // the coordinator's
+  BlobLimits arriving_limits{};    // of artifacts; before start_coordinator()
+  bool has_finished = true;        // as the coordinator knows of every trial and of w1
+  bool was_granted = true;
   std::optional<BlobStore> store;
   std::optional<ArtifactShelf> shelf;
   std::optional<LogShelf> logs;

@@ -1,0 +1,32 @@
+#pragma once
+// What finished trials left in the work folder, adapters and weights, as <work folder>/artifacts/<trial>/, and
+// what the coordinator has of it. That is kept in files beside them, which hold as long as the artifact is the
+// one that they were made for: <trial>.sent says that it is durable there, <trial>.left that the coordinator
+// would not have it, <trial>.early that it knows nothing yet, or never will, of this worker having finished the
+// trial. Policy at the limit: what was sent goes, the longest sent first, though evals that are asked
+// for later would have run on it; what was not sent is the only copy and stays. Not the sending
+// (artifact_sender.h). Thread rule: free functions; marks are made and artifacts dropped by one process.
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+namespace ranktide {
+
+// Returns: artifacts that are not known to be at the coordinator, by name.
+std::vector<std::filesystem::path> unsent_artifacts(const std::filesystem::path& work_folder);
+// Returns: of these, those that it will take as far as is known: what a drain waits for.
+std::vector<std::filesystem::path> awaited_artifacts(const std::filesystem::path& work_folder);
+// Returns: of the unsent ones, those that were early.
+std::vector<std::filesystem::path> early_artifacts(const std::filesystem::path& work_folder);
+
+enum class ArtifactMark { sent, left, early };
+// Replaces what was marked before.
+void mark_artifact(const std::filesystem::path& artifact, ArtifactMark mark);
+
+// Removes sent artifacts until those of this folder have at most `bytes_max` bytes together.
+// Returns: what went. Throws: std::filesystem::filesystem_error.
+std::vector<std::filesystem::path> drop_sent_artifacts(const std::filesystem::path& work_folder,
+                                                       int64_t bytes_max);
+
+}  // namespace ranktide
