@@ -81,8 +81,6 @@ class SweepReader {
     }
   }
 
-  static std::string without_block(std::string message, const std::string& name) {
-    const std::string prefix = "block " + name + ": ";
   // A text without a document has no node that could be shown.
   std::string found_instead(const YamlNode& root) const {
     if (root.at.line > 0) return "got " + shown(root);
@@ -97,6 +95,8 @@ class SweepReader {
     return "and this file has none; it begins with \"" + line + "\"";
   }
 
+  static std::string without_block(std::string message, const std::string& name) {
+    const std::string prefix = "block " + name + ": ";
     return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
   }
 
