@@ -18,6 +18,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::string_view kFileKey = "file:";
 constexpr auto kWorthSaving = std::chrono::milliseconds(200);  // of computing; less waits for the end
 
 std::string stamp_of(const std::vector<fs::path>& files) {
@@ -30,6 +31,10 @@ std::string stamp_of(const std::vector<fs::path>& files) {
         << s.st_ino << ";";
   }
   return out.str();
+}
+
+std::string file_key(const fs::path& file) {
+  return std::string(kFileKey) + file.string();
 }
 
 Json read_entries(const fs::path& file) {
@@ -61,6 +66,12 @@ class Lock {
 
 }  // namespace
 
+void link_file(const fs::path& file, const fs::path& target) {
+  std::error_code not_here;
+  fs::create_hard_link(file, target, not_here);
+  if (not_here) fs::create_symlink(fs::absolute(file), target);
+}
+
 HashCache::HashCache(const fs::path& folder) : file_(folder / "hashes.json") {
   std::error_code ignored;  // a cache that cannot be written is only slower
   fs::create_directories(folder, ignored);
@@ -88,14 +99,27 @@ std::string HashCache::remembered(const std::string& key, const std::vector<fs::
 }
 
 std::string HashCache::sha256_of(const fs::path& file) {
-  return remembered("file:" + file.string(), {file}, [&] { return sha256_of_file(file); });
+  return remembered(file_key(file), {file}, [&] { return sha256_of_file(file); });
 }
 
 void HashCache::learn_sha256(const fs::path& file, const std::string& sha256) {
-  remember("file:" + file.string(), stamp_of({file}), sha256);
+  remember(file_key(file), stamp_of({file}), sha256);
   const Lock lock(file_.string() + ".lock");
   save();  // now: the process that fetched a file may be killed, and hashing it again takes as long as reading
            // it
+}
+
+bool HashCache::link_known(const std::string& sha256, const fs::path& target) {
+  read_again();  // of what other processes found, too
+  for (const auto& [key, entry] : entries_) {
+    if (entry.hash != sha256 || !key.starts_with(kFileKey)) continue;
+    const fs::path file = key.substr(kFileKey.size());
+    if (entry.stamp != stamp_of({file})) continue;
+    link_file(file, target);
+    learn_sha256(target, sha256);
+    return true;
+  }
+  return false;
 }
 
 const HashCache::Entry* HashCache::find(const std::string& key, const std::string& stamp) const {

@@ -15,6 +15,10 @@ namespace ranktide {
 
 inline constexpr size_t kHashEntriesMax = 50'000;
 
+// Gives a file another name: a hard link, or a symbolic one where the file system allows no other.
+// Throws: std::filesystem::filesystem_error, also when the name is taken.
+void link_file(const std::filesystem::path& file, const std::filesystem::path& target);
+
 class HashCache {
  public:
   // Keeps <folder>/hashes.json.
@@ -30,6 +34,9 @@ class HashCache {
   std::string sha256_of(const std::filesystem::path& file);
   // Takes a hash that somebody just made, so that sha256_of() need not read the file.
   void learn_sha256(const std::filesystem::path& file, const std::string& sha256);
+  // Gives a file that was hashed before, and looks as it did then, this name too.
+  // Returns: false when none is known to hold these bytes. Throws: as link_file().
+  bool link_known(const std::string& sha256, const std::filesystem::path& target);
 
  private:
   struct Entry {

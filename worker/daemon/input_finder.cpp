@@ -111,7 +111,7 @@ class InputFinder::Search {
     const fs::path root = in_.copies_.root_of(input_);
     if (lies_at(root)) return root;
     try {
-      fetch(root);
+      fetch(root, link_known(root));
       return root;
     } catch (const BulkError& error) {
       note("from the coordinator: " + std::string(error.what()));
@@ -121,23 +121,37 @@ class InputFinder::Search {
     return std::nullopt;
   }
 
-  void fetch(const fs::path& root) {
-    if (!in_.places_.coordinator) throw BulkError("it serves no files");
-    in_.copies_.make_room(input_.bytes());
-    if (!in_.coordinator_) in_.coordinator_ = std::make_unique<BulkClient>(*in_.places_.coordinator);
-    int64_t before = 0;
+  // Content is what counts: a file that this worker has met before under another name will do.
+  // Returns: those that it has not.
+  std::vector<ManifestFile> link_known(const fs::path& root) {
+    std::vector<ManifestFile> out;
     for (const ManifestFile& file : input_.files) {
+      const fs::path place = path_of(root, file);
+      fs::create_directories(place.parent_path());
+      fs::remove(place);  // what lies_at() found no good; what is good is linked again
+      if (!in_.hashes_.link_known(file.content.sha256, place)) out.push_back(file);
+    }
+    return out;
+  }
+
+  void fetch(const fs::path& root, const std::vector<ManifestFile>& files) {
+    if (files.empty()) return;
+    if (!in_.places_.coordinator) throw BulkError("it serves no files");
+    int64_t total = 0, before = 0;
+    for (const ManifestFile& file : files) total += file.content.bytes;
+    in_.copies_.make_room(total);
+    if (!in_.coordinator_) in_.coordinator_ = std::make_unique<BulkClient>(*in_.places_.coordinator);
+    for (const ManifestFile& file : files) {
       const fs::path part = in_.copies_.part_of(input_, file.content.sha256);
-      in_.coordinator_->fetch(file.content, part, [&](int64_t here) { tell(before + here); });
+      in_.coordinator_->fetch(file.content, part, [&](int64_t here) { tell(before + here, total); });
       before += file.content.bytes;
-      fs::create_directories(path_of(root, file).parent_path());
       fs::rename(part, path_of(root, file));
       in_.hashes_.learn_sha256(path_of(root, file), file.content.sha256);
     }
   }
 
-  void tell(int64_t here) const {
-    const int64_t percent = here * 100 / std::max<int64_t>(input_.bytes(), 1);
+  void tell(int64_t here, int64_t total) const {
+    const int64_t percent = here * 100 / std::max<int64_t>(total, 1);
     on_progress_("fetching " + input_.base_name() + " " + std::to_string(percent) + "%");
   }
 

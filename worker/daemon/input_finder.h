@@ -1,8 +1,9 @@
 #pragma once
 // Where an input of a work lies on this machine. Looked for, in this order: at its own path, as on a file
-// system that machines share; in the Hugging Face cache; among the worker's copies; and last it is fetched from
-// the coordinator. Whatever is found is checked by hash, where the work names one; hashes are remembered while
-// files do not change. It waits and reads whole files: for a process of its own. One thread.
+// system that machines share; in the Hugging Face cache; among the worker's copies, and file by file among all
+// that it ever hashed, whatever they are called; and last it is fetched from the coordinator. Whatever is found
+// is checked by hash, where the work names one; hashes are remembered while files do not change. It waits and
+// reads whole files: for a process of its own. One thread.
 
 #include <cstdint>
 #include <filesystem>

@@ -71,5 +71,20 @@ TEST_F(HashCacheTest, ALearntHashIsNotComputedAgain) {
   EXPECT_EQ(HashCache(folder_ / "cache").sha256_of(file()), "told");
 }
 
+TEST_F(HashCacheTest, AFileIsFoundAgainByItsHashWhateverItIsCalled) {
+  HashCache cache(folder_ / "cache");
+  const std::string hash = cache.sha256_of(file());
+  EXPECT_TRUE(cache.link_known(hash, folder_ / "by another name"));
+  fs::remove(file());
+  EXPECT_EQ(cache.sha256_of(folder_ / "by another name"), hash);
+}
+
+TEST_F(HashCacheTest, AFileThatChangedSinceIsNotFoundByItsOldHash) {
+  HashCache cache(folder_ / "cache");
+  const std::string hash = cache.sha256_of(file());
+  write("another text");
+  EXPECT_FALSE(cache.link_known(hash, folder_ / "by another name"));
+}
+
 }  // namespace
 }  // namespace ranktide
