@@ -1,6 +1,8 @@
 // A trainer without training: speaks the trainer protocol on descriptors 3 and 4, says the losses of a formula,
 // and fails in the ways that seeds 1000 and up ask for. Checkpoints are files with a step in them.
-//   fake_trainer serve --work-dir DIR --threads N [--step-ms M]
+//   fake_trainer serve --work-dir DIR --threads N [--step-ms M] [--times DIR]
+// --times: DIR/<process> gets a line for each work, of the wall clock in ns when it came and when its end was
+// said.
 
 #include "tests/worker/daemon/fake_trainer.h"
 
@@ -92,16 +94,28 @@ void run_evals(const RunWork& run, Step at) {
           .findings = {.evals = {{.id = order.id, .metric = "loss", .value = 2, .sign = -1, .n = 10}}}});
 }
 
+int64_t wall_clock_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 class Trainer {
  public:
-  Trainer(std::filesystem::path work_dir, int step_ms) : work_dir_(std::move(work_dir)), step_ms_(step_ms) {}
+  Trainer(std::filesystem::path work_dir, int step_ms, const std::filesystem::path& times)
+      : work_dir_(std::move(work_dir)), step_ms_(step_ms) {
+    if (!times.empty()) times_.open(times / std::to_string(::getpid()));
+  }
 
   [[noreturn]] void serve() {
     say(TrainerReady{.numerics = 1, .threads = 1, .isa = "none", .device = "cpu"});
     for (;;) {
       const TrainerCommand command = commands_.next();
-      if (const auto* run = std::get_if<RunWork>(&command))
-        say(WorkEnded{.lease = run->lease, .outcome = carry_out(*run)});
+      const auto* run = std::get_if<RunWork>(&command);
+      if (!run) continue;
+      const int64_t came = wall_clock_ns();
+      say(WorkEnded{.lease = run->lease, .outcome = carry_out(*run)});
+      if (times_.is_open()) times_ << came << " " << wall_clock_ns() << std::endl;
     }
   }
 
@@ -139,6 +153,7 @@ class Trainer {
 
   std::filesystem::path work_dir_;
   int step_ms_;
+  std::ofstream times_;
   Commands commands_;
 };
 
@@ -146,11 +161,12 @@ class Trainer {
 }  // namespace ranktide
 
 int main(int argc, char** argv) {
-  std::filesystem::path work_dir;
+  std::filesystem::path work_dir, times;
   int step_ms = 1;
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string(argv[i]) == "--work-dir") work_dir = argv[i + 1];
     if (std::string(argv[i]) == "--step-ms") step_ms = std::atoi(argv[i + 1]);
+    if (std::string(argv[i]) == "--times") times = argv[i + 1];
   }
-  ranktide::Trainer(work_dir, step_ms).serve();
+  ranktide::Trainer(work_dir, step_ms, times).serve();
 }
