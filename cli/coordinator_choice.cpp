@@ -37,12 +37,15 @@ std::optional<HttpClient> named_coordinator(const GlobalOptions& globals) {
   return client_of(context_named(contexts, contexts.current));
 }
 
+std::optional<HttpClient> chosen_coordinator(const GlobalOptions& globals) {
+  if (auto named = named_coordinator(globals)) return named;
+  return client_of_folder(data_folder(globals.data_dir));
+}
+
 HttpClient require_coordinator(const GlobalOptions& globals) {
-  if (auto named = named_coordinator(globals)) return *std::move(named);
-  const auto data = data_folder(globals.data_dir);
-  if (auto here = client_of_folder(data)) return *std::move(here);
+  if (auto chosen = chosen_coordinator(globals)) return *std::move(chosen);
   throw CommandError(kUnreachable,
-                     "no coordinator serves " + data.string() +
+                     "no coordinator serves " + data_folder(globals.data_dir).string() +
                          "; start one with `ranktide coordinator`, or name another: --coordinator URL, "
                          "or `ranktide context add`");
 }

@@ -15,8 +15,10 @@ namespace ranktide::cli {
 // Throws: CommandError for a context or URL that is not understood, and for a token that others can read.
 std::optional<HttpClient> named_coordinator(const GlobalOptions& globals);
 
-// Returns: the coordinator that was named, or the one that serves the data folder.
-// Throws: CommandError of code kUnreachable when there is none.
+// Returns: the coordinator that was named, or the one that serves the data folder; nullopt when there is none.
+std::optional<HttpClient> chosen_coordinator(const GlobalOptions& globals);
+
+// The same. Throws: CommandError of code kUnreachable when there is none.
 HttpClient require_coordinator(const GlobalOptions& globals);
 
 }  // namespace ranktide::cli

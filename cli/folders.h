@@ -24,4 +24,9 @@ inline std::filesystem::path artifact_folder(const std::filesystem::path& data, 
   return data / "artifacts" / trial;
 }
 
+// Returns: where the folder's coordinator keeps a file that it was sent (coordinator/edge/blob_store.h).
+inline std::filesystem::path kept_file(const std::filesystem::path& data, const std::string& sha256) {
+  return data / "blobs" / sha256;
+}
+
 }  // namespace ranktide::cli

@@ -69,6 +69,17 @@ FileKind kind_of(const fs::path& file) {
                   ": rename it, or convert it to one of them");
 }
 
+FileKind kind_of_content(std::string_view beginning) {
+  const auto take = [&](char wanted) {
+    beginning.remove_prefix(std::min(beginning.find_first_not_of(" \t\r\n"), beginning.size()));
+    const bool is_there = beginning.starts_with(wanted);
+    if (is_there) beginning.remove_prefix(1);
+    return is_there;
+  };
+  (void)take('[');  // a list or not, what counts is an object
+  return take('{') && take('"') ? FileKind::json_rows : FileKind::text;
+}
+
 std::vector<fs::path> data_files(const fs::path& path) {
   if (!fs::exists(path))
     throw DataError(path.string() + ": no such file or folder; check the path in the sweep file");

@@ -24,6 +24,10 @@ enum class FileKind { text, json_rows };
 // Throws: DataError for every other ending.
 FileKind kind_of(const std::filesystem::path& file);
 
+// Returns: what the content says where no name does: rows when it begins with an object that has a field, or
+// with a list of objects; else text.
+FileKind kind_of_content(std::string_view beginning);
+
 // Returns: the files that a path stands for, in reading order: itself, or the known files below a folder, by
 // name. Throws: DataError when there is none.
 std::vector<std::filesystem::path> data_files(const std::filesystem::path& path);
