@@ -33,6 +33,7 @@ struct Command {
   Setup setup;
   bool asks_coordinator = false;  // takes --context and --coordinator
   int usage_code = kUsage;        // of a command line that is not understood; services have their own table
+  bool prints_json = true;        // takes --json; what prints a script, a text or a log does not
 };
 
 // In the order of the help: the daily ones first.
@@ -70,6 +71,7 @@ std::function<int()> setup_health(CLI::App& command, const GlobalOptions& global
 std::function<int()> setup_slurm(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_version(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_completion(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_man_pages(CLI::App& command, const GlobalOptions& globals);
 

@@ -19,12 +19,15 @@ struct ContextOptions {
   std::string token_file;
 };
 
+// What every one of them prints under --json: how contexts stand after it.
+int print_json(const Contexts& contexts) {
+  std::cout << to_json(contexts).dump(2) << "\n";
+  return kOk;
+}
+
 int list_contexts(const GlobalOptions& globals) {
   const Contexts contexts = read_contexts(contexts_file());
-  if (globals.json) {
-    std::cout << to_json(contexts).dump(2) << "\n";
-    return kOk;
-  }
+  if (globals.json) return print_json(contexts);
   for (const auto& [name, context] : contexts.known)
     std::cout << fmt::format("{} {:<12} {}\n", name == contexts.current ? '*' : ' ', name, context.coordinator);
   if (contexts.known.empty()) std::cerr << "no contexts; commands are meant for this machine's data folder\n";
@@ -39,6 +42,7 @@ int add(const ContextOptions& options, const GlobalOptions& globals) {
       .token_file = options.token_file.empty() ? "" : fs::absolute(options.token_file).string()};
   if (contexts.current.empty()) contexts.current = options.name;
   write_contexts(contexts_file(), contexts);
+  if (globals.json) return print_json(contexts);
   if (!globals.quiet)
     std::cerr << fmt::format("context {} is {}; commands are meant for {}\n", options.name, options.coordinator,
                              contexts.current);
@@ -51,6 +55,7 @@ int use(const ContextOptions& options, const GlobalOptions& globals) {
   if (!is_here) context_named(contexts, options.name);
   contexts.current = is_here ? "" : options.name;
   write_contexts(contexts_file(), contexts);
+  if (globals.json) return print_json(contexts);
   if (!globals.quiet)
     std::cerr << "commands are meant for " << (is_here ? "this machine's data folder" : options.name) << "\n";
   return kOk;
@@ -62,6 +67,7 @@ int remove(const ContextOptions& options, const GlobalOptions& globals) {
   contexts.known.erase(options.name);
   if (contexts.current == options.name) contexts.current.clear();
   write_contexts(contexts_file(), contexts);
+  if (globals.json) return print_json(contexts);
   if (!globals.quiet) std::cerr << "context " << options.name << " is gone\n";
   return kOk;
 }

@@ -14,7 +14,11 @@ namespace {
 int ask(const std::string& target, const GlobalOptions& globals) {
   const auto answer = require_coordinator(globals).get(target);
   if (!answer) throw CommandError(kUnreachable, "no coordinator answered");
-  if (!globals.quiet) std::cout << answer->body << "\n";
+  if (globals.json)
+    std::cout << Json{{"ok", answer->status == 200}, {"status", answer->status}, {"says", answer->body}}.dump(2)
+              << "\n";
+  else if (!globals.quiet)
+    std::cout << answer->body << "\n";
   return answer->status == 200 ? kOk : kFailed;
 }
 

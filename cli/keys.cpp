@@ -61,7 +61,15 @@ int authorise(const std::string& name, const std::string& key, const GlobalOptio
   const KeyPair coordinator = load_or_make_key_pair(keys, "coordinator");
   const std::string public_key = read_public_key(key);
   authorise_worker(keys / "workers", public_key, WorkerName{name});
-  if (!globals.quiet)
+  if (globals.json)
+    std::cout << Json{{"name", name},
+                      {"public_key", public_key},
+                      {"fingerprint", fingerprint(public_key)},
+                      {"coordinator", link_endpoint(data)},
+                      {"server_key", coordinator.public_key}}
+                     .dump(2)
+              << "\n";
+  else if (!globals.quiet)
     std::cerr << fmt::format(
         "{} (fingerprint {}) may connect. Its worker, unless it joined before:\n"
         "  ranktide worker --coordinator {} --server-key '{}'\n",

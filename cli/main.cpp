@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/find_inputs.h"
+#include "cli/usage_error.h"
 #include "cli/version.h"
 #include "common/net/keys.h"
 #include "common/sweep/expression.h"
@@ -49,17 +50,20 @@ const std::vector<Command>& commands() {
       {"authorise", "let a worker's key in by hand", "ranktide authorise node7 node7.keys/worker.public",
        setup_authorise},
       {"coordinator", "serve a data folder to workers and clients",
-       "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE},
+       "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE, false},
       {"token", "who may use a coordinator over HTTP", "ranktide token add ann --scope submit", setup_token},
       {"health", "whether a coordinator is alive, as an exit code", "ranktide health --ready", setup_health,
        true},
-      {"slurm", "workers as Slurm jobs", "ranktide slurm script --gpus 1 --array 0-3 -- --join join-line.txt",
-       setup_slurm},
+      {"slurm", "workers as Slurm jobs", "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt",
+       setup_slurm, false, kUsage, false},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
-      {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help},
+      {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help, false, kUsage,
+       false},
+      {"version", "this program's version", "ranktide version", setup_version},
       {"completion", "print a script that completes this command line in a shell",
-       "source <(ranktide completion bash)", setup_completion},
-      {"man-pages", "write the manual pages", "ranktide man-pages ~/.local/share/man/man1", setup_man_pages},
+       "source <(ranktide completion bash)", setup_completion, false, kUsage, false},
+      {"man-pages", "write the manual pages", "ranktide man-pages ~/.local/share/man/man1", setup_man_pages,
+       false, kUsage, false},
   };
   return table;
 }
@@ -90,9 +94,9 @@ int guarded(const std::function<int()>& act) {
   }
 }
 
-void add_globals(CLI::App& command, GlobalOptions& globals) {
+void add_globals(CLI::App& command, GlobalOptions& globals, bool prints_json) {
   command.add_option("--data-dir", globals.data_dir, "data folder: database, artifacts, cache, reports");
-  command.add_flag("--json", globals.json, "machine-readable output");
+  if (prints_json) command.add_flag("--json", globals.json, "machine-readable output");
   command.add_flag("-q,--quiet", globals.quiet, "only results and errors");
   command.add_option("--color", globals.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
@@ -121,7 +125,7 @@ int main(int argc, char** argv) {
   for (const Command& entry : commands()) {
     CLI::App* command = app.add_subcommand(entry.name, entry.summary);
     command->footer(std::string("Example:\n  ") + entry.example);
-    add_globals(*command, globals);
+    add_globals(*command, globals, entry.prints_json);
     if (entry.asks_coordinator) add_coordinator_options(*command, globals);
     const auto act = entry.setup(*command, globals);
     command->callback([&chosen, act] { chosen = act; });
@@ -129,7 +133,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? static_cast<int>(kOk) : usage_code(app);
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    std::cerr << "error: " << usage_message(app, {argv + 1, argv + argc}, e);
+    return usage_code(app);
   }
   return guarded(chosen);
 }

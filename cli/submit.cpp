@@ -64,7 +64,10 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
   const SweepSpec spec = spec_of(options, globals);
   const int64_t trials = trials_of(spec);
   if (options.is_dry) {
-    std::cerr << fmt::format("{}: {} trials; nothing was submitted\n", spec.name, trials);
+    if (globals.json)
+      std::cout << Json{{"sweep", spec.name}, {"trials", trials}, {"submitted", false}}.dump(2) << "\n";
+    else
+      std::cerr << fmt::format("{}: {} trials; nothing was submitted\n", spec.name, trials);
     return kOk;
   }
   const HttpClient client = require_coordinator(globals);

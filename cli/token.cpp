@@ -44,19 +44,6 @@ std::optional<int64_t> expiry_of(const std::string& text, int64_t now_ms) {
   return now_ms + *good_for;
 }
 
-int add(const TokenOptions& options, const fs::path& file) {
-  const int64_t now_ms = wall_clock_ms();
-  const std::string secret = add_token(file,
-                                       {.name = options.name,
-                                        .scope = *enum_of<Scope>(options.scope),
-                                        .max_slots = options.max_slots,
-                                        .expires_ms = expiry_of(options.expires, now_ms)},
-                                       now_ms);
-  std::cout << secret << "\n";
-  std::cerr << "keep it in a file of mode 0600 and name that in RANKTIDE_TOKEN_FILE; it is not shown again\n";
-  return kOk;
-}
-
 std::string date_text(const std::optional<int64_t>& unix_ms) {
   return unix_ms ? fmt::format("{:%Y-%m-%d %H:%M}Z", fmt::gmtime(static_cast<std::time_t>(*unix_ms / 1000)))
                  : "-";
@@ -68,6 +55,24 @@ Json shown(const Token& token, int64_t now_ms) {
   out.erase("is_revoked");
   out["standing"] = text_of(standing_of(token, now_ms));
   return out;
+}
+
+int add(const TokenOptions& options, const fs::path& file, const GlobalOptions& globals) {
+  const int64_t now_ms = wall_clock_ms();
+  const Token token{.name = options.name,
+                    .scope = *enum_of<Scope>(options.scope),
+                    .max_slots = options.max_slots,
+                    .expires_ms = expiry_of(options.expires, now_ms)};
+  const std::string secret = add_token(file, token, now_ms);
+  if (globals.json) {
+    Json out = shown(token, now_ms);
+    out["token"] = secret;
+    std::cout << out.dump(2) << "\n";
+  } else {
+    std::cout << secret << "\n";
+  }
+  std::cerr << "keep it in a file of mode 0600 and name that in RANKTIDE_TOKEN_FILE; it is not shown again\n";
+  return kOk;
 }
 
 int list(const fs::path& file, bool as_json) {
@@ -86,8 +91,9 @@ int list(const fs::path& file, bool as_json) {
   return kOk;
 }
 
-int revoke(const TokenOptions& options, const fs::path& file) {
+int revoke(const TokenOptions& options, const fs::path& file, bool as_json) {
   revoke_token(file, options.name, wall_clock_ms());
+  if (as_json) std::cout << Json{{"name", options.name}, {"standing", "revoked"}}.dump(2) << "\n";
   return kOk;
 }
 
@@ -111,8 +117,8 @@ std::function<int()> setup_token(CLI::App& command, const GlobalOptions& globals
   return [=, &globals] {
     const fs::path file = tokens_file(data_folder(globals.data_dir));
     if (listing->parsed()) return list(file, globals.json);
-    if (adding->parsed()) return or_exit(kUsage, [&] { return add(*options, file); });
-    return or_exit(kNotFound, [&] { return revoke(*options, file); });
+    if (adding->parsed()) return or_exit(kUsage, [&] { return add(*options, file, globals); });
+    return or_exit(kNotFound, [&] { return revoke(*options, file, globals.json); });
   };
 }
 

@@ -155,7 +155,8 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
                   "threads of a slot; results are bit-equal at equal threads only; default: 1 on cores")
       ->check(CLI::Range(1, 1024));
   command.add_option("--gpus", options.slots.gpus,
-                     "of those usable: 0,1 or UUIDs; none: cores only; default: all");
+                     "of those usable, a slot each: 0,1 or UUIDs; none: slots of cores; default: all. Training runs on "
+      "CPUs only so far: nothing is computed on a GPU yet");
   command.add_option("--labels", options.slots.labels, "for every slot, such as a100,nvlink");
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
   command

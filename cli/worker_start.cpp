@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/gpu_notice.h"
 #include "cli/version.h"
 #include "common/net/join_line.h"
 #include "common/net/worker_keys.h"
@@ -95,6 +96,7 @@ void say_slots(const std::vector<Slot>& slots) {
   for (const Slot& slot : slots)
     spdlog::info("slot {}: {}, {} thread(s), {:.1f} GiB", slot.index, text_of(slot), slot.threads,
                  static_cast<double>(slot.memory_bytes) / static_cast<double>(1 << 30));
+  if (const std::string notice = gpu_notice(slots); !notice.empty()) spdlog::warn("{}", notice);
 }
 
 std::vector<std::string> labels_of(const std::string& list) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <set>
 #include <sys/resource.h>
 
 #include "tests/e2e/tiny_world.h"
@@ -47,23 +48,44 @@ TEST(Program, LinksNoLibTorch) {
   EXPECT_THAT(ended.out, Not(HasSubstr("libc10")));
 }
 
+// What prints a text, a script or a log takes no --json; what the others print is JSON (json_test).
+const std::set<std::string> kPrintNoJson = {"coordinator", "slurm", "help", "completion", "man-pages"};
+
 TEST(Program, EveryCommandHasHelpWithAnExample) {
-  for (const char* command : {"run",   "plan",    "query",  "status", "logs",   "report",     "submit",
-                              "list",  "watch",   "pause",  "resume", "stop",   "cancel",     "retry",
-                              "set",   "context", "worker", "invite", "keygen", "authorise",  "coordinator",
-                              "token", "health",  "slurm",  "doctor", "help",   "completion", "man-pages"}) {
+  for (const char* command :
+       {"run",    "plan",   "query",      "status",    "logs",        "report", "submit", "list",
+        "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",  "set",    "context",
+        "worker", "invite", "keygen",     "authorise", "coordinator", "token",  "health", "slurm",
+        "doctor", "help",   "completion", "man-pages", "version"}) {
     const Ended ended = run({ranktide_program().string(), command, "--help"}, kOutput);
     EXPECT_EQ(ended.exit_code, 0);
     const size_t example = ended.out.find("Example:\n  ");
     ASSERT_NE(example, std::string::npos) << command;
     EXPECT_THAT(ended.out.substr(example), HasSubstr(std::string("ranktide ") + command)) << command;
-    EXPECT_THAT(ended.out, HasSubstr("--json")) << command;
+    EXPECT_EQ(ended.out.find("--json") != std::string::npos, !kPrintNoJson.contains(command)) << command;
   }
 }
 
-TEST(Program, RefusesAnUnknownCommandWithTheUsageCode) {
-  EXPECT_EQ(run({ranktide_program().string(), "trian"}, kOutput).exit_code, 2);
+TEST(Program, RefusesAnUnknownCommandWithTheUsageCodeAndNamesTheNearest) {
+  const Ended unknown = run({ranktide_program().string(), "sumbit"}, kOutput);
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("there is no command \"sumbit\"; did you mean \"submit\"?"));
   EXPECT_EQ(run({ranktide_program().string()}, kOutput).exit_code, 2);
+}
+
+TEST(Program, SaysWhichArgumentOfWhichCommandIsMissing) {
+  const Ended ended = run({ranktide_program().string(), "run"}, kOutput);
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("ranktide run: the argument \"file\""));
+  EXPECT_EQ(ended.out, "");
+}
+
+TEST(Program, SaysItsVersionAsAWordToo) {
+  const Ended word = run({ranktide_program().string(), "version"}, kOutput);
+  EXPECT_EQ(word.exit_code, 0);
+  EXPECT_EQ(word.out, run({ranktide_program().string(), "--version"}, kOutput).out);
+  const Ended json = run({ranktide_program().string(), "version", "--json"}, kOutput);
+  EXPECT_EQ("ranktide " + parse_json(json.out).at("version").get<std::string>() + "\n", word.out);
 }
 
 TEST(Program, NamesTheDataFolderThatIsNotThere) {

@@ -35,6 +35,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/status.cpp", "tests/e2e runs the command"},
       {"cli/submit.cpp", "tests/e2e runs the command"},
       {"cli/token.cpp", "tests/e2e runs the command"},
+      {"cli/version.cpp", "tests/e2e runs the command"},
       {"cli/watch.cpp", "tests/e2e runs the command"},
       {"cli/enrolment_front.cpp", "part of coordinator; tests/e2e starts it"},
       {"cli/invite.cpp", "tests/e2e runs the command"},
