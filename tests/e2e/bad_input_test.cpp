@@ -86,7 +86,8 @@ TEST_F(BadInput, AMissingModelFileIsNamed) {
   fs::remove(world_.model() / "model.safetensors");
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, HasSubstr((world_.model()).string()));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr(world_.model().string() + ": has neither model.safetensors nor"),
+                               HasSubstr("must be converted first"), HasSubstr("relative to its folder")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -94,7 +95,8 @@ TEST_F(BadInput, ATruncatedWeightFileIsRefusedByNameAndSize) {
   fs::resize_file(world_.model() / "model.safetensors", 1000);
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, HasSubstr("model.safetensors"));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("model.safetensors: not a valid safetensors file"),
+                               HasSubstr("(truncated?)"), HasSubstr("fetch or write it again")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -142,6 +144,9 @@ TEST_F(BadInput, ADataFolderThatCannotBeMadeIsNamedWithARemedy) {
                           world_.folder() / "output");
   EXPECT_EQ(ended.exit_code, 1);
   EXPECT_THAT(ended.err, AllOf(HasSubstr((world_.folder() / "file/inside").string()), HasSubstr("--data-dir")));
+  EXPECT_EQ(read_text(world_.folder() / "file"), "");
+  EXPECT_TRUE(fs::is_regular_file(world_.folder() / "file"));
+  EXPECT_TRUE(nothing_was_begun());
 }
 
 TEST_F(BadInput, ADataFolderThatCannotBeWrittenIsNamedWithARemedy) {
@@ -178,7 +183,9 @@ TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   ASSERT_TRUE(first.says("step ", 60s));
   const Ended second = run_sweep();
   EXPECT_EQ(second.exit_code, 1);
-  EXPECT_THAT(second.err, AllOf(HasSubstr(world_.data().string()), HasSubstr("another")));
+  EXPECT_THAT(second.err, AllOf(HasSubstr(world_.data().string() + " is in use: process " +
+                                          std::to_string(first.pid()) + " serves it"),
+                                HasSubstr("name another folder with --data-dir")));
   EXPECT_EQ(first.wait(120s).exit_code, 0);
 }
 
