@@ -150,12 +150,15 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   auto door = open_enrolment(data, {.link_endpoint = service.endpoint(),
                                     .enrol_endpoint = enrol_endpoint_beside(options.bind),
                                     .host = options.host});
+  RefusalCounts refusals = service.bulk_refusals();
+  refusals.insert(refusals.end(), door->refusals().begin(), door->refusals().end());
   HttpServer server({.data_folder = data,
                      .address = address,
                      .names = options.http_names,
                      .is_behind_tls_proxy = options.is_behind_tls_proxy,
                      .version = kVersion,
                      .doors = {service.bulk_sign(), door->sign()},
+                     .refusals = std::move(refusals),
                      .blobs = &service.blobs()},
                     service.mailbox());
   spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());

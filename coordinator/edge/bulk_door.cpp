@@ -40,7 +40,8 @@ struct BulkDoor::Parts {
   zmq::socket_t zap{context, zmq::socket_type::rep};
   zmq::socket_t router{context, zmq::socket_type::router};
   std::string endpoint;
-  uint64_t refused = 0;
+  RefusalCount handshakes_refused{.door = "bulk", .reason = "handshake"};
+  RefusalCount keys_refused{.door = "bulk", .reason = "key"};
   uint64_t malformed = 0;
   uint64_t failed = 0;
 };
@@ -60,7 +61,7 @@ BulkDoor::Parts::Parts(const BulkDoorConfig& config, BlobStore& blobs, ArtifactS
                                     .server_key = config.keys.public_key,
                                     .endpoint = endpoint,
                                     .answer_handshakes = [this] { return answer_handshakes(); }});
-  refused = 0;
+  *handshakes_refused.count = 0;
 }
 
 void BulkDoor::Parts::serve(int stop_fd) {
@@ -87,11 +88,11 @@ void BulkDoor::Parts::look_at_keys() {
 uint64_t BulkDoor::Parts::answer_handshakes() {
   for (;;) {
     const std::vector<std::string> request = receive_texts(zap, kZapFramesMax);
-    if (request.empty()) return refused;
+    if (request.empty()) return *handshakes_refused.count;
     look_at_keys();
     const ZapAnswer answer = answer_zap(request, keys);
     send_frames(zap, {answer.frames.begin(), answer.frames.end()});
-    if (!answer.refusal.empty()) ++refused;  // the link's handler logs the same worker
+    if (!answer.refusal.empty()) ++*handshakes_refused.count;  // the link's handler logs the same worker
   }
 }
 
@@ -116,9 +117,11 @@ BulkAnswer BulkDoor::Parts::answer_to(const std::vector<zmq::message_t>& frames)
     throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
   const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
   const auto worker = keys.name_of(key == nullptr ? "" : key);
-  if (!worker)
+  if (!worker) {
+    ++*keys_refused.count;
     return {BulkRefused{.why = BulkRefusal::key_revoked, .text = "this worker's key is not active any more"},
             ""};
+  }
   return desk.answer(*worker, decode_bulk_message(view(frames[1])), view(frames[2]));
 }
 
@@ -129,6 +132,7 @@ void BulkDoor::Parts::note(uint64_t& count, const std::string& what) {
 BulkDoor::BulkDoor(BulkDoorConfig config, BlobStore& blobs, ArtifactShelf& shelf, LogShelf& logs) {
   const auto parts = std::make_shared<Parts>(config, blobs, shelf, logs);
   endpoint_ = parts->endpoint;
+  refusals_ = {parts->handshakes_refused, parts->keys_refused};
   port_ = std::stoi(endpoint_.substr(endpoint_.rfind(':') + 1));
   thread_.emplace("no bulk data is served until the coordinator is started again",
                   [parts](int stop_fd) { parts->serve(stop_fd); });

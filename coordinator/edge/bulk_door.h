@@ -13,6 +13,7 @@
 #include "coordinator/edge/artifact_shelf.h"
 #include "coordinator/edge/blob_store.h"
 #include "coordinator/edge/log_shelf.h"
+#include "coordinator/edge/refusal_counts.h"
 #include "coordinator/edge/router_error.h"
 #include "coordinator/edge/serving_thread.h"
 
@@ -37,12 +38,15 @@ class BulkDoor {
   int port() const { return port_; }
   const std::string& endpoint() const { return endpoint_; }
   const ServiceSign& sign() const { return thread_->sign(); }
+  // Returns: handshakes refused, and questions of connections whose key was revoked since.
+  const RefusalCounts& refusals() const { return refusals_; }
 
  private:
   struct Parts;
 
   int port_ = 0;
   std::string endpoint_;
+  RefusalCounts refusals_;
   std::optional<ServingThread> thread_;
 };
 

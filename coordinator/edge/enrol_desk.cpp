@@ -1,6 +1,7 @@
 #include "coordinator/edge/enrol_desk.h"
 
 #include <algorithm>
+#include <bit>
 #include <spdlog/spdlog.h>
 
 #include "common/net/invites.h"
@@ -35,8 +36,28 @@ EnrolRefused other_version(uint16_t theirs) {
 
 }  // namespace
 
+EnrolDesk::EnrolDesk(std::filesystem::path keys_folder) : keys_folder_(std::move(keys_folder)) {
+  for (const char* reason : EnumTexts<EnrolRefusal>::texts)
+    refusals_.push_back({.door = "enrol", .reason = reason});
+}
+
 std::optional<EnrolMessage> EnrolDesk::answer(const std::string& public_key, std::string_view frame,
                                               Instant now, int64_t wall_ms) {
+  auto said = look_at(public_key, frame, now, wall_ms);
+  const auto* refused = said ? std::get_if<EnrolRefused>(&*said) : nullptr;
+  if (refused) note(public_key, *refused);
+  return said;
+}
+
+void EnrolDesk::note(const std::string& public_key, const EnrolRefused& refused) {
+  const uint64_t count = ++*refusals_.at(static_cast<size_t>(refused.why)).count;
+  if (std::has_single_bit(count))
+    spdlog::warn("refused to enrol the key of fingerprint {}: {} ({} so since the start)",
+                 fingerprint(public_key), refused.text, count);
+}
+
+std::optional<EnrolMessage> EnrolDesk::look_at(const std::string& public_key, std::string_view frame,
+                                               Instant now, int64_t wall_ms) {
   if (is_over_limit(now))
     return EnrolRefused{EnrolRefusal::busy, "many ask to be enrolled; this one asks again"};
   try {

@@ -82,6 +82,7 @@ void EnrolDoor::Parts::answer_requests() {
 EnrolDoor::EnrolDoor(const EnrolDoorConfig& config) {
   const auto parts = std::make_shared<Parts>(config);
   endpoint_ = parts->endpoint;
+  refusals_ = parts->desk.refusals();
   thread_.emplace("nobody can join any more until the coordinator is started again",
                   [parts](int stop_fd) { parts->serve(stop_fd); });
 }

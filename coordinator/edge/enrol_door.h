@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "coordinator/edge/refusal_counts.h"
 #include "coordinator/edge/router_error.h"
 #include "coordinator/edge/serving_thread.h"
 
@@ -30,11 +31,13 @@ class EnrolDoor {
   // Returns: the address to ask at, with the real port.
   const std::string& endpoint() const { return endpoint_; }
   const ServiceSign& sign() const { return thread_->sign(); }
+  const RefusalCounts& refusals() const { return refusals_; }
 
  private:
   struct Parts;
 
   std::string endpoint_;
+  RefusalCounts refusals_;
   std::optional<ServingThread> thread_;
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "coordinator/edge/http_address.h"
+#include "coordinator/edge/refusal_counts.h"
 #include "coordinator/edge/serving_thread.h"
 
 namespace ranktide {
@@ -28,6 +29,7 @@ struct HttpServerConfig {
       false;              // then everybody comes from the proxy, and a token is needed on loopback too
   std::string version{};  // for /metrics
   std::vector<ServiceSign> doors{};  // for workers, without which /readyz says no
+  RefusalCounts refusals{};          // at those doors, for /metrics
   BlobStore* blobs = nullptr;        // where files go; must outlive the server; null: none are taken
 };
 

@@ -203,6 +203,7 @@ ApiResponse HttpSession::metrics() const {
                             .picture = service_.mailbox.live(),
                             .room = measure_room(service_.config.data_folder),
                             .http = {.refusals = service_.access.refusals(), .streams = service_.feed.size()},
+                            .doors = service_.config.refusals,
                             .open_descriptors = count_open_descriptors()})};
 }
 

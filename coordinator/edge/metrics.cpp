@@ -99,8 +99,8 @@ void tell_turn(MetricsText& out, const LivePicture& picture) {
           turn.fenced);
 }
 
-void tell_link(MetricsText& out, const LivePicture& picture, const HttpCounts& http) {
-  const RouterCounters& link = picture.link;
+void tell_link(MetricsText& out, const MetricsInput& input) {
+  const RouterCounters& link = input.picture.link;
   out.one("ranktide_messages_received_total", "counter", "Messages of enrolled workers.", link.received);
   out.one("ranktide_messages_malformed_total", "counter", "Messages dropped as malformed.", link.malformed);
   out.one("ranktide_messages_sent_total", "counter", "Messages handed to workers' connections.", link.sent);
@@ -109,9 +109,11 @@ void tell_link(MetricsText& out, const LivePicture& picture, const HttpCounts& h
   out.family("ranktide_auth_refused_total", "counter", "Who was turned away, by door and reason.");
   out.sample(link.handshakes_refused, "door=\"workers\",reason=\"handshake\"");
   out.sample(link.unauthorised, "door=\"workers\",reason=\"key\"");
-  for (const auto& [reason, count] : http.refusals)
+  for (const RefusalCount& refused : input.doors)
+    out.sample(refused.count->load(), label("door", refused.door) + "," + label("reason", refused.reason));
+  for (const auto& [reason, count] : input.http.refusals)
     out.sample(count, "door=\"http\"," + label("reason", reason));
-  out.one("ranktide_event_streams", "gauge", "Clients that follow the events.", http.streams);
+  out.one("ranktide_event_streams", "gauge", "Clients that follow the events.", input.http.streams);
 }
 
 void tell_machine(MetricsText& out, const MetricsInput& input) {
@@ -129,7 +131,7 @@ std::string metrics_text(const MetricsInput& input) {
   out.sample(1, label("version", input.version));
   tell_work(out, input.picture);
   tell_turn(out, input.picture);
-  tell_link(out, input.picture, input.http);
+  tell_link(out, input);
   tell_machine(out, input);
   return out.take();
 }

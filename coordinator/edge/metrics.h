@@ -8,6 +8,7 @@
 
 #include "coordinator/edge/api_health.h"
 #include "coordinator/edge/live_picture.h"
+#include "coordinator/edge/refusal_counts.h"
 
 namespace ranktide {
 
@@ -22,6 +23,7 @@ struct MetricsInput {
   LivePicture picture;
   FolderRoom room;
   HttpCounts http;
+  RefusalCounts doors{};  // for new workers, and for files
   int64_t open_descriptors = 0;
 };
 

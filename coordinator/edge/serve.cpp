@@ -89,6 +89,7 @@ CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;
   bulk_sign_ = parts->bulk.sign();
+  bulk_refusals_ = parts->bulk.refusals();
   mailbox_.beat(boot_clock_now());
   thread_ = std::thread([this, parts = std::move(parts), after_turn = std::move(config.after_turn)]() mutable {
     serve(std::move(parts), mailbox_, after_turn);

@@ -14,6 +14,7 @@
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/blob_store.h"
 #include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/refusal_counts.h"
 #include "coordinator/edge/serving_thread.h"
 #include "coordinator/edge/store.h"
 
@@ -50,6 +51,8 @@ class CoordinatorService {
   LivePicture live() const { return mailbox_.live(); }
   // Returns: of the port for files; the link is the turn's, whose beat tells.
   const ServiceSign& bulk_sign() const { return bulk_sign_; }
+  // Returns: who was turned away at the port for files. The link's are in the picture.
+  const RefusalCounts& bulk_refusals() const { return bulk_refusals_; }
   // Returns: the files that clients upload and workers fetch, by hash. Outlives: as mailbox().
   BlobStore& blobs() { return *blobs_; }
   // For fronts that answer without waiting. Outlives: this object must outlive them.
@@ -69,6 +72,7 @@ class CoordinatorService {
   std::string endpoint_;
   std::string public_key_;
   ServiceSign bulk_sign_;
+  RefusalCounts bulk_refusals_;
   std::thread thread_;
 };
 

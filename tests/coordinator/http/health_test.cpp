@@ -85,6 +85,8 @@ MetricsInput some_metrics() {
   in.picture.workers.push_back({.name = WorkerName{"w"}, .is_joined = true, .slots = 2, .running = 1});
   for (const double seconds : {0.0005, 0.02, 5.0}) in.picture.measures.commit_seconds.observe(seconds);
   in.picture.measures.leases_expired = 4;
+  in.doors.push_back({.door = "enrol", .reason = "used_up"});
+  *in.doors.back().count = 7;
   return in;
 }
 
@@ -123,7 +125,8 @@ TEST(Metrics, TellWhatWasCounted) {
         "ranktide_queue_depth 3\n", "ranktide_slots{kind=\"running\"} 1\n",
         "ranktide_commit_seconds_bucket{le=\"0.03\"} 2\n", "ranktide_commit_seconds_bucket{le=\"+Inf\"} 3\n",
         "ranktide_commit_seconds_count 3\n", "ranktide_lease_expired_total 4\n",
-        "ranktide_auth_refused_total{door=\"http\",reason=\"missing\"} 2\n"})
+        "ranktide_auth_refused_total{door=\"http\",reason=\"missing\"} 2\n",
+        "ranktide_auth_refused_total{door=\"enrol\",reason=\"used_up\"} 7\n"})
     EXPECT_THAT(text, HasSubstr(line));
 }
 

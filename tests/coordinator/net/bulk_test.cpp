@@ -60,6 +60,11 @@ class Bulk : public testing::Test {
     }
     return "";
   }
+  uint64_t refused(const std::string& reason) const {
+    for (const RefusalCount& each : door_.refusals())
+      if (each.door == "bulk" && each.reason == reason) return *each.count;
+    return 0;
+  }
   void fetch(BulkClient& from, const FileContent& content) {
     from.fetch(content, file(), [this](int64_t here) { progress_.push_back(here); });
   }
@@ -141,6 +146,8 @@ TEST_F(Bulk, ARevokedKeyIsRefusedAtTheDoor) {
   const auto from = client();
   const FileContent content = put("secret");
   EXPECT_NE(error_of([&] { fetch(*from, content); }).find("has revoked this worker's key"), std::string::npos);
+  EXPECT_GE(refused("handshake"), 1u);
+  EXPECT_EQ(refused("key"), 0u);
 }
 
 TEST_F(Bulk, AKeyRevokedMeanwhileGetsNothingMore) {

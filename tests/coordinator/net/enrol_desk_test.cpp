@@ -1,5 +1,6 @@
 #include "coordinator/edge/enrol_desk.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -33,6 +34,12 @@ class Desk : public testing::Test {
     const auto* refused = answer ? std::get_if<EnrolRefused>(&*answer) : nullptr;
     if (refused == nullptr) ADD_FAILURE() << "not refused";
     return refused == nullptr ? EnrolRefused{} : *refused;
+  }
+
+  uint64_t refused(const std::string& reason) const {
+    for (const RefusalCount& each : desk_.refusals())
+      if (each.door == "enrol" && each.reason == reason) return *each.count;
+    return 0;
   }
 
   TemporaryFolder folder_;
@@ -73,6 +80,19 @@ TEST_F(Desk, SaysWhyATokenDoesNotCount) {
   EXPECT_THAT(used_up.text, HasSubstr("ranktide invite"));
 }
 
+TEST_F(Desk, LogsARefusalWithTheKeysFingerprintAndTheReasonWheneverTheirCountHasDoubled) {
+  (void)invite();
+  testing::internal::CaptureStdout();  // where the log goes
+  for (int i = 0; i < 5; ++i) (void)ask(key_, {.token = std::string(64, 'f'), .name = "node"});
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(refused("unknown_token"), 5u);
+  EXPECT_EQ(refused("expired"), 0u);
+  EXPECT_THAT(text, testing::AllOf(HasSubstr(fingerprint(key_)), HasSubstr("gave out no such token"),
+                                   HasSubstr("(4 so since the start)")));
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << "the first, second and fourth";
+  EXPECT_THAT(text, testing::Not(HasSubstr(std::string(64, 'f')))) << "no token in a log";
+}
+
 TEST_F(Desk, NamesBothProtocolVersionsAndSpendsNothing) {
   const std::string token = invite();
   EXPECT_THAT(refusal(ask(key_, {.token = token, .name = "node", .protocol = 99})).text,
@@ -101,6 +121,8 @@ TEST_F(Desk, LimitsAFloodAndServesAgainAfterIt) {
     if (refusal(ask(key_, {.token = std::string(64, 'f'), .name = "node"})).why != EnrolRefusal::busy)
       ++looked_at;
   EXPECT_EQ(looked_at, kEnrolBurst);
+  EXPECT_EQ(refused("unknown_token"), static_cast<uint64_t>(kEnrolBurst));
+  EXPECT_EQ(refused("busy"), static_cast<uint64_t>(1000 - kEnrolBurst));
   now_ = now_ + Duration(1'000);
   EXPECT_EQ(name(ask(key_, {.token = token, .name = "node"})), "node");
 }
