@@ -54,13 +54,13 @@ Reached follow(const CLI::App& root, const std::vector<std::string>& words) {
   return at;
 }
 
-std::string joined(const std::vector<std::string_view>& names) {
+std::string listed(const std::vector<std::string_view>& names) {
   std::string out;
   for (const std::string_view name : names) out += (out.empty() ? "" : ", ") + std::string(name);
   return out;
 }
 
-std::vector<std::string_view> names_of(const std::vector<CommandOutline>& commands) {
+std::vector<std::string_view> words_below(const std::vector<CommandOutline>& commands) {
   std::vector<std::string_view> names;
   for (const CommandOutline& command : commands)
     names.push_back(std::string_view(command.path).substr(command.path.rfind(' ') + 1));
@@ -91,13 +91,13 @@ std::string missing_text(const CLI::App& command) {
 
 std::string what_is_wrong(const Reached& at, const CLI::ParseError& error) {
   const CommandOutline outline = outline_of(*at.command);
-  const auto commands = names_of(outline.commands);
+  const auto commands = words_below(outline.commands);
   if (!at.unknown_word.empty())
     return "there is no command \"" + at.unknown_word + "\"" + nearest_remedy(at.unknown_word, commands);
   if (!at.unknown_option.empty()) return unknown_option_text(outline, at.unknown_option);
   if (error.get_name() != "RequiredError") return error.what();
   if (const std::string missing = missing_text(*at.command); !missing.empty()) return missing;
-  return commands.empty() ? error.what() : "a command is missing, one of " + joined(commands);
+  return commands.empty() ? error.what() : "a command is missing, one of " + listed(commands);
 }
 
 }  // namespace
