@@ -20,6 +20,8 @@ using Tcp = asio::ip::tcp;
 namespace {
 
 constexpr int kConnectionsMax = 64;
+constexpr int kRefusalsMax = 16;  // under way at a time; what comes beyond them is closed unanswered
+constexpr std::chrono::milliseconds kNoDescriptorsPause{100};
 constexpr std::chrono::seconds kLastAnswersMax{1};
 constexpr std::chrono::milliseconds kLastAnswersLook{5};
 constexpr std::chrono::seconds kTokensLook{2};
@@ -59,6 +61,8 @@ struct HttpServer::Parts {
         address{.host = service.config.address.host, .port = acceptor.local_endpoint().port()} {}
 
   void accept();
+  void accept_later();
+  void admit(Tcp::socket socket);
   void watch_tokens();
   void serve();
   void stop_accepting();
@@ -68,16 +72,36 @@ struct HttpServer::Parts {
   Tcp::acceptor acceptor;
   const HttpAddress address;  // with the real port
   asio::steady_timer timer{service.io};
+  asio::steady_timer pause{service.io};
   std::thread thread;
 };
 
 void HttpServer::Parts::accept() {
   acceptor.async_accept([this](beast::error_code error, Tcp::socket socket) {
-    if (error == asio::error::operation_aborted) return;
-    if (!error && service.connections < kConnectionsMax)
-      std::make_shared<HttpSession>(std::move(socket), service)->read();
+    if (error == asio::error::operation_aborted || service.is_closing) return;
+    if (error) return accept_later();
+    admit(std::move(socket));
     accept();
   });
+}
+
+// Out of descriptors, accept would fail again at once, and for ever.
+void HttpServer::Parts::accept_later() {
+  pause.expires_after(kNoDescriptorsPause);
+  pause.async_wait([this](beast::error_code cancelled) {
+    if (!cancelled && !service.is_closing) accept();
+  });
+}
+
+// Whoever connects and says nothing must not keep out those who ask.
+void HttpServer::Parts::admit(Tcp::socket socket) {
+  if (service.connections >= kConnectionsMax + kRefusalsMax) return;
+  const bool is_full = service.connections >= kConnectionsMax;
+  const auto session = std::make_shared<HttpSession>(std::move(socket), service);
+  if (is_full && service.waiting.empty())
+    return session->refuse(failure(503, "this coordinator answers as many clients as it can; ask again"));
+  if (is_full) service.waiting.front()->give_way();
+  session->read();
 }
 
 void HttpServer::Parts::watch_tokens() {

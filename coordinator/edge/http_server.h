@@ -2,8 +2,9 @@
 // The HTTP server of a running coordinator: where it listens and how it ends. What it answers is api*.h's, who
 // may ask http_access.h's. It never waits for the turn, and reads results on threads of its own, so that a slow
 // reader cannot hold up training. Limits: header 16 KiB, body 1 MiB, 10 s to send a request, 30 s for an
-// answer, 64 connections (more are closed at once), 200 clients of the event stream. Thread rule: constructor,
-// methods and destructor on one thread.
+// answer, 64 connections (for one more the one closes that has waited longest without a request; where all are
+// busy it is told 503), 200 clients of the event stream. Thread rule: constructor, methods and destructor on
+// one thread.
 
 #include <cstdint>
 #include <filesystem>

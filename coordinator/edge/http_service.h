@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 
@@ -27,6 +28,8 @@ class AnswerGate {
   boost::asio::io_context* io_;
 };
 
+class HttpSession;
+
 struct HttpService {
   HttpService(HttpServerConfig config_, Mailbox& mailbox_);
 
@@ -38,12 +41,14 @@ struct HttpService {
   HttpServerConfig config;
   Mailbox& mailbox;
   HttpAccess access;
+  // Before io, with which the last sessions end.
+  int connections = 0;              // without event streams
+  std::list<HttpSession*> waiting;  // of these, those that have not sent a request yet, the longest first
+  int unanswered = 0;               // requests of which no answer has left yet
   boost::asio::io_context io{1};
   boost::asio::thread_pool pool{4};  // reads, and bodies of commands
   std::shared_ptr<AnswerGate> gate = std::make_shared<AnswerGate>(io);
   EventFeed feed{io, pool, config.data_folder, mailbox};
-  int connections = 0;  // without event streams
-  int unanswered = 0;   // requests of which no answer has left yet
   bool is_closing = false;
 };
 

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include "common/net/clock.h"
+#include "common/vocabulary/check.h"
 #include "coordinator/edge/metrics.h"
 
 namespace ranktide {
@@ -53,12 +54,14 @@ HttpSession::HttpSession(asio::ip::tcp::socket socket, HttpService& service)
 }
 
 HttpSession::~HttpSession() {
+  stop_waiting();
   --service_.connections;
   if (is_unanswered_) --service_.unanswered;
 }
 
 void HttpSession::read() {
   is_late_ = false;
+  waits_ = service_.waiting.insert(service_.waiting.end(), this);
   parser_.emplace();
   parser_->header_limit(kHeaderBytesMax);
   parser_->body_limit(kRequestBodyMax);
@@ -73,7 +76,19 @@ void HttpSession::read() {
                    [self = shared_from_this()](beast::error_code error, size_t) { self->on_read(error); });
 }
 
+void HttpSession::stop_waiting() {
+  if (waits_) service_.waiting.erase(*waits_);
+  waits_.reset();
+}
+
+void HttpSession::give_way() {
+  RT_CHECK(waits_);
+  stop_waiting();
+  stream_.close();
+}
+
 void HttpSession::on_read(beast::error_code error) {
+  stop_waiting();
   deadline_.cancel();
   if (error) return refuse_unread(error);
   is_unanswered_ = true;

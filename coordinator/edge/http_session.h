@@ -24,12 +24,17 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   HttpSession& operator=(const HttpSession&) = delete;
 
   void read();
+  // Answers what was not read, and closes: for connections that are too many.
+  void refuse(const ApiResponse& response) { write(response, After::linger); }
+  // Closes a connection whose peer has not sent a request. Requires: it is among the service's waiting ones.
+  void give_way();
 
  private:
   using Request = boost::beast::http::request<boost::beast::http::string_body>;
   enum class After { next, close, linger };  // what follows the answer
 
   void on_read(boost::beast::error_code error);
+  void stop_waiting();
   void refuse_unread(boost::beast::error_code error);
   void answer();
   void dispatch(const Route& route, const Target& target, const Caller& caller);
@@ -51,6 +56,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   boost::beast::http::response<boost::beast::http::string_body> response_;
+  std::optional<std::list<HttpSession*>::iterator> waits_;  // its place among the waiting ones
   bool is_late_ = false;        // the deadline of reading has passed
   bool is_unanswered_ = false;  // a request was read and its answer has not been written
   std::array<char, 4096> ignored_{};
