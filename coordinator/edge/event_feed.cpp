@@ -32,11 +32,16 @@ void EventFeed::close() {
   streams_.clear();
 }
 
-void EventFeed::add(beast::tcp_stream connection, std::optional<int64_t> after) {
-  const auto stream = std::make_shared<EventStream>(std::move(connection), *this, after);
+void EventFeed::add(beast::tcp_stream connection, std::optional<int64_t> after, const std::string& token) {
+  const auto stream = std::make_shared<EventStream>(std::move(connection), *this, after, token);
   streams_.insert(stream);
   stream->begin();
   if (!is_ticking_) look();
+}
+
+void EventFeed::keep(const std::function<bool(const std::string& token)>& is_active) {
+  for (const auto& stream : std::set(streams_))
+    if (!is_active(stream->token())) drop(*stream);
 }
 
 void EventFeed::drop(EventStream& stream) {

@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 
 #include "coordinator/edge/event_log.h"
 #include "coordinator/edge/mailbox.h"
@@ -36,8 +38,11 @@ class EventFeed {
 
   bool is_full() const { return streams_.size() >= kStreamsMax; }
   size_t size() const { return streams_.size(); }
-  // Sends the changes after that record, or, without one, those from now on. Requires: !is_full().
-  void add(boost::beast::tcp_stream stream, std::optional<int64_t> after);
+  // Sends the changes after that record, or, without one, those from now on. token: its reader's, as
+  // Caller::token. Requires: !is_full().
+  void add(boost::beast::tcp_stream stream, std::optional<int64_t> after, const std::string& token = "");
+  // Ends the streams whose reader's token lets nobody in any more: they were asked for it only once.
+  void keep(const std::function<bool(const std::string& token)>& is_active);
   void close();
 
   // For its streams. Gives one its next changes, now or when they have been read, unless it is busy.

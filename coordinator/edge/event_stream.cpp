@@ -23,8 +23,9 @@ std::string head() {
 
 }  // namespace
 
-EventStream::EventStream(beast::tcp_stream stream, EventFeed& feed, std::optional<int64_t> after)
-    : stream_(std::move(stream)), feed_(feed), after_(after) {}
+EventStream::EventStream(beast::tcp_stream stream, EventFeed& feed, std::optional<int64_t> after,
+                         std::string token)
+    : stream_(std::move(stream)), feed_(feed), token_(std::move(token)), after_(after) {}
 
 void EventStream::begin() {
   stream_.expires_never();

@@ -16,7 +16,9 @@ class EventFeed;
 
 class EventStream : public std::enable_shared_from_this<EventStream> {
  public:
-  EventStream(boost::beast::tcp_stream stream, EventFeed& feed, std::optional<int64_t> after);
+  // token: its reader's, as Caller::token.
+  EventStream(boost::beast::tcp_stream stream, EventFeed& feed, std::optional<int64_t> after,
+              std::string token);
 
   // Says the head of the answer and listens for the peer's end.
   void begin();
@@ -24,6 +26,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
 
   // Returns: the last record that it has; nullopt while it waits to be told where the journal stands.
   std::optional<int64_t> after() const { return after_; }
+  const std::string& token() const { return token_; }
   bool is_busy() const { return is_writing_ || is_awaiting_; }
   void await_changes() { is_awaiting_ = true; }
   void end_await() { is_awaiting_ = false; }
@@ -41,6 +44,7 @@ class EventStream : public std::enable_shared_from_this<EventStream> {
 
   boost::beast::tcp_stream stream_;
   EventFeed& feed_;
+  const std::string token_;
   std::optional<int64_t> after_;
   bool is_writing_ = false;
   bool is_awaiting_ = false;  // the feed reads the journal for it

@@ -87,7 +87,14 @@ std::variant<Caller, ApiResponse> HttpAccess::admit(const RequestHead& head, Sco
     return refuse(403, "scope",
                   "token " + token->name + " may " + std::string(text_of(token->scope)) + "; this needs " +
                       std::string(text_of(needed)));
-  return Caller{.name = token->name, .scope = token->scope};
+  return Caller{.name = token->name, .scope = token->scope, .token = token->sha256};
+}
+
+bool HttpAccess::is_active(const std::string& token, int64_t now_ms) const {
+  if (token.empty()) return true;
+  return std::any_of(tokens().begin(), tokens().end(), [&](const Token& known) {
+    return known.sha256 == token && standing_of(known, now_ms) == TokenStanding::active;
+  });
 }
 
 bool HttpAccess::refresh() {

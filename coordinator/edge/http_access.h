@@ -25,6 +25,7 @@ struct RequestHead {
   std::string fetch_site;  // Sec-Fetch-Site: what a browser says of the page that asks
   std::string content_type;
   std::string authorization;
+  std::string client{};  // Ranktide-Client (client_version.h)
 };
 
 struct AccessRules {
@@ -47,6 +48,7 @@ std::optional<ApiResponse> refuse_foreign(const AccessRules& rules, const Reques
 struct Caller {
   std::string name;
   Scope scope = Scope::admin;
+  std::string token{};  // its SHA-256, by which it is the same one later; empty: none was shown
 };
 
 class HttpAccess {
@@ -57,6 +59,8 @@ class HttpAccess {
   // Returns: who asks, or 401 (no, unknown, expired or revoked token) or 403 (its scope is too small), counted.
   // A token that is presented is checked even where none is needed.
   std::variant<Caller, ApiResponse> admit(const RequestHead& head, Scope needed, int64_t now_ms);
+  // Returns: whether a Caller's token still lets anybody in; one who showed none is not asked again.
+  bool is_active(const std::string& token, int64_t now_ms) const;
   // Reads the tokens again if they have changed. Returns: whether they have.
   bool refresh();
   const std::vector<Token>& tokens() const { return table_.tokens(); }

@@ -109,6 +109,7 @@ void HttpServer::Parts::watch_tokens() {
   timer.async_wait([this](beast::error_code cancelled) {
     if (cancelled) return;
     service.look_at_tokens();
+    service.end_streams_of_ended_tokens();
     watch_tokens();
   });
 }
@@ -142,7 +143,7 @@ void HttpServer::Parts::leave_after(std::chrono::steady_clock::time_point limit)
 HttpServer::HttpServer(HttpServerConfig config, Mailbox& mailbox)
     : parts_(std::make_unique<Parts>(std::move(config), mailbox)) {
   write_address(http_address_file(parts_->service.config.data_folder), address());
-  parts_->service.tell_quotas();
+  parts_->service.look_at_tokens();
   parts_->accept();
   parts_->watch_tokens();
   parts_->thread = std::thread([parts = parts_.get()] { parts->serve(); });

@@ -25,17 +25,23 @@ HttpService::HttpService(HttpServerConfig config_, Mailbox& mailbox_)
 
 void HttpService::look_at_tokens() {
   try {
-    if (!access.refresh()) return;
+    if (access.refresh()) are_quotas_told = false;
   } catch (const KeyError& error) {
-    return spdlog::error("no token is let in: {}", error.what());
+    spdlog::error("no token is let in: {}", error.what());
   }
-  tell_quotas();
+  if (!are_quotas_told) tell_quotas();
+}
+
+void HttpService::end_streams_of_ended_tokens() {
+  feed.keep(
+      [this, now_ms = wall_clock_ms()](const std::string& token) { return access.is_active(token, now_ms); });
 }
 
 void HttpService::tell_quotas() {
+  are_quotas_told = true;
   for (const Token& token : access.tokens())
     if (standing_of(token, wall_clock_ms()) == TokenStanding::active)
-      mailbox.tell(SetQuota{.owner = token.name, .max_slots = token.max_slots});
+      if (!mailbox.tell(SetQuota{.owner = token.name, .max_slots = token.max_slots})) are_quotas_told = false;
 }
 
 }  // namespace ranktide

@@ -36,12 +36,14 @@ struct HttpService {
   // Reads the tokens again if they have changed and tells the core how many slots their owners may use. A file
   // that is not understood lets nobody in by token; it is said once.
   void look_at_tokens();
-  void tell_quotas();
+  // Ends the event streams of tokens that were revoked or have expired.
+  void end_streams_of_ended_tokens();
 
   HttpServerConfig config;
   Mailbox& mailbox;
   HttpAccess access;
   // Before io, with which the last sessions end.
+  bool are_quotas_told = false;  // what the mailbox had no room for is told again at the next look
   int connections = 0;              // without event streams
   std::list<HttpSession*> waiting;  // of these, those that have not sent a request yet, the longest first
   int unanswered = 0;               // requests of which no answer has left yet
@@ -50,6 +52,9 @@ struct HttpService {
   std::shared_ptr<AnswerGate> gate = std::make_shared<AnswerGate>(io);
   EventFeed feed{io, pool, config.data_folder, mailbox};
   bool is_closing = false;
+
+ private:
+  void tell_quotas();
 };
 
 }  // namespace ranktide

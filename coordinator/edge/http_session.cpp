@@ -139,7 +139,7 @@ void HttpSession::dispatch(const Route& route, const Target& target, const Calle
     case RouteKind::metrics:
       return write(metrics());
     case RouteKind::events:
-      return follow_events(target);
+      return follow_events(target, caller);
     case RouteKind::read:
       return read_on_pool();
     case RouteKind::command:
@@ -152,13 +152,13 @@ void HttpSession::dispatch(const Route& route, const Target& target, const Calle
 }
 
 // The connection becomes a stream; this session ends.
-void HttpSession::follow_events(const Target& target) {
+void HttpSession::follow_events(const Target& target, const Caller& caller) {
   if (service_.feed.is_full())
     return write(failure(503, std::to_string(EventFeed::kStreamsMax) + " clients follow the events already"));
   std::string after = text_of(parser_->get()["Last-Event-ID"]);
   if (after.empty()) after = argument_of(target, "after", "");
   if (!after.empty() && !number_of(after)) return write(failure(400, "Last-Event-ID is a record's number"));
-  service_.feed.add(std::move(stream_), number_of(after));
+  service_.feed.add(std::move(stream_), number_of(after), caller.token);
 }
 
 void HttpSession::read_on_pool() {

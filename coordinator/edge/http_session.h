@@ -38,7 +38,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void refuse_unread(boost::beast::error_code error);
   void answer();
   void dispatch(const Route& route, const Target& target, const Caller& caller);
-  void follow_events(const Target& target);
+  void follow_events(const Target& target, const Caller& caller);
   void read_on_pool();
   void blob_on_pool(const BlobRoute& route, const Target& target);
   void command(const CommandTarget& target, const Caller& caller);

@@ -154,6 +154,20 @@ TEST_F(Tokens, NoWrongExpiredOrRevokedOneIsLetIn) {
                                    testing::Pair("unknown", 1u)));
 }
 
+// What was let in once and stays, an event stream, is asked again by this.
+TEST_F(Tokens, OneThatWasLetInIsActiveUntilItExpiresOrIsRevoked) {
+  const std::string brief = add("brief", Scope::read, kNow + 1000);
+  access_.refresh();
+  const auto caller = std::get<Caller>(access_.admit({.authorization = "Bearer " + brief}, Scope::read, kNow));
+  EXPECT_TRUE(access_.is_active(caller.token, kNow + 999));
+  EXPECT_FALSE(access_.is_active(caller.token, kNow + 1000));
+  revoke_token(file_, "brief", kNow);
+  add("brief", Scope::read);
+  access_.refresh();
+  EXPECT_FALSE(access_.is_active(caller.token, kNow)) << "a new token of the name is another one";
+  EXPECT_TRUE(access_.is_active("", kNow)) << "who showed none is let in by where they ask";
+}
+
 TEST_F(Tokens, OnLoopbackNobodyNeedsOneButAWrongOneIsRefused) {
   HttpAccess access(access_rules(parse_http_address("127.0.0.1:8080"), {}, false), file_);
   EXPECT_EQ(std::get<Caller>(access.admit({}, Scope::admin, kNow)).name, "local");

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/net/clock.h"
 #include "coordinator/edge/event_feed.h"
 #include "coordinator/edge/store.h"
 #include "tests/coordinator/http/served.h"
@@ -106,6 +107,39 @@ TEST(EventStream, TellsThatAnOwnersSlotsAreLimited) {
   talk->hear_until("position");
   add_token(tokens_file(served.folder()), {.name = "ann", .max_slots = 3}, 0);
   EXPECT_THAT(talk->hear_until("\"max_slots\":3"), HasSubstr("event: QuotaSet"));
+}
+
+TEST(EventStream, EndsWithItsToken) {
+  Served served(true);
+  const auto ann = follow(served, served.token("ann", Scope::read));
+  const auto bob = follow(served, served.token("bob", Scope::read));
+  const std::string brief = add_token(
+      tokens_file(served.folder()), {.name = "brief", .expires_ms = wall_clock_ms() + 3'000}, wall_clock_ms());
+  const auto expiring = follow(served, "Authorization: Bearer " + brief + "\r\n");
+  for (const auto* talk : {&ann, &bob, &expiring})
+    ASSERT_THAT((*talk)->hear_until("position"), HasSubstr("200 OK"));
+  revoke_token(tokens_file(served.folder()), "ann", wall_clock_ms());
+  const auto begin = std::chrono::steady_clock::now();
+  ann->hear_all(std::chrono::seconds{15});
+  expiring->hear_all(std::chrono::seconds{15});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{12}) << "cut, not silent";
+  served.coordinator().submit("r1", sweep_for_tests({.name = "tide"}));
+  EXPECT_THAT(bob->hear_until("\"tide\""), HasSubstr("event: SweepSubmitted")) << "the others go on";
+}
+
+// The mailbox was full when the tokens were read, and the limit was never told again.
+TEST(Quotas, AreToldAgainWhenTheMailboxHadNoRoom) {
+  const TemporaryFolder folder;
+  add_token(tokens_file(folder.path()), {.name = "ann", .max_slots = 3}, 0);
+  Mailbox mailbox(1);
+  while (mailbox.tell(Wake{})) {
+  }
+  const HttpServer server({.data_folder = folder.path()}, mailbox);
+  for (const Input& input : mailbox.take()) EXPECT_FALSE(std::holds_alternative<SetQuota>(input));
+  EXPECT_EQ(get_from(server.address().port, "/metrics").status, 200);
+  const auto told = mailbox.take();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(std::get<SetQuota>(told[0]).max_slots, 3);
 }
 
 TEST(EventStream, EndsWhenTheServerStopsAccepting) {
