@@ -6,9 +6,12 @@
 #include <optional>
 
 #include "common/content/manifest.h"
+#include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_workers.h"
+#include "coordinator/edge/report.h"
 
 namespace ranktide {
 namespace {
@@ -89,15 +92,6 @@ ApiResponse answer_attempts(const Reader& reader, const Target& target) {
   return {.body = to_json(history_of(reader, argument_of(target, "trial", ""))).dump()};
 }
 
-int64_t integer_of(const Target& target, const std::string& name, int64_t otherwise) {
-  const std::string text = argument_of(target, name, "");
-  int64_t value = otherwise;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (!text.empty() && (error != std::errc() || end != text.data() + text.size()))
-    throw QueryError(name + " is a whole number, not \"" + text + "\"");
-  return value;
-}
-
 ApiResponse answer_log(const Reader& reader, const Target& target) {
   const Lease lease{UnitId{argument_of(target, "unit", "")},
                     static_cast<Attempt>(std::clamp<int64_t>(integer_of(target, "attempt", 1), 0, INT32_MAX))};
@@ -110,13 +104,33 @@ ApiResponse answer_workers(const Reader& reader, const Target&) {
   return {.body = to_json(all_workers(reader)).dump()};
 }
 
+ApiResponse answer_standings(const Reader& reader, const Target& target) {
+  return {.body = to_json(trials_after(reader, argument_of(target, "after", ""))).dump()};
+}
+
+ApiResponse answer_measured(const Reader& reader, const Target&) {
+  return {.body = to_json(measured_trials(reader)).dump()};
+}
+
+ApiResponse answer_report(const Reader& reader, const Target& target, const std::string& version) {
+  return {.type = "text/html; charset=utf-8",
+          .body = report_html(
+              reader, {.sweep = argument_of(target, "sweep", ""), .command = "", .program_version = version})};
+}
+
 using Read = ApiResponse (*)(const Reader&, const Target&);
 
+constexpr std::string_view kReport = "/api/v1/report";
+
 const std::map<std::string, Read>& reads() {
-  static const std::map<std::string, Read> kReads = {
-      {"/api/v1/query", answer_query},   {"/api/v1/sweeps", answer_sweeps},
-      {"/api/v1/trials", answer_trials}, {"/api/v1/attempts", answer_attempts},
-      {"/api/v1/log", answer_log},       {"/api/v1/workers", answer_workers}};
+  static const std::map<std::string, Read> kReads = {{"/api/v1/query", answer_query},
+                                                     {"/api/v1/sweeps", answer_sweeps},
+                                                     {"/api/v1/trials", answer_trials},
+                                                     {"/api/v1/attempts", answer_attempts},
+                                                     {"/api/v1/log", answer_log},
+                                                     {"/api/v1/workers", answer_workers},
+                                                     {"/api/v1/standings", answer_standings},
+                                                     {"/api/v1/measured", answer_measured}};
   return kReads;
 }
 
@@ -129,6 +143,15 @@ ApiResponse failure(int status, const std::string& text) {
 std::string argument_of(const Target& target, const std::string& name, const std::string& otherwise) {
   const auto found = target.arguments.find(name);
   return found == target.arguments.end() ? otherwise : found->second;
+}
+
+int64_t integer_of(const Target& target, const std::string& name, int64_t otherwise) {
+  const std::string text = argument_of(target, name, "");
+  int64_t value = otherwise;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (!text.empty() && (error != std::errc() || end != text.data() + text.size()))
+    throw QueryError(name + " is a whole number, not \"" + text + "\"");
+  return value;
 }
 
 Target parse_target(const std::string& target) {
@@ -172,12 +195,15 @@ std::string query_target(const QueryRequest& request, const std::string& format)
 }
 
 bool is_readable(const std::string& path) {
-  return reads().contains(path);
+  return reads().contains(path) || path == kReport || is_artifact_path(path);
 }
 
-ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text) {
+ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text,
+                        const std::string& version) {
   try {
     const Target target = parse_target(text);
+    if (is_artifact_path(target.path)) return answer_artifact(data_folder, target);
+    if (target.path == kReport) return answer_report(Reader(data_folder), target, version);
     const auto read = reads().find(target.path);
     if (read == reads().end()) return failure(404, "nothing is served at " + target.path);
     return read->second(Reader(data_folder), target);

@@ -7,6 +7,10 @@
 //   GET /api/v1/attempts?trial=                         attempts at a trial's stage, JSON
 //   GET /api/v1/log?unit=&attempt=&offset=              a part of what a trainer printed (log_shelf.h), JSON
 //   GET /api/v1/workers                                 workers, their slots and what runs on them, JSON
+//   GET /api/v1/report?sweep=                           the sweep's page (report.h), HTML to be saved
+//   GET /api/v1/standings?after=                        what trials came to (query_past.h), a page by id, JSON
+//   GET /api/v1/measured                                trainings as measurements, JSON
+//   GET /api/v1/artifacts/TRIAL[/FILE?offset=]          what trials left (artifact_routes.h)
 // Not who may ask (http_access.h), not commands (api_commands.h), not health (api_health.h). Pure but for the
 // reads; any thread. Errors are JSON {"error": text} with 400, 404 or 503.
 
@@ -30,7 +34,9 @@ ApiResponse failure(int status, const std::string& text);
 
 // Returns: whether answer_read() knows this path.
 bool is_readable(const std::string& path);
-ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target);
+// version: of this program, for reports.
+ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target,
+                        const std::string& version = "");
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {
@@ -40,6 +46,8 @@ struct Target {
 Target parse_target(const std::string& target);
 // Returns: the first argument of that name, or `otherwise`.
 std::string argument_of(const Target& target, const std::string& name, const std::string& otherwise);
+// The same of a whole number. Throws: QueryError for what is none.
+int64_t integer_of(const Target& target, const std::string& name, int64_t otherwise);
 // Returns: the text with everything but letters, digits and -._~ escaped.
 std::string percent_encode(const std::string& text);
 

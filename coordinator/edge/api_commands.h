@@ -24,6 +24,7 @@ struct CommandTarget {
   const Command* command = nullptr;
   std::string name;  // of the sweep or worker; empty for a submission
   Scope scope() const;
+  bool is_submission() const { return name.empty(); }
 };
 // Returns: nullopt for a path that no command has. Requires: `path` is percent-decoded.
 std::optional<CommandTarget> find_command(const std::string& path);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "common/content/hash_cache.h"
 #include "common/content/manifest.h"
 
 namespace ranktide {
@@ -49,8 +50,16 @@ void ArtifactShelf::shelve(const WorkerName& sender, const ShelveArtifact& artif
     assemble(artifact, draft);
     fs::rename(draft, place);
     sync_folder(config_.folder);
+    remember_hashes(artifact, place);
   }
   for (const InputFile& file : artifact.files) arriving_.remove(file.sha256);
+}
+
+// They were checked as it arrived; whoever asks for the artifact's list must not wait for them again.
+void ArtifactShelf::remember_hashes(const ShelveArtifact& artifact, const fs::path& place) const {
+  if (config_.hashes.empty()) return;
+  HashCache hashes(config_.hashes);
+  for (const InputFile& file : artifact.files) hashes.learn_sha256(place / file.path, file.sha256);
 }
 
 void ArtifactShelf::assemble(const ShelveArtifact& artifact, const fs::path& draft) const {

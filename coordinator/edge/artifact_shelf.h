@@ -21,6 +21,7 @@ struct ShelfError : std::runtime_error {
 struct ArtifactShelfConfig {
   std::filesystem::path folder;    // <data folder>/artifacts
   std::filesystem::path arriving;  // on the same file system
+  std::filesystem::path hashes{};  // of a HashCache that is told what arrived; empty: none
   BlobLimits limits{.total_bytes = int64_t{200} << 30, .file_bytes = int64_t{64} << 30};  // of what arrives
   // Returns: whether that worker's attempt completed the trial; what is committed says so.
   std::function<bool(const WorkerName& worker, const std::string& trial)> has_finished;
@@ -37,6 +38,7 @@ class ArtifactShelf {
   void shelve(const WorkerName& sender, const ShelveArtifact& artifact);
 
  private:
+  void remember_hashes(const ShelveArtifact& artifact, const std::filesystem::path& place) const;
   void assemble(const ShelveArtifact& artifact, const std::filesystem::path& draft) const;
 
   ArtifactShelfConfig config_;

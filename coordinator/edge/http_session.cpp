@@ -6,6 +6,7 @@
 
 #include "common/net/clock.h"
 #include "common/vocabulary/check.h"
+#include "coordinator/edge/client_version.h"
 #include "coordinator/edge/metrics.h"
 
 namespace ranktide {
@@ -33,7 +34,8 @@ RequestHead head_of(const http::request<http::string_body>& request) {
           .origin = text_of(request[http::field::origin]),
           .fetch_site = text_of(request["Sec-Fetch-Site"]),
           .content_type = text_of(request[http::field::content_type]),
-          .authorization = text_of(request[http::field::authorization])};
+          .authorization = text_of(request[http::field::authorization]),
+          .client = text_of(request[kClientHeader])};
 }
 
 std::optional<int64_t> number_of(const std::string& text) {
@@ -126,6 +128,8 @@ void HttpSession::answer() {
     if (const auto* refusal = std::get_if<ApiResponse>(&admitted)) return write(*refusal);
     caller = std::get<Caller>(std::move(admitted));
   }
+  if (route.kind == RouteKind::command && route.command.is_submission())
+    if (const auto other = refuse_submission_of(head.client, service_.config.version)) return write(*other);
   dispatch(route, target, caller);
 }
 
@@ -163,7 +167,8 @@ void HttpSession::follow_events(const Target& target, const Caller& caller) {
 
 void HttpSession::read_on_pool() {
   asio::post(service_.pool, [self = shared_from_this()]() mutable {
-    auto response = answer_read(self->service_.config.data_folder, text_of(self->parser_->get().target()));
+    const HttpServerConfig& config = self->service_.config;
+    auto response = answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version);
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
   });

@@ -34,6 +34,7 @@ std::string bulk_endpoint_of(const CoordinatorServiceConfig& config) {
 ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
   return {.folder = data / "artifacts",
           .arriving = data / "blobs" / "arriving",
+          .hashes = data / "cache",
           .has_finished = [data](const WorkerName& worker, const std::string& trial) {
             constexpr const char* kFinished =
                 "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed'";

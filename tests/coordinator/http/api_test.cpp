@@ -5,10 +5,14 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/event_log.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_workers.h"
+#include "coordinator/edge/report.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -66,6 +70,63 @@ TEST_F(Api, AnswersAPartOfALogEvenWhereItIsNoText) {
   EXPECT_EQ(part.text, "1\n\xef\xbf\xbd\n");
   EXPECT_EQ(get("/api/v1/log?unit=" + unit + "&attempt=two").status, 400);
   EXPECT_EQ(get("/api/v1/log?unit=../../keys&attempt=1").status, 400) << "a unit is a hash, never a path";
+}
+
+TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
+  const auto all = from_json<std::vector<TrialStanding>>(parse_json(get("/api/v1/standings").body));
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].trial, trial_);
+  EXPECT_EQ(all[0].state, "completed");
+  EXPECT_EQ(all[0].keep, "adapters");
+  EXPECT_EQ(get("/api/v1/standings?after=" + trial_).body, "[]");
+  EXPECT_EQ(trials_after(Reader(folder_.path()), "", 0).size(), 0u);
+  const auto measured = from_json<std::vector<MeasuredTrial>>(parse_json(get("/api/v1/measured").body));
+  ASSERT_EQ(measured.size(), 1u);
+  EXPECT_EQ(measured[0].settings.lora->rank, 4);
+  EXPECT_GT(measured[0].seconds, 0);
+}
+
+TEST_F(Api, AnswersAReportAsTheReaderDoes) {
+  const ApiResponse page = answer_read(folder_.path(), "/api/v1/report?sweep=tide", "1.2");
+  EXPECT_EQ(page.type, "text/html; charset=utf-8");
+  EXPECT_EQ(page.body,
+            report_html(Reader(folder_.path()), {.sweep = "tide", .command = "", .program_version = "1.2"}));
+  EXPECT_EQ(get("/api/v1/report?sweep=ebb").status, 404);
+}
+
+TEST_F(Api, GivesWhatATrialLeftInPieces) {
+  const std::string artifact = "/api/v1/artifacts/" + trial_;
+  EXPECT_EQ(get(artifact).status, 404);
+  const auto folder = artifacts_folder(folder_.path(), TrialId{trial_});
+  std::filesystem::create_directories(folder / "sub");
+  const std::string large(kArtifactPieceBytesMax + 3, 'x');
+  std::ofstream(folder / "adapter.safetensors") << large;
+  std::ofstream(folder / "sub" / "config.json") << "{}";
+  const auto list = from_json<Artifact>(parse_json(get(artifact).body));
+  ASSERT_EQ(list.files.size(), 2u);
+  EXPECT_EQ(list.files[0].path, "adapter.safetensors");
+  EXPECT_EQ(list.files[0].sha256, sha256_hex(large));
+  EXPECT_EQ(list.files[0].bytes, static_cast<int64_t>(large.size()));
+  EXPECT_EQ(get(artifact_target(trial_, "sub/config.json", 0)).body, "{}");
+  EXPECT_EQ(get(artifact + "/adapter.safetensors").body.size(), kArtifactPieceBytesMax);
+  EXPECT_EQ(get(artifact_target(trial_, "adapter.safetensors", kArtifactPieceBytesMax)).body, "xxx");
+  EXPECT_EQ(get(artifact + "/adapter.safetensors?offset=99999999").body, "");
+  EXPECT_EQ(get(artifact + "/adapter.safetensors?offset=x").status, 400);
+  EXPECT_EQ(get(artifact + "/none").status, 404);
+}
+
+TEST_F(Api, NoPathOfAnArtifactLeadsAnywhereElse) {
+  const auto folder = artifacts_folder(folder_.path(), TrialId{trial_});
+  std::filesystem::create_directories(folder);
+  std::filesystem::create_symlink("/etc/passwd", folder / "link");
+  std::ofstream(folder_.path() / "secret") << "x";
+  const std::string artifacts = "/api/v1/artifacts/";
+  for (const std::string& target :
+       {artifacts, artifacts + "..", artifacts + "../secret", artifacts + trial_ + "/../../secret",
+        artifacts + trial_ + "/%2e%2e/%2e%2e/secret", artifacts + trial_ + "//etc/passwd",
+        artifacts + trial_ + "/", artifacts + trial_.substr(0, 12)})
+    EXPECT_EQ(get(target).status, 400) << target;
+  EXPECT_EQ(get(artifacts + trial_ + "/link").status, 404);
 }
 
 TEST_F(Api, SaysWhatIsWrongWithTheStatusThatFits) {

@@ -5,6 +5,7 @@
 
 #include "common/vocabulary/random.h"
 #include "coordinator/edge/api_commands.h"
+#include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_routes.h"
 #include "tests/sim/sweep_for_tests.h"
 
@@ -56,6 +57,37 @@ TEST(Commands, ASubmissionCarriesItsSpecAndItsActor) {
   EXPECT_EQ(submit.request_id, "r1");
   EXPECT_EQ(submit.actor, "ann");
   EXPECT_TRUE(equal(submit.spec, spec));
+}
+
+// The names of a struct's fields, in their order, and of the structs in it that are listed here.
+struct Names {
+  std::string text;
+  template <class T>
+  Names& operator()(const char* name, T&) {
+    text += std::string(name) + " ";
+    return *this;
+  }
+};
+
+template <class... Structs>
+std::string names_of_fields() {
+  Names names;
+  const auto add = [&](auto value) { fields(names, value), names.text += "| "; };
+  (add(Structs{}), ...);
+  return names.text;
+}
+
+// A coordinator that does not know a field drops it, so whoever changes this list raises kSubmitWireVersion.
+TEST(Commands, TheVersionOfSubmissionsGoesWithTheirFields) {
+  const std::string names = names_of_fields<SweepSpec, Block, Axis, AxisPoint, Rule, RunPolicy, RetryPolicy,
+                                            SlotNeeds, Inputs, ModelInput, DataInput>();
+  EXPECT_EQ(kSubmitWireVersion, 1);
+  EXPECT_EQ(
+      names,
+      "version name blocks seeds run max_trials inputs | name constants axes derive exclude | name points "
+      "when | label set | text where | priority max_parallel max_failures retry keep checkpoint_every_ms "
+      "lease_ms microbatch require_exact needs | own infra | memory_bytes labels gpus | models data files "
+      "contents | path base tokenizer_sha256 shape | sha256 documents tokens rows | ");
 }
 
 TEST(Commands, EveryActionOfASweepHasItsRequest) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <thread>
 
+#include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_server.h"
 #include "tests/coordinator/http/served.h"
 
@@ -140,6 +141,29 @@ TEST(Commands, ASubmittedSweepIsThereAndTheSameRequestChangesNothing) {
   EXPECT_EQ(parse_json(served.get("/api/v1/sweeps?name=tide").body).at(0).at("sweep"), "tide");
   served.restart();
   EXPECT_EQ(served.submit("tide", "r1").body, first.body);
+}
+
+TEST(Commands, ASubmissionOfAnotherVersionIsRefusedByNamingBoth) {
+  Served served;
+  const Json body{{"request_id", "r1"}, {"spec", to_json(sweep_for_tests({.name = "tide"}))}};
+  const auto said = [&](const std::string& client) {
+    return served.post("/api/v1/sweeps", body, kJson + "Ranktide-Client: " + client + "\r\n");
+  };
+  for (const std::string wire : {"; wire=2", "; wire=0", "; wire=x", ""}) {
+    const Told told = said("9.9.9" + wire);
+    EXPECT_EQ(told.status, 400) << wire;
+    EXPECT_THAT(error_of(told),
+                testing::AllOf(HasSubstr("client is ranktide 9.9.9"), HasSubstr("coordinator ranktide test")));
+  }
+  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps", "Ranktide-Client: 9.9.9; wire=2\r\n").body), Json::array())
+      << "nothing was taken, and reads are answered";
+  EXPECT_EQ(said("9.9.9; wire=" + std::to_string(kSubmitWireVersion)).status, 200);
+  EXPECT_EQ(served.submit("ebb", "r2").status, 200) << "a program that names none";
+  EXPECT_EQ(served
+                .post("/api/v1/sweeps/tide/pause", {{"request_id", "r3"}},
+                      kJson + "Ranktide-Client: 9.9.9; wire=2\r\n")
+                .status,
+            200);
 }
 
 TEST(Commands, ARequestIdIsForOneSpec) {

@@ -1,0 +1,45 @@
+#pragma once
+// What the trials of a data folder have come to, whichever sweeps list them: what a plan of another sweep need
+// not train again, and how fast training was. Not results (query.h). Reads only.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/vocabulary/trial.h"
+#include "coordinator/edge/reader.h"
+
+namespace ranktide {
+
+struct TrialStanding {
+  std::string trial;
+  std::string state;            // of its stage: ready, running, completed, ...
+  int64_t checkpoint_step = 0;  // of the newest resumable checkpoint; 0: none
+  std::string keep;             // what its last attempt was told to leave, as Keep's texts; empty: no attempt
+};
+template <class Ar>
+void fields(Ar& ar, TrialStanding& t) {
+  ar("trial", t.trial)("state", t.state)("checkpoint_step", t.checkpoint_step)("keep", t.keep);
+}
+
+inline constexpr int64_t kTrialsPerPage = 5'000;
+
+// Returns: the trials whose ids come after `trial`, by id, at most `count`; from the first on after "".
+std::vector<TrialStanding> trials_after(const Reader& reader, const std::string& trial,
+                                        int64_t count = kTrialsPerPage);
+
+// A training that went through in one attempt, as a measurement.
+struct MeasuredTrial {
+  TrialSettings settings;
+  int64_t tokens = 0;
+  double seconds = 0;
+};
+template <class Ar>
+void fields(Ar& ar, MeasuredTrial& m) {
+  ar("settings", m.settings)("tokens", m.tokens)("seconds", m.seconds);
+}
+
+// Returns: at most 200 of them.
+std::vector<MeasuredTrial> measured_trials(const Reader& reader);
+
+}  // namespace ranktide
