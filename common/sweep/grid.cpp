@@ -31,6 +31,14 @@ SpecError in_block(const Block& block, const std::string& message) {
   return SpecError("block " + block.name + ": " + message);
 }
 
+// Returns: where the first rule that removes anything stands, as a message begins; empty when nobody knows.
+std::string place_of_rules(const Block& block, const BlockCount& count) {
+  for (size_t rule = 0; rule < block.exclude.size(); ++rule)
+    if (count.excluded_by_rule[rule] > 0 && !block.exclude[rule].where.empty())
+      return block.exclude[rule].where + ": ";
+  return "";
+}
+
 }  // namespace
 
 Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
@@ -172,11 +180,19 @@ std::vector<BlockCount> Grid::counts() const {
     }
     const bool narrowed_on_purpose = std::any_of(block.exclude.begin(), block.exclude.end(), is_only_rule);
     if (count.cells == 0 && !narrowed_on_purpose)
-      throw in_block(block, "its exclude rules remove all of its " + std::to_string(count.excluded) +
-                                " cells; drop the block or a rule");
+      throw SpecError(place_of_rules(block, count) +
+                      in_block(block, "its exclude rules remove all of its " + std::to_string(count.excluded) +
+                                          " cells; drop the block or a rule")
+                          .what());
     out.push_back(std::move(count));
   }
   return out;
+}
+
+int64_t trial_count(const SweepSpec& spec, const std::vector<BlockCount>& counts) {
+  int64_t cells = 0;
+  for (const BlockCount& block : counts) cells += block.distinct();
+  return cells * static_cast<int64_t>(spec.seeds.size());
 }
 
 std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts) {

@@ -99,6 +99,9 @@ class Grid {
   int64_t raw_count_ = 0;
 };
 
+// Returns: distinct cells x seeds. `counts` from Grid::counts of this spec.
+int64_t trial_count(const SweepSpec& spec, const std::vector<BlockCount>& counts);
+
 // Returns: what deserves a warning: exclude rules that remove nothing. `counts` from Grid::counts.
 std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts);
 
@@ -107,9 +110,14 @@ struct WantedData {
   ModelSettings model;  // whose tokenizer reads the data
   DataSettings data;
 };
+struct WantedEval {
+  ModelSettings model;  // whose tokenizer reads the items
+  EvalSpec spec;
+};
 struct WantedInputs {
   std::vector<ModelSettings> models;  // distinct by model_key
   std::vector<WantedData> data;       // distinct
+  std::vector<WantedEval> evals;      // distinct by tokenizer and spec
   std::vector<std::string> files;     // eval data, absolute, sorted
 };
 

@@ -1,9 +1,11 @@
 #include "common/sweep/overrides.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "common/sweep/expression.h"
 #include "common/sweep/level_yaml.h"
+#include "common/sweep/rule_check.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/sweep_head.h"
@@ -164,6 +166,22 @@ void set_key(const Override& o, const Setting& setting, const YamlNode& node, co
               blocks[0]->name + ")");
 }
 
+// An axis that another block has is no mistake; a name that no block knows is.
+void drop_blocks_that_cannot_hold(SweepSpec& spec, const std::string& text) {
+  std::optional<SpecError> first;
+  const auto cannot_hold = [&](const Block& block) {
+    try {
+      checked_rule(block, "--only", text);
+      return false;
+    } catch (const SpecError& e) {
+      if (!first) first = e;
+      return true;
+    }
+  };
+  std::erase_if(spec.blocks, cannot_hold);
+  if (spec.blocks.empty()) throw *first;
+}
+
 }  // namespace
 
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder) {
@@ -209,6 +227,7 @@ void keep_only(SweepSpec& spec, const std::string& text) {
   } catch (const ExpressionError& e) {
     throw SpecError("--only: " + std::string(e.what()));
   }
+  drop_blocks_that_cannot_hold(spec, text);
   for (auto& block : spec.blocks) block.exclude.push_back({.text = "not (" + text + ")", .where = kOnlyRule});
 }
 

@@ -18,8 +18,8 @@ inline constexpr const char* kOnlyRule = "--only";
 // not validate: several overrides may only together make a whole. Throws: SpecError naming the override.
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder);
 
-// --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds.
-// Throws: SpecError.
+// --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds; a block
+// that has not got what it speaks of keeps none. Throws: SpecError.
 void keep_only(SweepSpec& spec, const std::string& text);
 
 }  // namespace ranktide

@@ -1,11 +1,13 @@
 #include "common/sweep/sweep_yaml.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <set>
 #include <sstream>
-#include <system_error>
 
 #include "common/sweep/axis_yaml.h"
 #include "common/sweep/level_yaml.h"
@@ -25,6 +27,16 @@ struct BlockDraft {
   std::string like;
   Level level;
 };
+
+// The command line may still bring one.
+bool has_method(const Block& block) {
+  const auto brings_it = [](const Axis& axis) {
+    return std::any_of(axis.points.begin(), axis.points.end(),
+                       [](const AxisPoint& point) { return point.set.contains("method"); });
+  };
+  return block.constants.contains("method") || block.derive.contains("method") ||
+         std::any_of(block.axes.begin(), block.axes.end(), brings_it);
+}
 
 class SweepReader {
  public:
@@ -163,6 +175,7 @@ class SweepReader {
     for (const auto& other : drafts_)
       if (!draft.like.empty() && other.name == draft.like) lay_over(block, other.level);
     lay_over(block, draft.level);
+    if (!has_method(block)) return block;  // nothing can be said of effects; check() says so of the block
     refuse_keys_without_effect(draft, block);
     drop_keys_without_effect(block);
     return block;
@@ -203,6 +216,7 @@ class SweepReader {
 
   // A common key that no block can use is a mistake, as it would be in a block.
   void refuse_idle_keys(const std::vector<Block>& blocks) const {
+    if (!std::all_of(blocks.begin(), blocks.end(), has_method)) return;
     for (const Level* level : {&file_.plain, &file_.varying}) {
       for (const auto& [key, at] : level->set_at) {
         const Setting& setting = *find_setting(key);
@@ -221,14 +235,22 @@ class SweepReader {
   std::vector<BlockDraft> drafts_;
 };
 
-std::string contents_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) throw std::system_error(errno, std::generic_category(), "cannot read " + file.string());
+[[noreturn]] void refuse_unreadable(const std::string& name) {
+  throw SpecError("cannot read " + name + " (" + std::strerror(errno) + "); give the path of a sweep file");
+}
+
+std::string contents_of(std::istream& in, const std::string& name) {
   std::string out(kYamlBytesMax + 1, '\0');  // one byte more than is allowed, never the whole of a huge file
   in.read(out.data(), static_cast<std::streamsize>(out.size()));
-  if (in.bad()) throw std::system_error(errno, std::generic_category(), "cannot read " + file.string());
+  if (in.bad()) refuse_unreadable(name);
   out.resize(static_cast<size_t>(in.gcount()));
   return out;
+}
+
+std::string contents_of(const std::filesystem::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) refuse_unreadable(file.string());
+  return contents_of(in, file.string());
 }
 
 }  // namespace
@@ -249,6 +271,8 @@ SweepSpec parse_sweep(std::string_view text, const std::string& name_for_message
 
 SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                      int64_t max_trials) {
+  if (file == kStandardInput)
+    return parse_sweep(contents_of(std::cin, "standard input"), "stdin", ".", overrides, max_trials);
   const auto folder = std::filesystem::absolute(file).parent_path();
   return parse_sweep(contents_of(file), file.string(), folder, overrides, max_trials);
 }

@@ -12,8 +12,10 @@
 
 namespace ranktide {
 
-// Reads a file and applies overrides (overrides.h), in order. Relative paths are relative to the file's folder.
-// Throws: SpecError; std::runtime_error when the file cannot be read.
+inline constexpr const char* kStandardInput = "-";
+
+// Reads a file and applies overrides (overrides.h), in order. Relative paths are relative to the file's folder,
+// those of kStandardInput to the working folder. Throws: SpecError, also when the file cannot be read.
 // A grid of more than `max_trials` is refused before it is expanded.
 SweepSpec read_sweep(const std::filesystem::path& file, const std::vector<std::string>& overrides = {},
                      int64_t max_trials = kTrialsMaxDefault);

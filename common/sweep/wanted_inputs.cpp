@@ -40,11 +40,17 @@ class Collector {
     if (seen_.insert("model " + model_key(settings.model)).second) out_.models.push_back(settings.model);
     const std::string data = data_key(settings.data, model_key(settings.model));
     if (seen_.insert("data " + data).second) out_.data.push_back({settings.model, settings.data});
-    for (const auto& task : evals_of(cell.set, {}))
-      if (seen_.insert("file " + task.spec.data).second) out_.files.push_back(task.spec.data);
+    for (const auto& task : evals_of(cell.set, {})) add(task.spec, settings.model);
   }
 
  private:
+  void add(const EvalSpec& spec, const ModelSettings& model) {
+    if (seen_.insert("file " + spec.data).second) out_.files.push_back(spec.data);
+    const std::string& tokenizer = model.tokenizer.empty() ? model.path : model.tokenizer;
+    if (seen_.insert("eval " + tokenizer + " " + to_json(spec).dump()).second)
+      out_.evals.push_back({model, spec});
+  }
+
   WantedInputs& out_;
   std::set<std::string> seen_;
 };

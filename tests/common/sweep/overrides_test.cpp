@@ -92,5 +92,15 @@ TEST(Overrides, OnlyKeepsBlocksOrCells) {
   EXPECT_EQ(Grid(cells).counts()[0].cells, 0);
 }
 
+TEST(Overrides, OnlyMaySpeakOfAnAxisThatOneBlockHasAndOfNoneThatNoBlockHas) {
+  SweepSpec spec = sweep(
+      kTwoBlocks + "  paced: {method: full, rows: {pace: {slow: {train.lr: 1e-5}, fast: {train.lr: 1e-3}}}}\n");
+  keep_only(spec, "pace == slow");
+  ASSERT_EQ(spec.blocks.size(), 1U);
+  for (const auto& trial : trials_of(spec)) EXPECT_EQ(trial.labels.at("pace"), "slow");
+  const std::string error = error_of([&] { keep_only(spec, "rnk >= 8"); });
+  EXPECT_NE(error.find("--only: unknown name \"rnk\""), std::string::npos) << error;
+}
+
 }  // namespace
 }  // namespace ranktide
