@@ -1,5 +1,6 @@
 #include "cli/http_client.h"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl.hpp>
@@ -7,15 +8,13 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl.hpp>
 #include <cstdlib>
+#include <fmt/format.h>
 #include <fstream>
 #include <regex>
 #include <stdexcept>
 
-#include "cli/command.h"
 #include "cli/exit_codes.h"
-#include "cli/version.h"
 #include "common/net/key_file.h"
-#include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_address.h"
 #include "coordinator/edge/http_server.h"
 
@@ -54,7 +53,6 @@ Request request_of(const std::string& method, const std::string& target, const s
                    const Url& url, const std::string& token) {
   Request out(http::string_to_verb(method), target, 11);
   out.set(http::field::host, authority_of(url));
-  out.set(kClientHeader, client_header(kVersion));
   if (!token.empty()) out.set(http::field::authorization, "Bearer " + token);
   if (method == "POST") out.set(http::field::content_type, "application/json");
   out.body() = body;
@@ -62,34 +60,67 @@ Request request_of(const std::string& method, const std::string& target, const s
   return out;
 }
 
-// One request and its answer over a stream that is connected.
+// One attempt to be answered. Its steps are asynchronous because only those obey a stream's limit.
+struct Asking {
+  const Url& url;
+  const HttpLimits limits;
+  asio::io_context io{1};
+
+  // Begins a step and waits for its end. Throws: Unanswered when the limit has passed.
+  template <class Stream, class Begin>
+  beast::error_code step(Stream& stream, std::chrono::milliseconds limit, Begin begin) {
+    beast::error_code end;
+    beast::get_lowest_layer(stream).expires_after(limit);
+    begin([&end](beast::error_code error, const auto&...) { end = error; });
+    io.restart();
+    io.run();
+    if (end == beast::error::timeout)
+      throw Unanswered(
+          fmt::format("nobody answered at {} for {:.3g} s; is it a coordinator's address, and does "
+                      "a firewall let us through?",
+                      url.text(), std::chrono::duration<double>(limit).count()));
+    return end;
+  }
+};
+
+beast::error_code connect(Asking& asking, beast::tcp_stream& stream, const Tcp::resolver::results_type& where) {
+  return asking.step(stream, asking.limits.connect,
+                     [&](auto done) { stream.async_connect(where, std::move(done)); });
+}
+
+// One request and its answer over a stream that is connected. A long answer may take as long as it keeps
+// coming.
 template <class Stream>
-std::optional<HttpAnswer> exchange(Stream& stream, const Request& request) {
-  beast::error_code error;
-  http::write(stream, request, error);
-  beast::flat_buffer buffer;
+std::optional<HttpAnswer> exchange(Asking& asking, Stream& stream, const Request& request) {
   http::response_parser<http::string_body> response;
   response.body_limit(kAnswerBytesMax);
-  if (!error) http::read(stream, buffer, response, error);
+  response.eager(true);
+  beast::flat_buffer buffer;
+  beast::error_code error = asking.step(
+      stream, asking.limits.silence, [&](auto done) { http::async_write(stream, request, std::move(done)); });
+  while (!error && !response.is_done())
+    error = asking.step(stream, asking.limits.silence,
+                        [&](auto done) { http::async_read_some(stream, buffer, response, std::move(done)); });
   if (error || response.get()["Server"] != kServerName)
     return std::nullopt;  // another program has the port by now
   return HttpAnswer{.status = response.get().result_int(), .body = response.get().body()};
 }
 
 // The peer must prove to be who the URL names.
-std::optional<HttpAnswer> exchange_tls(asio::io_context& io, const Tcp::resolver::results_type& where,
-                                       const Url& url, const Request& request) {
+std::optional<HttpAnswer> exchange_tls(Asking& asking, const Tcp::resolver::results_type& where,
+                                       const Request& request) {
   asio::ssl::context tls(asio::ssl::context::tls_client);
   tls.set_default_verify_paths();
   tls.set_verify_mode(asio::ssl::verify_peer);
-  asio::ssl::stream<beast::tcp_stream> stream(io, tls);
-  stream.set_verify_callback(asio::ssl::host_name_verification(url.host));
-  SSL_set_tlsext_host_name(stream.native_handle(), url.host.c_str());
-  beast::error_code error;
-  beast::get_lowest_layer(stream).connect(where, error);
-  if (!error) stream.handshake(asio::ssl::stream_base::client, error);
-  if (error) return std::nullopt;
-  return exchange(stream, request);
+  asio::ssl::stream<beast::tcp_stream> stream(asking.io, tls);
+  stream.set_verify_callback(asio::ssl::host_name_verification(asking.url.host));
+  SSL_set_tlsext_host_name(stream.native_handle(), asking.url.host.c_str());
+  if (connect(asking, beast::get_lowest_layer(stream), where)) return std::nullopt;
+  const auto shake = [&](auto done) {
+    stream.async_handshake(asio::ssl::stream_base::client, std::move(done));
+  };
+  if (asking.step(stream, asking.limits.silence, shake)) return std::nullopt;
+  return exchange(asking, stream, request);
 }
 
 int exit_code_of(unsigned status) {
@@ -123,7 +154,13 @@ Url parse_url(const std::string& text) {
   return url;
 }
 
-HttpClient::HttpClient(Url url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}
+HttpClient::HttpClient(Url url, std::string token, HttpLimits limits)
+    : url_(std::move(url)), token_(std::move(token)), limits_(limits) {}
+
+HttpClient HttpClient::within(std::chrono::milliseconds limit) const {
+  return HttpClient(url_, token_,
+                    {.connect = std::min(limits_.connect, limit), .silence = std::min(limits_.silence, limit)});
+}
 
 std::optional<HttpAnswer> HttpClient::get(const std::string& target) const {
   return ask("GET", target, "");
@@ -139,16 +176,16 @@ std::optional<HttpAnswer> HttpClient::put(const std::string& target, const std::
 
 std::optional<HttpAnswer> HttpClient::ask(const std::string& method, const std::string& target,
                                           const std::string& body) const {
-  asio::io_context io;
+  Asking asking{.url = url_, .limits = limits_};
   beast::error_code error;
-  const auto where = Tcp::resolver(io).resolve(url_.host, url_.port, error);
+  const auto where = Tcp::resolver(asking.io).resolve(url_.host, url_.port, error);
   if (error) return std::nullopt;
   const Request request = request_of(method, target, body, url_, token_);
-  if (url_.is_tls) return exchange_tls(io, where, url_, request);
-  beast::tcp_stream stream(io);
-  stream.connect(where, error);
-  if (error) return std::nullopt;  // a coordinator that was killed leaves its address behind
-  return exchange(stream, request);
+  if (url_.is_tls) return exchange_tls(asking, where, request);
+  beast::tcp_stream stream(asking.io);
+  if (connect(asking, stream, where))
+    return std::nullopt;  // a coordinator that was killed leaves its address behind
+  return exchange(asking, stream, request);
 }
 
 std::string read_token(const fs::path& file) {

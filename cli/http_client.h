@@ -3,11 +3,13 @@
 // asked (results.h). It speaks to the address it was given and to nobody else; every command that talks to a
 // coordinator talks through it. One thread.
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
+#include "cli/command.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
@@ -27,15 +29,28 @@ struct HttpAnswer {
   std::string body;
 };
 
+// How long a peer may stay silent. A coordinator gives up on an answer of its own after 30 s and says so.
+struct HttpLimits {
+  std::chrono::milliseconds connect{10'000};
+  std::chrono::milliseconds silence{35'000};  // without one byte that moves, once connected
+};
+
+// A peer that neither refuses nor answers: asking it again at once would only take as long again.
+struct Unanswered : CommandError {
+  explicit Unanswered(const std::string& message) : CommandError(kUnreachable, message) {}
+};
+
 class HttpClient {
  public:
   // token: sent with every request; empty: none.
-  explicit HttpClient(Url url, std::string token = "");
+  explicit HttpClient(Url url, std::string token = "", HttpLimits limits = {});
 
   std::string url() const { return url_.text(); }
+  // Returns: the same client, which waits for no longer than `limit` where it would wait longer.
+  HttpClient within(std::chrono::milliseconds limit) const;
 
   // Returns: what a coordinator answered; nullopt when nobody listens there, or another program does, or its
-  // certificate is not one that this machine trusts for that name.
+  // certificate is not one that this machine trusts for that name. Throws: Unanswered when a limit has passed.
   std::optional<HttpAnswer> get(const std::string& target) const;
   // The same for a command. Asking again with the same request id does nothing twice.
   std::optional<HttpAnswer> post(const std::string& target, const Json& body) const;
@@ -48,6 +63,7 @@ class HttpClient {
 
   Url url_;
   std::string token_;
+  HttpLimits limits_;
 };
 
 // Returns: a client of the coordinator that serves the folder, with the token in RANKTIDE_TOKEN_FILE where that

@@ -1,6 +1,7 @@
 #pragma once
 // How a command asks a coordinator for something to be done: a fresh request id, asked again with the same id
-// while nobody answers, so that it is done once however often it is asked. One thread.
+// while nobody listens, so that it is done once however often it is asked. Not for commands that stay
+// (patient_client.h). One thread.
 
 #include <string>
 
@@ -12,7 +13,8 @@ namespace ranktide::cli {
 std::string fresh_request_id(const std::string& what);
 
 // Returns: the coordinator's answer. `body` gets a request id unless it has one.
-// Throws: CommandError of code kUnreachable when nobody answers three times, else as body_of (http_client.h).
+// Throws: CommandError of code kUnreachable when nobody listens three times, or one who listens
+// stays silent once; else as body_of (http_client.h).
 Json post_command(const HttpClient& client, const std::string& target, Json body);
 
 // Returns: the answer to a read. Throws: as post_command().

@@ -1,0 +1,76 @@
+// What a client makes of peers that do not answer.
+
+#include "cli/http_client.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/request.h"
+#include "tests/cli/peers.h"
+
+namespace ranktide::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+using Clock = std::chrono::steady_clock;
+
+constexpr HttpLimits kShort{.connect = 300ms, .silence = 300ms};
+
+TEST(HttpClient, APeerThatTakesTheConnectionAndStaysSilentIsGivenUp) {
+  const SilentPeer peer;
+  const HttpClient client(peer.url(), "", kShort);
+  const auto begin = Clock::now();
+  EXPECT_THROW(client.get("/livez"), Unanswered);
+  EXPECT_LT(Clock::now() - begin, 10s);
+}
+
+TEST(HttpClient, ASilentPeerIsAskedOnceAndHasTheCodeOfUnreachable) {
+  const SilentPeer peer;
+  const HttpClient client(peer.url(), "", kShort);
+  const auto begin = Clock::now();
+  try {
+    get_body(client, "/api/v1/sweeps");
+    FAIL() << "it cannot have been answered";
+  } catch (const CommandError& error) {
+    EXPECT_EQ(error.code, kUnreachable);
+    EXPECT_THAT(error.what(), HasSubstr("nobody answered at " + peer.url().text() + " for 0.3 s"));
+  }
+  EXPECT_LT(Clock::now() - begin, 800ms) << "asked again, it would only take as long again";
+}
+
+TEST(HttpClient, AnAddressThatSwallowsConnectionsIsGivenUp) {
+  SilentPeer peer(0);
+  peer.fill_queue();
+  const HttpClient client(peer.url(), "", {.connect = 300ms, .silence = 60s});
+  const auto begin = Clock::now();
+  EXPECT_THROW(client.get("/livez"), Unanswered);
+  EXPECT_LT(Clock::now() - begin, 10s);
+}
+
+TEST(HttpClient, ASilentPeerIsGivenUpOverTlsToo) {
+  const SilentPeer peer;
+  Url url = peer.url();
+  url.is_tls = true;
+  EXPECT_THROW(HttpClient(url, "", kShort).get("/livez"), Unanswered);
+}
+
+TEST(HttpClient, AnAnswerThatKeepsComingMayTakeLongerThanASilence) {
+  const std::string head = "HTTP/1.1 200 OK\r\nServer: ranktide\r\nContent-Length: 6\r\n\r\n";
+  const SlowPeer peer({head.substr(0, 20), head.substr(20), "ab", "cd", "ef"}, 150ms);
+  const auto answer = HttpClient(peer.url(), "", {.connect = 10s, .silence = 600ms}).get("/livez");
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->body, "abcdef");
+}
+
+TEST(HttpClient, AnotherProgramOnThePortIsNobody) {
+  const SlowPeer peer({"HTTP/1.1 200 OK\r\nServer: other\r\nContent-Length: 0\r\n\r\n"}, 0ms);
+  EXPECT_FALSE(HttpClient(peer.url()).get("/livez").has_value());
+}
+
+TEST(HttpClient, WaitsLongerThanACoordinatorThinks) {
+  EXPECT_GT(HttpLimits{}.silence, 30s) << "the coordinator says itself when it gives up";
+}
+
+}  // namespace
+}  // namespace ranktide::cli
