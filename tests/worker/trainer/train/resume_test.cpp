@@ -2,6 +2,7 @@
 #include <csignal>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "common/vocabulary/failpoint.h"
@@ -168,6 +169,19 @@ TEST(Resume, ACheckpointAsksForTwiceItsRoomFirst) {
   EXPECT_EQ(room_refusal(100 << 20, 220 << 20), "");
   EXPECT_THAT(room_refusal(100 << 20, 219 << 20),
               AllOf(HasSubstr("needs 220 MiB of free disk, 219 MiB are left"), HasSubstr("--data-dir")));
+}
+
+TEST(Resume, ADiskWithoutRoomIsAskedBeforeItIsFilled) {
+  const Scratch scratch;
+  if (mount("tmpfs", scratch.path().c_str(), "tmpfs", 0, "size=200k") != 0)
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  const Stage stage = stage_with_dropout(Method::full);
+  const auto run = attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = kSaveEvery});
+  EXPECT_THAT(run.notes, Contains(HasSubstr("a checkpoint needs ")));
+  EXPECT_THAT(run.saved, testing::IsEmpty());
+  EXPECT_TRUE(std::filesystem::is_empty(scratch.path() / "stage/1"));
+  EXPECT_EQ(run.outcome.kind, OutcomeKind::completed);
+  umount2(scratch.path().c_str(), MNT_DETACH);
 }
 
 TEST(Resume, SkipsADamagedCheckpointAndSaysSo) {
