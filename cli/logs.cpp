@@ -24,18 +24,6 @@ struct LogOptions {
   bool follow = false;
 };
 
-std::string full_trial_id(const Results& results, const std::string& prefix) {
-  const auto found = results.trials_with_prefix(prefix);
-  if (found.empty())
-    throw CommandError(kNotFound, "no trial whose id starts with \"" + prefix +
-                                      "\"; `ranktide query SWEEP --trials` lists them");
-  if (found.size() > 1)
-    throw CommandError(kUsage,
-                       fmt::format("\"{}\" begins {} trial ids, {} and {} among them; give more digits", prefix,
-                                   found.size(), found[0].substr(0, 16), found[1].substr(0, 16)));
-  return found[0];
-}
-
 // The lines of one attempt's log, taken as it grows.
 class LogLines {
  public:

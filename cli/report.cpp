@@ -1,7 +1,5 @@
 // `ranktide report`: the sweep's HTML page.
 
-#include "coordinator/edge/report.h"
-
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -10,16 +8,13 @@
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/report_file.h"
-#include "cli/version.h"
+#include "cli/results.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
 
-void write_report(const Reader& reader, const std::string& sweep, const std::string& command,
-                  const fs::path& file) {
-  const std::string html =
-      report_html(reader, {.sweep = sweep, .command = command, .program_version = kVersion});
+void write_report(const std::string& html, const fs::path& file) {
   if (file.has_parent_path()) fs::create_directories(file.parent_path());
   const fs::path draft = file.string() + ".draft";
   std::ofstream out(draft, std::ios::binary);
@@ -44,7 +39,7 @@ int run_report(const ReportOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
   const fs::path file =
       options.file.empty() ? default_report_file(data, options.sweep) : fs::path(options.file);
-  write_report(Reader(data), options.sweep, "", file);
+  write_report(Results(globals).report(options.sweep), file);
   if (globals.json)
     std::cout << Json{{"report", file.string()}}.dump() << "\n";
   else

@@ -1,11 +1,15 @@
 #include "cli/results.h"
 
+#include <fmt/format.h>
+
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/request.h"
+#include "cli/version.h"
 #include "coordinator/edge/api.h"
+#include "coordinator/edge/report.h"
 #include "coordinator/edge/store.h"
 
 namespace ranktide::cli {
@@ -60,6 +64,61 @@ LogPart Results::log_part(const Lease& lease, int64_t offset) const {
                              "&attempt=" + std::to_string(lease.attempt) + "&offset=" + std::to_string(offset);
   if (const auto body = ask(target)) return from_json<LogPart>(parse_json(*body));
   return read_log(logs_of(data_folder_), lease, offset);
+}
+
+std::string Results::report(const std::string& sweep) const {
+  if (auto body = ask("/api/v1/report?sweep=" + percent_encode(sweep))) return *std::move(body);
+  return report_html(Reader(data_folder_), {.sweep = sweep, .command = "", .program_version = kVersion});
+}
+
+std::vector<TrialStanding> Results::standings() const {
+  std::vector<TrialStanding> all;
+  for (std::string after;;) {
+    const auto body = ask("/api/v1/standings?after=" + after);
+    const auto page = body ? from_json<std::vector<TrialStanding>>(parse_json(*body))
+                           : trials_after(Reader(data_folder_), after);
+    if (page.empty()) return all;
+    all.insert(all.end(), page.begin(), page.end());
+    after = page.back().trial;
+  }
+}
+
+std::vector<MeasuredTrial> Results::measured() const {
+  if (const auto body = ask("/api/v1/measured"))
+    return from_json<std::vector<MeasuredTrial>>(parse_json(*body));
+  return measured_trials(Reader(data_folder_));
+}
+
+Artifact Results::artifact(const std::string& trial) const {
+  if (const auto body = ask(artifact_target(trial))) return from_json<Artifact>(parse_json(*body));
+  Artifact found = read_artifact(data_folder_, trial);
+  if (found.files.empty())
+    throw CommandError(kNotFound, "nothing is kept of trial " + trial.substr(0, 12) + " in " +
+                                      data_folder_.string() + "; run.keep says what finished trials leave");
+  return found;
+}
+
+std::string Results::artifact_piece(const std::string& trial, const std::string& file, int64_t offset) const {
+  if (auto body = ask(artifact_target(trial, file, offset))) return *std::move(body);
+  auto piece = read_artifact_piece(data_folder_, trial, file, offset);
+  if (!piece) throw CommandError(kNotFound, "trial " + trial.substr(0, 12) + " left no file " + file);
+  return *std::move(piece);
+}
+
+std::string full_trial_id(const Results& results, const std::string& prefix) {
+  const auto found = results.trials_with_prefix(prefix);
+  if (found.empty())
+    throw CommandError(kNotFound, "no trial whose id starts with \"" + prefix +
+                                      "\"; `ranktide query SWEEP --trials` lists them");
+  if (found.size() > 1)
+    throw CommandError(kUsage,
+                       fmt::format("\"{}\" begins {} trial ids, {} and {} among them; give more digits", prefix,
+                                   found.size(), found[0].substr(0, 16), found[1].substr(0, 16)));
+  return found[0];
+}
+
+bool has_results(const GlobalOptions& globals) {
+  return named_coordinator(globals) || fs::exists(database_file(data_folder(globals.data_dir)));
 }
 
 }  // namespace ranktide::cli

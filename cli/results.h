@@ -10,9 +10,11 @@
 
 #include "cli/command.h"
 #include "cli/http_client.h"
+#include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query.h"
 #include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_status.h"
 
 namespace ranktide::cli {
@@ -30,6 +32,16 @@ class Results {
   TrialHistory history_of(const std::string& trial) const;
   // Returns: what is there of an attempt's log from `offset` on; a negative one counts from the end.
   LogPart log_part(const Lease& lease, int64_t offset) const;
+  // Returns: the sweep's page. Throws: CommandError, SweepNotFound.
+  std::string report(const std::string& sweep) const;
+  // Returns: what every trial of the folder has come to, by id.
+  std::vector<TrialStanding> standings() const;
+  std::vector<MeasuredTrial> measured() const;
+  // Returns: what the trial left. Requires, here and below: `trial` is a full id. Throws: CommandError of code
+  // kNotFound for one that left nothing.
+  Artifact artifact(const std::string& trial) const;
+  // Returns: bytes of one of its files from `offset` on, none beyond the end.
+  std::string artifact_piece(const std::string& trial, const std::string& file, int64_t offset) const;
 
  private:
   // Returns: the body of the coordinator's answer; nullopt when no coordinator serves the folder.
@@ -39,4 +51,11 @@ class Results {
   std::filesystem::path data_folder_;  // where none was named
 };
 
+// Returns: the one trial whose id starts so. Throws: CommandError for none, and for several.
+std::string full_trial_id(const Results& results, const std::string& prefix);
+
+// Returns: whether a command that does without results has somebody or something to ask.
+bool has_results(const GlobalOptions& globals);
+
 }  // namespace ranktide::cli
+

@@ -17,7 +17,9 @@
 #include "cli/report_file.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
+#include "cli/version.h"
 #include "coordinator/edge/query.h"
+#include "coordinator/edge/report.h"
 #include "coordinator/edge/store_folder.h"
 #include "worker/daemon/devices.h"
 
@@ -97,7 +99,10 @@ int show_results(const RunOptions& options, const GlobalOptions& globals, const 
                  const std::string& sweep) {
   const Reader reader(data);
   const fs::path report = default_report_file(data, sweep);
-  write_report(reader, sweep, reproducing_command(options), report);
+  write_report(report_html(reader, {.sweep = sweep,
+                                    .command = reproducing_command(options),
+                                    .program_version = kVersion}),
+               report);
   const Frame frame = query(reader, {.sweeps = {sweep}});
   std::cout << print(frame, globals.json ? FrameFormat::json : FrameFormat::table);
   if (!globals.quiet) std::cerr << "report: " << report.string() << "\n";

@@ -1,0 +1,21 @@
+#pragma once
+// How people are told of files that move between here and a coordinator. One thread.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "cli/command.h"
+
+namespace ranktide::cli {
+
+struct TransferTold {
+  std::function<void(const std::string& line)> say;
+  std::function<void(const std::string& path, int64_t here, int64_t total)> moved;  // bytes; also at the end
+};
+
+// doing: "sending", "fetching".
+// Returns: what tells it on standard error: redrawn in place on a terminal, else one line a file.
+TransferTold told_on_terminal(const GlobalOptions& globals, const std::string& doing);
+
+}  // namespace ranktide::cli
