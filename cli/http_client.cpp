@@ -14,7 +14,9 @@
 #include <stdexcept>
 
 #include "cli/exit_codes.h"
+#include "cli/version.h"
 #include "common/net/key_file.h"
+#include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_address.h"
 #include "coordinator/edge/http_server.h"
 
@@ -53,6 +55,7 @@ Request request_of(const std::string& method, const std::string& target, const s
                    const Url& url, const std::string& token) {
   Request out(http::string_to_verb(method), target, 11);
   out.set(http::field::host, authority_of(url));
+  out.set(kClientHeader, client_header(kVersion));
   if (!token.empty()) out.set(http::field::authorization, "Bearer " + token);
   if (method == "POST") out.set(http::field::content_type, "application/json");
   out.body() = body;
