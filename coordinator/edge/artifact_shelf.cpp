@@ -24,8 +24,12 @@ void sync_folder(const fs::path& folder) {
 }
 
 void require_sound(const ShelveArtifact& artifact) {
-  if (!is_sha256_text(artifact.trial) || artifact.files.empty() || artifact.files.size() > kFilesMax)
+  if (!is_sha256_text(artifact.trial) || artifact.files.empty())
     throw ShelfError(BulkRefusal::not_taken, "not a trial's artifact");
+  if (artifact.files.size() > kFilesMax)
+    throw ShelfError(BulkRefusal::not_taken, "an artifact of " + std::to_string(artifact.files.size()) +
+                                                 " files, where " + std::to_string(kFilesMax) +
+                                                 " are taken; copy its folder by hand");
   for (const InputFile& file : artifact.files)
     if (!is_safe_name(file.path) || !is_sha256_text(file.sha256))
       throw ShelfError(BulkRefusal::not_taken, "not a name below an artifact's folder, or no hash");

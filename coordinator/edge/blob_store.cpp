@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/content/manifest.h"
+#include "coordinator/edge/blob_eviction.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
@@ -67,23 +68,45 @@ std::string gib(int64_t bytes) {
   return std::to_string(bytes >> 30) + " GiB";
 }
 
+// A file system that cannot note it only has other files go first.
+void note_use(const fs::path& path) {
+  (void)::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+}
+
+std::vector<StoredBlob> complete_files(const fs::path& folder) {
+  std::vector<StoredBlob> out;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (is_sha256_text(entry.path().filename().string()))
+      out.push_back({.sha256 = entry.path().filename().string(),
+                     .bytes = static_cast<int64_t>(entry.file_size()),
+                     .used = entry.last_write_time()});
+  return out;
+}
+
 }  // namespace
 
-BlobStore::BlobStore(fs::path folder, BlobLimits limits) : folder_(std::move(folder)), limits_(limits) {
+BlobStore::BlobStore(fs::path folder, BlobLimits limits, Named named)
+    : folder_(std::move(folder)), limits_(limits), named_(std::move(named)) {
   fs::create_directories(folder_);
   take_stock();
+  forget_old_parts();
 }
 
 void BlobStore::take_stock() {
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.is_regular_file()) used_bytes_ += static_cast<int64_t>(entry.file_size());
+}
+
+void BlobStore::forget_old_parts() {
   const auto oldest = fs::file_time_type::clock::now() - kUnfinishedKept;
-  std::vector<fs::path> forgotten;
-  for (const auto& entry : fs::directory_iterator(folder_)) {
-    if (entry.path().extension() == kPartEnding && entry.last_write_time() < oldest)
-      forgotten.push_back(entry.path());
-    else if (entry.is_regular_file())
-      used_bytes_ += static_cast<int64_t>(entry.file_size());
+  std::vector<fs::directory_entry> forgotten;
+  for (const auto& entry : fs::directory_iterator(folder_))
+    if (entry.path().extension() == kPartEnding && entry.last_write_time() < oldest) forgotten.push_back(entry);
+  for (const fs::directory_entry& entry : forgotten) {
+    used_bytes_ -= static_cast<int64_t>(entry.file_size());
+    fs::remove(entry.path());
+    parts_.erase(entry.path().stem().string());
   }
-  for (const fs::path& path : forgotten) fs::remove(path);
 }
 
 fs::path BlobStore::whole(const std::string& sha256) const {
@@ -101,7 +124,10 @@ BlobStore::Standing BlobStore::standing(const std::string& sha256) {
 
 BlobStore::Standing BlobStore::standing_locked(const std::string& sha256) {
   struct stat info {};
-  if (::stat(whole(sha256).c_str(), &info) == 0) return {.here = info.st_size, .is_complete = true};
+  if (::stat(whole(sha256).c_str(), &info) == 0) {
+    note_use(whole(sha256));
+    return {.here = info.st_size, .is_complete = true};
+  }
   if (!parts_.contains(sha256) && ::stat(part(sha256).c_str(), &info) != 0) return {};
   return {.here = part_of(sha256).here};
 }
@@ -110,6 +136,7 @@ BlobStore::Standing BlobStore::standing_locked(const std::string& sha256) {
 BlobStore::Part& BlobStore::part_of(const std::string& sha256) {
   const auto known = parts_.find(sha256);
   if (known != parts_.end()) return known->second;
+  if (parts_.size() >= kPartsMax) forget_old_parts();
   if (parts_.size() >= kPartsMax)
     throw BlobError(BlobFault::full, "too many files arrive at once; try again when some are complete");
   Part fresh;
@@ -126,31 +153,58 @@ BlobStore::Standing BlobStore::append(const std::string& sha256, int64_t total, 
                                       std::string_view bytes) {
   require_hash(sha256);
   const std::lock_guard lock(mutex_);
-  if (const Standing now = standing_locked(sha256); now.is_complete || now.here != offset) return now;
-  Part& arriving = part_of(sha256);
+  const Standing now = standing_locked(sha256);
+  if (now.is_complete || now.here != offset) return now;
   if (total < offset + static_cast<int64_t>(bytes.size()))
     throw BlobError(BlobFault::malformed, "more bytes than the file is said to have");
-  require_room(arriving, total);
+  require_size(total);
+  make_room(total - offset);
+  Part& arriving = part_of(sha256);
   write(sha256, arriving, bytes);
   if (arriving.here < total) return {.here = arriving.here};
   finish(sha256, arriving);
   return {.here = total, .is_complete = true};
 }
 
-void BlobStore::require_room(const Part& arriving, int64_t total) const {
+void BlobStore::require_size(int64_t total) const {
   if (total > limits_.file_bytes)
     throw BlobError(BlobFault::too_large,
                     "a file of " + std::to_string(total) + " bytes is more than the coordinator takes (" +
                         gib(limits_.file_bytes) +
                         "); put it on a file system that the workers share, or copy it to them");
-  if (used_bytes_ + total - arriving.here > limits_.total_bytes)
-    throw BlobError(BlobFault::full, "the coordinator's store for files is full (" + gib(limits_.total_bytes) +
-                                         "); remove files that no sweep needs from " + folder_.string() +
-                                         ", or raise its limit");
 }
 
+void BlobStore::make_room(int64_t bytes) {
+  if (has_room(bytes)) return;
+  forget_old_parts();
+  if (!has_room(bytes) && named_) evict(used_bytes_ + bytes - limits_.total_bytes);
+  if (has_room(bytes)) return;
+  throw BlobError(BlobFault::full, "the coordinator's store for files is full (" + gib(limits_.total_bytes) +
+                                       ") of what unfinished sweeps name or somebody used within the last "
+                                       "hour; try again later, or put the file on a file system that the "
+                                       "workers share, or copy it to them");
+}
+
+void BlobStore::evict(int64_t bytes) {
+  const auto now = fs::file_time_type::clock::now();
+  for (const StoredBlob& each : blobs_to_evict(complete_files(folder_), named_(), now, bytes)) {
+    fs::remove(whole(each.sha256));
+    used_bytes_ -= each.bytes;
+  }
+}
+
+// What could not even be begun leaves nothing behind.
 void BlobStore::write(const std::string& sha256, Part& arriving, std::string_view bytes) {
-  write_all(part(sha256), arriving.here, bytes);
+  try {
+    write_all(part(sha256), arriving.here, bytes);
+  } catch (const std::runtime_error&) {
+    if (arriving.here == 0) {
+      std::error_code absent;
+      fs::remove(part(sha256), absent);
+      parts_.erase(sha256);
+    }
+    throw;
+  }
   arriving.hash.update(bytes);
   arriving.here += static_cast<int64_t>(bytes.size());
   used_bytes_ += static_cast<int64_t>(bytes.size());
@@ -184,6 +238,7 @@ std::optional<BlobStore::Piece> BlobStore::read(const std::string& sha256, int64
   const ssize_t n = ::pread(file.get(), out.bytes.data(), out.bytes.size(), static_cast<off_t>(offset));
   if (n < 0) fail(path, "cannot be read");
   out.bytes.resize(static_cast<size_t>(n));
+  note_use(path);
   return out;
 }
 

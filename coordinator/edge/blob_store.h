@@ -1,15 +1,19 @@
 #pragma once
 // Files that clients and workers sent, by content: <folder>/<sha256>, and <sha256>.part while one arrives. A
 // file gets its name only when its hash was checked and it is on disk. It knows hashes and no names, and hands
-// out nothing that is not complete. Policy at the limit: a new file is refused with what to do; files that were
-// begun and not touched for a week go at the next start. Thread rule: any thread; a piece is written under one
-// lock, reading takes none.
+// out nothing that is not complete. Policy at the limit: files that were begun and not touched for a week go
+// (also at every start); then complete ones that no unfinished sweep names and that nobody used within the last
+// hour, least recently used first, where that makes room enough (blob_eviction.h); else the new file is refused
+// with what to do. A complete file's modification time is its last use. Thread rule: any thread; a piece is
+// written, and room is made, under one lock; reading takes none.
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -31,8 +35,13 @@ struct BlobError : std::runtime_error {
 
 class BlobStore {
  public:
-  // Makes the folder when it is absent. Throws: std::runtime_error when it cannot be made or read.
-  explicit BlobStore(std::filesystem::path folder, BlobLimits limits = {});
+  // Returns: hashes that somebody may still need. Asked when the store is full, under its lock, on the thread
+  // that adds a file; whatever it throws, that thread gets, and nothing is evicted.
+  using Named = std::function<std::set<std::string>()>;
+
+  // Makes the folder when it is absent; without `named` no complete file is evicted.
+  // Throws: std::runtime_error when the folder cannot be made or read.
+  explicit BlobStore(std::filesystem::path folder, BlobLimits limits = {}, Named named = {});
 
   struct Standing {
     int64_t here = 0;  // bytes, from the beginning on
@@ -69,13 +78,18 @@ class BlobStore {
   std::filesystem::path part(const std::string& sha256) const;
   Part& part_of(const std::string& sha256);
   Standing standing_locked(const std::string& sha256);
-  void require_room(const Part& part, int64_t total) const;
+  void require_size(int64_t total) const;
+  void make_room(int64_t bytes);
+  bool has_room(int64_t bytes) const { return used_bytes_ + bytes <= limits_.total_bytes; }
+  void evict(int64_t bytes);
+  void forget_old_parts();
   void write(const std::string& sha256, Part& part, std::string_view bytes);
   void finish(const std::string& sha256, Part& part);
   void take_stock();
 
   std::filesystem::path folder_;
   BlobLimits limits_;
+  Named named_;
   std::mutex mutex_;
   std::map<std::string, Part> parts_;
   int64_t used_bytes_ = 0;

@@ -9,6 +9,7 @@
 #include "common/net/clock.h"
 #include "common/net/keys.h"
 #include "coordinator/edge/bulk_door.h"
+#include "coordinator/edge/query_inputs.h"
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/shell.h"
@@ -52,6 +53,10 @@ LogShelfConfig logs_in(const std::filesystem::path& data) {
           }};
 }
 
+std::unique_ptr<BlobStore> blobs_in(const std::filesystem::path& data, const BlobLimits& limits) {
+  return std::make_unique<BlobStore>(data / "blobs", limits, [data] { return contents_in_use(Reader(data)); });
+}
+
 CoordinatorConfig with_bulk_port(CoordinatorConfig core, int port) {
   core.bulk_port = port;
   return core;
@@ -72,7 +77,7 @@ struct CoordinatorService::Parts {
         bulk({.endpoint = bulk_endpoint_of(config),
               .keys = keys,
               .worker_keys = config.data_folder / "keys" / "workers"},
-             *(blobs = std::make_unique<BlobStore>(config.data_folder / "blobs", config.blobs)), shelf, logs),
+             *(blobs = blobs_in(config.data_folder, config.blobs)), shelf, logs),
         shell(with_bulk_port(config.core, bulk.port()), replay(store), store, router, mailbox) {}
 
   Store store;

@@ -1,7 +1,10 @@
 #include "coordinator/edge/blob_store.h"
 
+#include <chrono>
 #include <fstream>
+#include <functional>
 #include <gtest/gtest.h>
+#include <set>
 
 #include "tests/temporary_folder.h"
 
@@ -9,6 +12,7 @@ namespace ranktide {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 class BlobStoreTest : public testing::Test {
  protected:
@@ -88,6 +92,91 @@ TEST_F(BlobStoreTest, RefusesANewFileWhenItIsFull) {
   BlobStore store(folder(), {.total_bytes = 10});
   EXPECT_NE(fault_of([&] { store.append(sha256_hex("abc"), 3, 0, "abc"); }).find("is full"), std::string::npos);
   EXPECT_TRUE(store.append(sha256_hex("ab"), 2, 0, "ab").is_complete);
+}
+
+TEST_F(BlobStoreTest, ARefusedFileIsNoneThatArrives) {
+  BlobStore store(folder(), {.total_bytes = 10, .file_bytes = 20});
+  for (int i = 0; i < 1'001; ++i) {
+    const std::string sha256 = sha256_hex(std::to_string(i));
+    EXPECT_NE(fault_of([&] { store.append(sha256, 21, 0, "1"); }).find("is more than"), std::string::npos);
+    EXPECT_NE(fault_of([&] { store.append(sha256, 15, 0, "1"); }).find("is full"), std::string::npos);
+    EXPECT_NE(fault_of([&] { store.append(sha256, 1, 0, "12"); }).find("more bytes than"), std::string::npos);
+  }
+  EXPECT_TRUE(send(store, "0123456789").is_complete);
+}
+
+// A store of ten bytes in which files are as old as a test says.
+class FullStoreTest : public BlobStoreTest {
+ protected:
+  void age(const std::string& name, std::chrono::minutes old) {
+    fs::last_write_time(folder() / name, fs::file_time_type::clock::now() - old);
+  }
+  void put(const std::string& text, std::chrono::minutes old) {
+    send(store_, text);
+    age(sha256_hex(text), old);
+  }
+  bool has(const std::string& text) const { return fs::exists(folder() / sha256_hex(text)); }
+  bool is_full_for(const std::string& text) {
+    return fault_of([&] { send(store_, text); }).find("is full") != std::string::npos;
+  }
+
+  std::set<std::string> named_;
+  BlobStore store_{folder(), {.total_bytes = 10}, [this] { return named_; }};
+};
+
+TEST_F(FullStoreTest, TheLeastRecentlyUsedFilesGoUntilThereIsRoom) {
+  put("aaaa", 90min);
+  put("bbb", 200min);
+  put("ccc", 100min);
+  EXPECT_TRUE(send(store_, "12345").is_complete);
+  EXPECT_FALSE(has("bbb"));
+  EXPECT_FALSE(has("ccc"));
+  EXPECT_TRUE(has("aaaa")) << "there was room enough without it";
+  EXPECT_TRUE(send(store_, "6").is_complete) << "what went is room";
+}
+
+TEST_F(FullStoreTest, WhatAnUnfinishedSweepNamesStays) {
+  put("aaaaaaaa", 200min);
+  named_ = {sha256_hex("aaaaaaaa")};
+  EXPECT_TRUE(is_full_for("123"));
+  named_.clear();
+  EXPECT_TRUE(send(store_, "123").is_complete);
+  EXPECT_FALSE(has("aaaaaaaa"));
+}
+
+TEST_F(FullStoreTest, WhatWasAskedForOrReadWithinTheHourStays) {
+  put("aaaa", 200min);
+  put("bbbb", 200min);
+  store_.standing(sha256_hex("aaaa"));
+  store_.read(sha256_hex("bbbb"), 0, 1);
+  EXPECT_TRUE(is_full_for("123"));
+  age(sha256_hex("aaaa"), 61min);
+  EXPECT_TRUE(send(store_, "123").is_complete);
+  EXPECT_TRUE(has("bbbb"));
+}
+
+TEST_F(FullStoreTest, NothingGoesWhereThatWouldNotDo) {
+  put("aaa", 200min);
+  put("bbbbbb", 1min);
+  EXPECT_TRUE(is_full_for("12345"));
+  EXPECT_TRUE(has("aaa"));
+}
+
+TEST_F(FullStoreTest, WhatWasBegunAWeekAgoGoesFirst) {
+  put("aaaa", 200min);
+  store_.append(sha256_hex("begun"), 5, 0, "begu");
+  EXPECT_TRUE(send(store_, "1").is_complete);
+  age(sha256_hex("begun") + ".part", 24h * 8);
+  EXPECT_TRUE(send(store_, "12345").is_complete);
+  EXPECT_TRUE(has("aaaa"));
+  EXPECT_EQ(store_.standing(sha256_hex("begun")).here, 0);
+}
+
+TEST_F(FullStoreTest, WithoutAnyoneToAskNothingIsEvicted) {
+  put("aaaaaaaa", 200min);
+  BlobStore store(folder(), {.total_bytes = 10});
+  EXPECT_NE(fault_of([&] { send(store, "123"); }), "");
+  EXPECT_TRUE(has("aaaaaaaa"));
 }
 
 TEST_F(BlobStoreTest, KnowsHashesAndNothingElse) {
