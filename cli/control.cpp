@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 #include <iostream>
-#include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/consent.h"
 #include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
 #include "cli/request.h"
@@ -15,17 +15,17 @@ namespace {
 
 struct ControlOptions {
   std::string sweep;
-  bool is_sure = false;  // --yes
+  std::vector<std::string> trials;  // --trial
+  bool failed = false;              // --failed
+  bool is_sure = false;             // --yes
 };
 
-// Asks only people: what is piped or scripted says what it means.
-void require_consent(const ControlOptions& options) {
-  if (options.is_sure || !::isatty(STDIN_FILENO)) return;
-  std::cerr << "cancel sweep " << options.sweep << " and kill what runs of it? [y/N] ";
-  std::string answer;
-  std::getline(std::cin, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes")
-    throw CommandError(kFailed, "nothing was cancelled; `stop` lets what runs come to its end");
+void require_consent_to_cancel(const ControlOptions& options) {
+  const std::string what = options.trials.empty()
+                               ? "sweep " + options.sweep
+                               : std::to_string(options.trials.size()) + " trials of sweep " + options.sweep;
+  require_consent("cancel " + what + " and kill what runs of it?", options.is_sure,
+                  "nothing was cancelled; `stop` lets what runs come to its end");
 }
 
 int tell(const GlobalOptions& globals, const std::string& sweep, const std::string& action, const Json& body) {
@@ -37,14 +37,27 @@ int tell(const GlobalOptions& globals, const std::string& sweep, const std::stri
   return kOk;
 }
 
+// Returns: the choice of trials; empty for the whole sweep.
+Json choice_of(const ControlOptions& options) {
+  Json out = Json::object();
+  if (!options.trials.empty()) out["trials"] = options.trials;
+  if (options.failed) out["failed"] = true;
+  return out;
+}
+
 std::function<int()> setup_action(CLI::App& app, const GlobalOptions& globals, const char* action) {
   const auto options = std::make_shared<ControlOptions>();
   const bool is_destructive = std::string(action) == "cancel";
+  const bool is_retry = std::string(action) == "retry";
   app.add_option("sweep", options->sweep, "name of the sweep")->required();
+  if (is_destructive || is_retry)
+    app.add_option("--trial", options->trials, "only this trial: its id or the beginning of it; repeatable")
+        ->allow_extra_args(false);
+  if (is_retry) app.add_flag("--failed", options->failed, "only what failed, also while the sweep runs");
   if (is_destructive) app.add_flag("--yes", options->is_sure, "do not ask");
   return [options, &globals, action, is_destructive] {
-    if (is_destructive) require_consent(*options);
-    return tell(globals, options->sweep, action, Json::object());
+    if (is_destructive) require_consent_to_cancel(*options);
+    return tell(globals, options->sweep, action, choice_of(*options));
   };
 }
 

@@ -7,14 +7,8 @@
 namespace ranktide {
 namespace {
 
-Rejected no_sweep(const std::string& name) {
-  return {"there is no sweep \"" + name + "\"; `ranktide status` lists them"};
-}
-
 // Returns: why the action makes no sense now; empty when it does.
 std::string refusal(const Sweep& sweep, SweepAction action) {
-  if (action == SweepAction::retry)
-    return sweep.is_over() ? "" : "is still running; retry when it has ended, or cancel it first";
   const bool is_so_already = (action == SweepAction::cancel && sweep.is_cancelled) ||
                              (action == SweepAction::stop && sweep.is_stopped);
   return sweep.is_over() && !is_so_already ? "has ended; there is nothing to " + std::string(text_of(action))
@@ -23,9 +17,14 @@ std::string refusal(const Sweep& sweep, SweepAction action) {
 
 }  // namespace
 
+Rejected Coordinator::no_sweep(const std::string& name) {
+  return {"there is no sweep \"" + name + "\"; `ranktide status` lists them"};
+}
+
 void Coordinator::on(const ControlSweep& control) {
   const Sweep* sweep = state_.find_sweep(control.sweep);
   if (!sweep) return reply(control.reply_to, no_sweep(control.sweep));
+  if (control.action == SweepAction::retry) return reply(control.reply_to, retry_sweep(*sweep, control));
   const std::string why_not = refusal(*sweep, control.action);
   if (!why_not.empty()) return reply(control.reply_to, Rejected{"sweep \"" + control.sweep + "\" " + why_not});
   reply(control.reply_to, act(*sweep, control));
@@ -50,18 +49,32 @@ Controlled Coordinator::act(const Sweep& sweep, const ControlSweep& control) {
       if (!sweep.is_cancelled) cancel_sweep(sweep, control.request_id, control.actor);
       has_room_ = true;  // as above
       return now("is cancelled");
-    case SweepAction::retry: {
-      const SweepSpec& spec = sweep.grid.spec();
-      begin_revision({.sweep = number,
-                      .revision = sweep.revision + 1,
-                      .request_id = control.request_id,
-                      .owner = sweep.owner,
-                      .spec_sha256 = sweep.spec_sha256,
-                      .spec = spec});
-      return now("tries again what failed or was cancelled");
-    }
+    case SweepAction::retry:
+      break;  // retry_sweep()
   }
   RT_CHECK(false);
+}
+
+// A new revision of the same grid. Its request id is spent like a submission's: asked again, the answer is the
+// same and nothing is done.
+decltype(Reply::answer) Coordinator::retry_sweep(const Sweep& sweep, const ControlSweep& control) {
+  const Controlled now{"sweep " + control.sweep + " tries again what failed or was cancelled"};
+  const auto earlier = state_.submissions().find(control.request_id);
+  if (earlier != state_.submissions().end() && earlier->second.sweep == sweep.number) return now;
+  if (earlier != state_.submissions().end())
+    return Rejected{"request " + control.request_id + " was used for another sweep; ask with a new request id"};
+  if (!sweep.is_over())
+    return Rejected{"sweep \"" + control.sweep +
+                    "\" is still running; retry some trials (--failed, --trial), or cancel it first"};
+  begin_revision({.sweep = sweep.number,
+                  .revision = sweep.revision + 1,
+                  .request_id = control.request_id,
+                  .owner = sweep.owner,
+                  .spec_sha256 = sweep.spec_sha256,
+                  .spec = sweep.grid.spec(),
+                  .actor = control.actor,
+                  .trial_count = sweep.trial_count});
+  return now;
 }
 
 void Coordinator::on(const ChangePolicy& change) {
@@ -108,32 +121,52 @@ void Coordinator::say_drain(const Worker& worker) {
     send(worker.name, Stop{state_.units().at(unit).lease(), StopKind::checkpoint});
 }
 
-// Its connection is not listened to any more, so nothing can revive what it held.
 void Coordinator::on(const RevokeWorker& revoke) {
-  const Worker* worker = state_.find_worker(revoke.worker);
+  decide(WorkerRevoked{revoke.worker, revoke.request_id, revoke.actor});
+  cut_off(revoke.worker);
+  reply(revoke.reply_to, Controlled{"worker " + revoke.worker.text +
+                                    " is revoked: its key is not let in again, and others get what it ran"});
+}
+
+void Coordinator::on(const KeysRevoked& revoked) {
+  cut_off(revoked.worker);
+}
+
+// Its connection is not listened to any more, so nothing can revive what it held.
+void Coordinator::cut_off(const WorkerName& name) {
+  const Worker* worker = state_.find_worker(name);
   if (!worker || !worker->is_joined) return;
   const std::set<UnitId> running = worker->running;
   for (const UnitId& unit : running) expire(state_.units().at(unit).lease());
-  leave(state_.workers().at(revoke.worker), LeaveReason::revoked);
+  leave(state_.workers().at(name), LeaveReason::revoked);
 }
 
 void Coordinator::cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor) {
   const SweepNumber number = sweep.number;
   const std::set<UnitId> units = sweep.units;
-  std::vector<std::pair<WorkerName, Lease>> were_running;
+  const Running were_running = running_of(units);
+  decide(SweepCancelled{number, request_id, actor});
+  kill_unwanted(were_running);
+  for (const UnitId& id : units)
+    if (is_terminal(state_.units().at(id).life)) backoffs_.erase(id);
+}
+
+Coordinator::Running Coordinator::running_of(const std::set<UnitId>& units) const {
+  Running out;
   for (const UnitId& id : units) {
     const Unit& unit = state_.units().at(id);
-    if (unit.life == UnitLife::running) were_running.emplace_back(unit.attempt.worker, unit.lease());
+    if (unit.life == UnitLife::running) out.emplace_back(unit.attempt.worker, unit.lease());
   }
-  decide(SweepCancelled{number, request_id, actor});
+  return out;
+}
+
+void Coordinator::kill_unwanted(const Running& were_running) {
   for (const auto& [worker, lease] : were_running) {
     if (state_.units().at(lease.unit).life == UnitLife::running) continue;  // another sweep wants it
     forget_term(lease.unit);
     send(worker, Stop{lease, StopKind::kill});
     leave_if_drained(worker);
   }
-  for (const UnitId& id : units)
-    if (is_terminal(state_.units().at(id).life)) backoffs_.erase(id);
 }
 
 // run.max_failures: so many failed trials mean that the sweep itself is wrong.

@@ -24,7 +24,8 @@ struct FromWorker {  // `sender` is the name behind the connection's CURVE key
 struct Submit {  // answered by Submitted or Rejected; the same request id and spec give the same answer again
   uint64_t reply_to = 0;
   std::string request_id;
-  std::string actor = kLocalActor;  // becomes the sweep's owner
+  std::string actor = kLocalActor;  // becomes the owner of a new sweep
+  bool is_admin = true;             // may give any sweep a new revision, not its own only
   SweepSpec spec;
 };
 enum class SweepAction {
@@ -45,6 +46,22 @@ struct ControlSweep {  // answered by Controlled or Rejected; asking for what is
   std::string sweep;  // its name
   SweepAction action = SweepAction::pause;
 };
+// Some trials of a sweep: those whose id begins with one of these, and, with `failed`, those that failed or of
+// which an eval did.
+struct TrialChoice {
+  std::vector<std::string> prefixes;
+  bool failed = false;
+};
+// Answered by Controlled or Rejected. cancel: the sweep goes on without them; retry: tried again while the
+// sweep goes on. Requires: action is one of these two.
+struct ControlTrials {
+  uint64_t reply_to = 0;
+  std::string request_id;
+  std::string actor = kLocalActor;
+  std::string sweep;
+  SweepAction action = SweepAction::cancel;
+  TrialChoice trials;
+};
 struct ChangePolicy {  // answered by Controlled or Rejected
   uint64_t reply_to = 0;
   std::string request_id;
@@ -63,12 +80,18 @@ struct SetQuota {  // what the list of tokens says of an owner; no answer
   std::string owner;
   std::optional<int> max_slots;  // absent: no limit
 };
-struct RevokeWorker {  // its key is not active any more; no answer
+struct RevokeWorker {  // answered by Controlled; its keys were ended in their table before
+  uint64_t reply_to = 0;
+  std::string request_id;
+  std::string actor = kLocalActor;
+  WorkerName worker;
+};
+struct KeysRevoked {  // the table of keys says that nobody may speak for it any more; no answer
   WorkerName worker;
 };
 struct Wake {};  // the deadline asked for has come
-using Input =
-    std::variant<FromWorker, Submit, ControlSweep, ChangePolicy, DrainWorker, SetQuota, RevokeWorker, Wake>;
+using Input = std::variant<FromWorker, Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, SetQuota,
+                           RevokeWorker, KeysRevoked, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -166,10 +189,24 @@ class Coordinator {
   void on(const DrainWorker& drain);
   void on(const SetQuota& quota);
   void on(const RevokeWorker& revoke);
+  void on(const KeysRevoked& revoked);
+  void cut_off(const WorkerName& name);
+  static Rejected no_sweep(const std::string& name);
+  decltype(Reply::answer) retry_sweep(const Sweep& sweep, const ControlSweep& control);
   Controlled act(const Sweep& sweep, const ControlSweep& control);
   void say_drain(const Worker& worker);
   void cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor);
   void stop_hopeless_sweeps(const UnitId& failed);
+  using Running = std::vector<std::pair<WorkerName, Lease>>;
+  Running running_of(const std::set<UnitId>& units) const;
+  void kill_unwanted(const Running& were_running);
+
+  // trial_controls.cpp: the same on some trials of a sweep
+  void on(const ControlTrials& control);
+  std::string cancel_trials(const Sweep& sweep, const ControlTrials& control,
+                            const std::vector<SweepTrial>& trials);
+  std::string retry_trials(const Sweep& sweep, const ControlTrials& control,
+                           const std::vector<SweepTrial>& trials);
 
   // leases.cpp: what attempts say, and how they end
   enum class Standing {

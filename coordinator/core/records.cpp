@@ -7,10 +7,11 @@ namespace {
 
 // In the order of the variant; permanent.
 constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
-    "EpochStarted", "SweepSubmitted", "TrialListed",     "SweepListed",   "WorkerJoined",    "WorkerLeft",
-    "LeaseGranted", "LeaseExpired",   "LeaseRevived",    "LeaseReturned", "CheckpointSaved", "EvalFinished",
-    "UnitFinished", "AttemptFailed",  "SweepCancelled",  "SweepPaused",   "SweepResumed",    "SweepStopped",
-    "PolicyChanged",  "QuotaSet",       "WorkerDrainAsked"};
+    "EpochStarted",     "SweepSubmitted",  "TrialListed",  "SweepListed",   "WorkerJoined",
+    "WorkerLeft",       "LeaseGranted",    "LeaseExpired", "LeaseRevived",  "LeaseReturned",
+    "CheckpointSaved",  "EvalFinished",    "UnitFinished", "AttemptFailed", "SweepCancelled",
+    "SweepPaused",      "SweepResumed",    "SweepStopped", "PolicyChanged", "QuotaSet",
+    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried", "WorkerRevoked"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -80,6 +81,16 @@ struct Describe {
   }
   std::string operator()(const QuotaSet& r) const { return r.owner + ", slots " + limit_text(r.max_slots); }
   std::string operator()(const WorkerDrainAsked& r) const { return r.worker.text + ", boot " + r.boot; }
+  std::string operator()(const TrialsCancelled& r) const {
+    std::string out = "sweep " + std::to_string(r.sweep);
+    for (const StageId& stage : r.stages) out += ", stage " + stage.brief();
+    return out;
+  }
+  std::string operator()(const TrialRetried& r) const {
+    return sweep_text(r.sweep, r.revision) + ", trial " + r.trial.id.brief() + ", stage " +
+           r.trial.stage.brief();
+  }
+  std::string operator()(const WorkerRevoked& r) const { return r.worker.text + ", by " + r.actor; }
 };
 
 }  // namespace

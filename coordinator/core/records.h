@@ -14,6 +14,7 @@
 #include "common/sweep/grid.h"
 #include "common/sweep/sweep_spec.h"
 #include "common/vocabulary/protocol.h"
+#include "coordinator/core/control_records.h"
 
 namespace ranktide {
 
@@ -25,21 +26,21 @@ void fields(Ar& ar, EpochStarted& r) {
   ar("epoch", r.epoch);
 }
 
-// The actor of whoever works on the coordinator's own machine.
-inline constexpr const char* kLocalActor = "local";
-
 struct SweepSubmitted {  // a name seen before: another revision of that sweep
   SweepNumber sweep = 0;
   int revision = 1;
   std::string request_id;
-  std::string owner;  // who submitted it: the name of a token, kLocalActor without one
+  std::string owner;  // who submitted the first revision: the name of a token, kLocalActor without one
   std::string spec_sha256;
   SweepSpec spec;
+  std::string actor{};  // who asked for this revision; empty in journals from before this was noted
+  std::optional<int64_t> trial_count{};  // of the whole grid; absent in journals from before it was counted
 };
 template <class Ar>
 void fields(Ar& ar, SweepSubmitted& r) {
   ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("owner", r.owner);
-  ar("spec_sha256", r.spec_sha256)("spec", r.spec);
+  ar("spec_sha256", r.spec_sha256)("spec", r.spec)("actor", r.actor);
+  ar("trial_count", r.trial_count);
 }
 
 struct PredictedMemory {  // of a trial's units; 0: unknown
@@ -61,6 +62,20 @@ struct TrialListed {  // the grid's next index was touched: this trial belongs t
 template <class Ar>
 void fields(Ar& ar, TrialListed& r) {
   ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial)("memory", r.memory);
+}
+
+struct TrialRetried {  // a listed trial that failed or was cancelled is wanted again: its budgets start anew
+  SweepNumber sweep = 0;
+  int revision = 1;
+  std::string request_id;
+  std::string actor;
+  SweepTrial trial;
+  PredictedMemory memory{};
+};
+template <class Ar>
+void fields(Ar& ar, TrialRetried& r) {
+  ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("actor", r.actor);
+  ar("trial", r.trial)("memory", r.memory);
 }
 
 struct SweepListed {  // every index of the revision's grid has been touched
@@ -179,85 +194,12 @@ void fields(Ar& ar, AttemptFailed& r) {
   ar("microbatch_next", r.microbatch_next);
 }
 
-// What users did to a sweep, and who: these records are the audit trail.
-struct SweepCancelled {
-  SweepNumber sweep = 0;
-  std::string request_id;
-  std::string actor;
-};
-template <class Ar>
-void fields(Ar& ar, SweepCancelled& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
-}
-
-struct SweepPaused {  // nothing of it starts until it is resumed; what runs goes on
-  SweepNumber sweep = 0;
-  std::string request_id;
-  std::string actor;
-};
-template <class Ar>
-void fields(Ar& ar, SweepPaused& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
-}
-
-struct SweepResumed {
-  SweepNumber sweep = 0;
-  std::string request_id;
-  std::string actor;
-};
-template <class Ar>
-void fields(Ar& ar, SweepResumed& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
-}
-
-struct SweepStopped {  // what runs goes on to its end, nothing else of it will start
-  SweepNumber sweep = 0;
-  std::string request_id;
-  std::string actor;
-};
-template <class Ar>
-void fields(Ar& ar, SweepStopped& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor);
-}
-
-struct PolicyChanged {  // its place in the queue and its width were changed while it runs
-  SweepNumber sweep = 0;
-  std::string request_id;
-  std::string actor;
-  int priority = 0;
-  std::optional<int> max_parallel;
-};
-template <class Ar>
-void fields(Ar& ar, PolicyChanged& r) {
-  ar("sweep", r.sweep)("request_id", r.request_id)("actor", r.actor)("priority", r.priority);
-  ar("max_parallel", r.max_parallel);
-}
-
-struct QuotaSet {  // how many slots all sweeps of one owner may use at a time
-  std::string owner;
-  std::optional<int> max_slots;  // absent: no limit
-};
-template <class Ar>
-void fields(Ar& ar, QuotaSet& r) {
-  ar("owner", r.owner)("max_slots", r.max_slots);
-}
-
-struct WorkerDrainAsked {  // it gets no more work in this life and gives back what it runs
-  WorkerName worker;
-  std::string boot;
-  std::string request_id;
-  std::string actor;
-};
-template <class Ar>
-void fields(Ar& ar, WorkerDrainAsked& r) {
-  ar("worker", r.worker)("boot", r.boot)("request_id", r.request_id)("actor", r.actor);
-}
-
 // The order is permanent, append only: kinds are counted from it in old journals' indexes and in transcripts.
-using Record = std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft,
-                            LeaseGranted, LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved,
-                            EvalFinished, UnitFinished, AttemptFailed, SweepCancelled, SweepPaused,
-                            SweepResumed, SweepStopped, PolicyChanged, QuotaSet, WorkerDrainAsked>;
+using Record =
+    std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft, LeaseGranted,
+                 LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
+                 AttemptFailed, SweepCancelled, SweepPaused, SweepResumed, SweepStopped, PolicyChanged,
+                 QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

@@ -82,8 +82,7 @@ void State::on(const WorkerLeft& r) {
 void State::count(const Unit& unit, int64_t by) {
   for (const auto& [number, place] : unit.wanted) {
     Sweep& sweep = sweeps_.at(number);
-    auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
-    counts[static_cast<size_t>(unit.life)] += by;
+    sweep.counts_of(unit.kind)[static_cast<size_t>(unit.life)] += by;
     if (unit.life == UnitLife::ready && by > 0) sweep.ready.emplace(place, unit.id);
     if (unit.life == UnitLife::ready && by < 0) sweep.ready.erase({place, unit.id});
   }

@@ -23,8 +23,9 @@ namespace ranktide {
 //   running -LeaseExpired | LeaseReturned | AttemptFailed-> ready, or failed when a budget is spent
 //   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
 //   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
+//   ready | running -TrialsCancelled-> cancelled         unless another sweep wants it
 //   ready -SweepStopped-> cancelled                      unless another sweep wants it
-//   failed | cancelled -TrialListed-> ready              somebody wants it again
+//   failed | cancelled -TrialListed | TrialRetried-> ready   somebody wants it again
 enum class UnitLife { ready, running, completed, diverged, failed, cancelled };
 template <>
 struct EnumTexts<UnitLife> {
@@ -93,8 +94,10 @@ struct Sweep {
   int revision = 1;
   std::string owner;
   std::string spec_sha256;
-  Grid grid;               // of the newest revision; its spec() holds the name
-  RunPolicy run;           // of the spec, and what users changed since
+  Grid grid;      // of the newest revision; its spec() holds the name
+  RunPolicy run;  // of the spec, and what users changed since
+  std::optional<int64_t>
+      trial_count{};       // distinct cells x seeds; absent in journals from before it was counted
   int64_t cursor = 0;      // next raw index to list
   bool is_listed = false;  // the grid has been touched to its end
   bool is_cancelled = false;
@@ -104,6 +107,7 @@ struct Sweep {
   std::set<UnitId> units{};             // stages, and evals leased by themselves, that it wants
   std::set<EvalId> evals{};
   std::set<std::pair<int64_t, UnitId>> ready{};  // its queue: base evals before stages, stages in file order
+  std::set<UnitId> dropped{};                    // of its units: cancelled for it, whatever they are for others
   LifeCounts stages{};
   LifeCounts eval_units{};
   int64_t evals_finished = 0;
@@ -111,6 +115,7 @@ struct Sweep {
   const std::string& name() const { return grid.spec().name; }
   int64_t open_units() const;
   int64_t running_units() const;
+  LifeCounts& counts_of(WorkKind kind) { return kind == WorkKind::train ? stages : eval_units; }
   // Returns: whether nothing more will happen for this revision.
   bool is_over() const { return is_cancelled || ((is_listed || is_stopped) && open_units() == 0); }
 };
@@ -187,6 +192,9 @@ class State {
   void on(const PolicyChanged& r);
   void on(const QuotaSet& r);
   void on(const WorkerDrainAsked& r);
+  void on(const TrialsCancelled& r);
+  void on(const TrialRetried& r);
+  void on(const WorkerRevoked&) {}  // for people who ask who did it
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -194,7 +202,9 @@ class State {
   void end_attempt(Unit& unit, AttemptEnd end, UnitLife life);
   void want(Sweep& sweep, Unit& unit, int64_t place);
   void unwant_everything(Sweep& sweep);
+  void want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMemory& memory);
   void drop(Sweep& sweep, Unit& unit);
+  void drop_evals(Sweep& sweep, const Unit& unit);
   bool is_wanted_again(const Unit& unit) const;
   void list_evals(Sweep& sweep, const SweepTrial& trial);
   void want_eval(Sweep& sweep, const EvalId& eval);

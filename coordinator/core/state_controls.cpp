@@ -11,9 +11,10 @@ namespace ranktide {
 void State::drop(Sweep& sweep, Unit& unit) {
   const auto place = unit.wanted.find(sweep.number);
   if (place == unit.wanted.end() || is_terminal(unit.life)) return;
-  auto& counts = unit.kind == WorkKind::train ? sweep.stages : sweep.eval_units;
+  LifeCounts& counts = sweep.counts_of(unit.kind);
   --counts[static_cast<size_t>(unit.life)];
   ++counts[static_cast<size_t>(UnitLife::cancelled)];
+  sweep.dropped.insert(unit.id);
   sweep.ready.erase({place->second, unit.id});
   unit.wanted.erase(place);
   if (!unit.wanted.empty()) return;
@@ -34,6 +35,28 @@ void State::on(const SweepCancelled& r) {
   sweep.is_cancelled = true;
   for (const UnitId& id : sweep.units) drop(sweep, units_.at(id));
   unwant_everything(sweep);
+  requeue(sweep);
+}
+
+// The sweep asks for them no more, and other sweeps may.
+void State::drop_evals(Sweep& sweep, const Unit& unit) {
+  for (const auto& [id, order] : unit.evals) {
+    evals_.at(id).wanted.erase(sweep.number);
+    sweep.evals.erase(id);
+  }
+}
+
+// A trial's units that are not over know their stage; the base's evals have none, for they are everybody's.
+void State::on(const TrialsCancelled& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(!sweep.is_over());
+  const std::set<StageId> stages(r.stages.begin(), r.stages.end());
+  for (const UnitId& id : sweep.units) {
+    Unit& unit = units_.at(id);
+    if (!unit.stage || !stages.contains(unit.stage->id)) continue;
+    drop_evals(sweep, unit);
+    drop(sweep, unit);
+  }
   requeue(sweep);
 }
 

@@ -64,7 +64,8 @@ void State::on(const SweepSubmitted& r) {
                                    .owner = r.owner,
                                    .spec_sha256 = r.spec_sha256,
                                    .grid = Grid(r.spec),
-                                   .run = r.spec.run});
+                                   .run = r.spec.run,
+                                   .trial_count = r.trial_count});
   } else {
     Sweep& old = sweeps_.at(r.sweep);
     RT_CHECK(r.revision == old.revision + 1);
@@ -75,7 +76,8 @@ void State::on(const SweepSubmitted& r) {
                 .owner = r.owner,
                 .spec_sha256 = r.spec_sha256,
                 .grid = Grid(r.spec),
-                .run = r.spec.run};
+                .run = r.spec.run,
+                .trial_count = r.trial_count};
   }
   submissions_[r.request_id] = {r.spec_sha256, r.sweep, r.revision};
   requeue(sweeps_.at(r.sweep));
@@ -109,13 +111,24 @@ void State::on(const TrialListed& r) {
   RT_CHECK(!trial.provisional);
   sweep.cursor = trial.index + 1;
   sweep.trials.emplace(trial.index, trial.stage);
+  want_trial(sweep, trial, r.memory);
+}
 
+void State::on(const TrialRetried& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.revision == r.revision);
+  RT_CHECK(!sweep.is_cancelled && !sweep.is_stopped);
+  RT_CHECK(sweep.trials.at(r.trial.index) == r.trial.stage);
+  want_trial(sweep, r.trial, r.memory);
+}
+
+void State::want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMemory& memory) {
   Unit& unit = units_[unit_of(trial.stage)];
   unit.id = unit_of(trial.stage);
   unit.base = trial.base;
   unit.tokenizer_sha256 = trial.tokenizer_sha256;
   unit.model = trial.settings.model;
-  unit.memory = larger(unit.memory, r.memory);
+  unit.memory = larger(unit.memory, memory);
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
     set_life(unit, UnitLife::ready);
@@ -128,6 +141,7 @@ void State::on(const TrialListed& r) {
 }
 
 void State::want(Sweep& sweep, Unit& unit, int64_t place) {
+  if (sweep.dropped.erase(unit.id) > 0) --sweep.counts_of(unit.kind)[static_cast<size_t>(UnitLife::cancelled)];
   count(unit, -1);
   unit.wanted.emplace(sweep.number, place);
   count(unit, +1);

@@ -15,7 +15,8 @@ void print(std::ostream& out, const LifeCounts& counts) {
 
 void print(std::ostream& out, const Sweep& s) {
   out << "sweep " << s.number << "." << s.revision << " " << s.name() << " owner=" << s.owner
-      << " spec=" << s.spec_sha256.substr(0, 12) << " run=" << to_json(s.run).dump() << " cursor=" << s.cursor
+      << " spec=" << s.spec_sha256.substr(0, 12) << " run=" << to_json(s.run).dump()
+      << " trials=" << (s.trial_count ? std::to_string(*s.trial_count) : "?") << " cursor=" << s.cursor
       << (s.is_listed ? " listed" : "") << (s.is_cancelled ? " cancelled" : "")
       << (s.is_paused ? " paused" : "") << (s.is_stopped ? " stopped" : "");
   out << " stages:";
@@ -26,6 +27,7 @@ void print(std::ostream& out, const Sweep& s) {
   for (const auto& [index, stage] : s.trials) out << "  trial " << index << " stage " << stage.text << "\n";
   for (const auto& [place, unit] : s.ready) out << "  queued " << place << " " << unit.text << "\n";
   for (const UnitId& unit : s.units) out << "  unit " << unit.text << "\n";
+  for (const UnitId& unit : s.dropped) out << "  dropped " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
 }
 

@@ -22,17 +22,25 @@ std::string missing_input(const SweepSpec& spec) {
   return {};
 }
 
-// Looks at every cell once, so that listing later meets no cell that does not resolve.
-std::optional<std::string> fault_of(const SweepSpec& spec) {
+struct Looked {       // at a spec, whole
+  std::string fault;  // why no sweep is made of it; empty: nothing is wrong
+  int64_t trial_count = 0;
+};
+
+// Looks at every cell once, so that listing later meets no cell that does not resolve, and what is not listed
+// yet is counted all the same.
+Looked look_at(const SweepSpec& spec) {
+  Looked out;
   try {
-    Grid(spec).counts();
+    out.trial_count = trial_count(spec, Grid(spec).counts());
   } catch (const SpecError& error) {
-    return error.what();
+    return {.fault = error.what()};
   }
-  if (const auto wrong = keep_refusal(spec)) return wrong;
-  const std::string missing = missing_input(spec);
-  if (missing.empty()) return std::nullopt;
-  return missing + " was not read by the client, so trials have no identity; submit from where the inputs are";
+  if (const auto wrong = keep_refusal(spec)) return {.fault = *wrong};
+  if (const std::string missing = missing_input(spec); !missing.empty())
+    out.fault =
+        missing + " was not read by the client, so trials have no identity; submit from where the inputs are";
+  return out;
 }
 
 bool has_failures(const Sweep& sweep) {
@@ -60,15 +68,21 @@ void Coordinator::on(const Submit& submit) {
   // The same file again changes nothing, unless there is something to try again.
   if (known && known->spec_sha256 == spec_sha256 && !ended_early(*known))
     return reply(submit.reply_to, Submitted{known->number, known->revision});
-  if (const auto fault = fault_of(submit.spec)) return reply(submit.reply_to, Rejected{*fault});
+  if (known && known->owner != submit.actor && !submit.is_admin)
+    return reply(submit.reply_to, Rejected{"sweep \"" + submit.spec.name + "\" belongs to " + known->owner +
+                                           "; give yours another name (`name:` in the file)"});
+  const Looked looked = look_at(submit.spec);
+  if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
 
   reply(submit.reply_to,
         begin_revision({.sweep = known ? known->number : static_cast<SweepNumber>(state_.sweeps().size()) + 1,
                         .revision = known ? known->revision + 1 : 1,
                         .request_id = submit.request_id,
-                        .owner = submit.actor,
+                        .owner = known ? known->owner : submit.actor,
                         .spec_sha256 = spec_sha256,
-                        .spec = submit.spec}));
+                        .spec = submit.spec,
+                        .actor = submit.actor,
+                        .trial_count = looked.trial_count}));
 }
 
 Submitted Coordinator::begin_revision(SweepSubmitted submitted) {

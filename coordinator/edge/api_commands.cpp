@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <string_view>
 
+#include "common/net/worker_keys.h"
+
 namespace ranktide {
 
 // What a command is made from.
 struct CommandOrder {
   std::string request_id;
   std::string actor;
+  bool is_admin = false;
   std::string name;
   const Json& body;
 };
@@ -36,11 +39,37 @@ T field(const Json& body, const char* name) {
 UserRequest submit(const CommandOrder& order) {
   auto spec = field<SweepSpec>(order.body, "spec");
   validate(spec);
-  return Submit{.request_id = order.request_id, .actor = order.actor, .spec = std::move(spec)};
+  return Submit{.request_id = order.request_id,
+                .actor = order.actor,
+                .is_admin = order.is_admin,
+                .spec = std::move(spec)};
+}
+
+constexpr size_t kTrialsNamedMax = 1'000;
+
+// Returns: the trials that the body names; nullopt for the whole sweep.
+std::optional<TrialChoice> trials_of(const Json& body) {
+  if (!body.contains("trials") && !body.contains("failed")) return std::nullopt;
+  TrialChoice out;
+  if (body.contains("trials")) out.prefixes = field<std::vector<std::string>>(body, "trials");
+  if (body.contains("failed")) out.failed = field<bool>(body, "failed");
+  if (out.prefixes.size() > kTrialsNamedMax)
+    throw ProtocolError("\"trials\" has at most " + std::to_string(kTrialsNamedMax) + " ids");
+  if (out.prefixes.empty() && !out.failed) throw ProtocolError("\"trials\" is empty");
+  for (const std::string& prefix : out.prefixes)
+    if (prefix.empty()) throw ProtocolError("an id in \"trials\" is empty");
+  return out;
 }
 
 template <SweepAction action>
 UserRequest control(const CommandOrder& order) {
+  if (action == SweepAction::cancel || action == SweepAction::retry)
+    if (auto trials = trials_of(order.body))
+      return ControlTrials{.request_id = order.request_id,
+                           .actor = order.actor,
+                           .sweep = order.name,
+                           .action = action,
+                           .trials = std::move(*trials)};
   return ControlSweep{
       .request_id = order.request_id, .actor = order.actor, .sweep = order.name, .action = action};
 }
@@ -63,6 +92,10 @@ UserRequest drain(const CommandOrder& order) {
   return DrainWorker{.request_id = order.request_id, .actor = order.actor, .worker = WorkerName{order.name}};
 }
 
+UserRequest revoke(const CommandOrder& order) {
+  return RevokeWorker{.request_id = order.request_id, .actor = order.actor, .worker = WorkerName{order.name}};
+}
+
 constexpr std::array kCommands = {
     Command{"sweeps", "", Scope::submit, submit},
     Command{"sweeps", "pause", Scope::submit, control<SweepAction::pause>},
@@ -73,6 +106,7 @@ constexpr std::array kCommands = {
     Command{"sweeps", "priority", Scope::submit, set_priority},
     Command{"sweeps", "max_parallel", Scope::submit, set_max_parallel},
     Command{"workers", "drain", Scope::admin, drain},
+    Command{"workers", "revoke", Scope::admin, revoke},
 };
 
 std::string request_id_of(const Json& body) {
@@ -118,8 +152,11 @@ std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target,
   try {
     const Json body = parse_json(text);
     if (!body.is_object()) throw ProtocolError("the body must be a JSON object");
-    return target.command->request(
-        {.request_id = request_id_of(body), .actor = caller.name, .name = target.name, .body = body});
+    return target.command->request({.request_id = request_id_of(body),
+                                    .actor = caller.name,
+                                    .is_admin = caller.scope == Scope::admin,
+                                    .name = target.name,
+                                    .body = body});
   } catch (const ProtocolError& wrong) {
     return failure(400, wrong.what());
   } catch (const SpecError& wrong) {
@@ -130,6 +167,7 @@ std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target,
 std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
                                           const LivePicture& picture) {
   if (target.name.empty()) return std::nullopt;
+  if (target.command->action == "revoke") return std::nullopt;  // the table of keys knows those never heard
   if (target.command->collection == "workers") {
     const bool is_known = std::any_of(picture.workers.begin(), picture.workers.end(),
                                       [&](const WorkerPicture& w) { return w.name.text == target.name; });
@@ -141,6 +179,19 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
   if (caller.scope != Scope::admin && sweep->owner != caller.name)
     return failure(403, "sweep \"" + target.name + "\" belongs to " + sweep->owner +
                             "; only its owner and a token of scope admin may change it");
+  return std::nullopt;
+}
+
+std::optional<ApiResponse> prepare(const UserRequest& request, const std::filesystem::path& data_folder) {
+  const auto* revoke = std::get_if<RevokeWorker>(&request);
+  if (!revoke) return std::nullopt;
+  try {
+    revoke_worker(data_folder / "keys" / "workers", revoke->worker);
+  } catch (const UnknownWorker& unknown) {
+    return failure(404, unknown.what());
+  } catch (const KeyError& error) {
+    return failure(500, error.what());
+  }
   return std::nullopt;
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 // What HTTP lets people do: POST targets and bodies in, requests to the core out, and the core's answers back
 // into statuses. The table in the .cpp is the whole list. Not who may ask (http_access.h) and not the decision
-// (coordinator/core). Pure; any thread.
+// (coordinator/core). Pure but for prepare(); any thread.
 //   POST /api/v1/sweeps            {"request_id", "spec"}: a SweepSpec as sweep_spec.h lists its fields
 //   POST /api/v1/sweeps/NAME/ACTION    {"request_id", ...}: what the table names
-//   POST /api/v1/workers/NAME/drain    {"request_id"}
+//   POST /api/v1/workers/NAME/drain    {"request_id"}; also revoke
 // The same request id and body get the same answer again.
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <variant>
@@ -37,6 +38,10 @@ std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target,
 // nullopt when the core may decide.
 std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
                                           const LivePicture& picture);
+
+// Does what must be done before the core decides: a revoked worker's keys end in their table first, so that it
+// cannot come back between. Reads and writes files. Returns: why it could not be done; nullopt to go on.
+std::optional<ApiResponse> prepare(const UserRequest& request, const std::filesystem::path& data_folder);
 
 ApiResponse response_of(const std::variant<Answer, Unavailable>& heard);
 

@@ -188,6 +188,8 @@ void HttpSession::command(const CommandTarget& target, const Caller& caller) {
   spdlog::info("{} asks: POST {}", caller.name, text_of(parser_->get().target()));
   asio::post(service_.pool, [self = shared_from_this(), target, caller]() mutable {
     auto request = read_command(target, self->parser_->get().body(), caller);
+    if (const auto* asked = std::get_if<UserRequest>(&request))
+      if (auto failed = prepare(*asked, self->service_.config.data_folder)) request = std::move(*failed);
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), request = std::move(request)]() mutable {
       if (const auto* wrong = std::get_if<ApiResponse>(&request)) return self->write(*wrong);

@@ -26,7 +26,7 @@ struct Unavailable {
 };
 
 // Inputs of the core that are answered; the mailbox fills in `reply_to`.
-using UserRequest = std::variant<Submit, ControlSweep, ChangePolicy, DrainWorker>;
+using UserRequest = std::variant<Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, RevokeWorker>;
 
 class Mailbox {
  public:

@@ -38,13 +38,14 @@ std::vector<Slot> slots_here(const Reader& reader) {
 
 constexpr const char* kReadyStages =
     "SELECT DISTINCT g.id, g.train_bytes, 0 FROM listed l JOIN sweep w ON w.id=l.sweep JOIN stage g ON "
-    "g.number=l.stage WHERE w.name=?1 AND g.state='ready'";
+    "g.number=l.stage WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled";
 // Of the untouched base, and of stages that ended before somebody asked.
 constexpr const char* kReadyEvals =
     "SELECT e.id, max(g.forward_bytes), e.subject<>t.base FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN "
     "eval e ON "
     "e.id=l.eval JOIN trial t ON t.id=l.trial JOIN stage g ON g.number=t.stage"
-    " WHERE w.name=?1 AND e.state='wanted' AND (e.subject=t.base OR e.subject=g.id AND g.state='completed')"
+    " WHERE w.name=?1 AND e.state='wanted' AND NOT l.cancelled AND (e.subject=t.base OR e.subject=g.id AND "
+    "g.state='completed')"
     " AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.unit=e.id AND a.ended IS NULL) GROUP BY e.id";
 
 std::vector<ReadyUnit> ready_units(const Reader& reader, const std::string& sweep) {

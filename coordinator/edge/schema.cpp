@@ -18,10 +18,10 @@ constexpr const char* kTables = R"sql(
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE record(seq INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL) STRICT;
 
--- state: listing | listed | cancelled | stopped
+-- state: listing | listed | cancelled | stopped; trials: of the whole grid, listed or not yet; NULL where nobody counted
 CREATE TABLE sweep(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL, state TEXT NOT NULL,
   submitted INTEGER NOT NULL, owner TEXT NOT NULL DEFAULT 'local', paused INTEGER NOT NULL DEFAULT 0,
-  priority INTEGER NOT NULL DEFAULT 0, max_parallel INTEGER, needs TEXT NOT NULL DEFAULT '{}') STRICT;
+  priority INTEGER NOT NULL DEFAULT 0, max_parallel INTEGER, needs TEXT NOT NULL DEFAULT '{}', trials INTEGER) STRICT;
 CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NULL, request_id TEXT NOT NULL UNIQUE,
   spec_sha256 TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sweep, n)) STRICT, WITHOUT ROWID;
 
@@ -42,10 +42,11 @@ CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NO
 CREATE TABLE evalset(id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE evalset_task(evalset TEXT NOT NULL REFERENCES evalset, spec TEXT NOT NULL, task TEXT NOT NULL,
   role TEXT NOT NULL, PRIMARY KEY(evalset, spec, task)) STRICT, WITHOUT ROWID;
+-- cancelled: by a user, one by one; the sweep's own state says what became of all of them
 CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT NULL REFERENCES trial,
   revision INTEGER NOT NULL, position INTEGER NOT NULL, block TEXT NOT NULL, regime TEXT NOT NULL, labels TEXT NOT NULL,
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
-  PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
+  cancelled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
 CREATE INDEX sweep_trial_by_trial ON sweep_trial(trial);
 
 -- state: wanted | finished | failed | lost (its weights are gone or will never be); flag: nan, inf or -inf where value is NULL for that reason
@@ -74,11 +75,13 @@ CREATE TABLE t_crit(df INTEGER PRIMARY KEY, t90 REAL NOT NULL, t95 REAL NOT NULL
 
 // What the mirror itself reads.
 constexpr const char* kMirrorViews = R"sql(
--- what the newest revision of each sweep lists, and what of it may still start for a sweep
-CREATE VIEW listed AS SELECT m.sweep, m.trial, t.stage, m.evalset FROM sweep_trial m
+-- what the newest revision of each sweep lists, what of it may run on for the sweep, and what may still start
+CREATE VIEW listed AS SELECT m.sweep, m.trial, t.stage, m.evalset, m.cancelled FROM sweep_trial m
   JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial;
-CREATE VIEW wanted AS SELECT l.* FROM listed l JOIN sweep w ON w.id=l.sweep AND w.state NOT IN ('cancelled', 'stopped');
-CREATE VIEW listed_eval AS SELECT l.sweep, l.trial, e.id AS eval FROM listed l JOIN trial_subject p ON p.trial=l.trial
+CREATE VIEW may_run AS SELECT l.* FROM listed l JOIN sweep w ON w.id=l.sweep AND w.state<>'cancelled' WHERE NOT l.cancelled;
+CREATE VIEW wanted AS SELECT l.* FROM may_run l JOIN sweep w ON w.id=l.sweep AND w.state<>'stopped';
+-- cancelled: of the trial; the untouched base's go on
+CREATE VIEW listed_eval AS SELECT l.sweep, l.trial, e.id AS eval, l.cancelled AND e.step>0 AS cancelled FROM listed l JOIN trial_subject p ON p.trial=l.trial
   JOIN evalset_task k ON k.evalset=l.evalset JOIN eval e ON e.subject=p.subject AND e.spec=k.spec;
 )sql";
 
@@ -105,6 +108,11 @@ constexpr const char* kFromVersion2 = R"sql(
 ALTER TABLE sweep ADD COLUMN needs TEXT NOT NULL DEFAULT '{}';
 ALTER TABLE stage ADD COLUMN train_bytes INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE stage ADD COLUMN forward_bytes INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr const char* kFromVersion3 = R"sql(
+ALTER TABLE sweep_trial ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sweep ADD COLUMN trials INTEGER;
 )sql";
 
 std::vector<Value> names_of_views(Connection& connection) {
@@ -156,12 +164,13 @@ void check_schema(Connection& connection) {
 void bring_up_to_date(Connection& connection) {
   const int64_t version = pragma_number(connection, "user_version");
   if (version == 0 || version >= kSchemaVersion) return;  // of check_schema
-  RT_CHECK(version == 1 || version == 2);
+  RT_CHECK(version >= 1);
   connection.execute("BEGIN IMMEDIATE");
   for (const Value& view : names_of_views(connection))
     connection.execute("DROP VIEW " + std::get<std::string>(view));
-  if (version == 1) connection.execute(kFromVersion1);
-  connection.execute(kFromVersion2);
+  if (version <= 1) connection.execute(kFromVersion1);
+  if (version <= 2) connection.execute(kFromVersion2);
+  connection.execute(kFromVersion3);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));

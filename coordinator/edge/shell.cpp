@@ -59,7 +59,7 @@ Effects Shell::drain() {
   Effects out;
   const Instant begin = boot_clock_now();
   for (const WorkerName& worker : router_.take_revoked())
-    coordinator_.step(boot_clock_now(), RevokeWorker{worker}, out);
+    coordinator_.step(boot_clock_now(), KeysRevoked{worker}, out);
   for (const Input& input : mailbox_.take()) coordinator_.step(boot_clock_now(), input, out);
   bool is_idle = out.records.empty();
   for (size_t points = 0; points < kPointsPerTurn && boot_clock_now() - begin < kDrainMax;) {

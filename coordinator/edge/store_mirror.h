@@ -19,6 +19,9 @@ inline void claim_one(int64_t rows_changed) {
   RT_CHECK(rows_changed == 1);
 }
 
+// Returns: who asked and under which request, for an event's message.
+std::string by(const std::string& actor, const std::string& request_id);
+
 // Returns: the number, or NULL.
 Value optional_value(const std::optional<int>& number);
 
@@ -58,7 +61,12 @@ class Mirror {
   void on(const PolicyChanged&);
   void on(const QuotaSet&);
   void on(const WorkerDrainAsked&);
+  void on(const TrialsCancelled&);
+  void on(const TrialRetried&);
+  void on(const WorkerRevoked&);
 
+  void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);
+  void cancel_trial(SweepNumber sweep, const StageId& stage);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,

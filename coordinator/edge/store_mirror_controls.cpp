@@ -4,13 +4,9 @@
 #include "coordinator/edge/store_mirror.h"
 
 namespace ranktide {
-namespace {
-
 std::string by(const std::string& actor, const std::string& request_id) {
   return "by " + (actor.empty() ? std::string(kLocalActor) : actor) + ", request " + request_id;
 }
-
-}  // namespace
 
 Value optional_value(const std::optional<int>& number) {
   return number ? Value(int64_t{*number}) : Value{};
@@ -18,18 +14,45 @@ Value optional_value(const std::optional<int>& number) {
 
 void Mirror::on(const SweepCancelled& r) {
   claim_one(sql("UPDATE sweep SET state='cancelled' WHERE id=?1").run(r.sweep));
-  sql("UPDATE stage SET state='cancelled' WHERE state IN ('ready', 'running') AND number NOT IN (SELECT stage "
-      "FROM wanted)"
-      " AND number IN (SELECT stage FROM listed WHERE sweep=?1)")
+  sql("UPDATE stage SET state='cancelled' WHERE number IN (SELECT stage FROM listed WHERE sweep=?1)"
+      " AND (state='ready' AND number NOT IN (SELECT stage FROM wanted)"
+      "  OR state='running' AND number NOT IN (SELECT stage FROM may_run))")
       .run(r.sweep);
   sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
       " (unit IN (SELECT g.id FROM stage g JOIN listed l ON l.stage=g.number WHERE l.sweep=?1 AND "
       "g.state='cancelled')"
       "  OR (unit IN (SELECT eval FROM listed_eval WHERE sweep=?1)"
       "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
-      "w.state<>'cancelled')))")
+      "w.state<>'cancelled' WHERE NOT e.cancelled)))")
       .run(r.sweep, now_ms_);
   note("SweepCancelled", std::to_string(r.sweep), by(r.actor, r.request_id));
+}
+
+void Mirror::on(const TrialsCancelled& r) {
+  for (const StageId& stage : r.stages) cancel_trial(r.sweep, stage);
+  note("TrialsCancelled", std::to_string(r.sweep),
+       std::to_string(r.stages.size()) + " trials, " + by(r.actor, r.request_id));
+}
+
+void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage) {
+  const int64_t number = stage_number(stage.text);
+  claim_one(sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0"
+                " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)")
+                .run(sweep, number));
+  sql("UPDATE stage SET state='cancelled' WHERE number=?1"
+      " AND (state='ready' AND number NOT IN (SELECT stage FROM wanted)"
+      "  OR state='running' AND number NOT IN (SELECT stage FROM may_run))")
+      .run(number);
+  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
+      " (unit IN (SELECT id FROM stage WHERE id=?1 AND state='cancelled')"
+      "  OR (unit IN (SELECT id FROM eval WHERE subject=?1)"
+      "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
+      "w.state<>'cancelled' WHERE NOT e.cancelled)))")
+      .run(stage.text, now_ms_);
+}
+
+void Mirror::on(const WorkerRevoked& r) {
+  note("WorkerRevoked", r.worker.text, by(r.actor, r.request_id));
 }
 
 void Mirror::on(const SweepPaused& r) {

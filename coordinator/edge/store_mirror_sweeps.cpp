@@ -38,30 +38,45 @@ int64_t count_role(const std::vector<EvalTask>& tasks, EvalRole role) {
 void Mirror::on(const SweepSubmitted& r) {
   const RunPolicy& run = r.spec.run;
   claim_one(
-      sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4, ?5, 0, ?6, ?7, ?8) ON CONFLICT(id) DO UPDATE SET"
+      sql("INSERT INTO sweep VALUES(?1, ?2, ?3, 'listing', ?4, ?5, 0, ?6, ?7, ?8, ?9) ON CONFLICT(id) DO "
+          "UPDATE SET"
           " revision=excluded.revision, state='listing', submitted=excluded.submitted, owner=excluded.owner,"
-          " paused=0, priority=excluded.priority, max_parallel=excluded.max_parallel, needs=excluded.needs")
+          " paused=0, priority=excluded.priority, max_parallel=excluded.max_parallel, needs=excluded.needs,"
+          " trials=excluded.trials")
           .run(r.sweep, r.spec.name, r.revision, now_ms_, r.owner, run.priority,
-               optional_value(run.max_parallel), to_json(run.needs).dump()));
+               optional_value(run.max_parallel), to_json(run.needs).dump(),
+               r.trial_count ? Value(*r.trial_count) : Value{}));
   claim_one(sql("INSERT INTO revision VALUES(?1, ?2, ?3, ?4, ?5)")
                 .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
+  note("SweepSubmitted", std::to_string(r.sweep),
+       r.spec.name + ", revision " + std::to_string(r.revision) + ", " + by(r.actor, r.request_id));
   // What only the revision before wanted leaves the queue; what runs goes on to its end.
   sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)")
       .run();
 }
 
 void Mirror::on(const TrialListed& r) {
-  list_trial(r.trial, r.memory);
-  const std::string evalset = list_evals(r.trial);
-  const auto regime = r.trial.labels.find("regime");
+  want_trial(r.sweep, r.revision, r.trial, r.memory);
+}
+
+void Mirror::on(const TrialRetried& r) {
+  want_trial(r.sweep, r.revision, r.trial, r.memory);
+  note("TrialRetried", r.trial.id.text, by(r.actor, r.request_id));
+}
+
+void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial,
+                        const PredictedMemory& memory) {
+  list_trial(trial, memory);
+  const std::string evalset = list_evals(trial);
+  const auto regime = trial.labels.find("regime");
   claim_one(
-      sql("INSERT INTO sweep_trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+      sql("INSERT INTO sweep_trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)"
           " ON CONFLICT(sweep, trial) DO UPDATE SET revision=excluded.revision, position=excluded.position,"
           " block=excluded.block, regime=excluded.regime, labels=excluded.labels, evalset=excluded.evalset,"
-          " n_learn=excluded.n_learn, n_retain=excluded.n_retain")
-          .run(r.sweep, r.trial.id.text, r.revision, r.trial.index, names_text(r.trial.blocks),
-               regime == r.trial.labels.end() ? "" : regime->second, to_json(r.trial.labels).dump(), evalset,
-               count_role(r.trial.evals, EvalRole::learn), count_role(r.trial.evals, EvalRole::retain)));
+          " n_learn=excluded.n_learn, n_retain=excluded.n_retain, cancelled=0")
+          .run(sweep, trial.id.text, revision, trial.index, names_text(trial.blocks),
+               regime == trial.labels.end() ? "" : regime->second, to_json(trial.labels).dump(), evalset,
+               count_role(trial.evals, EvalRole::learn), count_role(trial.evals, EvalRole::retain)));
 }
 
 void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) {

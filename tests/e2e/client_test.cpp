@@ -117,16 +117,41 @@ TEST_F(Client, ASweepIsPausedResumedStoppedAndTriedAgain) {
   EXPECT_THAT(late.err, HasSubstr("has ended; there is nothing to cancel"));
 }
 
-TEST_F(Client, WorkersAreListedAndDrainedFromAnywhereAndRevokedWhereTheirKeysLie) {
+TEST_F(Client, SomeTrialsAreCancelledAndTriedAgain) {
+  ASSERT_EQ(ask({"submit", world_.sweep().string()}).exit_code, 0);
+  const Json planned = ask_json({"plan", world_.sweep().string(), "--list"}).at("list");
+  const std::string one = planned.at(0).at("trial").get<std::string>().substr(0, 12);
+  const std::string last = planned.at(7).at("trial").get<std::string>().substr(0, 12);
+  EXPECT_EQ(ask({"cancel", "tiny", "--trial", one, "--trial", last}).exit_code, 0);
+  EXPECT_THAT(ask({"cancel", "tiny", "--trial", "zz"}).err, HasSubstr("begins no trial of sweep"));
+  const auto n1 = worker("n1");
+  EXPECT_EQ(ask({"watch", "tiny"}).exit_code, 0);
+  const auto states = [&] {
+    std::map<std::string, int> out;
+    const Json answer = ask_json({"query", "tiny", "--trials"});  // outlives the loop over it
+    for (const Json& row : answer.at("rows")) ++out[row.at("state").get<std::string>()];
+    return out;
+  };
+  EXPECT_EQ(states(), (std::map<std::string, int>{{"cancelled", 2}, {"completed", 6}}));
+  EXPECT_EQ(ask({"retry", "tiny", "--trial", one}).exit_code, 0);
+  EXPECT_EQ(ask({"watch", "tiny"}).exit_code, 0);
+  EXPECT_EQ(states(), (std::map<std::string, int>{{"cancelled", 1}, {"completed", 7}}));
+  EXPECT_THAT(ask({"retry", "tiny", "--failed"}).err, HasSubstr("nothing of what was named has failed"));
+}
+
+TEST_F(Client, WorkersAreListedDrainedAndRevokedFromAnywhere) {
   const auto n1 = worker("n1");
   ASSERT_TRUE(n1->says("joined the coordinator", 60s));
   for (int i = 0; i < 100 && ask_json({"worker", "list"}).empty(); ++i) std::this_thread::sleep_for(100ms);
   EXPECT_THAT(ask({"worker", "list"}).out, AllOf(HasSubstr("n1"), HasSubstr("joined")));
-  const Ended revoking = ask({"worker", "revoke", "n1"});
-  EXPECT_EQ(revoking.exit_code, 2);
-  EXPECT_THAT(revoking.err, HasSubstr("on the coordinator's own machine"));
   EXPECT_EQ(ask({"worker", "drain", "n1"}).exit_code, 0);
   EXPECT_THAT(ask({"worker", "drain", "nobody"}).err, HasSubstr("nobody"));
+  const Ended unknown = ask({"worker", "revoke", "nobody"});
+  EXPECT_EQ(unknown.exit_code, 5);
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("no worker named \"nobody\""), HasSubstr("n1")));
+  EXPECT_EQ(ask({"worker", "revoke", "n1"}).exit_code, 0);
+  const auto back = worker("n1");
+  EXPECT_TRUE(back->says("revoked this worker's key for good", 60s));
 }
 
 TEST_F(Client, TheSameRequestIsDoneOnce) {

@@ -234,5 +234,21 @@ TEST_F(Hosts, WhateverHappensToThemASweepEndsOnceAndWithTheNumbersOfOneMachine) 
   EXPECT_EQ(coordinator_->wait(10s).exit_code, 0);
 }
 
+// ZeroMQ drops a connection that is silent for fifteen seconds, and a trial ends meanwhile.
+TEST_F(Hosts, ACutThatOutlivesTheConnectionCostsNoAttempt) {
+  introduce_client();
+  start_coordinator();
+  const auto n1 = worker("n1", "n1", {"--join", first_line(read_text(home("coordinator-1") / "out"))});
+  must({"submit", desk_.sweep().string()});
+  const std::string unplugged = trial_begun_by("n1");
+  lan_->unplug("n1");
+  std::this_thread::sleep_for(20s);
+  EXPECT_FALSE(is_completed(unplugged));
+  lan_->plug_in("n1");
+  EXPECT_TRUE(comes_true([&] { return is_completed(unplugged); }));
+  EXPECT_EQ(attempts_at(unplugged), 1);
+  EXPECT_FALSE(trial_begun_by("n1").empty()) << "it gets work again";
+}
+
 }  // namespace
 }  // namespace ranktide::e2e

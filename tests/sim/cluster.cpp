@@ -1,6 +1,7 @@
 #include "tests/sim/cluster.h"
 
 #include <iterator>
+#include <set>
 
 #include "tests/sim/sweep_for_tests.h"
 
@@ -171,7 +172,7 @@ void Cluster::answered(const Reply& reply) {
   const std::string& request_id = asked_.at(reply.reply_to);
   if (const auto* rejected = std::get_if<Rejected>(&reply.answer))
     world_.note("rejected: " + rejected->reason);
-  else if (request_id != "resume")  // where nothing is paused it changes nothing, so it leaves no record
+  else if (request_id != "resume" && !request_id.ends_with(" trials"))  // they may change nothing
     truth_.got_answer(request_id);
   to_answer_.erase(request_id);
 }
@@ -210,9 +211,36 @@ void Cluster::users_take_hold() {
   maybe(ControlSweep{.request_id = "stop", .sweep = "sweep2", .action = SweepAction::stop});
   maybe(ControlSweep{.request_id = "retry", .sweep = "sweep2", .action = SweepAction::retry});
   maybe(ChangePolicy{.request_id = "policy", .sweep = "sweep1", .priority = 9, .max_parallel = 1});
+  users_choose_trials();
   maybe(DrainWorker{.request_id = "drain", .worker = WorkerName{"w1"}});
   if (world_.chance.below(3) == 0)
     world_.after(world_.up_to(Duration{200'000}), [this] { coordinator_.receive(SetQuota{kLocalActor, 1}); });
+}
+
+// In half of the runs some trials are taken out of a sweep while it runs, and later tried again, with whatever
+// has failed; in a third a worker is revoked, and comes back with a new key. Drawn apart, as uneven slots are.
+void Cluster::users_choose_trials() {
+  SplitMix64 chance(mix(options_.seed, 1'000));
+  const auto up_to = [&](int64_t ms) {
+    return Duration{static_cast<int64_t>(chance.below(static_cast<uint64_t>(ms)))};
+  };
+  if (chance.below(3) == 0)
+    ask(RevokeWorker{.request_id = "revoke", .worker = WorkerName{"w1"}}, Duration{30'000} + up_to(200'000));
+  if (chance.below(2) == 0) return;
+  const Grid grid(sweep_for_tests(
+      {.name = "sweep1", .ranks = {2, 4, 8}, .seeds = 4, .steps = 10, .run = "lease: 30s", .has_shape = true}));
+  ControlTrials request{.request_id = "cancel trials",
+                        .sweep = "sweep" + std::to_string(1 + chance.below(2)),
+                        .action = SweepAction::cancel};
+  std::set<int64_t> chosen;
+  while (chosen.size() < 3)
+    chosen.insert(static_cast<int64_t>(chance.below(static_cast<uint64_t>(grid.raw_count()))));
+  for (const int64_t raw : chosen) request.trials.prefixes.push_back(grid.at(raw).value().id.text);
+  ask(request, Duration{30'000} + up_to(100'000));
+  request.request_id = "retry trials";
+  request.action = SweepAction::retry;
+  request.trials.failed = true;
+  ask(request, Duration{100'000} + up_to(200'000));
 }
 
 // After the heal: what was held back goes on, and workers that were sent away come back.

@@ -61,6 +61,7 @@ class Cluster {
   void ask(Request request, Duration wait);
   void users_ask();
   void users_take_hold();
+  void users_choose_trials();
   void users_let_go();
   void answered(const Reply& reply);
   void run_until(Instant end);

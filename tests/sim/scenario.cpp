@@ -75,6 +75,8 @@ class Game {
     if (const auto action = enum_of<SweepAction>(verb))
       return ControlSweep{.reply_to = 1, .request_id = verb, .sweep = command.words.at(1), .action = *action};
     if (verb == "policy") return change_policy(command);
+    if (verb == "cancel-trials") return control_trials(SweepAction::cancel, command);
+    if (verb == "retry-trials") return control_trials(SweepAction::retry, command);
     if (verb == "quota") return SetQuota{command.words.at(1), optional_number(command, "slots")};
     if (verb == "wake") {
       now_ = std::max(now_, core_->next_deadline().value());
@@ -82,7 +84,8 @@ class Game {
     }
     const WorkerName sender{command.words.at(1)};
     if (verb == "ask-drain") return DrainWorker{.reply_to = 1, .request_id = verb, .worker = sender};
-    if (verb == "revoke") return RevokeWorker{sender};
+    if (verb == "revoke") return KeysRevoked{sender};
+    if (verb == "ask-revoke") return RevokeWorker{.reply_to = 1, .request_id = verb, .worker = sender};
     if (verb == "hello") return FromWorker{sender, hello(command)};
     if (verb == "beat") return FromWorker{sender, beat(command)};
     if (verb == "report") return FromWorker{sender, report(command)};
@@ -123,6 +126,20 @@ class Game {
             .sweep = command.words.at(1),
             .priority = optional_number(command, "priority"),
             .max_parallel = optional_number(command, "parallel")};
+  }
+
+  // Words after the sweep: names of trials, other beginnings of ids, and "failed".
+  ControlTrials control_trials(SweepAction action, const Command& command) const {
+    ControlTrials out{.reply_to = 1, .request_id = "trials", .sweep = command.words.at(1), .action = action};
+    for (size_t i = 2; i < command.words.size(); ++i) {
+      const std::string& word = command.words[i];
+      const auto brief = briefs_.find(word);
+      if (word == "failed")
+        out.trials.failed = true;
+      else
+        out.trials.prefixes.push_back(brief == briefs_.end() ? word : brief->second);
+    }
+    return out;
   }
 
   static std::vector<Slot> slots_of(const Command& command) {

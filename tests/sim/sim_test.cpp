@@ -93,9 +93,18 @@ Faults short_lives() {
   return faults;
 }
 
+// A grant that comes a second time must find its first one ended.
+Faults late_repeats() {
+  Faults faults;
+  faults.delay_max = Duration{20'000};
+  faults.message_repeated = 0.2;
+  return faults;
+}
+
 INSTANTIATE_TEST_SUITE_P(Simulation, SeededBug,
                          testing::Values(Planted{"fencing", 20}, Planted{"ack_before_commit", 20},
-                                         Planted{"sync_order", 60, short_lives()}, Planted{"grant_twice", 60},
+                                         Planted{"sync_order", 60, short_lives()},
+                                         Planted{"grant_twice", 60, late_repeats()},
                                          Planted{"grant_any_life", 60, short_lives()}, Planted{"any_slot", 20}),
                          [](const auto& planted) { return planted.param.bug; });
 

@@ -182,9 +182,8 @@ void Truth::check_counts(const State& state) {
     for (const EvalId& id : sweep.evals)
       if (state.evals().at(id).is_finished) ++finished;
     if (sweep.is_cancelled) continue;  // its counts are frozen at the cancel
-    constexpr auto cancelled = static_cast<size_t>(UnitLife::cancelled);
-    if (sweep.is_stopped)
-      stages[cancelled] = sweep.stages[cancelled];  // it dropped some, and wants them no more
+    for (const UnitId& id : sweep.dropped)
+      if (state.units().at(id).kind == WorkKind::train) ++stages[static_cast<size_t>(UnitLife::cancelled)];
     require(stages == sweep.stages, "I6: counts of stages differ in sweep " + sweep.name());
     require(finished == sweep.evals_finished, "I6: counts of evals differ in sweep " + sweep.name());
   }

@@ -53,15 +53,6 @@ EvalResult loss(const EvalId& id, double value) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "ranktide-test-XXXXXX").string();
-  path_ = ::mkdtemp(pattern.data());
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::filesystem::remove_all(path_);
-}
-
 History::History(const std::filesystem::path& data_folder)
     : folder_(data_folder), store_(std::make_unique<Store>(data_folder, Store::Open::create)) {}
 
@@ -75,7 +66,7 @@ void History::begin() {
       .worker = WorkerName{"w1"}, .boot = "a", .version = "1", .slots = {{.index = 0, .device = "cpu"}}});
 }
 
-void History::submit(const std::string& sweep, int revision) {
+void History::submit(const std::string& sweep, int revision, std::optional<int64_t> trial_count) {
   sweep_ = sweeps_.try_emplace(sweep, static_cast<SweepNumber>(sweeps_.size()) + 1).first->second;
   revision_ = revision;
   listed_ = 0;
@@ -85,7 +76,8 @@ void History::submit(const std::string& sweep, int revision) {
                         .revision = revision,
                         .request_id = sweep + std::to_string(revision),
                         .spec_sha256 = sha256_hex(sweep + std::to_string(revision)),
-                        .spec = spec});
+                        .spec = spec,
+                        .trial_count = trial_count});
 }
 
 SweepTrial History::list(const TrialWords& words) {

@@ -5,27 +5,16 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "coordinator/edge/query_frame.h"
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/store.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide {
-
-// A folder that is gone after the test.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 // What a test says of a trial; the rest is the same for all.
 struct TrialWords {
@@ -43,7 +32,7 @@ class History {
   explicit History(const std::filesystem::path& data_folder);
 
   void begin();  // epoch, a worker w1
-  void submit(const std::string& sweep, int revision = 1);
+  void submit(const std::string& sweep, int revision = 1, std::optional<int64_t> trial_count = {});
   SweepTrial list(const TrialWords& words);  // into the sweep submitted last
   void listed();
   void base_scores(double learn_loss, double retain_loss, const TrialWords& of = {});

@@ -75,7 +75,7 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 3")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 4")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
@@ -88,7 +88,13 @@ void drop_views(Connection& c) {
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
 }
 
+void drop_columns_of_version_4(Connection& c) {
+  c.execute("ALTER TABLE sweep_trial DROP COLUMN cancelled");
+  c.execute("ALTER TABLE sweep DROP COLUMN trials");
+}
+
 void drop_columns_of_version_3(Connection& c) {
+  drop_columns_of_version_4(c);
   c.execute("ALTER TABLE sweep DROP COLUMN needs");
   for (const char* column : {"train_bytes", "forward_bytes"})
     c.execute(std::string("ALTER TABLE stage DROP COLUMN ") + column);
@@ -135,6 +141,22 @@ TEST_F(StoreTest, BringsAFolderOfVersion2UpToDateWithNothingPredicted) {
   EXPECT_EQ(reader.select("SELECT train_bytes, forward_bytes, needs FROM stage, sweep").rows,
             (std::vector<std::vector<Value>>{{Value(int64_t{0}), Value(int64_t{0}), Value("{}")}}));
   EXPECT_FALSE(sweep_status(reader, "quick")->waiting);
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion3UpToDateWithNoTrialCancelled) {
+  history.list({.rank = 4});
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_4(c);
+    c.execute("PRAGMA user_version=3");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT state FROM v_trial").rows,
+            (std::vector<std::vector<Value>>{{Value("ready")}}));
+  EXPECT_EQ(sweep_status(reader, "quick")->trials_total, 1) << "how many there are in all nobody noted";
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
@@ -276,6 +298,36 @@ TEST_F(StoreTest, AStoppedSweepEndsWhatWaitsAndLetsRunWhatRuns) {
   history.end(runs, OutcomeKind::completed, "");
   EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "stopped");
   EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='SweepStopped'"), Value("by ann, request r"));
+}
+
+TEST_F(StoreTest, SomeTrialsAreCancelledAndTriedAgainAndTheOthersAreLeftAlone) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.grant(runs);
+  const SweepTrial waits = history.list({.rank = 8});
+  history.list({.rank = 16});
+  history.record(
+      TrialsCancelled{.sweep = 1, .request_id = "r", .actor = "ann", .stages = {runs.stage, waits.stage}});
+  EXPECT_EQ(one("SELECT group_concat(state) FROM (SELECT state FROM v_trial ORDER BY rank)"),
+            Value("cancelled,cancelled,ready"));
+  EXPECT_EQ(one("SELECT end_reason FROM v_attempt"), Value("cancelled"));
+  EXPECT_EQ(sweep_status(history.reader(), "quick")->state, "listing");
+  history.record(TrialRetried{.sweep = 1, .request_id = "r2", .actor = "bob", .trial = waits});
+  EXPECT_EQ(one("SELECT group_concat(state) FROM (SELECT state FROM v_trial ORDER BY rank)"),
+            Value("cancelled,ready,ready"));
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='TrialsCancelled'"),
+            Value("2 trials, by ann, request r"));
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='TrialRetried'"), Value("by bob, request r2"));
+}
+
+TEST_F(StoreTest, ATrialCancelledForOneSweepRunsOnForAnother) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.grant(runs);
+  history.submit("other");
+  history.record(TrialListed{.sweep = 2, .revision = 1, .trial = runs});
+  history.record(TrialsCancelled{.sweep = 1, .request_id = "r", .actor = "ann", .stages = {runs.stage}});
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick'"), Value("cancelled"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("running"));
+  EXPECT_EQ(one("SELECT ended_at FROM v_attempt"), Value{});
 }
 
 TEST_F(StoreTest, APauseAndAPlaceInTheQueueAreSeen) {

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/net/worker_keys.h"
 #include "common/vocabulary/random.h"
 #include "coordinator/edge/api_commands.h"
 #include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_routes.h"
 #include "tests/sim/sweep_for_tests.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide {
 namespace {
@@ -23,6 +25,7 @@ TEST(Route, KnowsItsMethodAndScope) {
   EXPECT_EQ(route_of("POST", "/api/v1/sweeps").scope, Scope::submit);
   EXPECT_EQ(route_of("POST", "/api/v1/sweeps/math/cancel").command.name, "math");
   EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/drain").scope, Scope::admin);
+  EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/revoke").scope, Scope::admin);
   EXPECT_EQ(route_of("POST", "/livez").refusal.status, 405);
   EXPECT_EQ(route_of("GET", "/api/v1/sweeps/math/cancel").refusal.status, 405);
   EXPECT_EQ(route_of("DELETE", "/api/v1/sweeps").refusal.status, 405);
@@ -105,6 +108,36 @@ TEST(Commands, EveryActionOfASweepHasItsRequest) {
   EXPECT_EQ(std::get<ChangePolicy>(std::get<UserRequest>(rank)).max_parallel, std::nullopt);
   const auto drain = read("/api/v1/workers/gpu03/drain", {{"request_id", "r1"}});
   EXPECT_EQ(std::get<DrainWorker>(std::get<UserRequest>(drain)).worker.text, "gpu03");
+  const auto revoke = read("/api/v1/workers/gpu03/revoke", {{"request_id", "r1"}});
+  EXPECT_EQ(std::get<RevokeWorker>(std::get<UserRequest>(revoke)).worker.text, "gpu03");
+  EXPECT_EQ(std::get<RevokeWorker>(std::get<UserRequest>(revoke)).actor, "ann");
+}
+
+TEST(Commands, SomeTrialsAreNamedByTheirIdsOrByTheirFailure) {
+  const auto chosen = [](const std::string& action, const Json& body) {
+    return std::get<ControlTrials>(std::get<UserRequest>(read("/api/v1/sweeps/tide/" + action, body)));
+  };
+  const auto cancel = chosen("cancel", {{"request_id", "r"}, {"trials", {"a3f9", "77be"}}});
+  EXPECT_EQ(cancel.action, SweepAction::cancel);
+  EXPECT_THAT(cancel.trials.prefixes, testing::ElementsAre("a3f9", "77be"));
+  const auto retry = chosen("retry", {{"request_id", "r"}, {"failed", true}});
+  EXPECT_EQ(retry.action, SweepAction::retry);
+  EXPECT_TRUE(retry.trials.failed);
+  for (const Json& nothing : {Json::array(), Json{""}})
+    EXPECT_TRUE(std::holds_alternative<ApiResponse>(
+        read("/api/v1/sweeps/tide/cancel", {{"request_id", "r"}, {"trials", nothing}})));
+}
+
+TEST(Commands, ARevokedKeyIsEndedInItsTableBeforeTheCoreDecides) {
+  TemporaryFolder folder;
+  std::filesystem::create_directories(folder.path() / "keys");
+  std::filesystem::permissions(folder.path() / "keys", std::filesystem::perms::owner_all);
+  const auto table = folder.path() / "keys" / "workers";
+  authorise_worker(table, make_key_pair().public_key, WorkerName{"gpu03"});
+  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu03"}}, folder.path()), std::nullopt);
+  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu03"}}, folder.path()), std::nullopt) << "asked again";
+  EXPECT_THAT(WorkerKeys(table).revoked_names(), testing::ElementsAre(WorkerName{"gpu03"}));
+  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu04"}}, folder.path())->status, 404);
 }
 
 TEST(Commands, BodiesThatAreNotUnderstoodSayWhatIsWrong) {
@@ -142,6 +175,7 @@ TEST(Commands, OnlyItsOwnerOrAnAdminChangesASweep) {
   EXPECT_EQ(status("/api/v1/sweeps/ebb/cancel", {.name = "ann", .scope = Scope::admin}), 404);
   EXPECT_EQ(status("/api/v1/workers/gpu03/drain", {.scope = Scope::admin}), 200);
   EXPECT_EQ(status("/api/v1/workers/gpu04/drain", {.scope = Scope::admin}), 404);
+  EXPECT_EQ(status("/api/v1/workers/never-heard/revoke", {.scope = Scope::admin}), 200);
 }
 
 TEST(Commands, AnswersHaveTheirStatus) {

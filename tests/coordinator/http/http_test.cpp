@@ -219,7 +219,33 @@ TEST(TokensOverHttp, TheTokensNameOwnsTheSweep) {
   const Told foreign = served.post("/api/v1/sweeps/tide/cancel", {{"request_id", "c"}}, kJson + bob);
   EXPECT_EQ(foreign.status, 403);
   EXPECT_THAT(error_of(foreign), HasSubstr("belongs to ann"));
+  const Json theirs{{"request_id", "r2"}, {"spec", to_json(sweep_for_tests({.name = "tide", .ranks = {64}}))}};
+  const Told taken = served.post("/api/v1/sweeps", theirs, kJson + bob);
+  EXPECT_EQ(taken.status, 409);
+  EXPECT_THAT(error_of(taken), HasSubstr("belongs to ann"));
+  const std::string root = served.token("root", Scope::admin);
+  EXPECT_EQ(served.post("/api/v1/sweeps", theirs, kJson + root).status, 200);
+  EXPECT_EQ(served.coordinator().live().sweeps.at(0).owner, "ann") << "an admin's revision takes nothing away";
   EXPECT_EQ(served.post("/api/v1/sweeps/tide/cancel", {{"request_id", "c"}}, kJson + ann).status, 200);
+}
+
+TEST(TokensOverHttp, TheSameRetryIsDoneOnceHoweverOftenItIsAsked) {
+  Served served(true);
+  const std::string ann = served.token("ann", Scope::submit);
+  const auto post = [&](const std::string& action, const std::string& request) {
+    return served.post("/api/v1/sweeps/tide/" + action, {{"request_id", request}}, kJson + ann).status;
+  };
+  const Json body{{"request_id", "r1"}, {"spec", to_json(sweep_for_tests({.name = "tide"}))}};
+  EXPECT_EQ(served.post("/api/v1/sweeps", body, kJson + ann).status, 200);
+  EXPECT_EQ(post("cancel", "c1"), 200);
+  EXPECT_EQ(post("retry", "again"), 200);
+  EXPECT_EQ(post("cancel", "c2"), 200);
+  EXPECT_EQ(post("retry", "again"), 200);
+  EXPECT_EQ(post("retry", "r1"), 200) << "the submission's own id";
+  EXPECT_EQ(served.coordinator().live().sweeps.at(0).revision, 2);
+  EXPECT_EQ(post("retry", "once more"), 200);
+  EXPECT_EQ(served.coordinator().live().sweeps.at(0).revision, 3);
+  EXPECT_EQ(served.get("/livez").status, 200);
 }
 
 TEST(TokensOverHttp, ARevokedOneIsRefusedAtOnce) {

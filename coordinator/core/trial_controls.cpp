@@ -1,0 +1,131 @@
+// Users' hands on some trials of a sweep while the others go on.
+
+#include <algorithm>
+#include <optional>
+
+#include "common/sweep/identity.h"
+#include "common/vocabulary/check.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/needs.h"
+
+namespace ranktide {
+namespace {
+
+bool has_failed(const State& state, const UnitId& id) {
+  const Unit* unit = state.find_unit(id);
+  return unit && unit->life == UnitLife::failed;
+}
+
+bool has_failed(const State& state, const SweepTrial& trial) {
+  if (has_failed(state, unit_of(trial.stage))) return true;
+  for (const EvalTask& task : trial.evals) {
+    if (has_failed(state, unit_of(eval_id(base_subject(trial), task.spec_id)))) return true;
+    for (const Step at : trial.eval_at)
+      if (has_failed(state, unit_of(eval_id(trial.stage, at, task.spec_id)))) return true;
+  }
+  return false;
+}
+
+// Whether the sweep has listed the trial and waits for it no more, although it may have no result.
+bool may_be_retried(const State& state, const Sweep& sweep, const SweepTrial& trial) {
+  if (!sweep.trials.contains(trial.index)) return false;
+  const Unit& unit = state.units().at(unit_of(trial.stage));
+  return sweep.dropped.contains(unit.id) || unit.life == UnitLife::cancelled || has_failed(state, trial);
+}
+
+// Whether something of the trial waits or runs for the sweep: its stage, or evals of its kept weights.
+bool is_open(const State& state, const Sweep& sweep, const StageId& stage) {
+  return std::any_of(sweep.units.begin(), sweep.units.end(), [&](const UnitId& id) {
+    const Unit& unit = state.units().at(id);
+    return unit.stage && unit.stage->id == stage && unit.wanted.contains(sweep.number);
+  });
+}
+
+struct Found {
+  std::vector<SweepTrial> trials;
+  std::string fault;  // for people; empty: each prefix means one trial
+};
+
+// Every trial of the grid is looked at: a prefix must be known to mean one only.
+Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
+  Found out;
+  std::vector<int> matches(choice.prefixes.size());
+  for (int64_t raw = 0; raw < sweep.grid.raw_count(); ++raw) {
+    std::optional<SweepTrial> trial = sweep.grid.at(raw);
+    if (!trial) continue;
+    bool is_chosen = choice.failed && has_failed(state, *trial);
+    for (size_t i = 0; i < matches.size(); ++i) {
+      if (!trial->id.text.starts_with(choice.prefixes[i])) continue;
+      ++matches[i];
+      is_chosen = true;
+    }
+    if (is_chosen) out.trials.push_back(std::move(*trial));
+  }
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const std::string which = "\"" + choice.prefixes[i] + "\" begins ";
+    if (matches[i] == 0)
+      out.fault = which + "no trial of sweep \"" + sweep.name() + "\"; `ranktide plan --list` names them";
+    if (matches[i] > 1)
+      out.fault =
+          which + std::to_string(matches[i]) + " trials of sweep \"" + sweep.name() + "\"; give more of the id";
+  }
+  return out;
+}
+
+std::string why_not(const Sweep& sweep, SweepAction action) {
+  if (action == SweepAction::cancel) return sweep.is_over() ? "has ended; there is nothing to cancel" : "";
+  if (!sweep.is_cancelled && !sweep.is_stopped) return "";
+  return std::string(sweep.is_cancelled ? "is cancelled" : "is stopped") +
+         "; retry the whole sweep, or submit it again";
+}
+
+std::string trials_text(size_t n) {
+  return std::to_string(n) + (n == 1 ? " trial" : " trials");
+}
+
+}  // namespace
+
+void Coordinator::on(const ControlTrials& control) {
+  RT_CHECK(control.action == SweepAction::cancel || control.action == SweepAction::retry);
+  const Sweep* sweep = state_.find_sweep(control.sweep);
+  if (!sweep) return reply(control.reply_to, no_sweep(control.sweep));
+  if (const std::string reason = why_not(*sweep, control.action); !reason.empty())
+    return reply(control.reply_to, Rejected{"sweep \"" + control.sweep + "\" " + reason});
+  const Found found = find(state_, *sweep, control.trials);
+  if (!found.fault.empty()) return reply(control.reply_to, Rejected{found.fault});
+  const std::string now = control.action == SweepAction::cancel ? cancel_trials(*sweep, control, found.trials)
+                                                                : retry_trials(*sweep, control, found.trials);
+  has_room_ = true;
+  reply(control.reply_to, Controlled{"sweep " + control.sweep + ": " + now});
+}
+
+// A trial whose turn has not come is listed first: what is cancelled must be known by name after a restart.
+std::string Coordinator::cancel_trials(const Sweep& sweep, const ControlTrials& control,
+                                       const std::vector<SweepTrial>& trials) {
+  while (!trials.empty() && !sweep.is_listed && sweep.cursor <= trials.back().index) list_next(sweep);
+  TrialsCancelled cancelled{sweep.number, control.request_id, control.actor, {}};
+  for (const SweepTrial& trial : trials)
+    if (is_open(state_, sweep, trial.stage)) cancelled.stages.push_back(trial.stage);
+  const size_t n = cancelled.stages.size();
+  if (n == 0) return "nothing of what was named waits or runs";
+  const Running were_running = running_of(sweep.units);
+  decide(std::move(cancelled));
+  kill_unwanted(were_running);
+  for (const SweepTrial& trial : trials)
+    if (is_terminal(state_.units().at(unit_of(trial.stage)).life)) backoffs_.erase(unit_of(trial.stage));
+  return trials_text(n) + " cancelled; the others go on";
+}
+
+std::string Coordinator::retry_trials(const Sweep& sweep, const ControlTrials& control,
+                                      const std::vector<SweepTrial>& trials) {
+  size_t n = 0;
+  for (const SweepTrial& trial : trials) {
+    if (!may_be_retried(state_, sweep, trial)) continue;
+    const PredictedMemory memory = predicted_memory(sweep.grid.spec().inputs, trial.settings);
+    decide(TrialRetried{sweep.number, sweep.revision, control.request_id, control.actor, trial, memory});
+    ++n;
+  }
+  return n == 0 ? "nothing of what was named has failed or was cancelled" : trials_text(n) + " tried again";
+}
+
+}  // namespace ranktide
