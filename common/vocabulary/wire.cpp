@@ -1,5 +1,7 @@
 #include "common/vocabulary/wire.h"
 
+template class nlohmann::basic_json<>;
+
 namespace ranktide {
 namespace {
 

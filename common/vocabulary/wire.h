@@ -25,6 +25,9 @@
 #include "common/vocabulary/ids.h"
 #include "common/vocabulary/trial.h"
 
+// Compiled once, in wire.cpp; else every file that touches JSON compiles all of it again.
+extern template class nlohmann::basic_json<>;
+
 namespace ranktide {
 
 using Json = nlohmann::json;
