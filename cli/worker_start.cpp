@@ -14,6 +14,7 @@
 #include "cli/version.h"
 #include "common/net/join_line.h"
 #include "common/net/worker_keys.h"
+#include "common/vocabulary/sha256.h"
 #include "worker/daemon/devices.h"
 #include "worker/daemon/enrolment.h"
 #include "worker/daemon/gpu_choice.h"
@@ -45,16 +46,20 @@ std::string join_text(const std::string& option) {
   return first_line(in);
 }
 
+bool is_same_pair(const Joined& a, const Joined& b) {
+  return a.worker_key == b.worker_key && a.coordinator_key == b.coordinator_key;
+}
+
 Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
   const JoinLine line = parse_join_line(join_text(options.join));
   Joined out{.endpoint = tcp_endpoint(line.host, line.link_port),
              .coordinator_key = line.server_key,
              .name = "",
-             .worker_key = keys.public_key};
+             .worker_key = keys.public_key,
+             .token_sha256 = sha256_hex(line.token)};
   const auto before = read_joined(folder);
-  const bool is_known =
-      before && before->worker_key == out.worker_key && before->coordinator_key == out.coordinator_key;
-  if (is_known) {
+  const bool was_used = before && is_same_pair(*before, out) && before->token_sha256 == out.token_sha256;
+  if (was_used) {
     spdlog::info("joined before, as {}; the join line is not used", before->name);
     out.name = before->name;
   } else {
@@ -82,6 +87,7 @@ Joined connect_to(const JoinOptions& options, const fs::path& folder, const KeyP
                  options.server_key.empty() ? before->coordinator_key : read_public_key(options.server_key),
              .name = options.name,
              .worker_key = keys.public_key};
+  if (before && is_same_pair(*before, out)) out.token_sha256 = before->token_sha256;
   write_joined(folder, out);
   return out;
 }

@@ -19,9 +19,10 @@ struct JoinOptions {
   std::string name;         // wanted
 };
 
-// Returns: where to connect. A join line whose coordinator this folder joined before, under the key that it
-// still has, is not used again, so that a service may keep its line in its unit file. Throws: CommandError with
-// a code of sysexits.h; JoinLineError, EnrolmentError, KeyError.
+// Returns: where to connect. A join line that this folder was enrolled with before, under the key that it still
+// has, is not used again, so that a service may keep its line in its unit file; another line enrols, also where
+// the coordinator is known. Throws: CommandError with a code of sysexits.h; JoinLineError, EnrolmentError,
+// KeyError.
 Joined find_coordinator(const JoinOptions& options, const std::filesystem::path& folder, const KeyPair& keys);
 
 struct SlotOptions {
