@@ -73,6 +73,27 @@ const LiveUnit* find(const LiveFrame& frame, const Lease& lease) {
   return nullptr;
 }
 
+std::string queue_of(const LiveFrame& frame) {
+  return fmt::format("run {}, queue {} on {} worker{}", frame.at_work, frame.queue, frame.workers,
+                     frame.workers == 1 ? "" : "s");
+}
+
+size_t widest(const LiveFrame& frame, std::string LiveUnit::*text) {
+  size_t out = 0;
+  for (const LiveUnit& unit : frame.running) out = std::max(out, columns_of(unit.*text));
+  return out;
+}
+
+std::string padded(const std::string& text, size_t columns) {
+  return text + std::string(columns - columns_of(text), ' ');
+}
+
+std::string line_of(const LiveUnit& unit, size_t label_columns, size_t place_columns) {
+  std::string out = "  " + padded(unit.label, label_columns) + "  ";
+  if (place_columns > 0) out += padded(unit.place, place_columns) + "  ";
+  return out + bar(share_of(unit.progress), 12) + "  " + numbers_of(unit.progress);
+}
+
 int quarter_of(const Progress& p) {
   return static_cast<int>(share_of(p) * 4);
 }
@@ -86,17 +107,13 @@ std::vector<std::string> draw(const LiveFrame& frame, int width) {
       fmt::format("{}  {}  {}/{} trials", frame.sweep, bar(share, 20), frame.done + frame.failed, frame.total);
   if (frame.diverged > 0) head += fmt::format("  {} diverged", frame.diverged);
   if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
-  head += "  " + duration_text(frame.elapsed_seconds);
+  head += "  " + queue_of(frame) + "  " + duration_text(frame.elapsed_seconds);
   if (frame.left_seconds) head += "  ETA " + duration_text(*frame.left_seconds);
   std::vector<std::string> lines{cut(head, width)};
-  size_t label_width = 0;
-  for (const LiveUnit& unit : frame.running) label_width = std::max(label_width, columns_of(unit.label));
-  for (const LiveUnit& unit : frame.running) {
-    const std::string pad(label_width - columns_of(unit.label), ' ');
-    lines.push_back(cut(fmt::format("  {}{}  {}  {}", unit.label, pad, bar(share_of(unit.progress), 12),
-                                    numbers_of(unit.progress)),
-                        width));
-  }
+  const size_t label_columns = widest(frame, &LiveUnit::label);
+  const size_t place_columns = widest(frame, &LiveUnit::place);
+  for (const LiveUnit& unit : frame.running)
+    lines.push_back(cut(line_of(unit, label_columns, place_columns), width));
   for (std::string& line : wrapped(frame.waiting, width)) lines.push_back(std::move(line));
   return lines;
 }
@@ -107,10 +124,12 @@ std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now) {
     const LiveUnit* old = find(before, unit.progress.lease);
     const bool moved = !old || old->progress.phase != unit.progress.phase ||
                        quarter_of(old->progress) != quarter_of(unit.progress);
-    if (moved) lines.push_back(fmt::format("{}  {}", unit.label, numbers_of(unit.progress)));
+    const std::string place = unit.place.empty() ? "" : "  " + unit.place;
+    if (moved) lines.push_back(fmt::format("{}{}  {}", unit.label, place, numbers_of(unit.progress)));
   }
-  if (before.done != now.done || before.failed != now.failed)
-    lines.push_back(fmt::format("{}: {} of {} trials done{}", now.sweep, now.done + now.failed, now.total,
+  if (before.done != now.done || before.failed != now.failed || before.workers != now.workers)
+    lines.push_back(fmt::format("{}: {} of {} trials done, {}{}", now.sweep, now.done + now.failed, now.total,
+                                queue_of(now),
                                 now.left_seconds ? ", ETA " + duration_text(*now.left_seconds) : ""));
   if (!now.waiting.empty() && before.waiting != now.waiting) lines.push_back(now.waiting);
   return lines;

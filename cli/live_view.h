@@ -13,6 +13,7 @@ namespace ranktide::cli {
 struct LiveUnit {
   std::string label;  // "math lora r=32 all seed 0", "base prose_loss"
   Progress progress;
+  std::string place{};  // worker and slots, "gpu03:0"; empty: not told
 };
 
 struct LiveFrame {
@@ -25,14 +26,17 @@ struct LiveFrame {
   double elapsed_seconds = 0;
   std::optional<double> left_seconds;
   std::string waiting{};  // what fits no slot, and why; empty: nothing
+  int64_t at_work = 0;    // units on slots: trials, and evals leased by themselves
+  int64_t queue = 0;      // units that wait for a slot
+  int64_t workers = 0;    // joined
 };
 
-// Returns: a headline with the sweep's bar, one line per running unit and what fits no slot, no line longer
-// than `width` columns.
+// Returns: a headline with the sweep's bar, its queue and the workers, one line per running unit and what fits
+// no slot, no line longer than `width` columns.
 std::vector<std::string> draw(const LiveFrame& frame, int width);
 
 // For output that is no terminal: what is worth a line since `before` (a unit that began or reached a quarter,
-// what waits for a slot that fits).
+// an end, a worker that came or went, what waits for a slot that fits).
 std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now);
 
 }  // namespace ranktide::cli

@@ -1,11 +1,13 @@
 #include "cli/remote_watch.h"
 
+#include <algorithm>
 #include <thread>
 
 #include "cli/exit_codes.h"
 #include "cli/live_drawing.h"
 #include "cli/request.h"
 #include "coordinator/edge/api.h"
+#include "coordinator/edge/query_workers.h"
 
 namespace ranktide::cli {
 namespace {
@@ -25,6 +27,11 @@ std::vector<SweepStatus> all_status(const HttpClient& client) {
   return from_json<std::vector<SweepStatus>>(parse_json(get_body(client, "/api/v1/sweeps")));
 }
 
+int64_t joined_workers(const HttpClient& client) {
+  const auto all = from_json<std::vector<WorkerStatus>>(parse_json(get_body(client, "/api/v1/workers")));
+  return std::count_if(all.begin(), all.end(), [](auto& worker) { return worker.state == "joined"; });
+}
+
 bool has_ended(const SweepStatus& status) {
   return status.state == "cancelled" || status.state == "stopped" ||
          (status.state == "finished" && status.evals_missing == 0);
@@ -34,7 +41,15 @@ bool is_at_rest(const SweepStatus& status) {
   return has_ended(status) || (status.state == "paused" && trials_in(status, "running") == 0);
 }
 
-LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds) {
+int64_t units_at_work(const SweepStatus& status) {
+  return trials_in(status, "running") + status.evals_running;
+}
+
+int64_t units_in_queue(const SweepStatus& status) {
+  return trials_in(status, "ready") + std::max<int64_t>(0, status.evals_missing - status.evals_running);
+}
+
+LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_seconds) {
   LiveFrame frame{.sweep = status.name, .total = status.trials_total};
   frame.diverged = trials_in(status, "diverged");
   frame.done = trials_in(status, "completed") + frame.diverged;
@@ -50,8 +65,13 @@ LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds) {
                       .loss = trial.loss,
                       .tokens_per_second = trial.tokens_per_second,
                       .tokens_per_step = trial.tokens_per_step};
-    frame.running.push_back({.label = trial.settings, .progress = std::move(progress)});
+    frame.running.push_back({.label = trial.settings,
+                             .progress = std::move(progress),
+                             .place = trial.worker + ":" + trial.slots});
   }
+  frame.at_work = units_at_work(status);
+  frame.queue = units_in_queue(status);
+  frame.workers = workers;
   return frame;
 }
 
@@ -65,7 +85,7 @@ SweepStatus watch(const HttpClient& client, const std::string& sweep, const Glob
                                                .count() -
                                            status.submitted_ms) /
                        1000;
-    drawing.show(frame_of(status, age));
+    drawing.show(frame_of(status, joined_workers(client), age));
     if (has_ended(status) || (until && Clock::now() >= *until)) return status;
     std::this_thread::sleep_for(1s);
   }

@@ -26,7 +26,14 @@ bool has_ended(const SweepStatus& status);
 // Returns: whether nothing happens until somebody says so: it has ended, or is paused and no trial of it runs.
 bool is_at_rest(const SweepStatus& status);
 
-LiveFrame frame_of(const SweepStatus& status, double elapsed_seconds);
+// Returns: how many workers are joined. Throws: CommandError.
+int64_t joined_workers(const HttpClient& client);
+
+// Returns: units of the sweep on slots, and those that wait for one: trials, and evals leased by themselves.
+int64_t units_at_work(const SweepStatus& status);
+int64_t units_in_queue(const SweepStatus& status);
+
+LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_seconds);
 
 // Shows the sweep until it ends or `until` has come. Returns: its last status.
 SweepStatus watch(const HttpClient& client, const std::string& sweep, const GlobalOptions& globals,

@@ -1,5 +1,8 @@
 #include "cli/sweep_watch.h"
 
+#include <algorithm>
+
+#include "cli/remote_watch.h"
 #include "cli/trial_label.h"
 #include "common/sweep/identity.h"
 #include "coordinator/edge/query_status.h"
@@ -17,6 +20,14 @@ std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
     }
   }
   return labels;
+}
+
+// Where each unit runs: what the coordinator's picture of progress does not tell.
+std::map<std::string, std::string> places_in(const Reader& reader) {
+  std::map<std::string, std::string> out;
+  for (const auto& row : reader.select("SELECT unit, worker, slots FROM attempt WHERE ended IS NULL").rows)
+    out[std::get<std::string>(row[0])] = std::get<std::string>(row[1]) + ":" + std::get<std::string>(row[2]);
+  return out;
 }
 
 // A unit that waits for its turn, or for the end of its back-off, is ready and fits.
@@ -67,11 +78,17 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   if (ended > *ended_at_start_)
     frame.left_seconds = frame.elapsed_seconds * static_cast<double>(frame.total - ended) /
                          static_cast<double>(ended - *ended_at_start_);
+  const auto places = places_in(reader_);
   for (const Progress& p : live.progress) {
     const auto label = labels_.find(p.lease.unit.text);
-    frame.running.push_back(
-        {.label = label == labels_.end() ? p.lease.unit.brief() : label->second, .progress = p});
+    const auto place = places.find(p.lease.unit.text);
+    frame.running.push_back({.label = label == labels_.end() ? p.lease.unit.brief() : label->second,
+                             .progress = p,
+                             .place = place == places.end() ? "" : place->second});
   }
+  frame.at_work = units_at_work(*status);
+  frame.queue = units_in_queue(*status);
+  frame.workers = std::count_if(live.workers.begin(), live.workers.end(), [](auto& w) { return w.is_joined; });
   if (status->waiting) frame.waiting = status->waiting->message;
   waiting_ = frame.waiting;
   if (!nothing_can_start(*status))

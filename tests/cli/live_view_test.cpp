@@ -17,7 +17,8 @@ LiveUnit training(Step step) {
                        .steps = 12,
                        .loss = 1.2345,
                        .tokens_per_second = 256,
-                       .tokens_per_step = 512}};
+                       .tokens_per_step = 512},
+          .place = "gpu03:0"};
 }
 
 LiveFrame frame_with(std::vector<LiveUnit> units) {
@@ -26,14 +27,28 @@ LiveFrame frame_with(std::vector<LiveUnit> units) {
           .done = 5,
           .running = std::move(units),
           .elapsed_seconds = 65,
-          .left_seconds = 400};
+          .left_seconds = 400,
+          .at_work = 1,
+          .queue = 14,
+          .workers = 3};
 }
 
-TEST(LiveView, ShowsABarStepLossRateAndTimeLeftForEachRunningTrial) {
+TEST(LiveView, ShowsQueueWorkersPlaceStepLossRateAndTimeLeft) {
   EXPECT_THAT(
       draw(frame_with({training(6)}), 120),
-      ElementsAre("quickstart  █████···············  5/20 trials  1:05  ETA 6:40",
-                  "  math lora r=32 all seed 0  ██████······  step 6/12  loss 1.234  256 tok/s  ETA 0:12"));
+      ElementsAre(
+          "quickstart  █████···············  5/20 trials  run 1, queue 14 on 3 workers  1:05  ETA 6:40",
+          "  math lora r=32 all seed 0  gpu03:0  ██████······  step 6/12  loss 1.234  256 tok/s  ETA 0:12"));
+}
+
+TEST(LiveView, PlacesStandInOneColumnAndOneWorkerIsOne) {
+  LiveFrame f = frame_with({training(6), training(3)});
+  f.running[1].place = "a-longer-name:0,1";
+  f.workers = 1;
+  EXPECT_THAT(draw(f, 200),
+              ElementsAre(testing::HasSubstr("run 1, queue 14 on 1 worker  1:05"),
+                          testing::StartsWith("  math lora r=32 all seed 0  gpu03:0            ██████······"),
+                          testing::StartsWith("  math lora r=32 all seed 0  a-longer-name:0,1  ███·········")));
 }
 
 TEST(LiveView, NamesThePhaseWhileNothingIsTrained) {
@@ -67,10 +82,16 @@ TEST(LiveView, WhatFitsNoSlotIsSaidWholeAndOnce) {
 TEST(LiveView, PlainOutputSaysOnlyWhatIsNew) {
   const LiveFrame before = frame_with({training(3)});
   EXPECT_THAT(news(before, frame_with({training(4)})), IsEmpty());
-  EXPECT_THAT(news(before, frame_with({training(6)})), ElementsAre(testing::HasSubstr("step 6/12")));
+  EXPECT_THAT(news(before, frame_with({training(6)})),
+              ElementsAre(testing::StartsWith("math lora r=32 all seed 0  gpu03:0  step 6/12")));
   LiveFrame more = before;
   more.done = 6;
-  EXPECT_THAT(news(before, more), ElementsAre("quickstart: 6 of 20 trials done, ETA 6:40"));
+  EXPECT_THAT(news(before, more),
+              ElementsAre("quickstart: 6 of 20 trials done, run 1, queue 14 on 3 workers, ETA 6:40"));
+  LiveFrame joined = before;
+  joined.workers = 4;
+  EXPECT_THAT(news(before, joined),
+              ElementsAre("quickstart: 5 of 20 trials done, run 1, queue 14 on 4 workers, ETA 6:40"));
 }
 
 }  // namespace
