@@ -32,11 +32,6 @@ int64_t joined_workers(const HttpClient& client) {
   return std::count_if(all.begin(), all.end(), [](auto& worker) { return worker.state == "joined"; });
 }
 
-bool has_ended(const SweepStatus& status) {
-  return status.state == "cancelled" || status.state == "stopped" ||
-         (status.state == "finished" && status.evals_missing == 0);
-}
-
 bool is_at_rest(const SweepStatus& status) {
   return has_ended(status) || (status.state == "paused" && trials_in(status, "running") == 0);
 }

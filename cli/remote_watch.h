@@ -20,9 +20,6 @@ SweepStatus status_of(const HttpClient& client, const std::string& sweep);
 // Returns: the status of every sweep, oldest first. Throws: CommandError.
 std::vector<SweepStatus> all_status(const HttpClient& client);
 
-// Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
-bool has_ended(const SweepStatus& status);
-
 // Returns: whether nothing happens until somebody says so: it has ended, or is paused and no trial of it runs.
 bool is_at_rest(const SweepStatus& status);
 

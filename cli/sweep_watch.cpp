@@ -95,7 +95,7 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
     nothing_fits_since_.reset();
   else if (!nothing_fits_since_)
     nothing_fits_since_ = std::chrono::steady_clock::now();
-  finished = status->state == "cancelled" || (status->state == "finished" && status->evals_missing == 0);
+  finished = has_ended(*status);
   return frame;
 }
 

@@ -1,6 +1,7 @@
 #include "coordinator/edge/query.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <set>
 
 #include "coordinator/edge/query_base.h"
@@ -89,6 +90,14 @@ void add_metric(std::vector<Value>& row, const Metric& metric, const Pools& pool
   row.push_back(value_or_null(own.half_width(spread.n)));
 }
 
+// Returns: of the group's intervals; nullopt when only costs are asked for, which have none.
+std::optional<int64_t> freedom_of(const Group& group, const std::vector<Metric>& metrics,
+                                  const std::vector<Pools>& pools) {
+  for (size_t m = 0; m < metrics.size(); ++m)
+    if (metrics[m].kind != Metric::Kind::cost) return pools[m].of(*group.trials.front()).df;
+  return std::nullopt;
+}
+
 std::vector<Value> group_row(const Group& group, const std::vector<Metric>& metrics,
                              const std::vector<Pools>& pools) {
   std::vector<Value> row = group.by;
@@ -96,7 +105,7 @@ std::vector<Value> group_row(const Group& group, const std::vector<Metric>& metr
   for (size_t m = 0; m < metrics.size(); ++m) add_metric(row, metrics[m], pools[m], group);
   row.emplace_back(static_cast<int64_t>(group.trials.size()));
   row.emplace_back(group.trials.front()->cell);
-  row.emplace_back(group_note(group));
+  row.emplace_back(group_note(group, freedom_of(group, metrics, pools)));
   return row;
 }
 
@@ -131,8 +140,18 @@ Frame cells_frame(const SweepRows& rows, const std::vector<const TrialRow*>& tri
   insert_base_rows(frame, groups, rows, trials, by, metrics);
   append(frame.notes, score_notes(trials, rows.evalsets));
   append(frame.notes, interval_notes(trials, rows.trials));
-  append(frame.notes, completeness_notes(trials));
   return frame;
+}
+
+// What has no row yet has no axes, so that no --where can choose among it.
+std::vector<std::string> missing_notes(const QueryRequest& request, const SweepRows& rows,
+                                       const std::vector<const TrialRow*>& trials) {
+  if (request.where.empty()) return completeness_notes(trials, rows.not_started);
+  auto notes = completeness_notes(trials, 0);
+  if (rows.not_started > 0)
+    notes.push_back(
+        fmt::format("{} more trials of the sweep are not started, whatever --where says", rows.not_started));
+  return notes;
 }
 
 }  // namespace
@@ -146,8 +165,10 @@ Frame query(const Reader& reader, const QueryRequest& request) {
   const auto trials = filter_trials(rows.trials, request.where);
   const auto by = axes_of(request, rows, trials);
   const auto metrics = metrics_of(request, rows);
-  if (request.rows == QueryRows::trials) return trials_frame(trials, by, metrics, reader.data_folder());
-  return cells_frame(rows, trials, by, metrics);
+  Frame frame = request.rows == QueryRows::trials ? trials_frame(trials, by, metrics, reader.data_folder())
+                                                  : cells_frame(rows, trials, by, metrics);
+  append(frame.notes, missing_notes(request, rows, trials));
+  return frame;
 }
 
 }  // namespace ranktide

@@ -163,7 +163,7 @@ std::string pool_name(const TrialRow& trial) {
   return method_of(trial) + " (" + regime->second + ")";
 }
 
-std::string group_note(const Group& group) {
+std::string group_note(const Group& group, std::optional<int64_t> df) {
   std::map<std::string, int> reasons;
   int silent = 0;
   for (const auto* t : group.trials) {
@@ -177,7 +177,8 @@ std::string group_note(const Group& group) {
     parts.push_back(std::to_string(group.complete()) + " of " + std::to_string(group.trials.size()) + ": " +
                     joined(counted));
   }
-  if (group.complete() == 1) parts.push_back("± from the other cells' spread");
+  if (group.complete() == 1 && df)
+    parts.push_back(*df > 0 ? "± from the other cells' spread" : "± n/a: one seed, nothing to pool");
   if (silent > 0) parts.push_back(std::to_string(silent) + " learnt nothing (learn loss above the base's)");
   return joined(parts);
 }

@@ -72,7 +72,7 @@ std::vector<double> replicates(const Metric& metric, const std::vector<const Tri
 std::string pool_name(const TrialRow& trial);
 
 // Returns: why fewer than all trials are in the mean, and what else to know: "2 of 3: 1 diverged"; empty if
-// nothing.
-std::string group_note(const Group& group);
+// nothing. `df`: of its intervals; nullopt when no metric has one.
+std::string group_note(const Group& group, std::optional<int64_t> df);
 
 }  // namespace ranktide

@@ -96,10 +96,10 @@ std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& tria
   return notes;
 }
 
-std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials) {
+std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials, int64_t not_started) {
   std::map<std::string, std::vector<const TrialRow*>> missing;
   std::vector<const TrialRow*> inexact;
-  size_t count = 0;
+  int64_t count = not_started;
   for (const auto* t : trials) {
     if (!t->is_exact) inexact.push_back(t);
     if (t->is_complete) continue;
@@ -110,9 +110,11 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
   if (count == 0)
     notes.push_back(fmt::format("all {} trials are in", trials.size()));
   else
-    notes.push_back(fmt::format("{} of {} trials are in no mean:", count, trials.size()));
+    notes.push_back(fmt::format("{} of {} trials are in no mean:", count,
+                                static_cast<int64_t>(trials.size()) + not_started));
   for (const auto& [why, which] : missing)
     notes.back() += fmt::format(" {} {} ({})", which.size(), why, some_ids(which));
+  if (not_started > 0) notes.back() += fmt::format(" {} not started", not_started);
   if (!inexact.empty())
     notes.push_back(fmt::format("{} trials ran with a smaller micro-batch and are not promised bit-equal ({})",
                                 inexact.size(), some_ids(inexact)));

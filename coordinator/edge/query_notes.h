@@ -19,6 +19,7 @@ std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& tria
                                         const std::vector<TrialRow>& all);
 
 // Returns: how many trials are in no mean and which, or that none is missing; and what is not bit-exact.
-std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials);
+// `not_started`: trials beside these that have no row yet.
+std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials, int64_t not_started);
 
 }  // namespace ranktide

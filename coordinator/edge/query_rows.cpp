@@ -97,6 +97,8 @@ SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps
         " WHERE t.sweep=?1 ORDER BY t.position",
         {sweep});
     for (const auto& v : found.rows) rows.trials.push_back(trial_row(v));
+    const auto untouched = reader.select("SELECT not_started FROM v_sweep WHERE sweep=?1", {sweep});
+    rows.not_started += integer_or_zero(untouched.rows.at(0).at(0));
     load_scores(reader, sweep, rows.trials);
     load_evalsets(reader, sweep, rows.evalsets);
   }

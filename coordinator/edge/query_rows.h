@@ -58,6 +58,7 @@ struct EvalsetRow {
 struct SweepRows {
   std::vector<TrialRow> trials;  // by sweep, then position
   std::vector<EvalsetRow> evalsets;
+  int64_t not_started = 0;  // trials that the sweeps have and nothing has touched: they are in no row
 };
 
 // Requires: the sweeps exist. Throws: StoreError.

@@ -1,6 +1,7 @@
 #include "coordinator/edge/query_status.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ranktide {
 
@@ -60,7 +61,7 @@ void add_counts(const Reader& reader, SweepStatus& status) {
       "SELECT count(*) FROM (SELECT DISTINCT l.eval FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN eval "
       "e ON e.id=l.eval"
       " LEFT JOIN stage g ON g.id=e.subject WHERE w.name=?1 AND e.state='wanted' AND (g.id IS NULL OR "
-      "g.state='completed'))",
+      "g.state='completed') AND NOT l.cancelled)",
       {status.name});
   status.evals_missing = integer(missing.rows.at(0).at(0));
   const auto running = reader.select(
@@ -70,10 +71,13 @@ void add_counts(const Reader& reader, SweepStatus& status) {
   status.evals_running = integer(running.rows.at(0).at(0));
 }
 
-void add_pace(const Reader& reader, SweepStatus& status) {
+// Trials that nothing has touched yet count with the mean steps of those that were.
+void add_pace(const Reader& reader, SweepStatus& status, int64_t not_started) {
   const auto left = reader.select(
-      "SELECT sum(steps) FROM v_trial WHERE sweep=?1 AND state IN ('ready', 'running')", {status.name});
-  status.steps_left = integer(left.rows.at(0).at(0));
+      "SELECT total(steps) FILTER (WHERE state IN ('ready', 'running')) + ?2 * coalesce(avg(steps), 0)"
+      " FROM v_trial WHERE sweep=?1",
+      {status.name, not_started});
+  status.steps_left = std::llround(real(left.rows.at(0).at(0)));
   for (const auto& r : status.running) status.steps_left -= std::min(r.step, r.steps);
   const auto pace = reader.select(
       "SELECT sum(seconds)/sum(step) FROM v_trial WHERE sweep=?1 AND state IN ('completed', 'diverged') AND "
@@ -94,7 +98,8 @@ std::string state_of(const SweepStatus& status, const std::string& recorded, boo
   return is_open ? "running" : "finished";
 }
 
-constexpr const char* kSweeps = "SELECT name, revision, state, submitted, owner, paused FROM sweep";
+constexpr const char* kSweeps =
+    "SELECT name, revision, state, submitted, owner, paused, coalesce(trials, 0) FROM sweep";
 
 SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   SweepStatus status;
@@ -103,8 +108,10 @@ SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   status.submitted_ms = integer(sweep[3]);
   status.owner = text(sweep[4]);
   add_counts(reader, status);
+  const int64_t listed = status.trials_total;
+  status.trials_total = std::max(listed, integer(sweep[6]));
   add_running(reader, status);
-  add_pace(reader, status);
+  add_pace(reader, status, text(sweep[2]) == "listing" ? status.trials_total - listed : 0);
   status.state = state_of(status, text(sweep[2]), integer(sweep[5]) != 0);
   const bool may_start = status.state == "listing" || status.state == "running";
   if (may_start) status.waiting = waiting_units(reader, status.name);
@@ -137,6 +144,11 @@ std::vector<std::string> trials_with_prefix(const Reader& reader, const std::str
            .rows)
     ids.push_back(text(row[0]));
   return ids;
+}
+
+bool has_ended(const SweepStatus& status) {
+  return status.state == "cancelled" || status.state == "stopped" ||
+         (status.state == "finished" && status.evals_missing == 0);
 }
 
 std::optional<double> seconds_left(const SweepStatus& status) {

@@ -41,12 +41,12 @@ struct SweepStatus {
   std::string owner;
   int64_t submitted_ms = 0;
   std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
-  int64_t trials_total = 0;
+  int64_t trials_total = 0;   // of the whole grid: those that no slot has come near are in no state yet
   int64_t evals_missing = 0;  // of completed trials
   int64_t evals_running = 0;  // leased by themselves
   std::vector<RunningTrial> running;
   // For an estimate: seconds left ≈ steps_left · seconds_per_step / slots at work.
-  int64_t steps_left = 0;                  // of ready and running trials
+  int64_t steps_left = 0;                  // of ready and running trials, and of those that will be listed
   std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
   std::optional<WaitingUnits> waiting;  // of an open sweep: what fits no slot; absent: nothing
@@ -60,6 +60,9 @@ void fields(Ar& ar, SweepStatus& s) {
       "running", s.running)("steps_left", s.steps_left);
   ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work)("waiting", s.waiting);
 }
+
+// Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
+bool has_ended(const SweepStatus& status);
 
 // Returns: an estimate of the time to the end; nullopt before anything was measured or while nothing runs.
 std::optional<double> seconds_left(const SweepStatus& status);

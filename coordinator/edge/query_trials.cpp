@@ -1,6 +1,5 @@
 #include "coordinator/edge/query_trials.h"
 
-#include "coordinator/edge/query_notes.h"
 #include "coordinator/edge/store.h"
 
 namespace ranktide {
@@ -63,7 +62,6 @@ Frame trials_frame(const std::vector<const TrialRow*>& trials, const std::vector
     row.insert(row.end(), {t->attempts, t->steps, t->cell, t->message, artifacts_of(*t, data_folder)});
     frame.rows.push_back(std::move(row));
   }
-  frame.notes = completeness_notes(trials);
   return frame;
 }
 

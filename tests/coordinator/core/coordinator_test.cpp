@@ -90,6 +90,15 @@ TEST_F(Game, TouchesNoMoreOfTheGridThanSlotsNeed) {
   EXPECT_EQ(sweep(1).trials.size(), 2u);
 }
 
+TEST_F(Game, CountsTheWholeGridWhenASweepIsSubmittedAndTriedAgain) {
+  submit({.ranks = {2, 4, 8, 16}, .seeds = 50, .has_evals = false});
+  EXPECT_EQ(std::get<SweepSubmitted>(effects_.records.at(0)).trial_count, 200);
+  hello("w1");
+  step(ControlSweep{.reply_to = 2, .request_id = "c", .sweep = sweep(1).name(), .action = SweepAction::cancel});
+  step(ControlSweep{.reply_to = 3, .request_id = "t", .sweep = sweep(1).name(), .action = SweepAction::retry});
+  EXPECT_EQ(std::get<SweepSubmitted>(effects_.records.at(0)).trial_count, 200);
+}
+
 TEST_F(Game, RunsTheHigherPriorityFirst) {
   submit({.name = "low", .ranks = {2}, .has_evals = false});
   submit({.name = "high", .ranks = {4}, .priority = 5, .has_evals = false});

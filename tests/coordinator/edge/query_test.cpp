@@ -77,9 +77,48 @@ TEST_F(QueryTest, LeavesAnIncompleteTrialOutOfEveryMeanAndSaysSo) {
   EXPECT_NEAR(number_at(frame, "method", "lora", "learning"), -1.60, 1e-12);
   EXPECT_EQ(value_at(frame, "method", "lora", "learning_ci"), Value{});  // nothing to pool
   EXPECT_EQ(value_at(frame, "method", "lora", "note"),
-            Value("1 of 2: 1 diverged, ± from the other cells' spread"));
+            Value("1 of 2: 1 diverged, ± n/a: one seed, nothing to pool"));
   EXPECT_THAT(frame.notes,
               Contains(HasSubstr("1 of 2 trials are in no mean: 1 diverged (" + trial.id.brief() + ")")));
+}
+
+TEST_F(QueryTest, SaysWhereACellOfOneSeedHasItsIntervalFrom) {
+  history.ran({.rank = 4}, 1.60, 3.0);
+  history.ran({.rank = 8}, 1.40, 3.0);
+  history.base_scores(2.31, 3.00);
+  for (const auto& row : ask().rows) {
+    if (row[1] == Value("lora")) {
+      EXPECT_EQ(row.back(), Value("± n/a: one seed, nothing to pool"));
+    }
+  }
+  history.ran({.rank = 16, .seed = 0}, 1.20, 3.0);
+  history.ran({.rank = 16, .seed = 1}, 1.22, 3.0);
+  const Frame frame = ask();
+  EXPECT_EQ(value_at(frame, "note", "± from the other cells' spread", "rank"), Value(int64_t{4}));
+  const Frame costs = ask({.sweeps = {"quick"}, .metrics = {"seconds"}});
+  EXPECT_EQ(value_at(costs, "method", "lora", "note"), Value("")) << "costs have no ±";
+}
+
+TEST_F(QueryTest, CountsTheTrialsThatWereNeverStarted) {
+  history.submit("quick", 2, 8);
+  history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
+  history.ran({.rank = 4, .seed = 1}, 1.62, 3.0);
+  history.base_scores(2.31, 3.00);
+  history.record(SweepStopped{.sweep = 1, .request_id = "r", .actor = "ann"});
+  EXPECT_THAT(ask().notes, Contains("6 of 8 trials are in no mean: 6 not started"));
+  const Frame trials = ask({.sweeps = {"quick"}, .rows = QueryRows::trials});
+  EXPECT_THAT(trials.notes, Contains("6 of 8 trials are in no mean: 6 not started"));
+  const Frame some = ask({.sweeps = {"quick"}, .where = "rank = 4"});
+  EXPECT_THAT(some.notes, Contains("6 more trials of the sweep are not started, whatever --where says"));
+  EXPECT_EQ(history.reader().select("SELECT trials, completed, not_started FROM v_sweep").rows,
+            (std::vector<std::vector<Value>>{{Value(int64_t{8}), Value(int64_t{2}), Value(int64_t{6})}}));
+}
+
+TEST_F(QueryTest, ASweepOfAnOlderVersionCountsWhatItHasListed) {
+  run_small_sweep();
+  EXPECT_THAT(ask().notes, Contains("all 6 trials are in"));
+  EXPECT_EQ(history.reader().select("SELECT trials, not_started FROM v_sweep").rows,
+            (std::vector<std::vector<Value>>{{Value(int64_t{6}), Value(int64_t{0})}}));
 }
 
 TEST_F(QueryTest, RefusesToPoolAnAxisThatNobodyNamed) {

@@ -49,6 +49,17 @@ TEST_F(StatusTest, FinishesWhenNothingMoreWillCome) {
   EXPECT_EQ(status().state, "finished");
 }
 
+TEST_F(StatusTest, TrialsThatNothingHasTouchedYetAreCountedAndTimed) {
+  history.submit("quick", 2, 8);
+  history.ran({.rank = 4, .seed = 0}, 1.6, 3.0);
+  history.grant(history.list({.rank = 4, .seed = 1}));
+  EXPECT_EQ(status().trials_total, 8);
+  EXPECT_EQ(status().steps_left, 7 * History::kSteps);
+  history.record(SweepStopped{.sweep = 1, .request_id = "r", .actor = "ann"});
+  EXPECT_EQ(status().trials_total, 8);
+  EXPECT_EQ(status().steps_left, History::kSteps) << "of a stopped sweep nothing more starts";
+}
+
 TEST_F(StatusTest, AFailedTrialDoesNotKeepASweepOpen) {
   const SweepTrial trial = history.list({.rank = 4});
   history.grant(trial);
