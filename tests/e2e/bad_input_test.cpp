@@ -68,6 +68,20 @@ TEST_F(BadInput, AnUnknownKeyIsNamedWithItsPlaceAndTheNearestOne) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
+TEST_F(BadInput, AFileThatIsNoSweepIsToldWhatItIs) {
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"", "the file is empty"},
+      {"%PDF-1.4\n%\xc3\xa2\n1 0 obj\n", "tiny.yaml"},
+      {std::string("\xff\xd8\xff\xe0\x00\x10JFIF", 10), "not valid UTF-8"}};
+  for (const auto& [text, said] : files) {
+    const Ended ended = run_text(text);
+    EXPECT_EQ(ended.exit_code, 2) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr(said));
+    EXPECT_THAT(ended.err, Not(HasSubstr("basic_string")));
+  }
+  EXPECT_TRUE(nothing_was_begun());
+}
+
 TEST_F(BadInput, AWrongTypeIsNamedWithItsPlace) {
   const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "batch: 2", "batch: two"));
   EXPECT_EQ(ended.exit_code, 2);
