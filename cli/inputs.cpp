@@ -14,6 +14,7 @@
 #include "common/sweep/identity.h"
 #include "common/text/data_files.h"
 #include "common/text/data_index.h"
+#include "common/text/eval_items.h"
 #include "common/text/tokenizer.h"
 #include "common/vocabulary/sha256.h"
 
@@ -23,6 +24,8 @@ namespace fs = std::filesystem;
 namespace {
 
 using Say = std::function<void(const std::string&)>;
+
+constexpr uintmax_t kQuickBytesMax = uintmax_t{1} << 20;  // of eval data that is read without a word
 
 const std::string& tokenizer_name(const ModelSettings& model) {
   return model.tokenizer.empty() ? model.path : model.tokenizer;
@@ -99,6 +102,19 @@ class InputReader {
     });
   }
 
+  // Items are cut as a trainer cuts them, who would find a bad row when half of the sweep has run.
+  void items(const WantedEval& wanted) {
+    if (!read_.inputs.files.contains(wanted.spec.data)) return;  // why is said already
+    attempt([&] {
+      const Tokenizer& tokenizer = tokenizer_of(wanted.model);
+      const std::string how = sha256_hex(tokenizer.sha256() + to_json(wanted.spec).dump());
+      hashes_.remembered("items:" + how, {wanted.spec.data}, [&] {
+        if (fs::file_size(wanted.spec.data) > kQuickBytesMax) say_("checking " + wanted.spec.data);
+        return std::to_string(load_eval_items(wanted.spec, tokenizer).size());
+      });
+    });
+  }
+
   InputsRead take() { return std::move(read_); }
 
  private:
@@ -171,6 +187,7 @@ InputsRead read_inputs(const SweepSpec& spec, const fs::path& cache_folder, cons
   for (const ModelSettings& m : wanted.models) reader.model(m);
   for (const WantedData& d : wanted.data) reader.data(d);
   for (const std::string& f : wanted.files) reader.file(f);
+  for (const WantedEval& e : wanted.evals) reader.items(e);
   return reader.take();
 }
 

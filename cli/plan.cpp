@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
 #include "cli/trial_label.h"
 #include "worker/daemon/devices.h"
@@ -14,8 +15,7 @@ namespace ranktide::cli {
 namespace {
 
 struct PlanOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+  SweepChoice sweep;
   bool list = false;
 };
 
@@ -34,7 +34,8 @@ Json plan_json(const SweepPlan& plan, int slots) {
            {"resumable", plan.resumable},
            {"not_kept", plan.not_kept},
            {"provisional", !plan.unreadable.empty()},
-           {"unreadable", plan.unreadable}};
+           {"unreadable", plan.unreadable},
+           {"warnings", plan.warnings}};
   if (plan.estimate)
     out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots},
                        {"slots", slots},
@@ -63,7 +64,8 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet && !globals.json) std::cerr << line << "\n";
   };
-  const SweepPlan plan = make_plan(options.file, options.overrides, data_folder(globals.data_dir), say);
+  const SweepPlan plan =
+      make_plan(chosen_sweep(options.sweep), options.sweep.file, data_folder(globals.data_dir), say);
   const NodeCapacity node = measure_node();
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);
@@ -81,8 +83,7 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
 
 std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<PlanOptions>();
-  command.add_option("file", options->file, "sweep file")->required();
-  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  add_sweep_options(command, options->sweep);
   command.add_flag("--list", options->list, "one line per trial");
   return [options, &globals] { return run_plan(*options, globals); };
 }

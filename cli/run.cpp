@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/local_cluster.h"
 #include "cli/report_file.h"
+#include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
 #include "cli/version.h"
@@ -30,8 +31,7 @@ using namespace std::chrono_literals;
 namespace {
 
 struct RunOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+  SweepChoice sweep;
   int slots = 0;
   int threads_per_slot = 1;
 };
@@ -75,12 +75,6 @@ WatchEnd watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sw
   return WatchEnd::finished;
 }
 
-std::string reproducing_command(const RunOptions& options) {
-  std::string out = "ranktide run " + options.file;
-  for (const std::string& setting : options.overrides) out += " '" + setting + "'";
-  return out;
-}
-
 // One line per reason, because a grid that fails mostly fails everywhere for the same one.
 void print_failures(const Reader& reader, const std::string& sweep) {
   const Selection failures = reader.select(
@@ -100,7 +94,7 @@ int show_results(const RunOptions& options, const GlobalOptions& globals, const 
   const Reader reader(data);
   const fs::path report = default_report_file(data, sweep);
   write_report(report_html(reader, {.sweep = sweep,
-                                    .command = reproducing_command(options),
+                                    .command = "ranktide run " + command_line_of(options.sweep),
                                     .program_version = kVersion}),
                report);
   const Frame frame = query(reader, {.sweeps = {sweep}});
@@ -116,9 +110,11 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet) std::cerr << line << "\n";
   };
+  SweepSpec spec = chosen_sweep(options.sweep);
   // Asked before the minutes that reading the inputs may take.
-  if (fs::exists(data)) FolderLock{data};
-  const SweepPlan plan = make_plan(options.file, options.overrides, data, say);
+  make_data_folder(data);
+  FolderLock{data};
+  const SweepPlan plan = make_plan(std::move(spec), options.sweep.file, data, say);
   refuse_unreadable(plan);
   const int slots = slots_of(options, plan);
   say(plan_text(plan, slots));
@@ -146,8 +142,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
 
 std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<RunOptions>();
-  command.add_option("file", options->file, "sweep file")->required();
-  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  add_sweep_options(command, options->sweep);
   command.add_option("--slots", options->slots, "trials at once; default: as cores, trials and memory allow")
       ->check(CLI::Range(1, 1024));
   command

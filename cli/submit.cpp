@@ -11,16 +11,15 @@
 #include "cli/inputs.h"
 #include "cli/remote_watch.h"
 #include "cli/request.h"
+#include "cli/sweep_choice.h"
 #include "cli/upload.h"
 #include "common/sweep/grid.h"
-#include "common/sweep/sweep_yaml.h"
 
 namespace ranktide::cli {
 namespace {
 
 struct SubmitOptions {
-  std::string file;
-  std::vector<std::string> overrides;
+  SweepChoice sweep;
   std::string request_id;
   std::optional<int> priority;
   std::optional<int> max_parallel;
@@ -30,25 +29,19 @@ struct SubmitOptions {
 };
 
 SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
-  SweepSpec spec = read_sweep(options.file, options.overrides);
+  SweepSpec spec = chosen_sweep(options.sweep);
   if (options.priority) spec.run.priority = *options.priority;
   if (options.max_parallel) spec.run.max_parallel = *options.max_parallel;
   InputsRead read = read_inputs(spec, data_folder(globals.data_dir) / "cache", [&](const std::string& line) {
     if (!globals.quiet) std::cerr << line << "\n";
   });
   if (!read.refused.empty())
-    throw SpecError(fmt::format("{}: {}", options.file, fmt::join(read.refused, "\n       ")));
+    throw SpecError(fmt::format("{}: {}", options.sweep.file, fmt::join(read.refused, "\n       ")));
   if (!read.unreadable.empty())
     throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
                                            fmt::join(read.unreadable, "\n       ")));
   spec.inputs = std::move(read.inputs);
   return spec;
-}
-
-int64_t trials_of(const SweepSpec& spec) {
-  int64_t cells = 0;
-  for (const BlockCount& block : Grid(spec).counts()) cells += block.distinct();
-  return cells * static_cast<int64_t>(spec.seeds.size());
 }
 
 int wait_for(const HttpClient& client, const std::string& sweep, const SubmitOptions& options,
@@ -62,7 +55,7 @@ int wait_for(const HttpClient& client, const std::string& sweep, const SubmitOpt
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
   const SweepSpec spec = spec_of(options, globals);
-  const int64_t trials = trials_of(spec);
+  const int64_t trials = trial_count(spec, Grid(spec).counts());
   if (options.is_dry) {
     if (globals.json)
       std::cout << Json{{"sweep", spec.name}, {"trials", trials}, {"submitted", false}}.dump(2) << "\n";
@@ -87,8 +80,7 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
 
 std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<SubmitOptions>();
-  command.add_option("file", options->file, "sweep file")->required();
-  command.add_option("overrides", options->overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  add_sweep_options(command, options->sweep);
   command.add_option("--priority", options->priority, "higher goes first; default: the file's");
   command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(CLI::PositiveNumber);
   command

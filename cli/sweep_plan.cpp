@@ -6,7 +6,6 @@
 
 #include "cli/inputs.h"
 #include "cli/terminal.h"
-#include "common/sweep/sweep_yaml.h"
 #include "coordinator/edge/reader.h"
 
 namespace ranktide::cli {
@@ -64,15 +63,16 @@ std::string estimate_text(const SweepEstimate& e, int slots) {
 
 }  // namespace
 
-SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides,
-                    const fs::path& data_folder, const std::function<void(const std::string&)>& say) {
-  SweepPlan plan{.spec = read_sweep(file, overrides)};
+SweepPlan make_plan(SweepSpec spec, const std::string& file, const fs::path& data_folder,
+                    const std::function<void(const std::string&)>& say) {
+  SweepPlan plan{.spec = std::move(spec)};
   InputsRead read = read_inputs(plan.spec, data_folder / "cache", say);
   plan.spec.inputs = std::move(read.inputs);
   plan.unreadable = std::move(read.unreadable);
   if (!read.refused.empty()) throw SpecError(fmt::format("{}: {}", file, fmt::join(read.refused, "\n       ")));
   const Grid grid(plan.spec);
   plan.blocks = grid.counts();
+  plan.warnings = warnings_of(grid, plan.blocks);
   const KnownTrials known = known_trials(data_folder);
   std::vector<SweepTrial> open;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
@@ -109,6 +109,7 @@ std::string plan_text(const SweepPlan& plan, int slots) {
       "{:<{}}  {:>4} cells, {} distinct x {} seed{} = {} trials: {} done, {} resumable, {} new\n", "sum",
       name_width, cells, distinct, plan.spec.seeds.size(), plan.spec.seeds.size() == 1 ? "" : "s", total,
       plan.done, plan.resumable, total - plan.done - plan.resumable);
+  for (const std::string& message : plan.warnings) out += message + "\n";
   for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
   if (plan.not_kept > 0)
     out += fmt::format(

@@ -1,6 +1,6 @@
 #pragma once
-// A sweep file made ready to be planned or run: read, overridden, its inputs hashed, its grid counted, and what
-// of it has been done before. Shared by `plan` and `run`.
+// A sweep made ready to be planned or run: its inputs hashed, its grid counted, and what of it has been done
+// before. Shared by `plan` and `run`.
 
 #include <filesystem>
 #include <functional>
@@ -18,16 +18,15 @@ struct SweepPlan {
   std::vector<BlockCount> blocks;
   std::vector<SweepTrial> trials;         // distinct, in grid order
   std::vector<std::string> unreadable;    // inputs; run refuses while there are any
+  std::vector<std::string> warnings;      // of what the file says and that does nothing
   int64_t done = 0;                       // trials with a result in the data folder
   int64_t resumable = 0;                  // begun, with a checkpoint
   int64_t not_kept = 0;                   // completed, but they left less on disk than run.keep asks for now
   std::optional<SweepEstimate> estimate;  // of what is not done yet
 };
 
-// Throws: SpecError for the file, and for settings that its inputs rule out; std::runtime_error when it cannot
-// be read.
-SweepPlan make_plan(const std::string& file, const std::vector<std::string>& overrides,
-                    const std::filesystem::path& data_folder,
+// `file` is what messages call the sweep. Throws: SpecError for settings that its inputs rule out.
+SweepPlan make_plan(SweepSpec spec, const std::string& file, const std::filesystem::path& data_folder,
                     const std::function<void(const std::string&)>& say);
 
 // Returns: the plan as people read it, one line per block, the sum, the estimate for `slots` slots.

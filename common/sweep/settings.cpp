@@ -154,7 +154,8 @@ const std::vector<Setting>& table() {
       {.key = "data.train",
        .type = sources,
        .default_text = "required",
-       .doc = "file, list of files, or list of {path, weight}; .txt or .jsonl; enters ids by content"},
+       .doc = "file, folder, list of files, or list of {path, weight}; text in .txt .md .rst .py, rows in .jsonl "
+              ".json, other endings are refused; enters ids by content"},
       {.key = "data.format",
        .type = choice,
        .default_text = "auto",

@@ -96,6 +96,33 @@ TEST_F(BadInput, AnEmptyGridIsRefused) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
+TEST_F(BadInput, RulesThatLeaveNothingOfABlockAreNamedBeforeInputsAreRead) {
+  const Ended ended =
+      run_text(replaced(TinyWorld::sweep_text(), "lora.rank: 4,", "lora.rank: 4, exclude: [rank < 8],"));
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("tiny.yaml:15:48: block lora: its exclude rules remove all of its 2 cells"),
+                    Not(HasSubstr("reading"))));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AMissingMethodIsNamedWhereItsBlockStands) {
+  const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "full: {method: full, ", "full: {"));
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("tiny.yaml:14:3: block full: method is required"), Not(HasSubstr("reading"))));
+}
+
+TEST_F(BadInput, ASweepFileThatIsNotThereIsAMistakeOfTheCommandLine) {
+  for (const char* command : {"plan", "run", "submit"}) {
+    const Ended ended = world_.ranktide({command, (world_.folder() / "tiny.yml").string()});
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yml (No such file or directory)"),
+                                 HasSubstr("give the path of a sweep file")));
+  }
+  EXPECT_TRUE(nothing_was_begun());
+}
+
 TEST_F(BadInput, AMissingModelFileIsNamed) {
   fs::remove(world_.model() / "model.safetensors");
   const Ended ended = run_sweep();
@@ -120,6 +147,37 @@ TEST_F(BadInput, AMalformedJsonLineIsNamedByFileAndLine) {
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
   EXPECT_THAT(ended.err, HasSubstr("math_train.jsonl:201:"));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, AFileWhoseEndingSaysNothingOfItsKindIsRefusedWhateverTheFormat) {
+  fs::copy_file(world_.folder() / "code_train.txt", world_.folder() / "code_train.csv");
+  const std::string text = replaced(TinyWorld::sweep_text(), "code_train.txt", "code_train.csv");
+  for (const std::string& sweep : {text, text + "data.format: text\n"}) {
+    const Ended ended = run_text(sweep);
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("code_train.csv: the name's ending says nothing about its kind"),
+                                 HasSubstr(".jsonl .json (rows)")));
+  }
+  EXPECT_TRUE(nothing_was_begun());
+}
+
+TEST_F(BadInput, EvalDataThatCannotBeScoredIsRefusedBeforeAnythingIsTrained) {
+  const fs::path held = world_.folder() / "math_held.jsonl";
+  const std::string rows = read_text(held);
+  write_text(held, rows + "{\"prompt\": \"broken\n");
+  const Ended malformed = run_sweep();
+  EXPECT_EQ(malformed.exit_code, 2);
+  EXPECT_THAT(malformed.err, AllOf(HasSubstr("math_held.jsonl:21:"), HasSubstr("malformed JSON")));
+  write_text(held, "");
+  const Ended empty = run_sweep();
+  EXPECT_EQ(empty.exit_code, 2);
+  EXPECT_THAT(empty.err, HasSubstr("math_held.jsonl: has no rows"));
+  write_text(held, rows);
+  const Ended wrong =
+      run_text(replaced(TinyWorld::sweep_text(), "math_held.jsonl}", "math_held.jsonl, kind: choice}"));
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, AllOf(HasSubstr("math_held.jsonl:1:"), HasSubstr("kind choice needs rows")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -157,7 +215,8 @@ TEST_F(BadInput, ADataFolderThatCannotBeMadeIsNamedWithARemedy) {
                            (world_.folder() / "file/inside").string()},
                           world_.folder() / "output");
   EXPECT_EQ(ended.exit_code, 1);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr((world_.folder() / "file/inside").string()), HasSubstr("--data-dir")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr((world_.folder() / "file/inside").string()), HasSubstr("--data-dir"),
+                               Not(HasSubstr("reading"))));
   EXPECT_EQ(read_text(world_.folder() / "file"), "");
   EXPECT_TRUE(fs::is_regular_file(world_.folder() / "file"));
   EXPECT_TRUE(nothing_was_begun());

@@ -10,6 +10,7 @@ namespace ranktide::e2e {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -31,6 +32,61 @@ TEST(Commands, PlanGoesOnWithoutTheModelAndSaysThatIdsAreProvisional) {
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("8 trials"));
   EXPECT_THAT(ended.out, HasSubstr("provisional"));
+}
+
+TEST(Commands, PlanWarnsOfARuleThatRemovesNothing) {
+  const TinyWorld world;
+  world.write_sweep(TinyWorld::sweep_text() + "exclude: [rank > 512]\n");
+  const Ended ended = world.ranktide({"plan", world.sweep().string()});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out,
+              HasSubstr("tiny.yaml:16:11: exclude rule \"rank > 512\" removes 0 of 2 cells of block lora"));
+  const Json plan = parse_json(world.ranktide({"plan", world.sweep().string(), "--json"}).out);
+  EXPECT_EQ(plan.at("warnings").size(), 2u) << "one a block";
+}
+
+TEST(Commands, OnlyTakesAPartAndMaxTrialsRefusesTheWhole) {
+  const TinyWorld world;
+  const std::string file = world.sweep().string();
+  const std::vector<std::string> part{"--only", "block=lora", "train.batch=1", "--only", "regime = math"};
+  const auto with_part = [&](std::vector<std::string> words) {
+    words.insert(words.end(), part.begin(), part.end());
+    return world.ranktide(words);
+  };
+  EXPECT_THAT(with_part({"plan", file}).out, HasSubstr("= 2 trials"));
+  EXPECT_THAT(with_part({"submit", "--dry-run", file}).err, HasSubstr("tiny: 2 trials"));
+  ASSERT_EQ(with_part({"run", file}).exit_code, 0);
+  const Json rows = world.query_rows({"--trials", "--by", "method,regime,batch"});
+  ASSERT_EQ(rows.size(), 2u);
+  for (const Json& row : rows) {
+    EXPECT_EQ(row.at("method"), "lora");
+    EXPECT_EQ(row.at("regime"), "math");
+    EXPECT_EQ(row.at("batch"), 1);
+  }
+  EXPECT_THAT(read_text(world.data() / "reports/tiny/report.html"), ContainsRegex("--only [^ ]*regime = math"));
+  const Ended none = world.ranktide({"run", file, "--only", "rank > 512"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("--only leaves no trial"));
+  for (const char* command : {"plan", "run", "submit"}) {
+    const Ended large = world.ranktide({command, file, "--max-trials", "7"});
+    EXPECT_EQ(large.exit_code, 2);
+    EXPECT_THAT(large.err,
+                HasSubstr("the grid has 8 trials, more than 7; shorten an axis, or raise --max-trials"));
+  }
+}
+
+TEST(Commands, ASweepMayComeFromStandardInput) {
+  const TinyWorld world;
+  const auto plan = [&](const std::string& file) {
+    const std::string line = "cd '" + world.folder().string() + "' && '" + ranktide_program().string() +
+                             "' plan - --json --list --data-dir '" + world.data().string() + "' < " + file;
+    return run({"/bin/sh", "-c", line}, world.folder() / "output");
+  };
+  const Ended read = plan("tiny.yaml");
+  ASSERT_EQ(read.exit_code, 0) << read.err;
+  const Json of_file = parse_json(world.ranktide({"plan", world.sweep().string(), "--json", "--list"}).out);
+  EXPECT_EQ(parse_json(read.out).at("list"), of_file.at("list"));
+  EXPECT_THAT(plan("prose.txt").err, HasSubstr("stdin"));
 }
 
 TEST(Commands, StatusReportAndQueryReadAFinishedRun) {

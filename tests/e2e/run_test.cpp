@@ -174,6 +174,18 @@ TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {
   EXPECT_EQ(again.exit_code, 0) << again.err;
 }
 
+TEST(Run, EndsWhenItsSweepIsStoppedFromAnotherShellAndCountsWhatNeverStarted) {
+  const TinyWorld world;
+  world.write_sweep(TinyWorld::sweep_text(500, 2));
+  Program program(world.command({"run", world.sweep().string(), "--slots", "1"}), world.folder() / "program");
+  ASSERT_TRUE(program.says("step ", 60s));
+  EXPECT_EQ(world.ranktide({"stop", "tiny"}).exit_code, 0);
+  const Ended ended = program.wait(60s);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out, ContainsRegex("of 8 trials are in no mean: .*[1-9] not started"));
+  EXPECT_THAT(world.ranktide({"status", "tiny"}).out, ContainsRegex("stopped  [1-7]/8 trials"));
+}
+
 // Gain and forgetting are differences to the untouched base, which eval.at need not name.
 TEST(Run, MeasuresAgainstTheUntouchedBaseWhateverEvalAtSays) {
   const TinyWorld world;

@@ -53,6 +53,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/local_cluster.cpp", "part of run; tests/e2e"},
       {"cli/service_manager.cpp", "part of coordinator; tests/e2e listens as one"},
       {"cli/slurm_signals.cpp", "part of worker --slurm; tests/deploy has Slurm send the signals"},
+      {"cli/sweep_choice.cpp", "part of run, plan and submit; tests/e2e/commands_test"},
       {"cli/sweep_plan.cpp", "part of run and plan; tests/e2e"},
       {"cli/sweep_watch.cpp", "part of run; tests/e2e"},
       {"cli/transfer_told.cpp", "part of submit and fetch; tests/e2e"},

@@ -1,0 +1,46 @@
+#include "cli/sweep_choice.h"
+
+#include "common/sweep/grid.h"
+#include "common/sweep/overrides.h"
+#include "common/sweep/sweep_yaml.h"
+
+namespace ranktide::cli {
+namespace {
+
+std::string single_quoted(const std::string& word) {
+  std::string out = "'";
+  for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
+}  // namespace
+
+void add_sweep_options(CLI::App& command, SweepChoice& choice) {
+  command.add_option("file", choice.file, "sweep file; - reads standard input")->required();
+  command.add_option("overrides", choice.overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
+  command
+      .add_option("--only", choice.only,
+                  "take a part: block=lora,full or an expression such as 'rank >= 16'; repeatable")
+      ->allow_extra_args(false);
+  command.add_option("--max-trials", choice.max_trials, "refuse a grid that is larger")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
+SweepSpec chosen_sweep(const SweepChoice& choice) {
+  SweepSpec spec = read_sweep(choice.file, choice.overrides, choice.max_trials);
+  for (const std::string& part : choice.only) keep_only(spec, part);
+  if (trial_count(spec, Grid(spec).counts()) == 0)
+    throw SpecError(choice.file + ": --only leaves no trial; `ranktide plan` without it shows what there is");
+  return spec;
+}
+
+std::string command_line_of(const SweepChoice& choice) {
+  std::string out = choice.file;
+  for (const std::string& setting : choice.overrides) out += " " + single_quoted(setting);
+  for (const std::string& part : choice.only) out += " --only " + single_quoted(part);
+  if (choice.max_trials != kTrialsMaxDefault) out += " --max-trials " + std::to_string(choice.max_trials);
+  return out;
+}
+
+}  // namespace ranktide::cli

@@ -1,0 +1,32 @@
+#pragma once
+// Which sweep a command line means: a file or standard input, what is changed in it, and how much of it is
+// taken. The same words for run, plan and submit. Inputs are not read (inputs.h). One thread.
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide::cli {
+
+struct SweepChoice {
+  std::string file;  // or kStandardInput (sweep_yaml.h)
+  std::vector<std::string> overrides;
+  std::vector<std::string> only;  // each narrows further
+  int64_t max_trials = kTrialsMaxDefault;
+};
+
+// Adds the file, the overrides, --only and --max-trials to a command.
+void add_sweep_options(CLI::App& command, SweepChoice& choice);
+
+// Returns: the sweep without its inputs. Every cell has been looked at once, so that what the file alone shows
+// to be wrong is said before gigabytes are hashed.
+// Throws: SpecError.
+SweepSpec chosen_sweep(const SweepChoice& choice);
+
+// Returns: the words that choose the same again, quoted for a shell.
+std::string command_line_of(const SweepChoice& choice);
+
+}  // namespace ranktide::cli
