@@ -17,6 +17,8 @@ class ChangingText {
   // text: lines, each with its newline. On a terminal a line is cut where the screen ends, for one that wraps
   // could not be taken back.
   void show(const std::string& text);
+  // What is shown stays where it is; the next text comes below it.
+  void leave() { shown_.clear(); }
 
  private:
   std::ostream& out_;

@@ -26,6 +26,12 @@ struct GlobalOptions {
 // Adds its own options to `command` and returns what runs when it is chosen; that returns an exit code.
 using Setup = std::function<int()> (*)(CLI::App& command, const GlobalOptions& globals);
 
+struct Word {  // a command below a command, as `list` in `worker list`; its setup is its command's
+  const char* name;
+  const char* example;
+  bool asks_coordinator = false;
+};
+
 struct Command {
   const char* name;
   const char* summary;
@@ -34,6 +40,7 @@ struct Command {
   bool asks_coordinator = false;  // takes --context and --coordinator
   int usage_code = kUsage;        // of a command line that is not understood; services have their own table
   bool prints_json = true;        // takes --json; what prints a script, a text or a log does not
+  std::vector<Word> words{};
 };
 
 // In the order of the help: the daily ones first.

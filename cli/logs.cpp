@@ -115,9 +115,10 @@ int follow(const Results& results, const std::string& trial, const LogOptions& o
 }
 
 int run_logs(const LogOptions& options, const GlobalOptions& globals) {
-  const Results results(globals);
-  const std::string trial = full_trial_id(results, options.trial);
   if (options.follow && globals.json) throw CommandError(kUsage, "--follow prints lines; leave out --json");
+  Results results(globals);
+  const std::string trial = full_trial_id(results, options.trial);
+  if (options.follow) results.outlive_restarts({.say = told_on_stderr(globals)});
   return options.follow ? follow(results, trial, options) : show(results, trial, options, globals.json);
 }
 

@@ -1,19 +1,24 @@
 // The program: parses the command line, runs one command, turns what it throws into a message and an exit code.
 
+#include <cerrno>
+#include <cstring>
 #include <fmt/format.h>
 #include <iostream>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/find_inputs.h"
+#include "cli/terminal.h"
 #include "cli/usage_error.h"
 #include "cli/version.h"
 #include "common/net/keys.h"
 #include "common/sweep/expression.h"
 #include "common/sweep/spec_error.h"
+#include "common/vocabulary/check.h"
 #include "coordinator/edge/query.h"
 
 namespace ranktide::cli {
@@ -23,7 +28,7 @@ const std::vector<Command>& commands() {
       {"run", "run a sweep file on this machine, from coordinator to report",
        "ranktide run sweeps/quickstart.yaml", setup_run},
       {"plan", "validate, expand, count and estimate a sweep file; start nothing",
-       "ranktide plan sweeps/quickstart.yaml", setup_plan},
+       "ranktide plan sweeps/quickstart.yaml", setup_plan, true},
       {"query", "results by any axis", "ranktide query quickstart --by method,rank --where 'regime = math'",
        setup_query, true},
       {"status", "where sweeps stand", "ranktide status quickstart", setup_status, true},
@@ -44,21 +49,54 @@ const std::vector<Command>& commands() {
       {"retry", "try again what failed or was cancelled", "ranktide retry quickstart", setup_retry, true},
       {"set", "change a sweep's priority and width while it runs", "ranktide set quickstart --priority 5",
        setup_set, true},
-      {"context", "name coordinators and choose one",
-       "ranktide context add lab --coordinator http://10.0.0.5:8080", setup_context},
-      {"worker", "train for a coordinator; list, drain and revoke workers", "ranktide worker --join LINE",
-       setup_worker, false, EX_USAGE},
+      {"context",
+       "name coordinators and choose one",
+       "ranktide context add lab --coordinator http://10.0.0.5:8080",
+       setup_context,
+       false,
+       kUsage,
+       true,
+       {{"list", "ranktide context list"},
+        {"add", "ranktide context add lab --coordinator http://10.0.0.5:8080"},
+        {"use", "ranktide context use lab"},
+        {"remove", "ranktide context remove lab"}}},
+      {"worker",
+       "train for a coordinator; list, drain and revoke workers",
+       "ranktide worker --join LINE",
+       setup_worker,
+       false,
+       EX_USAGE,
+       true,
+       {{"run", "ranktide worker run --join join-line.txt --labels a100"},
+        {"list", "ranktide worker list --coordinator http://10.0.0.5:8080", true},
+        {"drain", "ranktide worker drain gpu03", true},
+        {"revoke", "ranktide worker revoke gpu03 --yes", true}}},
       {"invite", "print a line that lets workers join", "ranktide invite --uses 8 --expires 1h", setup_invite},
       {"keygen", "make a worker's keys offline", "ranktide keygen node7", setup_keygen},
       {"authorise", "let a worker's key in by hand", "ranktide authorise node7 node7.keys/worker.public",
        setup_authorise},
       {"coordinator", "serve a data folder to workers and clients",
        "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE, false},
-      {"token", "who may use a coordinator over HTTP", "ranktide token add ann --scope submit", setup_token},
+      {"token",
+       "who may use a coordinator over HTTP",
+       "ranktide token add ann --scope submit",
+       setup_token,
+       false,
+       kUsage,
+       true,
+       {{"add", "ranktide token add ann --scope submit --expires 30d"},
+        {"list", "ranktide token list"},
+        {"revoke", "ranktide token revoke ann"}}},
       {"health", "whether a coordinator is alive, as an exit code", "ranktide health --ready", setup_health,
        true},
-      {"slurm", "workers as Slurm jobs", "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt",
-       setup_slurm, false, kUsage, false},
+      {"slurm",
+       "workers as Slurm jobs",
+       "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt",
+       setup_slurm,
+       false,
+       kUsage,
+       false,
+       {{"script", "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt"}}},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
       {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help, false, kUsage,
        false},
@@ -105,15 +143,68 @@ void add_globals(CLI::App& command, GlobalOptions& globals, bool prints_json) {
       ->check(CLI::IsMember({"auto", "always", "never"}));
 }
 
-int usage_code(const CLI::App& app) {
-  for (const Command& entry : commands())
-    if (app.got_subcommand(entry.name)) return entry.usage_code;
-  return kUsage;
-}
-
 void add_coordinator_options(CLI::App& command, GlobalOptions& globals) {
   command.add_option("-C,--context", globals.context, "coordinator to ask, by name (ranktide context)");
   command.add_option("--coordinator", globals.coordinator, "coordinator to ask, by URL");
+}
+
+// What the table says of a command or of a word below it.
+void describe(CLI::App& command, const Word& word, bool prints_json, GlobalOptions& globals) {
+  command.footer(std::string("Example:\n  ") + word.example);
+  add_globals(command, globals, prints_json);
+  if (word.asks_coordinator) add_coordinator_options(command, globals);
+}
+
+void add_command(CLI::App& app, const Command& entry, GlobalOptions& globals, std::function<int()>& chosen) {
+  CLI::App* const command = app.add_subcommand(entry.name, entry.summary);
+  describe(*command, {entry.name, entry.example, entry.asks_coordinator}, entry.prints_json, globals);
+  const auto act = entry.setup(*command, globals);
+  command->callback([&chosen, act] { chosen = act; });
+  for (const Word& word : entry.words)
+    describe(*command->get_subcommand(word.name), word, entry.prints_json, globals);
+  RT_CHECK(command->get_subcommands(nullptr).size() == entry.words.size());
+}
+
+// A service's words that only ask are commands like the others.
+int usage_code(const CLI::App& app) {
+  for (const Command& entry : commands()) {
+    if (!app.got_subcommand(entry.name)) continue;
+    for (const Word& word : entry.words)
+      if (word.asks_coordinator && app.get_subcommand(entry.name)->got_subcommand(word.name)) return kUsage;
+    return entry.usage_code;
+  }
+  return kUsage;
+}
+
+// Returns: `code`, or kFailed when what was printed did not arrive: a script must not take a part for the
+// whole.
+int with_output_written(int code) {
+  errno = 0;
+  std::cout.flush();
+  if (std::cout) return code;
+  std::cerr << "error: standard output cannot be written"
+            << (errno != 0 ? std::string(": ") + std::strerror(errno) : "") << "\n";
+  return code == kOk ? kFailed : code;
+}
+
+int parse_and_act(CLI::App& app, int argc, char** argv, const std::function<int()>& chosen) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
+    std::cerr << "error: " << usage_message(app, {argv + 1, argv + argc}, e);
+    return usage_code(app);
+  }
+  return guarded(chosen);
+}
+
+// The log obeys what everything else obeys.
+void color_log(const GlobalOptions& globals) {
+  using Sink = spdlog::sinks::stderr_color_sink_mt;
+  auto* const sink = dynamic_cast<Sink*>(spdlog::default_logger()->sinks().front().get());
+  RT_CHECK(sink);
+  sink->set_color_mode(terminal_of(STDERR_FILENO, globals.color).color ? spdlog::color_mode::always
+                                                                       : spdlog::color_mode::never);
 }
 
 int main(int argc, char** argv) {
@@ -125,22 +216,12 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   GlobalOptions globals;
   std::function<int()> chosen;
-  for (const Command& entry : commands()) {
-    CLI::App* command = app.add_subcommand(entry.name, entry.summary);
-    command->footer(std::string("Example:\n  ") + entry.example);
-    add_globals(*command, globals, entry.prints_json);
-    if (entry.asks_coordinator) add_coordinator_options(*command, globals);
-    const auto act = entry.setup(*command, globals);
-    command->callback([&chosen, act] { chosen = act; });
-  }
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    std::cerr << "error: " << usage_message(app, {argv + 1, argv + argc}, e);
-    return usage_code(app);
-  }
-  return guarded(chosen);
+  for (const Command& entry : commands()) add_command(app, entry, globals, chosen);
+  const auto act = [&] {
+    color_log(globals);
+    return chosen();
+  };
+  return with_output_written(parse_and_act(app, argc, argv, act));
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 
 #include "cli/exit_codes.h"
 #include "cli/live_drawing.h"
-#include "cli/request.h"
 #include "coordinator/edge/api.h"
 #include "coordinator/edge/query_workers.h"
 
@@ -15,20 +14,24 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
+double age_seconds(const SweepStatus& status) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now).count() - status.submitted_ms;
+  return static_cast<double>(age) / 1000;
+}
+
 }  // namespace
 
-SweepStatus status_of(const HttpClient& client, const std::string& sweep) {
-  return from_json<std::vector<SweepStatus>>(
-             parse_json(get_body(client, "/api/v1/sweeps?name=" + percent_encode(sweep))))
-      .at(0);
+std::optional<std::vector<SweepStatus>> ask_status(PatientClient& client, const std::string& sweep) {
+  const auto answer = client.get("/api/v1/sweeps" + (sweep.empty() ? "" : "?name=" + percent_encode(sweep)));
+  if (!answer) return std::nullopt;
+  return from_json<std::vector<SweepStatus>>(parse_json(body_of(*answer)));
 }
 
-std::vector<SweepStatus> all_status(const HttpClient& client) {
-  return from_json<std::vector<SweepStatus>>(parse_json(get_body(client, "/api/v1/sweeps")));
-}
-
-int64_t joined_workers(const HttpClient& client) {
-  const auto all = from_json<std::vector<WorkerStatus>>(parse_json(get_body(client, "/api/v1/workers")));
+std::optional<int64_t> ask_workers(PatientClient& client) {
+  const auto answer = client.get("/api/v1/workers");
+  if (!answer) return std::nullopt;
+  const auto all = from_json<std::vector<WorkerStatus>>(parse_json(body_of(*answer)));
   return std::count_if(all.begin(), all.end(), [](auto& worker) { return worker.state == "joined"; });
 }
 
@@ -60,9 +63,8 @@ LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_se
                       .loss = trial.loss,
                       .tokens_per_second = trial.tokens_per_second,
                       .tokens_per_step = trial.tokens_per_step};
-    frame.running.push_back({.label = trial.settings,
-                             .progress = std::move(progress),
-                             .place = trial.worker + ":" + trial.slots});
+    frame.running.push_back(
+        {.label = trial.settings, .progress = std::move(progress), .place = trial.worker + ":" + trial.slots});
   }
   frame.at_work = units_at_work(status);
   frame.queue = units_in_queue(status);
@@ -70,25 +72,29 @@ LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_se
   return frame;
 }
 
-SweepStatus watch(const HttpClient& client, const std::string& sweep, const GlobalOptions& globals,
-                  std::optional<Clock::time_point> until) {
+std::optional<SweepStatus> watch(PatientClient client, const std::string& sweep, const GlobalOptions& globals,
+                                 std::optional<Clock::time_point> until) {
   LiveDrawing drawing(globals);
+  client.patience().until = until;
+  client.patience().say = [&](const std::string& line) {
+    if (!globals.quiet) drawing.say(line);
+  };
+  std::optional<SweepStatus> last;
   for (;;) {
-    SweepStatus status = status_of(client, sweep);
-    const double age = static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(
-                                               std::chrono::system_clock::now().time_since_epoch())
-                                               .count() -
-                                           status.submitted_ms) /
-                       1000;
-    drawing.show(frame_of(status, joined_workers(client), age));
-    if (has_ended(status) || (until && Clock::now() >= *until)) return status;
-    std::this_thread::sleep_for(1s);
+    const auto found = ask_status(client, sweep);
+    if (!found) return last;
+    last = found->at(0);
+    const auto workers = ask_workers(client);
+    if (!workers) return last;
+    drawing.show(frame_of(*last, *workers, age_seconds(*last)));
+    if (has_ended(*last) || (until && Clock::now() >= *until)) return last;
+    std::this_thread::sleep_until(std::min(Clock::now() + 1s, until.value_or(Clock::time_point::max())));
   }
 }
 
-int exit_code_of(const SweepStatus& status) {
-  if (!has_ended(status)) return kTimedOut;
-  return trials_in(status, "failed") > 0 ? kTrialsFailed : kOk;
+int exit_code_of(const std::optional<SweepStatus>& last) {
+  if (!last || !has_ended(*last)) return kTimedOut;
+  return trials_in(*last, "failed") > 0 ? kTrialsFailed : kOk;
 }
 
 }  // namespace ranktide::cli

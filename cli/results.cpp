@@ -24,7 +24,13 @@ Results::Results(const GlobalOptions& globals) : named_(named_coordinator(global
                            "; `ranktide run FILE` makes them there, --data-dir names another folder");
 }
 
+void Results::outlive_restarts(Patience patience) {
+  if (!named_) return;
+  patient_.emplace([named = *named_] { return std::optional(named); }, std::move(patience));
+}
+
 std::optional<std::string> Results::ask(const std::string& target) const {
+  if (patient_) return body_of(patient_->get(target).value());
   if (named_) return get_body(*named_, target);
   const auto client = client_of_folder(data_folder_);
   const auto answer = client ? client->get(target) : std::nullopt;

@@ -10,6 +10,7 @@
 
 #include "cli/command.h"
 #include "cli/http_client.h"
+#include "cli/patient_client.h"
 #include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query.h"
@@ -22,6 +23,9 @@ namespace ranktide::cli {
 class Results {
  public:
   explicit Results(const GlobalOptions& globals);
+
+  // From now on a coordinator that was named may be away for some minutes. A folder answers itself meanwhile.
+  void outlive_restarts(Patience patience);
 
   // Returns: the frame printed in `format`. Throws: CommandError, QueryError, SweepNotFound, StoreError.
   std::string query(const QueryRequest& request, const std::string& format) const;
@@ -48,7 +52,8 @@ class Results {
   std::optional<std::string> ask(const std::string& target) const;
 
   std::optional<HttpClient> named_;
-  std::filesystem::path data_folder_;  // where none was named
+  mutable std::optional<PatientClient> patient_;  // of the same
+  std::filesystem::path data_folder_;             // where none was named
 };
 
 // Returns: the one trial whose id starts so. Throws: CommandError for none, and for several.
@@ -58,4 +63,3 @@ std::string full_trial_id(const Results& results, const std::string& prefix);
 bool has_results(const GlobalOptions& globals);
 
 }  // namespace ranktide::cli
-

@@ -8,8 +8,8 @@
 
 #include "cli/changing_text.h"
 #include "cli/command.h"
-#include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
+#include "cli/patient_client.h"
 #include "cli/remote_watch.h"
 #include "cli/results.h"
 #include "cli/terminal.h"
@@ -56,12 +56,15 @@ int run_status(const std::string& sweep, const GlobalOptions& globals) {
 
 // Of all sweeps, until none of them moves.
 int watch_all(const GlobalOptions& globals) {
-  const HttpClient client = require_coordinator(globals);
   Terminal terminal = terminal_of(STDOUT_FILENO, globals.color);
   terminal.is_terminal = terminal.is_terminal && !globals.json;
   ChangingText shown(std::cout, terminal);
+  PatientClient client(globals, {.say = [&](const std::string& line) {
+                         shown.leave();
+                         told_on_stderr(globals)(line);
+                       }});
   for (;;) {
-    const std::vector<SweepStatus> sweeps = all_status(client);
+    const std::vector<SweepStatus> sweeps = ask_status(client, "").value();
     shown.show(status_text(sweeps, globals));
     if (std::all_of(sweeps.begin(), sweeps.end(), is_at_rest)) return kOk;
     std::this_thread::sleep_for(std::chrono::seconds{1});
@@ -70,7 +73,9 @@ int watch_all(const GlobalOptions& globals) {
 
 int watch_status(const std::string& sweep, const GlobalOptions& globals) {
   if (sweep.empty()) return watch_all(globals);
-  return exit_code_of(watch(require_coordinator(globals), sweep, globals, std::nullopt));
+  const auto last = watch(PatientClient(globals, {}), sweep, globals, std::nullopt);
+  if (globals.json && last) std::cout << status_text({*last}, globals);
+  return exit_code_of(last);
 }
 
 // One line a sweep, for many sweeps.

@@ -9,6 +9,7 @@
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/inputs.h"
+#include "cli/patient_client.h"
 #include "cli/remote_watch.h"
 #include "cli/request.h"
 #include "cli/sweep_choice.h"
@@ -32,9 +33,12 @@ SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
   SweepSpec spec = chosen_sweep(options.sweep);
   if (options.priority) spec.run.priority = *options.priority;
   if (options.max_parallel) spec.run.max_parallel = *options.max_parallel;
-  InputsRead read = read_inputs(spec, data_folder(globals.data_dir) / "cache", [&](const std::string& line) {
-    if (!globals.quiet) std::cerr << line << "\n";
-  });
+  InputsRead read = read_inputs(spec, {.data = data_folder(globals.data_dir),
+                                       .coordinator = [&] { return chosen_coordinator(globals); },
+                                       .say =
+                                           [&](const std::string& line) {
+                                             if (!globals.quiet) std::cerr << line << "\n";
+                                           }});
   if (!read.refused.empty())
     throw SpecError(fmt::format("{}: {}", options.sweep.file, fmt::join(read.refused, "\n       ")));
   if (!read.unreadable.empty())
@@ -44,7 +48,7 @@ SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
   return spec;
 }
 
-int wait_for(const HttpClient& client, const std::string& sweep, const SubmitOptions& options,
+int wait_for(const PatientClient& client, const std::string& sweep, const SubmitOptions& options,
              const GlobalOptions& globals) {
   std::optional<std::chrono::steady_clock::time_point> until;
   if (*options.wait > 0)
@@ -63,10 +67,13 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
       std::cerr << fmt::format("{}: {} trials; nothing was submitted\n", spec.name, trials);
     return kOk;
   }
-  const HttpClient client = require_coordinator(globals);
-  upload_inputs(client, spec.inputs, int64_t{options.upload_max_mib} << 20, told_on_terminal(globals));
+  PatientClient client(globals, {.say = told_on_stderr(globals)});
+  upload_inputs(client, spec.inputs, int64_t{options.upload_max_mib} << 20,
+                told_on_terminal(globals, "sending"));
   const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
-  Json answer = post_command(client, "/api/v1/sweeps", {{"request_id", id}, {"spec", to_json(spec)}});
+  const Json body{{"request_id", id}, {"spec", to_json(spec)}};
+  Json answer = parse_json(
+      body_of(client.ask([&](const HttpClient& asked) { return asked.post("/api/v1/sweeps", body); }).value()));
   answer["sweep"] = spec.name;
   answer["trials"] = trials;
   if (globals.json) std::cout << answer.dump(2) << "\n";

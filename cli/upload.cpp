@@ -2,12 +2,9 @@
 
 #include <fmt/format.h>
 #include <fstream>
-#include <iostream>
 #include <set>
-#include <unistd.h>
 
 #include "cli/exit_codes.h"
-#include "cli/terminal.h"
 #include "common/vocabulary/hub_name.h"
 #include "common/vocabulary/wire.h"
 
@@ -15,15 +12,15 @@ namespace ranktide::cli {
 namespace {
 
 constexpr int64_t kPieceBytes = 512 << 10;
+constexpr int kCutsMax = 5;  // in a row, of one that answers otherwise
 
 struct There {  // how a file stands at the coordinator
   int64_t here = 0;
   bool is_complete = false;
 };
 
-There read_there(const HttpClient& client, const std::optional<HttpAnswer>& answer) {
-  if (!answer) throw CommandError(kUnreachable, client.url() + ": nobody answers; the same command goes on");
-  const Json said = parse_json(body_of(*answer));
+There there_of(const HttpAnswer& answer) {
+  const Json said = parse_json(body_of(answer));
   return {.here = said.value("here", int64_t{0}), .is_complete = said.value("is_complete", false)};
 }
 
@@ -37,38 +34,30 @@ std::string piece_of(const std::string& path, int64_t offset) {
   return out;
 }
 
-void upload(const HttpClient& client, const std::string& path, const FileContent& content,
-            const UploadTold& told) {
+// A piece whose answer was lost may have arrived: the coordinator says where to go on.
+void upload(PatientClient& client, const std::string& path, const FileContent& content,
+            const TransferTold& told) {
   const std::string target = "/api/v1/blobs/" + content.sha256;
-  There there = read_there(client, client.get(target));
-  while (!there.is_complete) {
+  There there = there_of(client.get(target).value());
+  for (int cuts = 0; !there.is_complete;) {
     const std::string piece = piece_of(path, there.here);
     if (piece.empty() && there.here < content.bytes)
       throw CommandError(kFailed, path + ": became shorter while it was sent; run the command again");
-    there = read_there(
-        client, client.put(fmt::format("{}?offset={}&total={}", target, there.here, content.bytes), piece));
+    const std::string place = fmt::format("{}?offset={}&total={}", target, there.here, content.bytes);
+    const auto answer = client.ask_once([&](const HttpClient& asked) { return asked.put(place, piece); });
+    cuts = answer ? 0 : cuts + 1;
+    if (cuts == kCutsMax)
+      throw CommandError(kUnreachable, client.url() + ": answers, but takes no piece of " + path +
+                                           "; is there a proxy that cuts uploads? The same command goes on");
+    there = there_of(answer ? *answer : client.get(target).value());
     told.moved(path, there.here, content.bytes);
   }
 }
 
 }  // namespace
 
-UploadTold told_on_terminal(const GlobalOptions& globals) {
-  const Terminal terminal = terminal_of(STDERR_FILENO, globals.color);
-  const auto say = [quiet = globals.quiet](const std::string& line) {
-    if (!quiet) std::cerr << line << "\n";
-  };
-  const auto moved = [terminal, quiet = globals.quiet](const std::string& path, int64_t here, int64_t total) {
-    if (quiet || (!terminal.is_terminal && here < total)) return;
-    const std::string line = fmt::format("sending {} {} of {}", path, bytes_text(static_cast<double>(here)),
-                                         bytes_text(static_cast<double>(total)));
-    std::cerr << (terminal.is_terminal ? "\r\x1b[K" : "") << line << (here < total ? "" : "\n") << std::flush;
-  };
-  return {.say = say, .moved = moved};
-}
-
-void upload_inputs(const HttpClient& client, const Inputs& inputs, int64_t file_bytes_max,
-                   const UploadTold& told) {
+void upload_inputs(PatientClient& client, const Inputs& inputs, int64_t file_bytes_max,
+                   const TransferTold& told) {
   std::set<std::string> sent;
   for (const auto& [path, content] : inputs.contents) {
     if (is_hub_text(path) || !sent.insert(content.sha256).second) continue;

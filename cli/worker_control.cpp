@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "cli/consent.h"
 #include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
@@ -18,6 +19,8 @@ namespace ranktide::cli {
 namespace fs = std::filesystem;
 
 namespace {
+
+constexpr std::chrono::seconds kHangs{5};
 
 // The coordinator answers where one serves the folder, else the folder does.
 std::vector<WorkerStatus> known_workers(const fs::path& data) {
@@ -72,10 +75,10 @@ int list_workers(const GlobalOptions& globals) {
   return kOk;
 }
 
-int drain(const std::string& name, const GlobalOptions& globals) {
-  const std::string target = "/api/v1/workers/" + percent_encode(name) + "/drain";
-  const Json now =
-      post_command(require_coordinator(globals), target, {{"request_id", fresh_request_id("drain")}});
+int tell(const HttpClient& coordinator, const std::string& name, const std::string& action,
+         const GlobalOptions& globals) {
+  const std::string target = "/api/v1/workers/" + percent_encode(name) + "/" + action;
+  const Json now = post_command(coordinator, target, {{"request_id", fresh_request_id(action)}});
   if (globals.json)
     std::cout << now.dump(2) << "\n";
   else if (!globals.quiet)
@@ -83,40 +86,68 @@ int drain(const std::string& name, const GlobalOptions& globals) {
   return kOk;
 }
 
-// By the file alone: a coordinator that serves the folder cuts the worker within a second, one that does not
-// does so when it starts.
+// Returns: the coordinator that serves the folder, if it answers us. One that hangs must not keep a worker in:
+// it sees the table once it goes on.
+std::optional<HttpClient> serving(const fs::path& data) {
+  const auto client = client_of_folder(data);
+  if (!client) return std::nullopt;
+  try {
+    const auto answer = client->within(kHangs).get("/api/v1/workers");
+    return answer && answer->status == 200 ? client : std::nullopt;
+  } catch (const Unanswered&) {
+    return std::nullopt;
+  }
+}
+
+// Whoever may write the table of keys may revoke without asking: a coordinator that serves the folder sees it
+// within a second, one that starts later at its start. Asked, it also notes who it was.
 int revoke(const std::string& name, const GlobalOptions& globals) {
-  if (named_coordinator(globals))
-    throw CommandError(kUsage,
-                       "keys are revoked on the coordinator's own machine, where their table lies: there, "
-                       "`ranktide worker revoke " +
-                           name + "`; from here, `ranktide worker drain " + name + "` stops it");
-  const fs::path table = data_folder(globals.data_dir) / "keys" / "workers";
+  if (const auto named = named_coordinator(globals)) return tell(*named, name, "revoke", globals);
+  const fs::path data = data_folder(globals.data_dir);
+  if (const auto here = serving(data)) return tell(*here, name, "revoke", globals);
+  const fs::path table = data / "keys" / "workers";
   int revoked = 0;
   try {
     revoked = revoke_worker(table, WorkerName{name});
   } catch (const KeyError& error) {
     throw CommandError(kNotFound, error.what());
   }
-  if (!globals.quiet)
-    std::cerr << fmt::format("{}: {} key(s) revoked; what it ran is given to others\n", name, revoked);
+  const std::string now = fmt::format("{}: {} key(s) revoked; what it ran is given to others", name, revoked);
+  if (globals.json)
+    std::cout << Json{{"now", now}}.dump(2) << "\n";
+  else if (!globals.quiet)
+    std::cerr << now << "\n";
   return kOk;
+}
+
+// Before the word it is where a worker's link is; nothing that was said is ignored.
+void refuse_misplaced(const CLI::App& worker, const CLI::App& word) {
+  if (worker.count("--coordinator") > 0)
+    throw CommandError(kUsage, "--coordinator before `" + word.get_name() +
+                                   "` is a worker's link; put the URL behind: " + "ranktide worker " +
+                                   word.get_name() + " --coordinator http://HOST:PORT");
 }
 
 }  // namespace
 
 std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const GlobalOptions& globals) {
   const auto name = std::make_shared<std::string>();
+  const auto is_sure = std::make_shared<bool>(false);
   auto* const listing = worker.add_subcommand("list", "workers, where they stand and what runs on them");
   auto* const draining = worker.add_subcommand("drain", "have a worker checkpoint and give back what it runs");
   draining->add_option("worker", *name, "its name")->required();
   auto* const revoking = worker.add_subcommand("revoke", "cut a worker at once and never let its key in again");
   revoking->add_option("worker", *name, "its name")->required();
-  return [=, &globals]() -> std::optional<int> {
+  revoking->add_flag("--yes", *is_sure, "do not ask");
+  return [=, &worker, &globals]() -> std::optional<int> {
+    for (const CLI::App* word : {listing, draining, revoking})
+      if (word->parsed()) refuse_misplaced(worker, *word);
     if (listing->parsed()) return list_workers(globals);
-    if (draining->parsed()) return drain(*name, globals);
-    if (revoking->parsed()) return revoke(*name, globals);
-    return std::nullopt;
+    if (draining->parsed()) return tell(require_coordinator(globals), *name, "drain", globals);
+    if (!revoking->parsed()) return std::nullopt;
+    require_consent("revoke the key of " + *name + " for good and give what it runs to others?", *is_sure,
+                    "nothing was revoked; `ranktide worker drain " + *name + "` stops it for now");
+    return revoke(*name, globals);
   };
 }
 

@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "common/vocabulary/sha256.h"
 #include "coordinator/edge/http_server.h"
@@ -12,10 +13,12 @@ namespace ranktide::cli {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 // A coordinator with its HTTP, and a client with files.
 class Upload : public testing::Test {
  protected:
+  Upload() { serve(); }
   std::string write(const std::string& name, const std::string& text) {
     const fs::path path = folder_.path() / name;
     std::ofstream(path, std::ios::binary) << text;
@@ -23,20 +26,28 @@ class Upload : public testing::Test {
     return path.string();
   }
   void upload(int64_t file_bytes_max = 100'000'000) {
-    const HttpClient client({.host = "127.0.0.1", .port = std::to_string(server_.address().port)});
+    PatientClient client([this] { return client_of_folder(folder_.path() / "data"); }, {.pause = 20ms});
     upload_inputs(client, inputs_, file_bytes_max,
                   {.say = [this](const std::string& line) { said_.push_back(line); },
-                   .moved = [this](const std::string&, int64_t here, int64_t) { moved_.push_back(here); }});
+                   .moved =
+                       [this](const std::string&, int64_t here, int64_t) {
+                         moved_.push_back(here);
+                         if (after_a_piece_) after_a_piece_();
+                       }});
+  }
+  void serve() {
+    server_.emplace(HttpServerConfig{.data_folder = folder_.path() / "data", .blobs = &coordinator_.blobs()},
+                    coordinator_.mailbox());
   }
   bool is_there(const std::string& text) { return coordinator_.blobs().standing(sha256_hex(text)).is_complete; }
 
   TemporaryFolder folder_;
   CoordinatorService coordinator_{{.data_folder = folder_.path() / "data"}};
-  HttpServer server_{{.data_folder = folder_.path() / "data", .blobs = &coordinator_.blobs()},
-                     coordinator_.mailbox()};
+  std::optional<HttpServer> server_;
   Inputs inputs_;
   std::vector<std::string> said_;
   std::vector<int64_t> moved_;
+  std::function<void()> after_a_piece_;
 };
 
 TEST_F(Upload, SendsWhatTheCoordinatorLacksOnce) {
@@ -57,6 +68,23 @@ TEST_F(Upload, GoesOnWhereItWasCut) {
   coordinator_.blobs().append(sha256_hex(large), 1'300'000, 0, large.substr(0, 1'200'000));
   upload();
   EXPECT_EQ(moved_, (std::vector<int64_t>{1'300'000}));
+}
+
+TEST_F(Upload, GoesOnWhenTheCoordinatorWasAwayInBetween) {
+  const std::string large(1'300'000, 'x');
+  write("a.jsonl", large);
+  std::thread restart;
+  after_a_piece_ = [&] {
+    if (restart.joinable()) return;
+    server_.reset();
+    restart = std::thread([this] {
+      std::this_thread::sleep_for(200ms);
+      serve();
+    });
+  };
+  upload();
+  restart.join();
+  EXPECT_TRUE(is_there(large));
 }
 
 TEST_F(Upload, NamesWhatIsTooLargeAndSendsTheRest) {

@@ -153,6 +153,27 @@ TEST_F(Coordinator, TellsItsServiceManagerHowItStands) {
   EXPECT_TRUE(said.ends_with("STOPPING=1 ")) << said;
 }
 
+// ---- commands that stay
+
+TEST_F(Coordinator, WhoWatchesASweepWaitsForACoordinatorThatWasKilled) {
+  start();
+  ASSERT_EQ(submit("tide", "r1").status, 200u);
+  Program watching(command({"watch", "tide"}), folder_.path() / "watching");
+  Program all(command({"status", "--watch"}), folder_.path() / "all");
+  for (int i = 0; i < 300 && read_text(folder_.path() / "all/out").empty(); ++i)
+    std::this_thread::sleep_for(100ms);
+  std::this_thread::sleep_for(2s);  // both have been answered
+  program_->signal(SIGKILL);
+  (void)program_->wait(10s);
+  ASSERT_TRUE(watching.says("waiting for the coordinator at " + client_->url(), 30s));
+  ASSERT_TRUE(all.says("waiting for the coordinator at " + client_->url(), 30s));
+  std::this_thread::sleep_for(3s);  // longer than any other command insists
+  start();                          // at another port
+  EXPECT_EQ(once(command({"cancel", "tide"})).exit_code, 0);
+  EXPECT_EQ(watching.wait(30s).exit_code, 0);
+  EXPECT_EQ(all.wait(30s).exit_code, 0);
+}
+
 // ---- what it does not start with
 
 TEST_F(Coordinator, SaysBadUsageWithTheServicesCode) {

@@ -56,7 +56,7 @@ TEST(Program, EveryCommandHasHelpWithAnExample) {
        {"run",    "plan",   "query",      "status",    "logs",        "report", "submit", "list",
         "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",  "set",    "context",
         "worker", "invite", "keygen",     "authorise", "coordinator", "token",  "health", "slurm",
-        "doctor", "help",   "completion", "man-pages", "version"}) {
+        "doctor", "help",   "completion", "man-pages", "fetch",       "version"}) {
     const Ended ended = run({ranktide_program().string(), command, "--help"}, kOutput);
     EXPECT_EQ(ended.exit_code, 0);
     const size_t example = ended.out.find("Example:\n  ");
