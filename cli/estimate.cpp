@@ -7,7 +7,6 @@
 #include "common/content/hub_cache.h"
 #include "common/model/cost.h"
 #include "common/sweep/identity.h"
-#include "coordinator/edge/reader.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -104,21 +103,15 @@ double guessed_rate(Dtype dtype) {
   return bf16 ? 25e9 : 30e9;  // bf16 by fp32's kernels, and the widening
 }
 
-std::map<Dtype, double> measured_rates(const fs::path& data_folder) {
-  if (!fs::exists(data_folder / "ranktide.db")) return {};
-  const Reader reader(data_folder);
-  const Selection done = reader.select(
-      "SELECT params, tokens, seconds FROM v_trial WHERE state = 'completed' AND attempts = 1 AND seconds > 0 "
-      "LIMIT 200");
+std::map<Dtype, double> measured_rates(const std::vector<MeasuredTrial>& trials) {
   Shapes shapes;
   std::map<Dtype, std::pair<double, double>> sums;  // FLOPs, seconds
-  for (const auto& row : done.rows) {
-    const auto settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[0])));
-    const auto& shape = shapes.of(settings.model.path);
+  for (const MeasuredTrial& trial : trials) {
+    const auto& shape = shapes.of(trial.settings.model.path);
     if (!shape) continue;
-    auto& [flops, seconds] = sums[settings.model.dtype];
-    flops += flops_of(settings, *shape, static_cast<double>(std::get<int64_t>(row[1])));
-    seconds += std::get<double>(row[2]);
+    auto& [flops, seconds] = sums[trial.settings.model.dtype];
+    flops += flops_of(trial.settings, *shape, static_cast<double>(trial.tokens));
+    seconds += trial.seconds;
   }
   std::map<Dtype, double> rates;
   for (const auto& [dtype, sum] : sums) rates[dtype] = sum.first / sum.second;

@@ -4,7 +4,6 @@
 // instruction set. An estimate for people; nothing is placed by it but the number of slots.
 
 #include <cstdint>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +11,7 @@
 
 #include "common/model/shape.h"
 #include "common/sweep/grid.h"
+#include "coordinator/edge/query_past.h"
 
 namespace ranktide::cli {
 
@@ -27,8 +27,8 @@ std::optional<TrialCost> cost_of(const SweepTrial& trial, const Inputs& inputs);
 // Returns: FLOP/s of one thread, by dtype: of this processor's instruction set.
 double guessed_rate(Dtype dtype);
 
-// What finished trials say about the rate, by dtype; empty when nothing was measured here.
-std::map<Dtype, double> measured_rates(const std::filesystem::path& data_folder);
+// What finished trials say about the rate, by dtype; none for a model that is not on this machine.
+std::map<Dtype, double> measured_rates(const std::vector<MeasuredTrial>& trials);
 
 struct SweepEstimate {
   double slot_seconds = 0;

@@ -4,8 +4,10 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/coordinator_choice.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "cli/results.h"
 #include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
 #include "cli/trial_label.h"
@@ -60,12 +62,22 @@ void print_trials(const SweepPlan& plan) {
                              trial.steps, label_of(trial));
 }
 
+// What was done before is the coordinator's to tell, where there is one.
+Past past_for(const GlobalOptions& globals) {
+  if (!has_results(globals)) return {};
+  const Results results(globals);
+  return {.trials = results.standings(), .measured = results.measured()};
+}
+
 int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet && !globals.json) std::cerr << line << "\n";
   };
-  const SweepPlan plan =
-      make_plan(chosen_sweep(options.sweep), options.sweep.file, data_folder(globals.data_dir), say);
+  const SweepPlan plan = make_plan(chosen_sweep(options.sweep), options.sweep.file,
+                                   {.data = data_folder(globals.data_dir),
+                                    .coordinator = [&] { return chosen_coordinator(globals); },
+                                    .say = say},
+                                   past_for(globals));
   const NodeCapacity node = measure_node();
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);

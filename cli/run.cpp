@@ -114,7 +114,8 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   // Asked before the minutes that reading the inputs may take.
   make_data_folder(data);
   FolderLock{data};
-  const SweepPlan plan = make_plan(std::move(spec), options.sweep.file, data, say);
+  const SweepPlan plan =
+      make_plan(std::move(spec), options.sweep.file, {.data = data, .say = say}, past_of(data));
   refuse_unreadable(plan);
   const int slots = slots_of(options, plan);
   say(plan_text(plan, slots));

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <limits>
 #include <set>
 
 #include "cli/inputs.h"
 #include "cli/terminal.h"
 #include "coordinator/edge/reader.h"
+#include "coordinator/edge/store.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -19,24 +21,15 @@ struct KnownTrials {
   std::map<std::string, Keep> kept;  // of the completed ones: what their last attempt was told to leave
 };
 
-// Every trial of the folder, whether a sweep's newest revision lists it or not.
-constexpr const char* kKnownTrials =
-    "SELECT t.id, g.state, coalesce(g.checkpoint_step, 0), a.keep FROM trial t JOIN stage g ON g.number=t.stage"
-    " LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt";
-
-KnownTrials known_trials(const fs::path& data_folder) {
+KnownTrials known_in(const Past& past) {
   KnownTrials known;
-  if (!fs::exists(data_folder / "ranktide.db")) return known;
-  const Reader reader(data_folder);
-  for (const auto& row : reader.select(kKnownTrials).rows) {
-    const auto& trial = std::get<std::string>(row[0]);
-    const auto& state = std::get<std::string>(row[1]);
-    if (state == "completed" || state == "diverged")
-      known.done.insert(trial);
-    else if (std::get<int64_t>(row[2]) > 0)
-      known.resumable.insert(trial);
-    if (const auto* keep = std::get_if<std::string>(&row[3]); keep && state == "completed")
-      known.kept[trial] = enum_of<Keep>(*keep).value_or(Keep::none);
+  for (const TrialStanding& trial : past.trials) {
+    if (trial.state == "completed" || trial.state == "diverged")
+      known.done.insert(trial.trial);
+    else if (trial.checkpoint_step > 0)
+      known.resumable.insert(trial.trial);
+    if (!trial.keep.empty() && trial.state == "completed")
+      known.kept[trial.trial] = enum_of<Keep>(trial.keep).value_or(Keep::none);
   }
   return known;
 }
@@ -54,8 +47,8 @@ std::string equal_text(const BlockCount& block) {
 }
 
 std::string estimate_text(const SweepEstimate& e, int slots) {
-  const std::string basis = e.measured ? "from trials measured here, ±30 %"
-                                       : "from formulas, nothing measured here yet: within a factor of two";
+  const std::string basis = e.measured ? "from measured trials, ±30 %"
+                                       : "from formulas, nothing was measured yet: within a factor of two";
   return fmt::format("estimate  {} on {} slot{} ({}); about {} of memory a trial\n",
                      duration_text(e.slot_seconds / slots), slots, slots == 1 ? "" : "s", basis,
                      bytes_text(static_cast<double>(e.memory_bytes)));
@@ -63,17 +56,23 @@ std::string estimate_text(const SweepEstimate& e, int slots) {
 
 }  // namespace
 
-SweepPlan make_plan(SweepSpec spec, const std::string& file, const fs::path& data_folder,
-                    const std::function<void(const std::string&)>& say) {
+Past past_of(const fs::path& data_folder) {
+  if (!fs::exists(database_file(data_folder))) return {};
+  const Reader reader(data_folder);
+  return {.trials = trials_after(reader, "", std::numeric_limits<int64_t>::max()),
+          .measured = measured_trials(reader)};
+}
+
+SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSources& sources, const Past& past) {
   SweepPlan plan{.spec = std::move(spec)};
-  InputsRead read = read_inputs(plan.spec, data_folder / "cache", say);
+  InputsRead read = read_inputs(plan.spec, sources);
   plan.spec.inputs = std::move(read.inputs);
   plan.unreadable = std::move(read.unreadable);
   if (!read.refused.empty()) throw SpecError(fmt::format("{}: {}", file, fmt::join(read.refused, "\n       ")));
   const Grid grid(plan.spec);
   plan.blocks = grid.counts();
   plan.warnings = warnings_of(grid, plan.blocks);
-  const KnownTrials known = known_trials(data_folder);
+  const KnownTrials known = known_in(past);
   std::vector<SweepTrial> open;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     const auto trial = grid.at(raw);
@@ -88,7 +87,7 @@ SweepPlan make_plan(SweepSpec spec, const std::string& file, const fs::path& dat
       ++plan.not_kept;
     if (known.resumable.contains(trial->id.text)) ++plan.resumable;
   }
-  plan.estimate = estimate(open, plan.spec.inputs, measured_rates(data_folder));
+  plan.estimate = estimate(open, plan.spec.inputs, measured_rates(past.measured));
   return plan;
 }
 

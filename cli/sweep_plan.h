@@ -2,16 +2,24 @@
 // A sweep made ready to be planned or run: its inputs hashed, its grid counted, and what of it has been done
 // before. Shared by `plan` and `run`.
 
-#include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/estimate.h"
+#include "cli/named_content.h"
 #include "common/sweep/grid.h"
+#include "coordinator/edge/query_past.h"
 
 namespace ranktide::cli {
+
+// What was done before, as the folder or its coordinator tells it.
+struct Past {
+  std::vector<TrialStanding> trials;
+  std::vector<MeasuredTrial> measured;
+};
+// Returns: of a data folder that no coordinator serves; nothing of one without a database.
+Past past_of(const std::filesystem::path& data_folder);
 
 struct SweepPlan {
   SweepSpec spec;
@@ -26,8 +34,7 @@ struct SweepPlan {
 };
 
 // `file` is what messages call the sweep. Throws: SpecError for settings that its inputs rule out.
-SweepPlan make_plan(SweepSpec spec, const std::string& file, const std::filesystem::path& data_folder,
-                    const std::function<void(const std::string&)>& say);
+SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSources& sources, const Past& past);
 
 // Returns: the plan as people read it, one line per block, the sum, the estimate for `slots` slots.
 std::string plan_text(const SweepPlan& plan, int slots);
