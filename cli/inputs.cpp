@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "cli/folders.h"
 #include "common/content/hash_cache.h"
 #include "common/content/hub_cache.h"
 #include "common/model/base_identity.h"
@@ -16,6 +17,7 @@
 #include "common/text/data_index.h"
 #include "common/text/eval_items.h"
 #include "common/text/tokenizer.h"
+#include "common/vocabulary/content_name.h"
 #include "common/vocabulary/sha256.h"
 
 namespace ranktide::cli {
@@ -51,8 +53,10 @@ bool can_write_in(const fs::path& folder) {
 
 class InputReader {
  public:
-  InputReader(const fs::path& cache_folder, const Say& say)
-      : cache_folder_(cache_folder), hashes_(cache_folder), say_(say) {}
+  InputReader(const fs::path& cache, const Say& say, std::vector<std::string> unreadable)
+      : cache_folder_(cache), hashes_(cache), say_(say) {
+    read_.unreadable = std::move(unreadable);
+  }
 
   void model(const ModelSettings& m) {
     attempt([&] {
@@ -74,6 +78,7 @@ class InputReader {
 
   void data(const WantedData& wanted) {
     refuse_rows_beyond_context(wanted);
+    if (is_nowhere(wanted.data)) return;
     attempt([&] {
       const Tokenizer& tokenizer = tokenizer_of(wanted.model);
       say_("reading " + wanted.data.train.front().path);
@@ -96,6 +101,7 @@ class InputReader {
   }
 
   void file(const std::string& path) {
+    if (is_content_text(path)) return;
     attempt([&] {
       read_.inputs.files[path] = hashes_.sha256_of(path);
       record(path, path, {path});
@@ -126,6 +132,12 @@ class InputReader {
         fmt::format("data.max_tokens: {} is longer than the context of {}, {} tokens "
                     "(max_position_embeddings in its config.json); write at most that, or take another model",
                     wanted.data.max_tokens, wanted.model.path, context->second));
+  }
+
+  // A name by content that still stands there has its message already (named_content.h).
+  static bool is_nowhere(const DataSettings& data) {
+    const auto is_name = [](const auto& source) { return is_content_text(source.path); };
+    return std::any_of(data.train.begin(), data.train.end(), is_name) || (data.replay && is_name(*data.replay));
   }
 
   // One unreadable model is named once, though its tokenizer is wanted by every data set.
@@ -181,9 +193,10 @@ class InputReader {
 
 }  // namespace
 
-InputsRead read_inputs(const SweepSpec& spec, const fs::path& cache_folder, const Say& say) {
+InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources) {
+  std::vector<std::string> nowhere = place_named_content(spec, sources);
   const WantedInputs wanted = wanted_inputs(spec);
-  InputReader reader(cache_folder, say);
+  InputReader reader(cache_folder(sources.data), sources.say, std::move(nowhere));
   for (const ModelSettings& m : wanted.models) reader.model(m);
   for (const WantedData& d : wanted.data) reader.data(d);
   for (const std::string& f : wanted.files) reader.file(f);

@@ -2,11 +2,10 @@
 // Reads what a sweep names outside its file: base models, tokenizers, training data, eval data. The result
 // makes trial ids final and steps known. Hashes and tokenized data are cached in the data folder.
 
-#include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "cli/named_content.h"
 #include "common/sweep/sweep_spec.h"
 
 namespace ranktide::cli {
@@ -17,9 +16,8 @@ struct InputsRead {
   std::vector<std::string> refused;     // one message per setting that an input rules out
 };
 
-// `say` gets a line before anything slow. An input that cannot be read is reported, not thrown: plan goes on
-// without it, run and submit refuse.
-InputsRead read_inputs(const SweepSpec& spec, const std::filesystem::path& cache_folder,
-                       const std::function<void(const std::string&)>& say);
+// Names by content become paths in `spec` first (named_content.h). An input that cannot be read is reported,
+// not thrown: plan goes on without it, run and submit refuse.
+InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources);
 
 }  // namespace ranktide::cli

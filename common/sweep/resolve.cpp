@@ -8,6 +8,7 @@
 #include "common/sweep/identity.h"
 #include "common/sweep/setting_check.h"
 #include "common/vocabulary/check.h"
+#include "common/vocabulary/content_name.h"
 
 namespace ranktide {
 namespace {
@@ -136,13 +137,23 @@ std::vector<Step> eval_steps(const SettingValues& set, const TrialSettings& sett
   return out;
 }
 
+namespace {
+
+// A file named by its content is called by the digits that people compare.
+std::string called(const std::string& stem) {
+  const std::string digits = is_content_text(stem) ? stem.substr(kContentPrefix.size()) : stem;
+  return content_name_of(std::string(kContentPrefix) + digits) ? digits.substr(0, 12) : stem;
+}
+
+}  // namespace
+
 std::string regime_label(const DataSettings& data) {
   std::string stems;
   bool all_text = true;
   for (const auto& source : data.train) {
     const std::filesystem::path path(source.path);
     if (!stems.empty()) stems += '+';
-    stems += path.stem().string();
+    stems += called(path.stem().string());
     all_text = all_text && path.extension() == ".txt";
   }
   const bool is_text = data.format == DataFormat::text || (data.format == DataFormat::automatic && all_text);

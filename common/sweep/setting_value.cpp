@@ -6,6 +6,7 @@
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
+#include "common/vocabulary/content_name.h"
 #include "common/vocabulary/hub_name.h"
 
 namespace ranktide {
@@ -51,9 +52,22 @@ std::string hub_text(const YamlNode& node, const std::string& key, const Reading
   return to_text(*name);
 }
 
+std::string content_text(const YamlNode& node, const std::string& key, const ReadingPlace& place) {
+  if (key.starts_with("model."))
+    refuse(place, node, key + " takes a folder or hub:org/name@revision; only data files are named by sha256:");
+  const auto name = content_name_of(node.text);
+  if (!name)
+    refuse(place, node,
+           key +
+               ": not a file's hash; write sha256: and the 64 hex digits that sha256sum prints, and .jsonl "
+               "or .txt after them to say its kind");
+  return to_text(*name);
+}
+
 std::string absolute_path(const YamlNode& node, const std::string& key, const ReadingPlace& place) {
   if (!node.is_scalar() || node.text.empty()) refuse(place, node, key + " takes a path, got " + shown(node));
   if (is_hub_text(node.text)) return hub_text(node, key, place);
+  if (is_content_text(node.text)) return content_text(node, key, place);
   return (place.folder / node.text).lexically_normal().string();
 }
 

@@ -154,8 +154,9 @@ const std::vector<Setting>& table() {
       {.key = "data.train",
        .type = sources,
        .default_text = "required",
-       .doc = "file, folder, list of files, or list of {path, weight}; text in .txt .md .rst .py, rows in .jsonl "
-              ".json, other endings are refused; enters ids by content"},
+       .doc =
+           "file, folder, list of files, or list of {path, weight}, by path or as sha256:HEX; text in .txt .md "
+           ".rst .py, rows in .jsonl .json, other endings are refused; enters ids by content"},
       {.key = "data.format",
        .type = choice,
        .default_text = "auto",
@@ -395,7 +396,11 @@ std::optional<std::string> full_key(std::string_view name) {
 
 const std::vector<Setting>& eval_settings() {
   static const std::vector<Setting> rows{
-      {.key = "data", .type = folder, .default_text = "required", .doc = "file of items or text", .part = eval},
+      {.key = "data",
+       .type = folder,
+       .default_text = "required",
+       .doc = "file of items or text, by path or as sha256:HEX",
+       .part = eval},
       {.key = "kind",
        .type = choice,
        .default_text = "loss",

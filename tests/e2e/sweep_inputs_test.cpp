@@ -1,11 +1,13 @@
 // Where a sweep's files are: in the Hugging Face cache, or on the machine that submits and nowhere else.
 
+#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include "common/vocabulary/sha256.h"
 #include "tests/e2e/tiny_world.h"
 
 namespace ranktide::e2e {
@@ -34,6 +36,44 @@ class SweepInputs : public testing::Test, protected TinyWorld {
     words.insert(words.begin(), ranktide_program().string());
     return std::make_unique<Program>(words, folder() / name);
   }
+  std::unique_ptr<Program> started_coordinator() const {
+    return program("coordinator", {"coordinator", "--bind", "tcp://127.0.0.1:*", "--http", "127.0.0.1:0",
+                                   "--data-dir", data().string()});
+  }
+  std::unique_ptr<Program> joined_worker() const {
+    const std::string line = read_text(folder() / "coordinator" / "out");
+    return program("worker",
+                   {"worker", "--join", line.substr(0, line.find('\n')), "--data-dir",
+                    (folder() / "node").string(), "--gpus", "none", "--slots", "2", "--max-idle", "5s"});
+  }
+  // A client with a data folder of its own.
+  Ended at_the_desk(std::vector<std::string> words) const {
+    std::string address = read_text(data() / "coordinator.http");
+    while (!address.empty() && std::isspace(static_cast<unsigned char>(address.back()))) address.pop_back();
+    words.insert(words.begin(), ranktide_program().string());
+    words.insert(words.end(),
+                 {"--coordinator", "http://" + address, "--data-dir", (folder() / "desk").string()});
+    return run(words, folder() / "output-desk");
+  }
+  Json trials_at_the_desk() const {
+    const Ended plan = at_the_desk({"plan", sweep().string(), "--list", "--json"});
+    EXPECT_EQ(plan.exit_code, 0) << plan.err;
+    const Json said = parse_json(plan.out);
+    Json ids = Json::array();
+    for (const Json& trial : said.at("list")) ids.push_back(trial.at("trial"));
+    return ids;
+  }
+  // In the sweep file; the files themselves are then nowhere but at the coordinator.
+  void name_data_by_hash() const {
+    std::string text = sweep_text(4, 1);
+    for (const char* name :
+         {"code_train.txt", "code_held.txt", "math_train.jsonl", "math_held.jsonl", "prose.txt"}) {
+      const size_t at = text.find(name);
+      text.replace(at, std::string(name).size(), "\"sha256:" + sha256_of_file(folder() / name) + "\"");
+      fs::remove(folder() / name);
+    }
+    write_sweep(text);
+  }
 };
 
 TEST_F(SweepInputs, AModelIsTakenFromTheHuggingFaceCache) {
@@ -49,9 +89,29 @@ TEST_F(SweepInputs, AModelThatIsNotInTheCacheIsNamedWithTheCommandThatDownloadsI
   EXPECT_THAT(ended.err, HasSubstr("huggingface-cli download org/tiny --revision v2"));
 }
 
+TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTrials) {
+  const auto coordinator = started_coordinator();
+  ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
+  ASSERT_EQ(ranktide({"submit", sweep().string()}).exit_code, 0);
+  const Json by_path = trials_at_the_desk();
+  ASSERT_EQ(by_path.size(), 4u);
+
+  name_data_by_hash();
+  fs::remove_all(folder() / "desk");  // what it had hashed
+  EXPECT_EQ(trials_at_the_desk(), by_path);
+  const Ended again = at_the_desk({"submit", sweep().string(), "--json"});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(again.err.find("sending"), std::string::npos) << "the coordinator had it all";
+
+  const auto worker = joined_worker();
+  EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
+  const Ended status = ranktide({"status", "tiny", "--json"});
+  EXPECT_EQ(parse_json(status.out).at(0).at("trials").at("completed"), 4) << status.out;
+  coordinator->signal(SIGTERM);
+}
+
 TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
-  const auto coordinator = program("coordinator", {"coordinator", "--bind", "tcp://127.0.0.1:*", "--http",
-                                                   "127.0.0.1:0", "--data-dir", data().string()});
+  const auto coordinator = started_coordinator();
   ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
   const Ended submitted = ranktide({"submit", sweep().string()});
   ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
@@ -60,10 +120,7 @@ TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
   for (const auto& entry : fs::directory_iterator(folder()))
     if (entry.path().extension() == ".jsonl" || entry.path().extension() == ".txt") fs::remove(entry.path());
 
-  const std::string line = read_text(folder() / "coordinator" / "out");
-  const auto worker =
-      program("worker", {"worker", "--join", line.substr(0, line.find('\n')), "--data-dir",
-                         (folder() / "node").string(), "--gpus", "none", "--slots", "2", "--max-idle", "5s"});
+  const auto worker = joined_worker();
   EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
   const Ended again = ranktide({"status", "tiny", "--json"});
   EXPECT_EQ(parse_json(again.out).at(0).at("trials").at("completed"), 4) << again.out;
