@@ -39,7 +39,8 @@ Exit codes of ranktide worker (sysexits.h; a service manager starts it again aft
   71   the GPU driver does not answer
   73   its folder cannot be written, or another worker uses it
   74   its spool cannot be read
-  77   the coordinator refused it: a join line that is used up or expired, a key that was revoked
+  77   the coordinator refused it: a join line that is used up or expired, a key that was revoked or has
+       expired
   78   configuration: another coordinator's server key, a key that others can read, no such trainer
   130  a second Ctrl-C or SIGTERM ended it where it stood
 

@@ -4,12 +4,15 @@
 
 #include <fmt/format.h>
 #include <iostream>
+#include <optional>
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "common/net/clock.h"
 #include "common/net/join_line.h"
 #include "common/net/worker_keys.h"
+#include "common/sweep/scalar_text.h"
 #include "common/vocabulary/wire.h"
 #include "coordinator/edge/join_lines.h"
 
@@ -54,13 +57,26 @@ std::string link_endpoint(const fs::path& data) {
   return known ? tcp_endpoint(known->host, known->link_port) : "tcp://HOST:PORT";
 }
 
-int authorise(const std::string& name, const std::string& key, const GlobalOptions& globals) {
+constexpr int64_t kKeyLifeMaxMs = int64_t{100 * 366} * 24 * 3600 * 1000;
+
+// Returns: nullopt for no text: the key never expires.
+std::optional<int64_t> expiry_of(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const auto duration = read_duration_ms(text);
+  if (!duration || *duration <= 0 || *duration > kKeyLifeMaxMs)
+    throw CommandError(kUsage, "--expires: \"" + text + "\" is not a time such as 12h or 30d");
+  return wall_clock_ms() + *duration;
+}
+
+int authorise(const std::string& name, const std::string& key, const std::string& expires,
+              const GlobalOptions& globals) {
   require_name(name);
+  const std::optional<int64_t> until_ms = expiry_of(expires);
   const fs::path data = data_folder(globals.data_dir);
   const fs::path keys = data / "keys";
   const KeyPair coordinator = load_or_make_key_pair(keys, "coordinator");
   const std::string public_key = read_public_key(key);
-  authorise_worker(keys / "workers", public_key, WorkerName{name});
+  authorise_worker(keys / "workers", public_key, WorkerName{name}, until_ms);
   if (globals.json)
     std::cout << Json{{"name", name},
                       {"public_key", public_key},
@@ -71,9 +87,10 @@ int authorise(const std::string& name, const std::string& key, const GlobalOptio
               << "\n";
   else if (!globals.quiet)
     std::cerr << fmt::format(
-        "{} (fingerprint {}) may connect. Its worker, unless it joined before:\n"
+        "{} (fingerprint {}) may connect{}. Its worker, unless it joined before:\n"
         "  ranktide worker --coordinator {} --server-key '{}'\n",
-        name, fingerprint(public_key), link_endpoint(data), coordinator.public_key);
+        name, fingerprint(public_key), until_ms ? " for " + expires : "", link_endpoint(data),
+        coordinator.public_key);
   return kOk;
 }
 
@@ -91,7 +108,10 @@ std::function<int()> setup_authorise(CLI::App& command, const GlobalOptions& glo
   const auto key = std::make_shared<std::string>();
   command.add_option("name", *name, "name that the worker gets")->required();
   command.add_option("key", *key, "its public key, or the file worker.public")->required();
-  return [=, &globals] { return authorise(*name, *key, globals); };
+  const auto expires = std::make_shared<std::string>();
+  command.add_option("--expires", *expires,
+                     "how long the key is good: 12h, 30d; authorising it again renews it; default: for ever");
+  return [=, &globals] { return authorise(*name, *key, *expires, globals); };
 }
 
 }  // namespace ranktide::cli

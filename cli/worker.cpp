@@ -11,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/service_log.h"
 #include "cli/service_manager.h"
+#include "cli/slurm_end.h"
 #include "cli/slurm_signals.h"
 #include "cli/version.h"
 #include "cli/worker_control.h"
@@ -35,6 +36,7 @@ struct WorkerOptions {
   std::string trainer;
   std::string max_idle;
   int64_t inputs_max_gib = kInputCopiesBytesMax >> 30;
+  int64_t artifacts_max_gib = kArtifactsBytesMax >> 30;
   bool once = false;
   bool slurm = false;
   std::string log_format;
@@ -101,6 +103,12 @@ int sysexit_of(WorkerEnd end, const fs::path& folder) {
                          "new one: delete " +
                              (folder / "keys" / "worker.secret").string() +
                              " and start it with a new line from `ranktide invite`");
+    case WorkerEnd::expired:
+      throw CommandError(
+          EX_NOPERM,
+          "this worker's key has expired; authorise it again: type on the coordinator's machine, "
+          "with its name,\n  ranktide authorise NAME '" +
+              worker_public_key(folder / "keys") + "'");
     case WorkerEnd::failed:
       return EX_SOFTWARE;
   }
@@ -119,11 +127,13 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
                         .trainer = trainer_of(options),
                         .inputs_program = own_program(),
                         .input_copies_bytes_max = options.inputs_max_gib << 30,
+                        .artifacts_bytes_max = options.artifacts_max_gib << 30,
                         .sends_artifacts = true,
                         .slots = find_slots(options.slots),
                         .version = kVersion,
                         .once = options.once,
                         .max_idle = idle_limit(options.max_idle),
+                        .time = options.slurm ? slurm_worker_time() : std::nullopt,
                         .after_turn = WatchdogKick()});
   std::optional<Interrupt> person;
   std::optional<SlurmSignals> slurm;
@@ -142,6 +152,7 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
 void add_run_options(CLI::App& command, WorkerOptions& options) {
   command.add_option("--join", options.join.join,
                      "join line of `ranktide invite`, - for standard input, or a file; needed once");
+  command.add_option("--coordinator", options.join.coordinator, "tcp://HOST:PORT of a coordinator");
   command.add_option("--server-key", options.join.server_key,
                      "public key of the coordinator, or a file with it; with --coordinator");
   command.add_option("--name", options.join.name, "name to be known by; default: this machine's")
@@ -154,8 +165,9 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
       .add_option("--threads-per-slot", options.slots.threads_per_slot,
                   "threads of a slot; results are bit-equal at equal threads only; default: 1 on cores")
       ->check(CLI::Range(1, 1024));
-  command.add_option("--gpus", options.slots.gpus,
-                     "of those usable, a slot each: 0,1 or UUIDs; none: slots of cores; default: all. Training runs on "
+  command.add_option(
+      "--gpus", options.slots.gpus,
+      "of those usable, a slot each: 0,1 or UUIDs; none: slots of cores; default: all. Training runs on "
       "CPUs only so far: nothing is computed on a GPU yet");
   command.add_option("--labels", options.slots.labels, "for every slot, such as a100,nvlink");
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
@@ -164,10 +176,17 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
                   "GiB of models and data fetched from the coordinator that stay here")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
+  command
+      .add_option("--artifacts-max", options.artifacts_max_gib,
+                  "GiB of adapters and weights that stay here; beyond, the longest sent to the coordinator go")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
   command.add_flag("--once", options.once, "end after one lease a slot");
-  command.add_flag("--slurm", options.slurm,
-                   "in a Slurm job: USR2 and TERM both ask for a checkpoint and the end");
+  command.add_flag(
+      "--slurm", options.slurm,
+      "in a Slurm job: takes nothing new in its last minutes; USR2, TERM and the time limit ask for a "
+      "checkpoint and the end");
   add_log_format(command, options.log_format);
 }
 
@@ -177,18 +196,11 @@ std::function<int()> setup_worker(CLI::App& command, const GlobalOptions& global
   const auto options = std::make_shared<WorkerOptions>();
   options->join.name = default_worker_name();
   add_run_options(command, *options);
-  // Client commands have one of that name too, for every command; here it is where the link is.
-  CLI::Option* coordinator = command.get_option_no_throw("--coordinator");
-  if (coordinator == nullptr)
-    coordinator =
-        command.add_option("--coordinator", options->join.coordinator, "tcp://HOST:PORT of a coordinator");
   command.require_subcommand(0, 1);
-  command.fallthrough();
-  command.add_subcommand("run", "the same as without a word");
+  add_run_options(*command.add_subcommand("run", "the same as without a word"), *options);
   const auto control = setup_worker_control(command, globals);
   return [=, &globals] {
     if (const auto done = control()) return *done;
-    if (coordinator->count() > 0) options->join.coordinator = coordinator->as<std::string>();
     return with_worker_exits([&] { return serve(*options, globals); });
   };
 }

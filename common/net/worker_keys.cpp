@@ -1,6 +1,7 @@
 #include "common/net/worker_keys.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 #include <sys/stat.h>
 #include <utility>
@@ -12,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kWorkerNameBytesMax = 64;
+constexpr std::string_view kUntil = "until=";
 
 // Returns: the place of a key's line, or the end.
 size_t line_of(const std::vector<std::string>& lines, std::string_view public_key) {
@@ -28,13 +30,41 @@ void require_key_and_name(const fs::path& file, std::string_view public_key, con
                       "\" (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
 }
 
+// Returns: nullopt for what is no mark of a key's time.
+std::optional<int64_t> until_of(std::string_view mark) {
+  if (!mark.starts_with(kUntil)) return std::nullopt;
+  mark.remove_prefix(kUntil.size());
+  int64_t out = 0;
+  const auto [end, error] = std::from_chars(mark.data(), mark.data() + mark.size(), out);
+  const bool is_sound = error == std::errc() && end == mark.data() + mark.size() && out >= 0;
+  return is_sound ? std::optional(out) : std::nullopt;
+}
+
+std::optional<WorkerKey> key_in(const std::string& line) {
+  std::istringstream words(line);
+  WorkerKey key;
+  words >> key.public_key >> key.worker.text;
+  std::string mark;
+  words >> mark;
+  key.until_ms = until_of(mark);
+  if (key.until_ms) words >> (mark = "");
+  key.revoked = mark == "revoked";
+  std::string rest;
+  words >> rest;
+  const bool is_sound = is_key_text(key.public_key) && is_worker_name(key.worker.text) &&
+                        (mark.empty() || key.revoked) && rest.empty();
+  return is_sound ? std::optional(key) : std::nullopt;
+}
+
 // Requires: the file's lock is held.
-void put_key(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
+void put_key(const fs::path& file, std::string_view public_key, const WorkerName& worker,
+             std::optional<int64_t> until_ms) {
   std::vector<std::string> lines = lines_of(file);
   const size_t at = line_of(lines, public_key);
   if (at < lines.size() && lines[at].ends_with(" revoked"))
     fail_on(file, "the key was revoked; make a new one on the worker");
-  const std::string line = std::string(public_key) + " " + worker.text;
+  const std::string until = until_ms ? " " + std::string(kUntil) + std::to_string(*until_ms) : "";
+  const std::string line = std::string(public_key) + " " + worker.text + until;
   if (at == lines.size()) lines.emplace_back();
   if (lines[at] == line) return;
   lines[at] = line;
@@ -72,24 +102,27 @@ bool WorkerKeys::refresh() {
   return true;
 }
 
-KeyStanding WorkerKeys::standing(std::string_view public_key) const {
-  const auto it = table_.find(public_key);
-  if (it == table_.end()) return KeyStanding::unknown;
-  return it->second.revoked ? KeyStanding::revoked : KeyStanding::active;
+KeyStanding WorkerKey::standing(int64_t now_ms) const {
+  if (revoked) return KeyStanding::revoked;
+  return until_ms && *until_ms <= now_ms ? KeyStanding::expired : KeyStanding::active;
 }
 
-std::optional<WorkerName> WorkerKeys::name_of(std::string_view public_key) const {
+KeyStanding WorkerKeys::standing(std::string_view public_key, int64_t now_ms) const {
   const auto it = table_.find(public_key);
-  if (it == table_.end() || it->second.revoked) return std::nullopt;
+  return it == table_.end() ? KeyStanding::unknown : it->second.standing(now_ms);
+}
+
+std::optional<WorkerName> WorkerKeys::name_of(std::string_view public_key, int64_t now_ms) const {
+  const auto it = table_.find(public_key);
+  if (it == table_.end() || it->second.standing(now_ms) != KeyStanding::active) return std::nullopt;
   return it->second.worker;
 }
 
-std::set<WorkerName> WorkerKeys::revoked_names() const {
+std::set<WorkerName> WorkerKeys::revoked_names(int64_t now_ms) const {
   std::set<WorkerName> names;
+  for (const auto& [text, key] : table_) names.insert(key.worker);
   for (const auto& [text, key] : table_)
-    if (key.revoked) names.insert(key.worker);
-  for (const auto& [text, key] : table_)
-    if (!key.revoked) names.erase(key.worker);
+    if (key.standing(now_ms) == KeyStanding::active) names.erase(key.worker);
   return names;
 }
 
@@ -105,14 +138,11 @@ WorkerKeys::Table WorkerKeys::read(const fs::path& file) {
   for (const std::string& line : lines_of(file)) {
     ++number;
     if (line.empty() || line.starts_with("# ")) continue;
-    std::istringstream words(line);
-    std::string key, name, mark, rest;
-    words >> key >> name >> mark >> rest;
-    const bool is_sound =
-        is_key_text(key) && is_worker_name(name) && (mark.empty() || mark == "revoked") && rest.empty();
-    if (!is_sound)
-      fail_on(file, "line " + std::to_string(number) + ": expected <public key> <worker name> [revoked]");
-    table[key] = {.public_key = key, .worker = WorkerName{name}, .revoked = mark == "revoked"};
+    const auto key = key_in(line);
+    if (!key)
+      fail_on(file, "line " + std::to_string(number) +
+                        ": expected <public key> <worker name> [until=<ms since 1970>] [revoked]");
+    table[key->public_key] = *key;
   }
   return table;
 }
@@ -125,10 +155,11 @@ WorkerKeys::Stamp WorkerKeys::stamp_of(const fs::path& file) {
           .modified_ns = info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
 }
 
-void authorise_worker(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
+void authorise_worker(const fs::path& file, std::string_view public_key, const WorkerName& worker,
+                      std::optional<int64_t> until_ms) {
   require_key_and_name(file, public_key, worker);
   const FileLock lock(file);
-  put_key(file, public_key, worker);
+  put_key(file, public_key, worker, until_ms);
 }
 
 WorkerName enrol_worker(const fs::path& file, std::string_view public_key, const WorkerName& wanted) {
@@ -136,8 +167,10 @@ WorkerName enrol_worker(const fs::path& file, std::string_view public_key, const
   const FileLock lock(file);
   const WorkerKeys keys(file);
   if (const auto known = keys.name_of(public_key)) return *known;
-  const WorkerName name = free_name(keys.all(), wanted);
-  put_key(file, public_key, name);
+  WorkerName name = free_name(keys.all(), wanted);
+  for (const WorkerKey& key : keys.all())
+    if (key.public_key == public_key) name = key.worker;  // expired; a revoked one is refused below
+  put_key(file, public_key, name, std::nullopt);
   return name;
 }
 
@@ -163,7 +196,9 @@ int revoke_worker(const fs::path& file, const WorkerName& worker) {
     lines[line_of(lines, key.public_key)] += " revoked";
     ++active;
   }
-  if (!is_known) fail_on(file, "no worker named \"" + worker.text + "\"; there are:" + others);
+  if (!is_known)
+    throw UnknownWorker(file.string() + ": no worker named \"" + worker.text +
+                        "\"; there are:" + (others.empty() ? " none" : others));
   if (active > 0) replace_lines(file, lines);
   return active;
 }

@@ -22,6 +22,12 @@ namespace {
 constexpr size_t kQuestionFrames = 3;     // the connection, head, bytes
 constexpr size_t kQuestionsPerWake = 16;  // before handshakes are looked at
 
+BulkRefused refusal_of_key(KeyStanding standing) {
+  if (standing == KeyStanding::expired)
+    return {.why = BulkRefusal::key_expired, .text = "this worker's key has expired; authorise it again"};
+  return {.why = BulkRefusal::key_revoked, .text = "this worker's key is not active any more"};
+}
+
 }  // namespace
 
 struct BulkDoor::Parts {
@@ -116,11 +122,11 @@ BulkAnswer BulkDoor::Parts::answer_to(const std::vector<zmq::message_t>& frames)
   if (frames.size() != kQuestionFrames)
     throw ProtocolError("a message of " + std::to_string(frames.size()) + " frames");
   const char* const key = zmq_msg_gets(frames[1].handle(), "User-Id");
-  const auto worker = keys.name_of(key == nullptr ? "" : key);
+  const std::string sender = key == nullptr ? "" : key;
+  const auto worker = keys.name_of(sender);
   if (!worker) {
     ++*keys_refused.count;
-    return {BulkRefused{.why = BulkRefusal::key_revoked, .text = "this worker's key is not active any more"},
-            ""};
+    return {refusal_of_key(keys.standing(sender)), ""};
   }
   return desk.answer(*worker, decode_bulk_message(view(frames[1])), view(frames[2]));
 }

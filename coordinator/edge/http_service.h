@@ -43,7 +43,6 @@ struct HttpService {
   Mailbox& mailbox;
   HttpAccess access;
   // Before io, with which the last sessions end.
-  bool are_quotas_told = false;  // what the mailbox had no room for is told again at the next look
   int connections = 0;              // without event streams
   std::list<HttpSession*> waiting;  // of these, those that have not sent a request yet, the longest first
   int unanswered = 0;               // requests of which no answer has left yet
@@ -51,6 +50,7 @@ struct HttpService {
   boost::asio::thread_pool pool{4};  // reads, and bodies of commands
   std::shared_ptr<AnswerGate> gate = std::make_shared<AnswerGate>(io);
   EventFeed feed{io, pool, config.data_folder, mailbox};
+  bool are_quotas_told = false;  // what the mailbox had no room for is told again at the next look
   bool is_closing = false;
 
  private:

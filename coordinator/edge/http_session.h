@@ -57,7 +57,7 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   boost::beast::http::response<boost::beast::http::string_body> response_;
   std::optional<std::list<HttpSession*>::iterator> waits_;  // its place among the waiting ones
-  bool is_late_ = false;        // the deadline of reading has passed
+  bool is_late_ = false;                                    // the deadline of reading has passed
   bool is_unanswered_ = false;  // a request was read and its answer has not been written
   std::array<char, 4096> ignored_{};
   size_t ignored_bytes_ = 0;

@@ -1,9 +1,12 @@
 #include "coordinator/edge/log_shelf.h"
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
+#include <tuple>
+#include <vector>
 
 #include "common/content/manifest.h"
 #include "coordinator/edge/artifact_shelf.h"
@@ -13,6 +16,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kOwnersMax = 10'000;
+constexpr const char* kGoneEnding = ".gone";
+constexpr std::chrono::hours kGoneKept{30 * 24};  // workers drop their own copies before
 
 int64_t size_of(const fs::path& file) {
   std::error_code absent;
@@ -20,11 +25,53 @@ int64_t size_of(const fs::path& file) {
   return absent ? 0 : static_cast<int64_t>(bytes);
 }
 
-int64_t bytes_below(const fs::path& folder) {
-  int64_t sum = 0;
+struct KeptLog {
+  fs::file_time_type written;
+  fs::path file;
+  int64_t bytes = 0;
+};
+
+// Returns: all files, oldest first.
+std::vector<KeptLog> kept_logs(const fs::path& folder) {
+  std::vector<KeptLog> out;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_regular_file()) sum += size_of(entry.path());
+    if (entry.is_regular_file()) out.push_back({entry.last_write_time(), entry.path(), size_of(entry.path())});
+  std::sort(out.begin(), out.end(), [](const KeptLog& a, const KeptLog& b) {
+    return std::tie(a.written, a.file) < std::tie(b.written, b.file);
+  });
+  return out;
+}
+
+int64_t bytes_of(const std::vector<KeptLog>& logs) {
+  int64_t sum = 0;
+  for (const KeptLog& log : logs) sum += log.bytes;
   return sum;
+}
+
+// A worker that has its folder here too keeps a log of its own in it.
+bool is_attempts_log(const fs::path& file) {
+  return file.extension() == ".log" && is_sha256_text(file.parent_path().filename().string());
+}
+
+fs::path gone_mark(fs::path log) {
+  return log.replace_extension(kGoneEnding);
+}
+
+void remove_for_room(const fs::path& log) {
+  std::ofstream mark(gone_mark(log));
+  if (!mark) throw std::runtime_error(gone_mark(log).string() + ": cannot be written");
+  fs::remove(log);
+}
+
+// Marks that nobody asks about any more, with folders that hold nothing else.
+void drop_old_marks(const std::vector<KeptLog>& all) {
+  for (const KeptLog& each : all) {
+    if (each.file.extension() != kGoneEnding || each.written + kGoneKept > fs::file_time_type::clock::now())
+      continue;
+    std::error_code is_not_empty;
+    fs::remove(each.file);
+    fs::remove(each.file.parent_path(), is_not_empty);
+  }
 }
 
 [[noreturn]] void not_taken(const std::string& why) {
@@ -35,18 +82,18 @@ int64_t bytes_below(const fs::path& folder) {
 
 LogShelf::LogShelf(LogShelfConfig config) : config_(std::move(config)) {
   fs::create_directories(config_.folder);
-  total_bytes_ = bytes_below(config_.folder);
+  total_bytes_ = bytes_of(kept_logs(config_.folder));
 }
 
 int64_t LogShelf::append(const WorkerName& sender, const Lease& lease, int64_t offset, std::string_view bytes) {
   require_owner(sender, lease);
   const fs::path file = log_file(config_.folder, lease);
+  if (fs::exists(gone_mark(file))) not_taken("an older log, which was removed there to make room");
   const int64_t here = size_of(file);
   if (bytes.empty() || offset != here) return here;
   const auto more = static_cast<int64_t>(bytes.size());
   if (here + more > config_.file_bytes_max) not_taken("the log is longer than a log may be here");
-  if (total_bytes_ + more > config_.total_bytes_max)
-    not_taken("the coordinator's folder of logs is full; remove old ones from " + config_.folder.string());
+  make_room(more, file);
   fs::create_directories(file.parent_path());
   std::ofstream out(file, std::ios::binary | std::ios::app);
   out.write(bytes.data(), more);
@@ -54,6 +101,22 @@ int64_t LogShelf::append(const WorkerName& sender, const Lease& lease, int64_t o
   if (!out) throw std::runtime_error(file.string() + ": cannot be written");
   total_bytes_ += more;
   return here + more;
+}
+
+void LogShelf::make_room(int64_t bytes, const fs::path& keeping) {
+  if (total_bytes_ + bytes <= config_.total_bytes_max) return;
+  const std::vector<KeptLog> all = kept_logs(config_.folder);
+  drop_old_marks(all);
+  total_bytes_ = bytes_of(all);
+  const int64_t wanted = config_.total_bytes_max - config_.total_bytes_max / 10 - bytes;
+  for (const KeptLog& each : all) {
+    if (total_bytes_ <= wanted) break;
+    if (!is_attempts_log(each.file) || each.file == keeping) continue;
+    remove_for_room(each.file);
+    total_bytes_ -= each.bytes;
+  }
+  if (total_bytes_ + bytes > config_.total_bytes_max)
+    not_taken("the coordinator's folder of logs is full: " + config_.folder.string());
 }
 
 void LogShelf::require_owner(const WorkerName& sender, const Lease& lease) {

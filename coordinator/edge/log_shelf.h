@@ -1,9 +1,10 @@
 #pragma once
 // What trainers print, attempt by attempt, as <folder>/<unit>/<attempt>.log: workers send it while it is
 // written, so that it can be followed from a client and outlives its worker. A copy for people: nothing is
-// decided by it, and a crash may lose its newest part. Limits: a log's length, and the length of all; what is
-// over either is not taken and stays on its worker. Thread rule: append() on the bulk door's thread; the free
-// functions on any.
+// decided by it, and a crash may lose its newest part. Policy at the limits: a log that is longer than one may
+// be is not taken and stays on its worker; where all are, the oldest ones go, a tenth of the limit at a time,
+// and a mark <attempt>.gone refuses them for some days, so that they are not sent again. Thread rule: append()
+// on the bulk door's thread; the free functions on any.
 
 #include <cstdint>
 #include <filesystem>
@@ -40,6 +41,7 @@ class LogShelf {
 
  private:
   void require_owner(const WorkerName& sender, const Lease& lease);
+  void make_room(int64_t bytes, const std::filesystem::path& keeping);
 
   LogShelfConfig config_;
   int64_t total_bytes_ = 0;

@@ -23,6 +23,10 @@ namespace {
 constexpr size_t kDropsPerReceive = 1'000;
 constexpr size_t kMessageFrames = 3;  // the connection, header, body
 
+// What connections are told whose key is not active any more; one that is unknown now may be enrolled again.
+constexpr std::array<std::pair<KeyStanding, std::string_view>, 2> kNotices{
+    {{KeyStanding::revoked, kRevokedNotice}, {KeyStanding::expired, kExpiredNotice}}};
+
 struct Unauthorised {  // thrown: the sender's key is not active
   KeyStanding standing;
 };
@@ -36,7 +40,7 @@ struct Router::Sockets {
   void answer_handshakes();
   void note_refusal(const std::string& refusal);
   void look_at_keys();
-  void cut_revoked();
+  void cut_inactive();
   FromWorker read(const std::vector<zmq::message_t>& frames);
   Header read_header(const std::vector<zmq::message_t>& frames);
   bool send(std::string_view routing_id, const Frames& frames);
@@ -56,7 +60,7 @@ struct Router::Sockets {
 };
 
 Router::Sockets::Sockets(RouterConfig c) : config(std::move(c)), keys(config.worker_keys) {
-  cut_revoked();
+  cut_inactive();
   set_option(zap.handle(), ZMQ_LINGER, 0, "LINGER");
   zap.bind("inproc://zeromq.zap.01");
   set_common_options(router.handle());
@@ -90,19 +94,22 @@ void Router::Sockets::wait(Duration timeout, int doorbell) {
 void Router::Sockets::look_at_keys() {
   keys_looked_at = boot_clock_now();
   try {
-    if (keys.refresh()) cut_revoked();
+    keys.refresh();
   } catch (const KeyError& error) {
     spdlog::error("{}; the table read before stays in force", error.what());
   }
+  cut_inactive();  // also where the table is the same: keys expire
 }
 
 // The connection itself cannot be closed from here: ZAP was asked at its handshake only, and no call of libzmq
 // ends one peer of a ROUTER. So it is told, and not listened to.
-void Router::Sockets::cut_revoked() {
-  for (const std::string& routing_id :
-       routes.cut([this](const std::string& key) { return keys.standing(key) == KeyStanding::revoked; }))
-    send_frames(router, {routing_id, kRevokedNotice});
-  std::set<WorkerName> now = keys.revoked_names();
+void Router::Sockets::cut_inactive() {
+  const int64_t now_ms = wall_clock_ms();
+  for (const auto& [standing, notice] : kNotices) {
+    const auto has_it = [&](const std::string& key) { return keys.standing(key, now_ms) == standing; };
+    for (const std::string& routing_id : routes.cut(has_it)) send_frames(router, {routing_id, notice});
+  }
+  std::set<WorkerName> now = keys.revoked_names(now_ms);
   std::set_difference(now.begin(), now.end(), revoked.begin(), revoked.end(), std::back_inserter(news));
   revoked = std::move(now);
 }
@@ -182,8 +189,8 @@ std::optional<FromWorker> Router::receive() {
       if (std::has_single_bit(++counters.malformed))
         spdlog::warn("dropped a malformed message ({} since start): {}", counters.malformed, error.what());
     } catch (const Unauthorised& sender) {
-      if (sender.standing == KeyStanding::revoked)
-        send_frames(sockets_->router, {view(frames[0]), kRevokedNotice});
+      for (const auto& [standing, notice] : kNotices)
+        if (sender.standing == standing) send_frames(sockets_->router, {view(frames[0]), notice});
       if (std::has_single_bit(++counters.unauthorised))
         spdlog::warn("dropped a message of a key that is not active ({} since start)", counters.unauthorised);
     }

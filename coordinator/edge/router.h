@@ -55,7 +55,8 @@ class Router {
   // a key that is not active is counted, logged and dropped on the way.
   std::optional<FromWorker> receive();
 
-  // Returns: workers whose last active key was revoked since the last call; at the first call all such. Nobody
+  // Returns: workers whose last active key was revoked or expired since the last call; at the first call all
+  // such. Nobody
   // speaks for them any more, and their connections were told so.
   std::vector<WorkerName> take_revoked();
 

@@ -47,6 +47,8 @@ ZapAnswer answer_zap(const std::vector<std::string>& request, const WorkerKeys& 
       return {reply(request[kRequestId], "200", "OK", key), ""};
     case KeyStanding::revoked:
       return {reply(request[kRequestId], "400", "key revoked", ""), whose("revoked")};
+    case KeyStanding::expired:
+      return {reply(request[kRequestId], "500", "key expired", ""), whose("expired")};
     case KeyStanding::unknown:
       break;
   }

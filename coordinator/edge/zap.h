@@ -13,7 +13,8 @@
 namespace ranktide {
 
 constexpr size_t kZapFramesMax = 16;  // of a request; RFC 27 has fewer
-// An unknown key may be enrolled later and is told to try again (300); a revoked one is told to give up (400).
+// An unknown key may be enrolled later and is told to try again (300); a revoked one is told to give up (400),
+// and so is an expired one, in the only other words that there are (500; link_notice.h).
 constexpr const char* kZapDomain = "ranktide";
 constexpr const char* kEnrolZapDomain = "ranktide-enrol";
 

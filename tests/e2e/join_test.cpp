@@ -102,6 +102,63 @@ TEST_F(Join, ALineThatWasUsedIsNoObstacleToTheWorkerThatUsedIt) {
   EXPECT_TRUE(again->says("joined before, as n1", 20s));
 }
 
+TEST_F(Join, ALineEnrolsAWorkerThatWasStartedByHandBeforeAnyoneLetItIn) {
+  {
+    const auto by_hand = worker_with(
+        "n1", {"--coordinator", endpoint_, "--server-key", (data() / "keys" / "coordinator.public").string()});
+    ASSERT_TRUE(by_hand->says("ranktide authorise NAME", 20s));
+  }
+  const auto process = worker_with("n1", {"--join", line()});
+  EXPECT_TRUE(joins("n1", 20s));
+}
+
+TEST_F(Join, AnotherLineEnrolsAWorkerThatItsCoordinatorHasForgotten) {
+  const std::string used = line();
+  auto first = worker_with("n1", {"--join", used});
+  ASSERT_TRUE(joins("n1"));
+  first->signal(SIGTERM);
+  ASSERT_EQ(first->wait(30s).exit_code, 0);
+  fs::remove(data() / "keys" / "workers");
+  auto old_line = worker_with("n1", {"--join", used});
+  ASSERT_TRUE(old_line->says("ranktide authorise NAME", 20s));
+  old_line.reset();
+  const auto process = worker_with("n1", {"--join", line()});
+  EXPECT_TRUE(joins("n1", 20s));
+}
+
+TEST_F(Join, AKeyThatExpiresIsCutWithANoticeOfItsOwnAndRenewedByAuthorisingItAgain) {
+  const std::string key = load_or_make_key_pair(home("n1") / "keys", "worker").public_key;
+  ASSERT_EQ(command({"authorise", "n1", key, "--expires", "10s"}).exit_code, 0);
+  const std::vector<std::string> where{"--coordinator", endpoint_, "--server-key",
+                                       (data() / "keys" / "coordinator.public").string()};
+  const auto n1 = worker_with("n1", where, 20);
+  ASSERT_TRUE(joins("n1", 9s));
+  const Ended cut = n1->wait(20s);
+  EXPECT_EQ(cut.exit_code, 77);
+  EXPECT_THAT(cut.err, HasSubstr("this worker's key has expired; authorise it again"));
+  EXPECT_TRUE(eventually([&] { return !is_joined("n1"); }, 5s));
+  const Ended again = worker_ends("n1", where);
+  EXPECT_EQ(again.exit_code, 77) << "at the handshake too";
+  EXPECT_THAT(again.err, HasSubstr("ranktide authorise NAME '" + key + "'"));
+  ASSERT_EQ(command({"authorise", "n1", key}).exit_code, 0);
+  const auto renewed = worker_with("n1", where);
+  EXPECT_TRUE(joins("n1", 20s));
+}
+
+TEST_F(Join, AnExpiryThatIsNoTimeIsRefused) {
+  const Ended ended = command({"authorise", "n1", make_key_pair().public_key, "--expires", "soon"});
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err, HasSubstr("--expires: \"soon\" is not a time"));
+}
+
+TEST_F(Join, AWorkerThatNeverConnectedEndsAtOnce) {
+  const auto n1 =
+      worker_with("n1", {"--coordinator", free_endpoint(), "--server-key", make_key_pair().public_key});
+  ASSERT_TRUE(n1->says("works in", 20s));
+  n1->signal(SIGTERM);
+  EXPECT_EQ(n1->wait(5s).exit_code, 0);
+}
+
 TEST_F(Join, ALineIsTakenFromAFileOfItsOwnersOnly) {
   const fs::path file = folder_of_all_.path() / "line";
   e2e::write_text(file, line() + "\n");
@@ -195,6 +252,19 @@ TEST_F(Join, ARevokedWorkerIsCutAtOnceAndItsWorkGoesToAnother) {
   const Ended again = worker_ends("n1", {});
   EXPECT_EQ(again.exit_code, 77);
   EXPECT_THAT(again.err, HasSubstr("delete " + (home("n1") / "keys" / "worker.secret").string()));
+}
+
+TEST_F(Join, AWorkerInASlurmJobGivesItsWorkBackBeforeTheJobsEnd) {
+  ::setenv("SLURM_JOB_END_TIME", std::to_string(wall_clock_ms() / 1000 + 20).c_str(), 1);
+  const auto n1 = worker_with("n1", {"--join", line(), "--slurm"}, 20);
+  ::unsetenv("SLURM_JOB_END_TIME");
+  submit(sweep_of({.seeds = {1}, .steps = 100'000}));
+  ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
+  const Ended ended = n1->wait(30s);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("this Slurm job ends in"));
+  EXPECT_TRUE(eventually([&] { return count("attempt WHERE end_reason='returned'") == 1; }, 5s));
+  EXPECT_GT(std::stoll(select("SELECT checkpoint_step FROM stage").at(0)), 0);
 }
 
 TEST_F(Join, ASignalDrainsAndASecondOneEndsAtOnce) {

@@ -27,7 +27,6 @@ constexpr uint64_t kHelloSpreadMs = 1'000;   // of a thousand workers that find 
 constexpr int kLinkEvents = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                             ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                             ZMQ_EVENT_DISCONNECTED;
-constexpr int kRevoked = 400;  // the ZAP status after which libzmq never tries again on this socket
 
 short zmq_events_of(short poll_events) {
   return static_cast<short>(((poll_events & POLLIN) != 0 ? ZMQ_POLLIN : 0) |
@@ -53,7 +52,7 @@ struct Link::Sockets {
   void on_monitor(int event, int value, std::vector<LinkEvent>& out);
   void on_refusal(int status, std::vector<LinkEvent>& out);
   void on_notice(std::string_view notice, std::vector<LinkEvent>& out);
-  void log_refusal(bool is_revoked);
+  void log_refusal(int status);  // 0: unknown key, or another server's
   void log_dropped(const std::string& why);
   void announce_if_due(std::vector<LinkEvent>& out);
   // Returns: false when nothing is there. Throws: ProtocolError.
@@ -167,30 +166,32 @@ void Link::Sockets::on_monitor(int event, int value, std::vector<LinkEvent>& out
 }
 
 void Link::Sockets::on_refusal(int status, std::vector<LinkEvent>& out) {
-  const bool is_revoked = status == kRevoked;
-  if (is_revoked) {
+  if (status == kRevokedStatus || status == kExpiredStatus) {
     renew_at = boot_clock_now() + refused_wait;
     refused_wait = std::min(refused_wait * 2, kRefusedMax);
-    out.push_back(LinkRevoked{});
+    out.push_back(status == kRevokedStatus ? LinkEvent(LinkRevoked{}) : LinkEvent(LinkExpired{}));
   }
   if (refusal_logged && boot_clock_now() < *refusal_logged + kSaidAgainAfter) return;
   refusal_logged = boot_clock_now();
-  log_refusal(is_revoked);
+  log_refusal(status);
 }
 
-// What a connection that outlived its key's revocation is told.
+// What a connection that outlived its key is told.
 void Link::Sockets::on_notice(std::string_view notice, std::vector<LinkEvent>& out) {
-  if (notice == kRevokedNotice) on_refusal(kRevoked, out);
+  if (notice == kRevokedNotice) on_refusal(kRevokedStatus, out);
+  if (notice == kExpiredNotice) on_refusal(kExpiredStatus, out);
 }
 
 // libzmq tells a key that is not enrolled and a server key that is not theirs apart only where this link was up
 // before: then the server key was right.
-void Link::Sockets::log_refusal(bool is_revoked) {
+void Link::Sockets::log_refusal(int status) {
   const std::string own = fingerprint(config.keys.public_key);
-  if (is_revoked) {
-    spdlog::error("{}: the coordinator has revoked this worker's key (fingerprint {})", config.endpoint, own);
-    return;
-  }
+  if (status == kRevokedStatus)
+    return spdlog::error("{}: the coordinator has revoked this worker's key (fingerprint {})", config.endpoint,
+                         own);
+  if (status == kExpiredStatus)
+    return spdlog::error("{}: this worker's key (fingerprint {}) has expired; authorise it again",
+                         config.endpoint, own);
   const std::string other_key =
       was_connected ? ""
                     : ". Or the server key given here (fingerprint " + fingerprint(config.coordinator_key) +

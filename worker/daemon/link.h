@@ -32,11 +32,12 @@ struct LinkConfig {
 struct LinkUp {};       // a handshake succeeded: say Hello
 struct LinkDown {};     // the connection went away; it is sought again
 struct LinkRevoked {};  // the coordinator has revoked this key for good; the link goes on trying, in vain
+struct LinkExpired {};  // its time is over; the same, until it is authorised again
 struct LinkMessage {
   uint64_t epoch = 0;  // of the coordinator that sent it
   CoordinatorMessage message;
 };
-using LinkEvent = std::variant<LinkUp, LinkDown, LinkRevoked, LinkMessage>;
+using LinkEvent = std::variant<LinkUp, LinkDown, LinkRevoked, LinkExpired, LinkMessage>;
 
 class Link {
  public:

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <map>
+#include <optional>
 #include <pthread.h>
 #include <random>
 #include <spdlog/fmt/fmt.h>
@@ -18,7 +19,7 @@
 #include "common/vocabulary/check.h"
 #include "worker/agent/agent.h"
 #include "worker/daemon/artifact_child.h"
-#include "worker/daemon/artifact_sender.h"
+#include "worker/daemon/kept_artifacts.h"
 #include "worker/daemon/link.h"
 #include "worker/daemon/spool.h"
 #include "worker/daemon/stretch.h"
@@ -29,8 +30,10 @@ namespace ranktide {
 namespace {
 
 constexpr const char* kKeyName = "worker";
-constexpr Duration kWaitMax{1'000};  // a child whose pipes a stray process holds open is noticed by then
+constexpr Duration kWaitMax{
+    1'000};  // a child whose pipes a stray process holds open, and the end of the time, are noticed by then
 constexpr Duration kArtifactWaitMax{600'000};
+constexpr Duration kEarlyWaitMax{30'000};  // for the coordinator to be asked once more about an early one
 constexpr Duration kDrainWaitMax{15'000};  // for acks of what is spooled, once no trainer works any more
 
 std::string random_boot() {
@@ -40,7 +43,7 @@ std::string random_boot() {
   return out;
 }
 
-// Requires: not LinkRevoked, which is no news for the agent: it ends with its worker.
+// Requires: neither LinkRevoked nor LinkExpired, which are no news for the agent: it ends with its worker.
 AgentInput to_input(LinkEvent event) {
   if (std::holds_alternative<LinkUp>(event)) return Connected{};
   if (std::holds_alternative<LinkDown>(event)) return Disconnected{};
@@ -82,6 +85,7 @@ ChildConfig own_process_of(const WorkerServiceConfig& config, const std::string&
           .arguments = {word, "--work-dir=" + config.work_folder.string(),
                         "--keys-dir=" + keys_folder_of(config).string(),
                         "--inputs-max=" + std::to_string(config.input_copies_bytes_max),
+                        "--artifacts-max=" + std::to_string(config.artifacts_bytes_max),
                         "--coordinator-key=" + config.coordinator_key},
           .gpu = ""};
 }
@@ -101,8 +105,10 @@ struct WorkerService::Parts {
   void step(const AgentInput& input) { agent.step(boot_clock_now(), input, effects); }
   void take_inputs();
   void take_link_events();
+  void on_link(LinkEvent& event);
   void hear_of_bulk_port(const LinkEvent& event);
   bool waits_for_artifacts();
+  bool was_never_heard() const { return !was_connected && agent.is_idle(); }
   void carry_out();
 
   WorkFolder folder;
@@ -112,11 +118,12 @@ struct WorkerService::Parts {
   Agent agent;
   std::map<int, TrainerSlot> slots;
   ArtifactChild artifacts;
-  AgentEffects effects;  // of this turn
-  bool is_revoked = false;
-  Stretch idle;     // since when there is nothing to do
-  Stretch sending;  // since when a drain waits for artifacts to be sent
-  Stretch unheard;  // since when a drain waits for nothing but the coordinator
+  AgentEffects effects;              // of this turn
+  std::optional<WorkerEnd> refused;  // for good
+  bool was_connected = false;        // at least once
+  Stretch idle;                      // since when there is nothing to do
+  Stretch sending;                   // since when a drain waits for artifacts to be sent
+  Stretch unheard;                   // since when a drain waits for nothing but the coordinator
 };
 
 WorkerService::Parts::Parts(const WorkerServiceConfig& config)
@@ -151,13 +158,18 @@ void WorkerService::Parts::wait(int wake_fd) {
 }
 
 void WorkerService::Parts::take_link_events() {
-  for (LinkEvent& event : link.take_events()) {
-    hear_of_bulk_port(event);
-    if (std::holds_alternative<LinkRevoked>(event))
-      is_revoked = true;
-    else
-      step(to_input(std::move(event)));
-  }
+  for (LinkEvent& event : link.take_events()) on_link(event);
+}
+
+void WorkerService::Parts::on_link(LinkEvent& event) {
+  hear_of_bulk_port(event);
+  was_connected = was_connected || std::holds_alternative<LinkUp>(event);
+  if (std::holds_alternative<LinkRevoked>(event))
+    refused = WorkerEnd::revoked;
+  else if (std::holds_alternative<LinkExpired>(event))
+    refused = WorkerEnd::expired;
+  else
+    step(to_input(std::move(event)));
 }
 
 void WorkerService::Parts::hear_of_bulk_port(const LinkEvent& event) {
@@ -169,10 +181,13 @@ void WorkerService::Parts::hear_of_bulk_port(const LinkEvent& event) {
   artifacts.send_to(endpoint);
 }
 
-// What was trained last is worth a while: where the folder ends with the job, it is the only copy.
+// What was trained last is worth a while: where the folder ends with the job, it is the only copy. What the
+// coordinator would not have is not waited for.
 bool WorkerService::Parts::waits_for_artifacts() {
-  const bool is_sending = artifacts.is_sending() && !unsent_artifacts(folder.path()).empty();
-  return is_sending && !sending.has_lasted(true, kArtifactWaitMax, boot_clock_now());
+  if (!artifacts.is_sending()) return false;
+  const bool is_awaited = !awaited_artifacts(folder.path()).empty();
+  if (!is_awaited && early_artifacts(folder.path()).empty()) return false;
+  return !sending.has_lasted(true, is_awaited ? kArtifactWaitMax : kEarlyWaitMax, boot_clock_now());
 }
 
 void WorkerService::Parts::take_inputs() {
@@ -194,7 +209,7 @@ void WorkerService::Parts::carry_out() {
 }
 
 WorkerService::WorkerService(const WorkerServiceConfig& config)
-    : max_idle_(config.max_idle), after_turn_(config.after_turn), wake_fd_(open_wake()) {
+    : max_idle_(config.max_idle), time_(config.time), after_turn_(config.after_turn), wake_fd_(open_wake()) {
   try {
     auto parts = std::make_unique<Parts>(config);
     thread_ = std::thread([this, parts = std::move(parts)]() mutable {
@@ -224,17 +239,20 @@ void WorkerService::serve(Parts& parts) {
 }
 
 WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
-  bool is_draining = false;
+  bool is_draining = false, takes_work = true;
   for (;;) {
     if (wish_ == kStop) return WorkerEnd::stopped;
-    if (parts.is_revoked) return WorkerEnd::revoked;
+    if (parts.refused) return *parts.refused;
     if (parts.agent.is_drained() && !parts.waits_for_artifacts()) return WorkerEnd::drained;
-    if (parts.unheard.has_lasted(is_draining && !parts.agent.is_working(), kDrainWaitMax, boot_clock_now())) {
+    if (is_draining && parts.was_never_heard()) return WorkerEnd::drained;
+    const bool waits_for_acks = is_draining && !parts.agent.is_working() && !parts.agent.is_drained();
+    if (parts.unheard.has_lasted(waits_for_acks, kDrainWaitMax, boot_clock_now())) {
       spdlog::warn("nobody took what is spooled; the next worker in this folder sends it");
       return WorkerEnd::drained;
     }
     parts.wait(wake_fd_);
     parts.take_inputs();
+    if (is_over(&WorkerTime::last_work) && std::exchange(takes_work, false)) parts.step(LastWork{});
     if (is_to_drain(parts) && !std::exchange(is_draining, true)) parts.step(DrainRequested{});
     parts.carry_out();
     if (after_turn_) after_turn_();
@@ -243,7 +261,11 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
 
 bool WorkerService::is_to_drain(Parts& parts) const {
   const bool is_idle = parts.idle.has_lasted(parts.agent.is_idle(), max_idle_, boot_clock_now());
-  return wish_ == kDrain || (max_idle_ > Duration(0) && is_idle);
+  return wish_ == kDrain || (max_idle_ > Duration(0) && is_idle) || is_over(&WorkerTime::drain);
+}
+
+bool WorkerService::is_over(Instant WorkerTime::*limit) const {
+  return time_ && (*time_).*limit <= boot_clock_now();
 }
 
 void WorkerService::drain() {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,12 @@
 #include "worker/daemon/input_process.h"
 
 namespace ranktide {
+
+// Of a worker whose time is limited from outside, as in a batch job; on the clock of common/net/clock.h.
+struct WorkerTime {
+  Instant last_work;  // from then on it takes nothing new; it leaves once what runs has ended
+  Instant drain;      // from then on it drains, as by drain()
+};
 
 struct WorkerServiceConfig {
   std::filesystem::path
@@ -29,11 +36,13 @@ struct WorkerServiceConfig {
   // trainers as they came.
   std::filesystem::path inputs_program{};
   int64_t input_copies_bytes_max = kInputCopiesBytesMax;
+  int64_t artifacts_bytes_max = kArtifactsBytesMax;  // of those that were sent, too (kept_artifacts.h)
   bool sends_artifacts = false;  // to the coordinator, by inputs_program; not where it has this folder itself
   std::vector<Slot> slots;       // devices.h makes them
   std::string version;
   bool once = false;                 // drains by itself after one round of leases (agent.h)
   Duration max_idle{0};              // drains by itself after that time with nothing to do; 0: never
+  std::optional<WorkerTime> time{};  // absent: it has all the time there is
   std::function<void()> after_turn;  // on the worker's thread, at least every second; neither waits nor throws
 };
 
@@ -41,6 +50,7 @@ enum class WorkerEnd {
   drained,  // with nothing left to do; what no coordinator could take stays in the spool
   stopped,  // by stop_now()
   revoked,  // the coordinator will never listen to its key again
+  expired,  // nor to this one until somebody authorises it again
   failed,   // by itself; the log says why
 };
 
@@ -55,7 +65,8 @@ class WorkerService {
   WorkerService& operator=(const WorkerService&) = delete;
 
   // Takes no new work, checkpoints what runs, sends what is spooled, says Drain, then ends. Where nobody takes
-  // what is spooled it waits a while only: the folder's next worker sends it.
+  // what is spooled it waits a while only: the folder's next worker sends it. One that was never connected and
+  // has nothing to send ends at once.
   void drain();
   // Kills the trainers and ends. What is spooled stays on disk and is sent by the folder's next worker.
   void stop_now();
@@ -71,9 +82,11 @@ class WorkerService {
   void serve(Parts& parts);
   WorkerEnd serve_to_the_end(Parts& parts);
   bool is_to_drain(Parts& parts) const;
+  bool is_over(Instant WorkerTime::*limit) const;
   void wish(Wish wish);
 
   const Duration max_idle_;
+  const std::optional<WorkerTime> time_;
   const std::function<void()> after_turn_;
   int wake_fd_ = -1;
   std::atomic<int> wish_{kServe};

@@ -1,5 +1,6 @@
 // The two ends of the sockets for bulk data over loopback, with CURVE.
 
+#include <chrono>
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
@@ -162,6 +163,24 @@ TEST_F(Bulk, AKeyRevokedMeanwhileGetsNothingMore) {
     fs::remove(file());
   }
   EXPECT_NE(said.find("not active any more"), std::string::npos);
+  EXPECT_GE(refused("key"), 1u) << "the connection outlived its key";
+}
+
+TEST_F(Bulk, AnExpiredKeyIsRefusedAtTheDoorAndMeanwhile) {
+  const auto from = client();
+  fetch(*from, put("before"));
+  authorise_worker(table_, worker_.public_key, WorkerName{"w1"}, 1);
+  fs::remove(file());
+  const FileContent content = put("after");
+  std::string said;
+  for (const Instant end = boot_clock_now() + Duration(20'000); said.empty() && boot_clock_now() < end;) {
+    said = error_of([&] { fetch(*from, content); });
+    fs::remove(file());
+  }
+  EXPECT_NE(said.find("has expired; authorise it again"), std::string::npos) << said;
+  const auto late = client();
+  said = error_of([&] { fetch(*late, content); });
+  EXPECT_NE(said.find("has expired; authorise it again"), std::string::npos) << said;
 }
 
 TEST_F(Bulk, AnUnknownKeyGetsNothing) {
@@ -224,7 +243,23 @@ TEST_F(Bulk, ALogIsLeftAsItGrowsByTheWorkerThatWritesIt) {
   EXPECT_EQ(log_so_far(folder_.path() / "logs", lease), text + "one more line\n");
 }
 
-TEST_F(Bulk, ALogOverItsLimitOrTheShelfsIsNotTaken) {
+TEST_F(Bulk, AnArtifactMayHaveAThousandFilesAndNoMore) {
+  finished_ = sha256_hex("trial");
+  const auto artifact_of = [&](int files) {
+    ShelveArtifact out{.trial = finished_, .files = {}};
+    for (int i = 0; i < files; ++i)
+      out.files.push_back({"shards/model-" + std::to_string(i) + ".safetensors", sha256_hex("x"), 1});
+    return out;
+  };
+  const auto from = client();
+  EXPECT_FALSE(from->shelve(artifact_of(1'000))) << "understood; its files have not arrived";
+  EXPECT_NE(error_of([&] { from->shelve(artifact_of(1'001)); }).find("where 1000 are taken"),
+            std::string::npos);
+  EXPECT_NE(error_of([&] { from->shelve(artifact_of(5'000)); }).find("an artifact of 5000 files"),
+            std::string::npos);
+}
+
+TEST_F(Bulk, ALogOverItsLimitIsNotTaken) {
   const std::string unit = sha256_hex("stage");
   granted_ = {{UnitId{unit}, 1}, {UnitId{unit}, 2}};
   const auto from = client();
@@ -233,7 +268,26 @@ TEST_F(Bulk, ALogOverItsLimitOrTheShelfsIsNotTaken) {
     return error_of([&] { from->store_log({UnitId{unit}, attempt}, file(), -1); });
   };
   EXPECT_NE(send(1, 3'000'001).find("longer than a log may be"), std::string::npos);
-  EXPECT_NE(send(2, 2'900'000).find("folder of logs is full"), std::string::npos);
+  EXPECT_EQ(send(2, 1'000'000), "");
+}
+
+TEST_F(Bulk, TheOldestLogsGoWhenTheShelfIsFull) {
+  const UnitId unit{sha256_hex("stage")};
+  const auto log = [&](Attempt attempt) { return log_file(folder_.path() / "logs", {unit, attempt}); };
+  const auto leave = [&](Attempt attempt, size_t bytes, std::chrono::hours old) {
+    granted_.insert({unit, attempt});
+    EXPECT_EQ(logs_.append(WorkerName{"w1"}, {unit, attempt}, 0, bytes_of(bytes)), static_cast<int64_t>(bytes));
+    fs::last_write_time(log(attempt), fs::file_time_type::clock::now() - old);
+  };
+  leave(1, 1'000'000, std::chrono::hours(2));
+  leave(2, 1'000'000, std::chrono::hours(4));
+  leave(3, 1'500'000, std::chrono::hours(1));
+  leave(4, 1'000'000, std::chrono::hours(0));
+  EXPECT_TRUE(fs::exists(log(1)));
+  EXPECT_FALSE(fs::exists(log(2)));
+  EXPECT_TRUE(fs::exists(log(3)));
+  EXPECT_THROW(logs_.append(WorkerName{"w1"}, {unit, 2}, 0, "again"), ShelfError) << "it would push out others";
+  EXPECT_EQ(logs_.append(WorkerName{"w1"}, {unit, 4}, 1'000'000, "more"), 1'000'004);
 }
 
 TEST_F(Bulk, ALogIsReadFromAnyPlaceAndFromItsEnd) {

@@ -127,6 +127,36 @@ TEST_F(WorkerKeysTest, ARevokedKeyHasNoNameAndStaysRevoked) {
   EXPECT_THAT(refusal_of([&] { authorise_worker(file(), key_, WorkerName{"w1"}); }), HasSubstr("was revoked"));
 }
 
+TEST_F(WorkerKeysTest, AKeyExpiresAtItsTimeUntilItIsAuthorisedAgain) {
+  authorise_worker(file(), key_, WorkerName{"w1"}, 5'000);
+  WorkerKeys keys(file());
+  EXPECT_EQ(keys.standing(key_, 4'999), KeyStanding::active);
+  EXPECT_EQ(keys.name_of(key_, 4'999), WorkerName{"w1"});
+  EXPECT_TRUE(keys.revoked_names(4'999).empty());
+  EXPECT_EQ(keys.standing(key_, 5'000), KeyStanding::expired);
+  EXPECT_FALSE(keys.name_of(key_, 5'000));
+  EXPECT_EQ(keys.revoked_names(5'000), std::set{WorkerName{"w1"}});
+  authorise_worker(file(), key_, WorkerName{"w1"}, 9'000);
+  EXPECT_TRUE(keys.refresh());
+  EXPECT_EQ(keys.standing(key_, 5'000), KeyStanding::active);
+  EXPECT_EQ(revoke_worker(file(), WorkerName{"w1"}), 1);
+  EXPECT_EQ(WorkerKeys(file()).standing(key_, 5'000), KeyStanding::revoked) << "whatever its time";
+}
+
+TEST_F(WorkerKeysTest, AnExpiredKeyThatIsEnrolledAgainKeepsItsName) {
+  authorise_worker(file(), key_, WorkerName{"node"}, 1);
+  EXPECT_EQ(enrol_worker(file(), key_, WorkerName{"node"}), WorkerName{"node"});
+  EXPECT_EQ(WorkerKeys(file()).standing(key_), KeyStanding::active);
+}
+
+TEST_F(WorkerKeysTest, ATimeThatIsNoneIsRefused) {
+  for (const char* mark : {"until=", "until=soon", "until=-1", "5000", "revoked until=5"}) {
+    std::ofstream(file()) << key_ << " w1 " << mark << "\n";
+    EXPECT_THAT(refusal_of([&] { WorkerKeys{file()}; }), HasSubstr("[until=<ms since 1970>] [revoked]"))
+        << mark;
+  }
+}
+
 TEST_F(WorkerKeysTest, AMalformedLineIsNamedAndTheOldTableStays) {
   authorise_worker(file(), key_, WorkerName{"w1"});
   WorkerKeys keys(file());

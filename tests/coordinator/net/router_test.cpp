@@ -156,6 +156,25 @@ TEST_F(Gate, TellsAConnectedWorkerThatItsKeyWasRevoked) {
   EXPECT_FALSE(router_->send({WorkerName{"w1"}, Welcome{.boot = "b"}}, 1));
 }
 
+TEST_F(Gate, CutsAConnectedWorkerWhenItsKeyExpiresAndLetsItInAgainWhenThatIsRenewed) {
+  const KeyPair keys = make_key_pair();
+  authorise_worker(table_, keys.public_key, WorkerName{"w1"}, wall_clock_ms() + 3'000);
+  const auto w1 = link(keys);
+  ASSERT_TRUE(bring_up(w1.get()));
+  ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
+  ASSERT_TRUE(run({w1.get()}, [&] { return !received_.empty(); }));
+  EXPECT_TRUE(router_->take_revoked().empty());
+  EXPECT_TRUE(run(
+      {w1.get()}, [&] { return count<LinkExpired>(w1.get()) > 0; }, Duration(6'000)));
+  EXPECT_EQ(count<LinkRevoked>(w1.get()), 0);
+  EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}}) << "others get what it ran";
+  const auto again = link(keys);
+  ASSERT_TRUE(run({again.get()}, [&] { return count<LinkExpired>(again.get()) > 0; })) << "at the handshake";
+  authorise_worker(table_, keys.public_key, WorkerName{"w1"});
+  const auto renewed = link(keys);
+  EXPECT_TRUE(bring_up(renewed.get()));
+}
+
 TEST_F(Gate, NamesAtItsStartWhoWasRevokedMeanwhile) {
   revoke_worker_key(table_, enrol("w1").public_key);
   (void)enrol("w2");

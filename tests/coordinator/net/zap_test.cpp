@@ -36,6 +36,13 @@ TEST_F(Zap, TellsAnUnknownKeyToTryAgainAndARevokedOneToGiveUp) {
   EXPECT_EQ(answer(request("ranktide", key_)).at(2), "400");
 }
 
+TEST_F(Zap, TellsAnExpiredKeySoInWordsOfItsOwn) {
+  authorise_worker(file_, key_, WorkerName{"w1"}, 1);
+  EXPECT_EQ(answer(request("ranktide", key_)).at(2), "500");
+  EXPECT_NE(answer_zap(request("ranktide", key_), WorkerKeys(file_)).refusal.find("expired key"),
+            std::string::npos);
+}
+
 TEST_F(Zap, NamesARefusedKeyByItsFingerprint) {
   const std::string stranger = make_key_pair().public_key;
   const ZapAnswer refused = answer_zap(request("ranktide", stranger), WorkerKeys(file_));

@@ -6,7 +6,7 @@
 #include "common/vocabulary/sha256.h"
 #include "tests/worker/daemon/input_world.h"
 #include "tests/worker/daemon/service_world.h"
-#include "worker/daemon/artifact_sender.h"
+#include "worker/daemon/kept_artifacts.h"
 
 namespace ranktide {
 namespace {
@@ -65,6 +65,27 @@ TEST_F(ServicesWithInputs, WhatATrialLeftComesToStandAtTheCoordinator) {
   EXPECT_TRUE(eventually([&] { return unsent_artifacts(work()).size() == 1; }))
       << "the other is asked for again";
   EXPECT_TRUE(std::filesystem::exists(work() / "artifacts" / trial)) << "the worker keeps its copy";
+}
+
+TEST_F(ServicesWithInputs, ADrainDoesNotWaitForWhatTheCoordinatorWillNotTake) {
+  sends_artifacts = true;
+  start_worker(1);
+  const auto empty = work() / "artifacts" / std::string(64, 'c');
+  std::filesystem::create_directories(empty);
+  ASSERT_TRUE(eventually([&] { return std::filesystem::exists(empty.string() + ".left"); }));
+  worker->drain();
+  EXPECT_TRUE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(10)));
+}
+
+TEST_F(ServicesWithInputs, ADrainWaitsLongerForAnArtifactThanForAcks) {
+  sends_artifacts = true;
+  start_worker(1);
+  submit(sweep_of({.seeds = {1}}));
+  ASSERT_TRUE(wait_until_over());
+  write_file(work() / "artifacts" / std::string(64, 'b') / "adapter_model.safetensors",
+             "of a trial not over yet");
+  worker->drain();
+  EXPECT_FALSE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(20)));
 }
 
 }  // namespace
