@@ -13,7 +13,11 @@ void Placing::learn(const Record& record) {
     const auto label = labels_.find(submitted->spec.name);
     if (label != labels_.end()) label_of_sweep_[submitted->sweep] = label->second;
   } else if (const auto* listed = std::get_if<TrialListed>(&record)) {
-    list(*listed);
+    list(listed->sweep, listed->trial);
+  } else if (const auto* retried = std::get_if<TrialRetried>(&record)) {
+    list(retried->sweep, retried->trial);
+  } else if (const auto* some = std::get_if<TrialsCancelled>(&record)) {
+    for (const StageId& stage : some->stages) listed_[some->sweep].erase(unit_of(stage));
   } else if (const auto* cancelled = std::get_if<SweepCancelled>(&record)) {
     label_of_sweep_.erase(cancelled->sweep);
   } else if (const auto* stopped = std::get_if<SweepStopped>(&record)) {
@@ -22,10 +26,9 @@ void Placing::learn(const Record& record) {
 }
 
 // A label is asked for by stages and by evals of the base; evals of kept weights run where these lie.
-void Placing::list(const TrialListed& listed) {
-  const SweepTrial& trial = listed.trial;
+void Placing::list(SweepNumber sweep, const SweepTrial& trial) {
   ranks_[unit_of(trial.stage)] = trial.settings.lora->rank;
-  std::set<UnitId>& units = listed_[listed.sweep];
+  std::set<UnitId>& units = listed_[sweep];
   units.insert(unit_of(trial.stage));
   for (const EvalTask& task : trial.evals) units.insert(unit_of(eval_id(base_subject(trial), task.spec_id)));
 }

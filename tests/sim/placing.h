@@ -26,7 +26,7 @@ class Placing {
   std::string fault_of(const LeaseGranted& granted) const;
 
  private:
-  void list(const TrialListed& listed);
+  void list(SweepNumber sweep, const SweepTrial& trial);
   std::string fault_of(const UnitId& unit, const Slot& slot) const;
 
   std::map<WorkerName, std::vector<Slot>> slots_;
