@@ -12,7 +12,7 @@ std::vector<std::string> choices_in(const std::string& type) {
   return CLI::detail::split(type.substr(open + 1, type.find('}', open) - open - 1), ',');
 }
 
-OptionOutline outline_of(const CLI::Option& option) {
+OptionOutline outline_of_option(const CLI::Option& option) {
   OptionOutline out;
   for (const std::string& name : option.get_snames()) out.names.push_back("-" + name);
   for (const std::string& name : option.get_lnames()) out.names.push_back("--" + name);
@@ -45,7 +45,7 @@ std::string example_in(const std::string& footer, const std::string& path) {
 void add_options(CommandOutline& out, const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group().empty()) continue;
-    OptionOutline found = outline_of(*option);
+    OptionOutline found = outline_of_option(*option);
     std::vector<OptionOutline>& place = option->get_positional() ? out.positionals : out.options;
     const bool is_known = std::any_of(place.begin(), place.end(),
                                       [&](const OptionOutline& known) { return known.names == found.names; });
