@@ -27,6 +27,7 @@ from pathlib import Path
 
 TREE = Path(__file__).resolve().parent.parent
 JOINS = 10
+RIVAL_TRIALS = 100  # of Ray Tune, which takes seconds for each
 STREAMING_WORKERS = 8
 STREAM_SECONDS = 20
 
@@ -284,19 +285,22 @@ def ray_child(trials):
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     begin = time.monotonic()
     tuned = tune.Tuner(tune.with_resources(trial, {"cpu": 1}),
-                       param_space={"seed": tune.grid_search(list(range(100)))},
+                       param_space={"seed": tune.grid_search(list(range(RIVAL_TRIALS)))},
+                       tune_config=tune.TuneConfig(reuse_actors=True),  # its fastest way
                        run_config=tune.RunConfig(verbose=0, storage_path=tempfile.mkdtemp(prefix="ray-tune-"))).fit()
     ended = [(r.metrics["came"], r.metrics["ended"]) for r in tuned]
     print(json.dumps({"version": ray.__version__, "remote": [w[:2] for w in works], "tune": sorted(ended),
-                      "tune_took": time.monotonic() - begin}))
+                      "tune_took": time.monotonic() - begin}), flush=True)
 
 
 def rival(args):
     if not args.rival_python:
         print("Ray: not measured, no --rival-python was given")
         return
-    done = subprocess.run([args.rival_python, __file__, "--as-rival", "--trials", str(args.trials)], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
+    # In a session of its own: at its end Ray sends TERM to its whole process group, which may be ours.
+    done = subprocess.run([args.rival_python, __file__, "--as-rival", "--trials", str(args.trials)], capture_output=True, text=True,
+                          check=False, start_new_session=True)
+    if not done.stdout.strip().endswith("}"):
         print("Ray: not measured, it failed:", done.stderr.strip().splitlines()[-1:])
         return
     said = json.loads(done.stdout.strip().splitlines()[-1])
@@ -319,8 +323,10 @@ def main():
     if args.as_rival:
         return ray_child(args.trials)
     for program in (args.ranktide, args.trainer):
-        if not Path(program).is_file():
+        if not program.is_file():
             sys.exit(f"{program} is missing; ./bootstrap test builds it")
+    if args.rival_python and not Path(args.rival_python).is_file():
+        sys.exit(f"--rival-python: there is no {args.rival_python}")
     args.ranktide, args.trainer = args.ranktide.resolve(), args.trainer.resolve()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.2f} before the start, {args.ranktide}")
     join_to_first_lease(args)
