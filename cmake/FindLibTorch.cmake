@@ -3,7 +3,7 @@
 # Looks at -DLIBTORCH_ROOT, then the environment's LIBTORCH_ROOT, then the tree's private Python environment (.env).
 # Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_ROOT_DIR.
 
-set(LIBTORCH_MINIMUM 2.11)  # first with GQA in SDPA, flash attention on CPU and _fused_adamw_ as called here
+set(LIBTORCH_MINIMUM 2.11)  # the oldest that this is written for
 set(LIBTORCH_REMEDY "Set -DLIBTORCH_ROOT=<folder that holds include/ and lib/> (a torch wheel's `torch` folder will do), \
 run ./bootstrap, or build without the trainer: -DRANKTIDE_TRAINER=OFF.")
 
@@ -22,7 +22,7 @@ endif()
 
 # Some builds of the wheel lack most headers; say which, instead of failing in the first .cpp file.
 set(LIBTORCH_ABSENT "")
-foreach(header ATen/core/Tensor.h c10/core/Device.h torch/csrc/autograd/custom_function.h)
+foreach(header ATen/core/Tensor.h ATen/ops/addmm.h c10/core/Device.h)
   if(NOT EXISTS ${LibTorch_ROOT_DIR}/include/${header})
     list(APPEND LIBTORCH_ABSENT ${header})
   endif()

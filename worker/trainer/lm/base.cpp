@@ -22,8 +22,7 @@ std::string Base::sha256() const {
   Network network = tensors_->network;  // the tensors are shared, not copied
   Sha256 all;
   for (const ParameterSlot& slot : weight_slots(network, shape_)) {
-    const at::Tensor& tensor = slot.product ? *slot.product : *slot.master;
-    const auto bytes = view_of(tensor).bytes;
+    const auto bytes = view_of(slot.weight->value).bytes;
     all.update(slot.name);
     all.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }

@@ -22,12 +22,28 @@ DropoutKey dropout_key(const Chance& chance, size_t layer, int place, double rat
           .first_row = first_row};
 }
 
-at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::ScalarType dtype) {
+DropoutKey adapter_dropout(const std::optional<Chance>& chance, size_t layer, int place) {
+  if (!chance || chance->lora_dropout == 0) return {};
+  return dropout_key(*chance, layer, place, chance->lora_dropout, chance->first_token);
+}
+
+DropoutKey attention_dropout(const std::optional<Chance>& chance, size_t layer, int64_t heads) {
+  if (!chance || chance->attention_dropout == 0) return {};
+  return dropout_key(*chance, layer, kAttentionPlace, chance->attention_dropout, chance->first_token * heads);
+}
+
+at::ScalarType mask_dtype(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+// Drawn by the processor and copied where the mask lies elsewhere.
+void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask) {
   RT_CHECK(key.rate >= 0 && key.rate < 1);
-  RT_CHECK(dtype == at::kFloat || dtype == at::kBFloat16);
+  RT_CHECK(mask.is_contiguous() && mask.dim() == 2);
+  const int64_t rows = mask.size(0), cols = mask.size(1);
   const auto drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32));
   const auto keep = static_cast<float>(1 / (1 - key.rate));
-  at::Tensor mask = at::empty({rows, cols}, dtype);
+  at::Tensor drawn = mask.is_cpu() ? mask : at::empty({rows, cols}, mask.scalar_type());
   const auto fill = [&](auto kept, auto* out) {
     at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
@@ -35,11 +51,11 @@ at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::S
                     out + row * cols);
     });
   };
-  if (dtype == at::kFloat)
-    fill(keep, mask.mutable_data_ptr<float>());
+  if (mask.scalar_type() == at::kFloat)
+    fill(keep, drawn.mutable_data_ptr<float>());
   else
-    fill(at::BFloat16(keep).x, static_cast<uint16_t*>(mask.mutable_data_ptr()));
-  return mask;
+    fill(at::BFloat16(keep).x, static_cast<uint16_t*>(drawn.mutable_data_ptr()));
+  if (!mask.is_cpu()) mask.copy_(drawn);
 }
 
 }  // namespace ranktide

@@ -5,6 +5,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <cstdint>
+#include <optional>
 
 #include "common/vocabulary/ids.h"
 
@@ -30,8 +31,15 @@ struct DropoutKey {
 };
 
 DropoutKey dropout_key(const Chance& chance, size_t layer, int place, double rate, int64_t first_row);
+// Returns: the key of an adapter's input, whose rows are tokens; none without chance.
+DropoutKey adapter_dropout(const std::optional<Chance>& chance, size_t layer, int place);
+// Returns: the key of attention weights, whose rows are (token, head).
+DropoutKey attention_dropout(const std::optional<Chance>& chance, size_t layer, int64_t heads);
 
-// Returns: (rows, cols) of 0 or 1 / (1 - rate).
-at::Tensor dropout_mask(const DropoutKey& key, int64_t rows, int64_t cols, at::ScalarType dtype);
+// Returns: the dtype of masks over values of `dtype`: bf16, else fp32.
+at::ScalarType mask_dtype(at::ScalarType dtype);
+
+// Fills (rows, cols) with 0 or 1 / (1 - rate). Requires: mask is contiguous, of a mask's dtype.
+void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask);
 
 }  // namespace ranktide

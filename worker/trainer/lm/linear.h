@@ -1,15 +1,41 @@
 #pragma once
-// A linear of the decoder, with or without an adapter, frozen or trained: one formula for every method.
+// Linears of the decoder, with or without adapters, frozen or trained: one formula for every method. Those that
+// share their input are computed together: q, k, v; gate, up. Engine-internal: this header shows LibTorch.
 
 #include <ATen/core/Tensor.h>
+#include <span>
 
+#include "worker/trainer/lm/arena.h"
 #include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/network.h"
 
 namespace ranktide {
 
-// x: (T, In) in the product dtype. Returns: (T, Out) in the product dtype.
-// `dropout` is applied to the adapter's input only, as PEFT does.
-at::Tensor linear(const Linear& layer, const at::Tensor& x, const DropoutKey& dropout);
+// One of the linears that share an input. `dropout` falls on its adapter's input only, as PEFT does.
+struct Branch {
+  const Linear& linear;
+  DropoutKey dropout;
+};
+using Branches = std::span<const Branch>;
+
+struct LinearSaved {
+  at::Tensor xa;  // (T, sum of r): dropout(x) A' of all adapters side by side; undefined: no adapter
+};
+
+// y[i] = branch i of x. x: (T, In), y[i]: (T, Out), in fp32 or the product dtype.
+void linears_forward(Branches branches, const at::Tensor& x, std::span<const at::Tensor> y, LinearSaved& saved,
+                     Workspace& memory);
+// sum += the branch of x. sum: fp32 (T, Out).
+void add_linear_forward(const Branch& branch, const at::Tensor& x, const at::Tensor& sum, LinearSaved& saved,
+                        Workspace& memory);
+
+// Returns: whether a weight, a bias or an adapter trains.
+bool linear_trains(const Linear& linear);
+// Returns: whether the gradients of what trains here need x.
+bool needs_input(Branches branches);
+// Adds the gradients of what trains to theirs. dx, fp32 (T, In), becomes the gradient of x; undefined, nobody
+// asks for it. dy[i]: (T, Out), in fp32 or the product dtype. x may be undefined unless needs_input.
+void linears_backward(Branches branches, std::span<const at::Tensor> dy, const at::Tensor& x,
+                      const LinearSaved& saved, const at::Tensor& dx, Arena& scratch);
 
 }  // namespace ranktide

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <algorithm>
-#include <c10/core/GradMode.h>
 #include <cmath>
 #include <set>
 
@@ -46,14 +45,8 @@ void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelSh
       const LinearShape size = *linear_shape(shape, named.module);
       const std::string name =
           "base_model.model.model.layers." + std::to_string(i) + "." + named.block + "." + named.module;
-      slots.push_back({.name = name + ".lora_A.weight",
-                       .sizes = {lora.rank, size.in},
-                       .product = &linear.a,
-                       .master = &linear.a_master});
-      slots.push_back({.name = name + ".lora_B.weight",
-                       .sizes = {size.out, lora.rank},
-                       .product = &linear.b,
-                       .master = &linear.b_master});
+      slots.push_back({.name = name + ".lora_A.weight", .sizes = {lora.rank, size.in}, .weight = &linear.a});
+      slots.push_back({.name = name + ".lora_B.weight", .sizes = {size.out, lora.rank}, .weight = &linear.b});
     }
   }
   tensors.lora = lora;
@@ -61,27 +54,25 @@ void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelSh
 }
 
 void init_adapters(ModelTensors& tensors, uint64_t seed) {
-  const c10::NoGradGuard no_grad;
   for (size_t i = 0; i < tensors.network.layers.size(); ++i) {
     for (size_t place = 0; place < std::size(kLinears); ++place) {
       const Linear& linear = tensors.network.layers[i].*kLinears[place].member;
-      if (!linear.a_master.defined()) continue;
-      const double bound = 1 / std::sqrt(static_cast<double>(linear.a_master.size(1)));
-      fill_uniform(linear.a_master.detach(), bound, mix(seed, i * 16 + place));
+      if (!linear.a.exists()) continue;
+      const double bound = 1 / std::sqrt(static_cast<double>(linear.a.master.size(1)));
+      fill_uniform(linear.a.master, bound, mix(seed, i * 16 + place));
     }
   }
   refresh_products(tensors);
 }
 
 void merge_adapters(ModelTensors& tensors) {
-  const c10::NoGradGuard no_grad;
   for (Layer& layer : tensors.network.layers) {
     for (const NamedLinear& named : kLinears) {
       Linear& linear = layer.*named.member;
-      if (!linear.a_master.defined()) continue;
-      const at::Tensor delta = linear.b_master.mm(linear.a_master).mul_(linear.scale);  // (Out, In)
+      if (!linear.a.exists()) continue;
+      const at::Tensor delta = linear.b.master.mm(linear.a.master).mul_(linear.scale);  // (Out, In)
       Linear merged;
-      merged.w = (linear.w.to(at::kFloat) + delta).to(linear.w.scalar_type());
+      merged.w.value = (linear.w.value.to(at::kFloat) + delta).to(linear.w.value.scalar_type());
       merged.bias = linear.bias;
       linear = merged;
     }

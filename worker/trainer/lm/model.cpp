@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <c10/core/GradMode.h>
 #include <fstream>
 
 #include "common/vocabulary/check.h"
@@ -61,14 +60,15 @@ Model Model::for_trial(std::shared_ptr<const Base> base, const TrialSettings& se
 
 std::vector<float> Model::logits(std::span<const int32_t> tokens) const {
   RT_CHECK(!tokens.empty());
-  const c10::NoGradGuard no_grad;
   const std::array<int32_t, 1> ends{static_cast<int32_t>(tokens.size())};
   const Network& network = tensors_->network;
   std::vector<int32_t> rows(tokens.size());
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<int32_t>(i);
-  const at::Tensor stream = residual_stream(network, shape(), base_->dtype(), {tokens, ends}, std::nullopt);
-  const at::Tensor x = normed_rows(network, shape(), base_->dtype(), stream, indices(rows));
-  const at::Tensor out = head_logits(network.head, x).contiguous();  // (T, V)
+  Workspace& memory = *base_->tensors().workspace;
+  const Frame kept(memory.kept), scratch(memory.scratch);
+  const at::Tensor stream = residual_stream(network, shape(), {tokens, ends}, memory);
+  const at::Tensor x = normed_rows(network, shape(), stream, indices(rows), memory.scratch);  // (T, D)
+  const at::Tensor out = head_logits(network.head, x, memory.scratch).contiguous();           // (T, V)
   return {out.const_data_ptr<float>(), out.const_data_ptr<float>() + out.numel()};
 }
 

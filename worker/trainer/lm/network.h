@@ -1,41 +1,44 @@
 #pragma once
 // The tensors of a decoder, by the names of the papers. Engine-internal: this header shows LibTorch.
-// Every product uses a tensor in the product dtype (fp32 or bf16). What trains has an fp32 master besides,
-// which is an autograd leaf; an undefined master means frozen. In fp32 master and product tensor are the same
-// memory.
 
 #include <ATen/core/Tensor.h>
 #include <vector>
 
 namespace ranktide {
 
+// One weight. Products read its value, in the product dtype (fp32 or bf16). What trains has a master and a
+// gradient besides, both fp32; they are undefined where the weight is frozen. In fp32 value and master are the
+// same memory.
+struct Weight {
+  at::Tensor value, master, grad;
+
+  bool exists() const { return value.defined(); }
+  bool trains() const { return grad.defined(); }
+};
+
 // y = x W' + c + s (x A') B'
 struct Linear {
-  at::Tensor w;            // (Out, In), product dtype
-  at::Tensor w_master;     // (Out, In)
-  at::Tensor bias;         // (Out), product dtype; undefined: none
-  at::Tensor bias_master;  // (Out)
-  at::Tensor a, b;         // (r, In), (Out, r), product dtype; undefined: no adapter
-  at::Tensor a_master, b_master;
+  Weight w;          // (Out, In)
+  Weight bias;       // (Out)
+  Weight a, b;       // (r, In), (Out, r); absent: no adapter
   double scale = 0;  // s: alpha / r, or alpha / sqrt(r)
 };
 
-// y = w x / rms(x). Always fp32, so its weight is its own master.
+// y = w x / rms(x). Always fp32, so its value is its own master.
 struct Norm {
-  at::Tensor w;  // (D)
+  Weight w;  // (D)
 };
 
 struct Layer {
   Norm attention_norm, mlp_norm;
   Linear q, k, v, o;
-  Norm q_norm, k_norm;  // (hd); undefined without qk-norm
+  Norm q_norm, k_norm;  // (hd); absent without qk-norm
   Linear gate, up, down;
 };
 
-// The token table, and the head: the same two tensors when tied.
+// The token table, and the head: the same tensors when tied.
 struct Table {
-  at::Tensor w;         // (V, D), product dtype
-  at::Tensor w_master;  // (V, D)
+  Weight w;  // (V, D)
 };
 
 struct Network {

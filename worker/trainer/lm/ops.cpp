@@ -2,94 +2,24 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/cat.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mul.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/reciprocal.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/silu_backward.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros_like.h>
 #include <numbers>
-#include <optional>
-#include <torch/csrc/autograd/custom_function.h>
 
 namespace ranktide {
 namespace {
 
 using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
 
-struct Embed : Function<Embed> {
-  // y = W[tokens]
-  static Tensor forward(AutogradContext* ctx, const Tensor& w, const std::optional<Tensor>& /*master*/,
-                        const Tensor& tokens) {
-    ctx->save_for_backward({tokens, w});
-    return w.index_select(0, tokens).to(at::kFloat);  // (T, D)
-  }
-  // dW[token] += dy
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    return {{}, at::zeros_like(saved[1], at::kFloat).index_add_(0, saved[0], grads[0]), {}};  // (V, D)
-  }
-};
-
-struct RmsNorm : Function<RmsNorm> {
-  // x^ = x / sqrt(mean(x^2) + eps);   y = w x^
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& w, double eps,
-                        at::ScalarType dtype) {
-    const Tensor inverse = (x.square().mean(-1, /*keepdim=*/true) + eps).rsqrt_();  // (..., 1)
-    ctx->save_for_backward({x, w, inverse});
-    return (x * inverse).mul_(w).to(dtype);  // (..., D)
-  }
-  // dx = (w dy - x^ mean(w dy x^)) / rms;   dw = sum over rows of dy x^
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const Tensor &x = saved[0], &w = saved[1], &inverse = saved[2];
-    const Tensor dy = grads[0].to(at::kFloat);
-    const Tensor xhat = x * inverse;
-    Tensor dw;
-    if (ctx->needs_input_grad(1)) dw = (dy * xhat).reshape({-1, w.size(0)}).sum(0);  // (D)
-    const Tensor wdy = dy * w;
-    const Tensor along = (wdy * xhat).mean(-1, /*keepdim=*/true);  // (..., 1)
-    return {(wdy - xhat * along).mul_(inverse), dw, {}, {}};       // (..., D)
-  }
-};
-
-// Both halves turn by the angle: (x1 cos - x2 sin, x2 cos + x1 sin).
-Tensor turn(const Tensor& x, const Tensor& cos, const Tensor& sin, at::ScalarType dtype) {
-  const auto halves = x.to(at::kFloat).chunk(2, -1);  // 2 of (T, H, hd / 2)
-  return at::cat({halves[0] * cos - halves[1] * sin, halves[1] * cos + halves[0] * sin}, -1).to(dtype);
+// out = a b, element by element
+Tensor times_into(Tensor out, const Tensor& a, const Tensor& b) {
+  return at::mul_out(out, a, b);
 }
-
-struct Rotate : Function<Rotate> {
-  static Tensor forward(AutogradContext* ctx, const Tensor& x, const Tensor& cos, const Tensor& sin,
-                        at::ScalarType dtype) {
-    ctx->save_for_backward({cos, sin});
-    ctx->saved_data["dtype"] = static_cast<int64_t>(x.scalar_type());
-    return turn(x, cos, sin, dtype);
-  }
-  // A rotation's transpose turns back.
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    const auto dtype = static_cast<at::ScalarType>(ctx->saved_data["dtype"].toInt());
-    return {turn(grads[0], saved[0], -saved[1], dtype), {}, {}, {}};
-  }
-};
-
-struct SwiGlu : Function<SwiGlu> {
-  // y = silu(g) u
-  static Tensor forward(AutogradContext* ctx, const Tensor& gate, const Tensor& up) {
-    ctx->save_for_backward({gate, up});
-    return at::silu(gate).mul_(up);  // (T, F)
-  }
-  // dg = dy u silu'(g);   du = dy silu(g), computed again rather than saved
-  static variable_list backward(AutogradContext* ctx, variable_list grads) {
-    const auto saved = ctx->get_saved_variables();
-    return {at::silu_backward(grads[0] * saved[1], saved[0]), at::silu(saved[0]).mul_(grads[0])};
-  }
-};
 
 // Llama 3 stretches long wavelengths by `factor`, keeps short ones, and blends between.
 Tensor llama3_frequencies(const Tensor& inverse, const Llama3Rope& rope) {
@@ -105,30 +35,76 @@ Tensor llama3_frequencies(const Tensor& inverse, const Llama3Rope& rope) {
 
 }  // namespace
 
-Tensor embed(const Table& table, const Tensor& tokens) {
-  // LibTorch's Function takes no undefined tensor, so a frozen table passes none.
-  return Embed::apply(table.w, table.w_master.defined() ? std::optional(table.w_master) : std::nullopt, tokens);
+void embed_forward(const Table& table, const Tensor& tokens, const Tensor& y) {
+  y.copy_(table.w.value.index_select(0, tokens));  // (T, D)
 }
 
-Tensor rms_norm(const Norm& norm, const Tensor& x, double eps, at::ScalarType dtype) {
-  return RmsNorm::apply(x, norm.w, eps, dtype);
+// dW[token] += dy
+void embed_backward(const Table& table, const Tensor& tokens, const Tensor& dy) {
+  if (table.w.trains()) table.w.grad.index_add_(0, tokens, dy);  // (V, D)
 }
 
-Rotation rotation(const ModelShape& shape, const Tensor& positions) {
+void inverse_rms(const Tensor& x, double eps, const Tensor& inverse, Arena& scratch) {
+  const Frame frame(scratch);
+  Tensor root = inverse;  // (..., 1)
+  at::linalg_vector_norm_out(root, scratch.converted(x, root.scalar_type()), 2, at::IntArrayRef{-1}, true);
+  root.square_().div_(static_cast<double>(x.size(-1))).add_(eps).rsqrt_();
+}
+
+// x^ = x / sqrt(mean(x^2) + eps);   y = w x^
+void rms_norm_forward(const Norm& norm, const Tensor& x, const Tensor& inverse, const Tensor& y,
+                      Arena& scratch) {
+  const Frame frame(scratch);
+  times_into(y, scratch.converted(x, y.scalar_type()), inverse).mul_(norm.w.value);  // (..., D)
+}
+
+// dx += (w dy - x^ mean(w dy x^)) / rms;   dw += sum over rows of dy x^
+void rms_norm_backward(const Norm& norm, const Tensor& x, const Tensor& inverse, const Tensor& dy,
+                       const Tensor& dx, Arena& scratch) {
+  const Frame frame(scratch);
+  const at::ScalarType fp32 = inverse.scalar_type();
+  const Tensor xhat = scratch.take(x.sizes(), fp32), product = scratch.take(x.sizes(), fp32);
+  times_into(xhat, scratch.converted(x, fp32), inverse);  // (..., D)
+  if (norm.w.trains()) norm.w.grad.add_(times_into(product, dy, xhat).view({-1, x.size(-1)}).sum(0));  // (D)
+  const Tensor wdy = times_into(scratch.take(x.sizes(), fp32), dy, norm.w.value);  // (..., D)
+  const Tensor along = times_into(product, wdy, xhat).mean(-1, /*keepdim=*/true);  // (..., 1)
+  dx.addcmul_(wdy.addcmul_(xhat, along, -1), inverse);                             // (..., D)
+}
+
+Rotation rotation(const ModelShape& shape, const Tensor& positions, at::ScalarType dtype) {
   const Tensor exponent =
       at::arange(0, shape.head_dim, 2, at::kLong).to(at::kFloat) / static_cast<double>(shape.head_dim);
   Tensor inverse = at::reciprocal(at::pow(shape.rope_theta, exponent));  // (hd / 2)
   if (shape.llama3_rope) inverse = llama3_frequencies(inverse, *shape.llama3_rope);
-  const Tensor angle = (positions.to(at::kFloat).unsqueeze(1) * inverse).unsqueeze(1);  // (T, 1, hd / 2)
-  return {.cos = angle.cos(), .sin = angle.sin()};
+  const Tensor angle = (positions.to(at::kFloat).unsqueeze(1) * inverse.to(positions.device())).unsqueeze(1);
+  return {.cos = angle.cos().to(dtype), .sin = angle.sin().to(dtype)};  // (T, 1, hd / 2)
 }
 
-Tensor rotate(const Tensor& x, const Rotation& rotation, at::ScalarType dtype) {
-  return Rotate::apply(x, rotation.cos, rotation.sin, dtype);
+Rotation back(const Rotation& rotation) {
+  return {.cos = rotation.cos, .sin = -rotation.sin};
 }
 
-Tensor swiglu(const Tensor& gate, const Tensor& up) {
-  return SwiGlu::apply(gate, up);
+// (x1 cos - x2 sin, x2 cos + x1 sin)
+void rotate(const Tensor& x, const Rotation& r, const Tensor& y) {
+  const auto half = x.chunk(2, -1), turned = y.chunk(2, -1);           // 2 of (T, H, hd / 2)
+  times_into(turned[0], half[0], r.cos).addcmul_(half[1], r.sin, -1);  // (T, H, hd / 2)
+  times_into(turned[1], half[1], r.cos).addcmul_(half[0], r.sin);      // (T, H, hd / 2)
+}
+
+void swiglu_forward(const Tensor& gate, const Tensor& up, const Tensor& y, Arena& scratch) {
+  const Frame frame(scratch);
+  Tensor out = y;
+  at::silu_out(out, scratch.converted(gate, y.scalar_type())).mul_(up);  // (T, F)
+}
+
+// dg = dy u silu'(g);   du = dy silu(g)
+void swiglu_backward(const Tensor& gate, const Tensor& up, const Tensor& dy, const Tensor& dup,
+                     Arena& scratch) {
+  const Frame frame(scratch);
+  const Tensor wide = scratch.converted(gate, dy.scalar_type());  // (T, F)
+  Tensor du = dup, dg = dy;
+  at::silu_out(du, wide).mul_(dy);               // (T, F)
+  at::silu_backward_out(dg, dg.mul_(up), wide);  // (T, F)
 }
 
 }  // namespace ranktide

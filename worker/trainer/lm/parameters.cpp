@@ -2,7 +2,6 @@
 
 #include <ATen/ops/zeros.h>
 #include <algorithm>
-#include <c10/core/GradMode.h>
 #include <numeric>
 
 #include "common/vocabulary/check.h"
@@ -40,19 +39,18 @@ void allocate_parameters(ModelTensors& t, std::vector<ParameterSlot> slots, Dtyp
   int64_t offset = 0;
   for (const ParameterSlot& slot : slots) {
     const int64_t n = elements(slot.sizes);
-    at::Tensor value = t.values.narrow(0, offset, n).view(slot.sizes).requires_grad_();
-    value.mutable_grad() = t.grads.narrow(0, offset, n).view(slot.sizes);
-    *slot.master = value;
-    if (slot.product)
-      *slot.product = t.products.defined() ? t.products.narrow(0, offset, n).view(slot.sizes) : value.detach();
-    t.parameters.push_back({.name = slot.name, .value = value, .offset = offset});
+    const auto view_into = [&](const at::Tensor& flat) { return flat.narrow(0, offset, n).view(slot.sizes); };
+    Weight& weight = *slot.weight;
+    weight.master = view_into(t.values);
+    weight.grad = view_into(t.grads);
+    weight.value = t.products.defined() && !slot.stays_fp32 ? view_into(t.products) : weight.master;
+    t.parameters.push_back({.name = slot.name, .value = weight.master, .grad = weight.grad, .offset = offset});
     offset += padded(n);
     if (slot.decays) t.decayed = offset;
   }
 }
 
 void refresh_products(ModelTensors& t) {
-  const c10::NoGradGuard no_grad;
   if (t.products.defined()) t.products.copy_(t.values);
 }
 

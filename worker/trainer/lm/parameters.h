@@ -1,7 +1,8 @@
 #pragma once
 // What a model trains, as flat buffers: one fp32 run of values, one of gradients and, in bf16, one of product
-// copies. Every parameter is a view into them, so clipping, the optimizer and the copy are one pass each, and a
-// gradient that autograd makes lands in the flat buffer by itself. Engine-internal: this header shows LibTorch.
+// copies. Every parameter is a view into them, so clipping, the optimizer and the copy are one pass each, and
+// the backward pass adds to the flat gradients where it makes them. Engine-internal: this header shows
+// LibTorch.
 
 #include <ATen/core/Tensor.h>
 #include <optional>
@@ -17,14 +18,15 @@ namespace ranktide {
 struct ParameterSlot {
   std::string name;
   std::vector<int64_t> sizes;
-  bool decays = true;             // weight decay applies: everything but norms and biases, as the field does
-  at::Tensor* product = nullptr;  // nullptr: products use the fp32 master (norms)
-  at::Tensor* master = nullptr;
+  bool decays = true;       // weight decay applies: everything but norms and biases, as the field does
+  bool stays_fp32 = false;  // the value is the master whatever the product dtype: norms
+  Weight* weight = nullptr;
 };
 
 struct Parameter {
   std::string name;
-  at::Tensor value;    // fp32, an autograd leaf, a view into values
+  at::Tensor value;    // fp32, a view into values
+  at::Tensor grad;     // fp32, a view into grads
   int64_t offset = 0;  // into the flat buffers
 };
 

@@ -1,6 +1,5 @@
 // The folder in which PEFT keeps an adapter.
 #include <ATen/core/Tensor.h>
-#include <c10/core/GradMode.h>
 #include <fstream>
 #include <sstream>
 
@@ -75,7 +74,6 @@ LoraSettings read_adapter_config(const std::filesystem::path& folder) {
 }
 
 void read_adapter_weights(ModelTensors& tensors, const std::filesystem::path& folder) {
-  const c10::NoGradGuard no_grad;
   const auto path = folder / kWeightsName;
   const SafetensorsFile file(path);
   for (const Parameter& p : tensors.parameters) {

@@ -2,8 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
+#include <ATen/ops/baddbmm.h>
+
+#include "common/vocabulary/check.h"
 
 namespace ranktide {
 namespace {
@@ -20,36 +21,45 @@ bool processor_multiplies_bf16() {
 #endif
 }
 
-Tensor wide(const Tensor& tensor) {
-  return tensor.defined() ? tensor.to(at::kFloat) : tensor;
+// out = keep out + scale a b, all of one dtype
+void multiply(Tensor out, const Tensor& a, const Tensor& b, double keep, double scale) {
+  if (a.dim() == 3)
+    at::baddbmm_out(out, out, a, b, keep, scale);
+  else
+    at::addmm_out(out, out, a, b, keep, scale);
 }
 
 }  // namespace
 
-bool is_widened(const Tensor& tensor) {
-  return tensor.scalar_type() == at::kBFloat16 && tensor.is_cpu() && !processor_multiplies_bf16();
+at::ScalarType factor_dtype(const Tensor& tensor) {
+  const bool is_widened =
+      tensor.scalar_type() == at::kBFloat16 && tensor.is_cpu() && !processor_multiplies_bf16();
+  return is_widened ? at::kFloat : tensor.scalar_type();
 }
 
-Tensor product(const Tensor& a, const Tensor& b) {
-  return is_widened(a) ? wide(a).mm(wide(b)).to(a.scalar_type()) : a.mm(b);
+// A transposed matrix is widened as it lies in memory.
+Tensor factor(const Tensor& x, Arena& scratch) {
+  const at::ScalarType dtype = factor_dtype(x);
+  if (x.scalar_type() != dtype && x.dim() == 2 && x.stride(0) == 1) return scratch.converted(x.t(), dtype).t();
+  return scratch.converted(x, dtype);
 }
 
-void product_into(Tensor& out, const Tensor& a, const Tensor& b) {
-  if (is_widened(a))
-    out.copy_(wide(a).mm(wide(b)));
-  else
-    at::mm_out(out, a, b);
+void product_into(const Tensor& out, const Tensor& a, const Tensor& b, Arena& scratch, double scale) {
+  const Frame frame(scratch);
+  const Tensor left = factor(a, scratch), right = factor(b, scratch);
+  const bool fits = out.scalar_type() == left.scalar_type();
+  const Tensor product = fits ? out : scratch.take(out.sizes(), left.scalar_type());
+  multiply(product, left, right, 0, scale);
+  if (!fits) out.copy_(product);
 }
 
-void add_product(Tensor& sum, const Tensor& a, const Tensor& b, double scale) {
-  if (is_widened(a))
-    sum.copy_(at::addmm(wide(sum), wide(a), wide(b), 1, scale));
-  else
-    sum.addmm_(a, b, 1, scale);
-}
-
-Tensor affine(const Tensor& x, const Tensor& w, const Tensor& bias) {
-  return is_widened(x) ? at::linear(wide(x), wide(w), wide(bias)).to(x.scalar_type()) : at::linear(x, w, bias);
+void add_product(const Tensor& sum, const Tensor& a, const Tensor& b, Arena& scratch, double scale) {
+  const Frame frame(scratch);
+  const Tensor left = factor(a, scratch), right = factor(b, scratch);
+  if (sum.scalar_type() == left.scalar_type()) return multiply(sum, left, right, 1, scale);
+  const Tensor product = scratch.take(sum.sizes(), left.scalar_type());
+  multiply(product, left, right, 0, scale);
+  sum.add_(product);
 }
 
 }  // namespace ranktide

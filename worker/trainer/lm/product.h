@@ -6,18 +6,23 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "worker/trainer/lm/arena.h"
+
 namespace ranktide {
 
-// Returns: whether products of this tensor are made by fp32's kernels.
-bool is_widened(const at::Tensor& tensor);
+// Returns: the dtype in which products with this tensor are made: its own, or fp32 where it is widened.
+at::ScalarType factor_dtype(const at::Tensor& tensor);
 
-// Returns: a b, (M, K) (K, N) -> (M, N), in the dtype of a.
-at::Tensor product(const at::Tensor& a, const at::Tensor& b);
-// out = a b. Requires: out has its shape and dtype.
-void product_into(at::Tensor& out, const at::Tensor& a, const at::Tensor& b);
-// sum += scale a b.
-void add_product(at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, double scale = 1);
-// Returns: x w' + bias, (T, In) (Out, In) -> (T, Out); bias may be undefined.
-at::Tensor affine(const at::Tensor& x, const at::Tensor& w, const at::Tensor& bias);
+// Returns: x as products multiply it: itself, or widened in scratch. Products do this by themselves; a factor
+// of several of them is turned into one first.
+at::Tensor factor(const at::Tensor& x, Arena& scratch);
+
+// out = scale a b,   (M, K) (K, N) -> (M, N), or a batch of these. The factors agree in factor_dtype; out may
+// have another, and sum too.
+void product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, Arena& scratch,
+                  double scale = 1);
+// sum += scale a b
+void add_product(const at::Tensor& sum, const at::Tensor& a, const at::Tensor& b, Arena& scratch,
+                 double scale = 1);
 
 }  // namespace ranktide

@@ -1,12 +1,12 @@
 #include "worker/trainer/lm/score.h"
 
 #include <ATen/ops/empty.h>
-#include <c10/core/GradMode.h>
 
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/loss.h"
 #include "worker/trainer/lm/parameters.h"
 #include "worker/trainer/lm/transformer.h"
+#include "worker/trainer/lm/weights.h"
 
 namespace ranktide {
 namespace {
@@ -31,11 +31,11 @@ struct Pack {
 
 RowScores score_pack(const Model& model, const Pack& pack) {
   const Network& network = model.tensors().network;
-  const Dtype dtype = model.base().dtype();
-  const at::Tensor stream =
-      residual_stream(network, model.shape(), dtype, {pack.tokens, pack.segment_ends}, std::nullopt);
-  return head_scores(network.head, normed_rows(network, model.shape(), dtype, stream, indices(pack.rows)),
-                     indices(pack.targets));
+  Workspace& memory = *model.base().tensors().workspace;
+  const Frame kept(memory.kept), scratch(memory.scratch);
+  const at::Tensor stream = residual_stream(network, model.shape(), {pack.tokens, pack.segment_ends}, memory);
+  const at::Tensor x = normed_rows(network, model.shape(), stream, indices(pack.rows), memory.scratch);
+  return head_scores(network.head, x, indices(pack.targets), memory.scratch);
 }
 
 // Deals the rows of a pack out to its questions again.
@@ -58,7 +58,6 @@ void append_answers(std::vector<TokenScores>& answers, std::span<const Question>
 
 std::vector<TokenScores> score(const Model& model, std::span<const Question> questions,
                                int64_t tokens_per_forward) {
-  const c10::NoGradGuard no_grad;
   std::vector<TokenScores> answers;
   while (answers.size() < questions.size()) {
     const auto rest = questions.subspan(answers.size());

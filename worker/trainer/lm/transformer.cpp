@@ -2,57 +2,22 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
 #include <algorithm>
 
 #include "common/vocabulary/check.h"
-#include "worker/trainer/lm/attention.h"
-#include "worker/trainer/lm/linear.h"
-#include "worker/trainer/lm/ops.h"
+#include "worker/trainer/lm/layer.h"
+#include "worker/trainer/lm/loss.h"
 
 namespace ranktide {
 namespace {
 
 using at::Tensor;
 
-// What all layers of one forward share.
-struct Pass {
-  const ModelShape& shape;
-  at::ScalarType dtype;
-  Rotation rotation;
-  std::span<const int32_t> segment_ends;
-  const std::optional<Chance>& chance;
-
-  DropoutKey adapter_dropout(size_t layer, int place) const {
-    if (!chance || chance->lora_dropout == 0) return {};
-    return dropout_key(*chance, layer, place, chance->lora_dropout, chance->first_token);
-  }
-  DropoutKey attention_dropout(size_t layer) const {
-    if (!chance || chance->attention_dropout == 0) return {};
-    return dropout_key(*chance, layer, kAttentionPlace, chance->attention_dropout,
-                       chance->first_token * shape.heads);
-  }
+struct LayerSaved {
+  AttentionSaved attention;
+  FeedForwardSaved feed_forward;
 };
-
-Tensor self_attention(const Layer& layer, size_t index, const Tensor& x, const Pass& pass) {  // (T, D)
-  const ModelShape& s = pass.shape;
-  Tensor q = linear(layer.q, x, pass.adapter_dropout(index, 0)).view({-1, s.heads, s.head_dim});  // (T, Hq, hd)
-  Tensor k =
-      linear(layer.k, x, pass.adapter_dropout(index, 1)).view({-1, s.kv_heads, s.head_dim});  // (T, Hkv, hd)
-  const Tensor v = linear(layer.v, x, pass.adapter_dropout(index, 2)).view({-1, s.kv_heads, s.head_dim});
-  if (s.qk_norm) {
-    q = rms_norm(layer.q_norm, q.to(at::kFloat), s.norm_eps, at::kFloat);
-    k = rms_norm(layer.k_norm, k.to(at::kFloat), s.norm_eps, at::kFloat);
-  }
-  const Tensor y = attention(rotate(q, pass.rotation, pass.dtype), rotate(k, pass.rotation, pass.dtype), v,
-                             pass.segment_ends, pass.attention_dropout(index));  // (T, Hq hd)
-  return linear(layer.o, y, pass.adapter_dropout(index, 3));                     // (T, D)
-}
-
-Tensor feed_forward(const Layer& layer, size_t index, const Tensor& x, const Pass& pass) {  // (T, D)
-  const Tensor gate = linear(layer.gate, x, pass.adapter_dropout(index, 4));                // (T, F)
-  const Tensor up = linear(layer.up, x, pass.adapter_dropout(index, 5));                    // (T, F)
-  return linear(layer.down, swiglu(gate, up), pass.adapter_dropout(index, 6));              // (T, D)
-}
 
 // 0, 1, 2 ... from the start of each segment.
 Tensor positions_of(const Packed& input) {
@@ -68,6 +33,89 @@ Tensor positions_of(const Packed& input) {
   return positions;
 }
 
+Pass pass_of(const Network& network, const ModelShape& shape, const Packed& input,
+             const std::optional<Chance>& chance, Workspace& memory) {
+  for (const int32_t token : input.tokens) RT_CHECK(token >= 0 && token < shape.vocabulary);
+  const Tensor& table = network.embedding.w.value;
+  const Tensor positions = positions_of(input).to(table.device());
+  return {.shape = shape,
+          .dtype = table.scalar_type(),
+          .rotation = rotation(shape, positions, sum_dtype(table.scalar_type())),
+          .runs = runs_of(input.segment_ends),
+          .chance = chance,
+          .memory = memory};
+}
+
+// Returns: the first layer that the backward pass has to reach.
+size_t lowest_trained(const Network& network) {
+  if (network.embedding.w.trains()) return 0;
+  const auto trains = [](const Layer& l) { return attention_block_trains(l) || feed_forward_trains(l); };
+  const auto lowest = std::find_if(network.layers.begin(), network.layers.end(), trains);
+  return static_cast<size_t>(lowest - network.layers.begin());
+}
+
+Tensor rows_of(const Tensor& stream, const Tensor& rows, Arena& arena) {
+  Tensor out = arena.take({rows.size(0), stream.size(1)}, stream.scalar_type());
+  return at::index_select_out(out, stream, 0, rows);
+}
+
+// Returns: the stream after the last layer. The layers from `lowest` on are kept, those before change the
+// stream in place.
+Tensor stream_forward(const Network& network, const Tensor& tokens, size_t lowest,
+                      std::vector<LayerSaved>& saved, const Pass& pass) {
+  Arena& kept = pass.memory.kept;
+  Tensor h = kept.take({tokens.size(0), pass.shape.hidden}, sum_dtype(pass.dtype));  // (T, D)
+  embed_forward(network.embedding, tokens, h);
+  for (size_t i = 0; i < lowest; ++i) {
+    const Frame frame(kept);
+    LayerSaved none;
+    attention_block_forward(network.layers[i], i, h, h, none.attention, pass);
+    feed_forward_forward(network.layers[i], i, h, h, none.feed_forward, pass);
+  }
+  const auto copy_of = [&](const Tensor& x) { return kept.take(x.sizes(), x.scalar_type()).copy_(x); };
+  for (size_t i = lowest; i < network.layers.size(); ++i) {
+    const Tensor between = copy_of(h);  // (T, D)
+    attention_block_forward(network.layers[i], i, h, between, saved[i].attention, pass);
+    h = copy_of(between);  // (T, D)
+    feed_forward_forward(network.layers[i], i, between, h, saved[i].feed_forward, pass);
+  }
+  return h;
+}
+
+// dh: fp32 (T, D), the gradient of the stream after the last layer, changed on the way.
+void stream_backward(const Network& network, const Tensor& tokens, size_t lowest,
+                     const std::vector<LayerSaved>& saved, const Tensor& dh, const Pass& pass) {
+  const bool table_trains = network.embedding.w.trains();
+  for (size_t i = network.layers.size(); i-- > lowest;) {
+    const Layer& layer = network.layers[i];
+    const Below below = i > lowest || table_trains ? Below::trains : Below::is_frozen;
+    const Below halfway = attention_block_trains(layer) ? Below::trains : below;
+    feed_forward_backward(layer, i, dh, saved[i].feed_forward, pass, halfway);
+    if (halfway == Below::trains) attention_block_backward(layer, i, dh, saved[i].attention, pass, below);
+  }
+  embed_backward(network.embedding, tokens, dh);
+}
+
+// The final norm and the head, of rows with a label only: all that follows the stream, there and back. dh
+// becomes the gradient of the stream. Returns: the loss.
+double head_gradients(const Network& network, const Tensor& stream, const Labels& labels, double scale,
+                      const Tensor& dh, const Pass& pass) {
+  Arena& scratch = pass.memory.scratch;
+  const Frame frame(scratch);
+  const at::ScalarType fp32 = stream.scalar_type();
+  const Tensor rows = indices(labels.rows).to(stream.device()),
+               targets = indices(labels.targets).to(stream.device());
+  const Tensor h = rows_of(stream, rows, scratch), inverse = scratch.take({rows.size(0), 1}, fp32);  // (R, D)
+  inverse_rms(h, pass.shape.norm_eps, inverse, scratch);
+  const Tensor x = scratch.take(h.sizes(), fp32), dx = scratch.take(h.sizes(), fp32);  // (R, D)
+  rms_norm_forward(network.final_norm, h, inverse, x, scratch);
+  const double loss = head_loss(network.head, x, targets, scale, dx, scratch);
+  const Tensor d_rows = x.zero_();  // (R, D)
+  rms_norm_backward(network.final_norm, h, inverse, dx, d_rows, scratch);
+  dh.zero_().index_copy_(0, rows, d_rows);  // (T, D)
+  return loss;
+}
+
 }  // namespace
 
 at::ScalarType scalar_type_of(Dtype dtype) {
@@ -80,26 +128,38 @@ Tensor indices(std::span<const int32_t> values) {
   return out;
 }
 
-Tensor residual_stream(const Network& network, const ModelShape& shape, Dtype dtype, const Packed& input,
-                       const std::optional<Chance>& chance) {
-  for (const int32_t token : input.tokens) RT_CHECK(token >= 0 && token < shape.vocabulary);
-  const Pass pass{.shape = shape,
-                  .dtype = scalar_type_of(dtype),
-                  .rotation = rotation(shape, positions_of(input)),
-                  .segment_ends = input.segment_ends,
-                  .chance = chance};
-  Tensor h = embed(network.embedding, indices(input.tokens));  // (T, D), fp32 from here to the end
-  for (size_t i = 0; i < network.layers.size(); ++i) {
-    const Layer& layer = network.layers[i];
-    h = h + self_attention(layer, i, rms_norm(layer.attention_norm, h, shape.norm_eps, pass.dtype), pass);
-    h = h + feed_forward(layer, i, rms_norm(layer.mlp_norm, h, shape.norm_eps, pass.dtype), pass);
-  }
-  return h;
+Tensor residual_stream(const Network& network, const ModelShape& shape, const Packed& input,
+                       Workspace& memory) {
+  const Frame frame(memory.scratch);
+  const Pass pass = pass_of(network, shape, input, std::nullopt, memory);
+  std::vector<LayerSaved> none;
+  const Tensor tokens = indices(input.tokens).to(network.embedding.w.value.device());
+  return stream_forward(network, tokens, network.layers.size(), none, pass);
 }
 
-Tensor normed_rows(const Network& network, const ModelShape& shape, Dtype dtype, const Tensor& stream,
-                   const Tensor& rows) {
-  return rms_norm(network.final_norm, stream.index_select(0, rows), shape.norm_eps, scalar_type_of(dtype));
+Tensor normed_rows(const Network& network, const ModelShape& shape, const Tensor& stream, const Tensor& rows,
+                   Arena& scratch) {
+  const Frame frame(scratch);
+  const Tensor h = rows_of(stream, rows, scratch);  // (R, D)
+  const Tensor inverse = scratch.take({rows.size(0), 1}, h.scalar_type());
+  inverse_rms(h, shape.norm_eps, inverse, scratch);
+  const Tensor x = at::empty(h.sizes(), h.options());  // (R, D)
+  rms_norm_forward(network.final_norm, h, inverse, x, scratch);
+  return x;
+}
+
+double add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
+                     double scale, const Chance& chance, Workspace& memory) {
+  const Frame kept(memory.kept), scratch(memory.scratch);
+  const Pass pass = pass_of(network, shape, input, chance, memory);
+  const Tensor tokens = indices(input.tokens).to(network.embedding.w.value.device());
+  const size_t lowest = lowest_trained(network);
+  std::vector<LayerSaved> saved(network.layers.size());
+  const Tensor stream = stream_forward(network, tokens, lowest, saved, pass);   // (T, D)
+  const Tensor dh = memory.scratch.take(stream.sizes(), stream.scalar_type());  // (T, D)
+  const double loss = head_gradients(network, stream, labels, scale, dh, pass);
+  stream_backward(network, tokens, lowest, saved, dh, pass);
+  return loss;
 }
 
 }  // namespace ranktide

@@ -1,12 +1,14 @@
 #pragma once
-// The forward pass of a Llama-style decoder over packed segments. Engine-internal: this header shows LibTorch.
+// A Llama-style decoder over packed segments: forward for evaluation, forward and backward for training.
+// Written out, without autograd: gradients go straight into those of the weights, frozen weights get none, and
+// nothing below the lowest trained block is gone back through. Engine-internal: this header shows LibTorch.
 
 #include <ATen/core/Tensor.h>
-#include <optional>
 #include <span>
 
 #include "common/model/shape.h"
 #include "common/vocabulary/trial.h"
+#include "worker/trainer/lm/arena.h"
 #include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/network.h"
 
@@ -20,14 +22,25 @@ struct Packed {
   std::span<const int32_t> segment_ends;  // rising, the last is T
 };
 
-// Returns: the residual stream after the last layer, fp32 (T, D), before the final norm.
-// chance: nullopt outside training. Requires: each token in [0, V).
-at::Tensor residual_stream(const Network& network, const ModelShape& shape, Dtype dtype, const Packed& input,
-                           const std::optional<Chance>& chance);
+// Returns: the residual stream after the last layer, fp32 (T, D), before the final norm, in memory.kept.
+// Requires: each token in [0, V).
+at::Tensor residual_stream(const Network& network, const ModelShape& shape, const Packed& input,
+                           Workspace& memory);
 
-// Returns: the chosen rows of the stream after the final norm, (R, D) in the product dtype; rows: int64 (R).
-at::Tensor normed_rows(const Network& network, const ModelShape& shape, Dtype dtype, const at::Tensor& stream,
-                       const at::Tensor& rows);
+// Returns: the chosen rows of the stream after the final norm, fp32 (R, D); rows: int64 (R).
+at::Tensor normed_rows(const Network& network, const ModelShape& shape, const at::Tensor& stream,
+                       const at::Tensor& rows, Arena& scratch);
+
+// The positions of a forward that have a label. Only they cost the head.
+struct Labels {
+  std::span<const int32_t> rows;     // R > 0, rising
+  std::span<const int32_t> targets;  // R
+};
+
+// Adds the gradients of loss = scale * sum of -log p(target) to those of all weights that train.
+// Returns: the loss. Requires: each token and target in [0, V).
+double add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
+                     double scale, const Chance& chance, Workspace& memory);
 
 // Returns: int64 tensor of these values.
 at::Tensor indices(std::span<const int32_t> values);

@@ -1,7 +1,5 @@
 #include "worker/trainer/lm/weights.h"
 
-#include <c10/core/GradMode.h>
-
 #include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/lm/transformer.h"
 
@@ -15,7 +13,7 @@ bool has_bias(const ModelShape& s, const std::string& module) {
 }
 
 ParameterSlot norm_slot(const std::string& name, int64_t size, Norm& norm) {
-  return {.name = name + ".weight", .sizes = {size}, .decays = false, .product = nullptr, .master = &norm.w};
+  return {.name = name + ".weight", .sizes = {size}, .decays = false, .stays_fp32 = true, .weight = &norm.w};
 }
 
 void add_layer_slots(std::vector<ParameterSlot>& slots, Layer& layer, const std::string& prefix,
@@ -26,16 +24,9 @@ void add_layer_slots(std::vector<ParameterSlot>& slots, Layer& layer, const std:
     Linear& linear = layer.*named.member;
     const LinearShape size = *linear_shape(s, named.module);
     const std::string name = prefix + named.block + "." + named.module;
-    slots.push_back({.name = name + ".weight",
-                     .sizes = {size.out, size.in},
-                     .product = &linear.w,
-                     .master = &linear.w_master});
+    slots.push_back({.name = name + ".weight", .sizes = {size.out, size.in}, .weight = &linear.w});
     if (has_bias(s, named.module))
-      slots.push_back({.name = name + ".bias",
-                       .sizes = {size.out},
-                       .decays = false,
-                       .product = &linear.bias,
-                       .master = &linear.bias_master});
+      slots.push_back({.name = name + ".bias", .sizes = {size.out}, .decays = false, .weight = &linear.bias});
   }
   if (!s.qk_norm) return;
   slots.push_back(norm_slot(prefix + "self_attn.q_norm", s.head_dim, layer.q_norm));
@@ -72,18 +63,13 @@ void refuse_foreign_tensors(const WeightFiles& files, const std::vector<Paramete
 std::vector<ParameterSlot> weight_slots(Network& network, const ModelShape& s) {
   network.layers.resize(static_cast<size_t>(s.layers));
   std::vector<ParameterSlot> slots;
-  slots.push_back({.name = "model.embed_tokens.weight",
-                   .sizes = {s.vocabulary, s.hidden},
-                   .product = &network.embedding.w,
-                   .master = &network.embedding.w_master});
+  slots.push_back(
+      {.name = "model.embed_tokens.weight", .sizes = {s.vocabulary, s.hidden}, .weight = &network.embedding.w});
   for (size_t i = 0; i < network.layers.size(); ++i)
     add_layer_slots(slots, network.layers[i], "model.layers." + std::to_string(i) + ".", s);
   slots.push_back(norm_slot("model.norm", s.hidden, network.final_norm));
   if (!s.tied_head)
-    slots.push_back({.name = "lm_head.weight",
-                     .sizes = {s.vocabulary, s.hidden},
-                     .product = &network.head.w,
-                     .master = &network.head.w_master});
+    slots.push_back({.name = "lm_head.weight", .sizes = {s.vocabulary, s.hidden}, .weight = &network.head.w});
   return slots;
 }
 
@@ -96,9 +82,7 @@ Network load_network(const std::filesystem::path& folder, const ModelShape& shap
   Network network;
   const auto slots = weight_slots(network, shape);
   for (const ParameterSlot& slot : slots) {
-    const bool is_norm = slot.product == nullptr;
-    (is_norm ? *slot.master : *slot.product) =
-        read_slot(files, slot, is_norm ? at::kFloat : scalar_type_of(dtype));
+    slot.weight->value = read_slot(files, slot, slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype));
   }
   refuse_foreign_tensors(files, slots, shape);
   tie(network, shape);
@@ -106,7 +90,6 @@ Network load_network(const std::filesystem::path& folder, const ModelShape& shap
 }
 
 void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder) {
-  const c10::NoGradGuard no_grad;
   const WeightFiles files(folder);
   for (const Parameter& p : tensors.parameters) {
     const ParameterSlot slot{.name = p.name, .sizes = p.value.sizes().vec()};

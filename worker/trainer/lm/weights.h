@@ -2,18 +2,21 @@
 // The stored tensors of a decoder under their Hugging Face names: one list serves loading a base, allocating
 // full finetuning and writing a folder. Engine-internal: this header shows LibTorch.
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "common/model/safetensors.h"
 #include "common/model/shape.h"
+#include "worker/trainer/lm/arena.h"
 #include "worker/trainer/lm/network.h"
 #include "worker/trainer/lm/parameters.h"
 
 namespace ranktide {
 
 struct BaseTensors {
-  Network network;  // no masters: nothing trains
+  Network network;                                                       // no masters: nothing trains
+  std::unique_ptr<Workspace> workspace = std::make_unique<Workspace>();  // of all passes over this base
 };
 
 // Sizes `network` to the shape. Returns: every stored tensor with its place in the network; a tied head is

@@ -11,8 +11,8 @@ namespace {
 // bits depend on this number and on the two factors below.
 constexpr int64_t kCpuActivationBytesMax = int64_t{1} << 30;
 
-// fp32 values that autograd keeps per token and layer, rounded up. Both dtypes and methods are cut alike, so
-// that their loss curves differ by arithmetic only.
+// fp32 values kept per token and layer between forward and backward, rounded up. Both dtypes and methods are
+// cut alike, so that their loss curves differ by arithmetic only.
 int64_t activation_bytes_per_token(const ModelShape& shape) {
   constexpr int64_t kHiddenWidths = 12;
   constexpr int64_t kFfnWidths = 4;

@@ -4,7 +4,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
 #include <cmath>
 
 namespace ranktide {
@@ -32,7 +31,7 @@ Moments zero_moments(const ModelTensors& tensors) {
 double gradient_norm(const ModelTensors& tensors) {
   double squares = 0;
   for (const Parameter& p : tensors.parameters) {
-    const double norm = at::linalg_vector_norm(p.value.grad()).item<double>();
+    const double norm = at::linalg_vector_norm(p.grad).item<double>();
     squares += norm * norm;
   }
   return std::sqrt(squares);
@@ -44,7 +43,6 @@ void clip_gradients(ModelTensors& tensors, double norm, double clip) {
 }
 
 void adamw_step(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, Step step) {
-  const c10::NoGradGuard no_grad;
   double decay = s.weight_decay;
   if (s.decay_rule == DecayRule::per_step && decay > 0) {
     t.values.slice(0, 0, t.decayed).mul_(1 - decay);

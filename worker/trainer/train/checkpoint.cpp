@@ -1,7 +1,6 @@
 #include "worker/trainer/train/checkpoint.h"
 
 #include <algorithm>
-#include <c10/core/GradMode.h>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -193,7 +192,6 @@ CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& sta
 }
 
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments) {
-  const c10::NoGradGuard no_grad;
   const SafetensorsFile file(found.folder / kStateName);
   const auto state = state_tensors(tensors, moments);
   if (file.tensors().size() != state.size())

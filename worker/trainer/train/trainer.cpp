@@ -1,15 +1,14 @@
 #include "worker/trainer/train/trainer.h"
 
 #include <algorithm>
-#include <c10/core/GradMode.h>
 #include <chrono>
 #include <cmath>
 #include <fstream>
 
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/engine.h"
-#include "worker/trainer/lm/loss.h"
 #include "worker/trainer/lm/transformer.h"
+#include "worker/trainer/lm/weights.h"
 #include "worker/trainer/train/adamw.h"
 #include "worker/trainer/train/checkpoint.h"
 #include "worker/trainer/train/schedule.h"
@@ -61,14 +60,8 @@ double accumulate(Model& model, const Batch& batch, const Chance& chance, double
     targets.push_back(batch.targets[i]);
   }
   if (rows.empty()) return 0;
-  const Network& network = model.tensors().network;
-  const Dtype dtype = model.base().dtype();
-  const at::Tensor stream =
-      residual_stream(network, model.shape(), dtype, {batch.tokens, batch.segment_ends}, chance);
-  const at::Tensor x = normed_rows(network, model.shape(), dtype, stream, indices(rows));
-  const at::Tensor loss = head_loss(network.head, x, indices(targets), scale);
-  loss.backward();
-  return loss.item<double>();
+  return add_gradients(model.tensors().network, model.shape(), {batch.tokens, batch.segment_ends},
+                       {rows, targets}, scale, chance, *model.base().tensors().workspace);
 }
 
 // The gradients of a whole step. Returns: mean loss over its labelled tokens. Requires: labels of them, > 0.
@@ -117,7 +110,8 @@ class Training {
 
   // Goes to the newest checkpoint that may be resumed, if there is one.
   void resume() {
-    const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine(), folders_.resume_at_most);
+    const auto search =
+        find_checkpoint(folders_.checkpoints, stage_.id, current_engine(), folders_.resume_at_most);
     for (const auto& line : search.skipped) note(line);
     if (!search.newest) {
       if (stage_.from > 0)
@@ -235,6 +229,9 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
               const TrainHooks& hooks, std::stop_token stop) {
   RT_CHECK(stage.from < stage.to);
   RT_CHECK(!model.tensors().parameters.empty());
+  Workspace& memory = *model.base().tensors().workspace;
+  memory.kept.release();  // what trials of other shapes left is not this one's
+  memory.scratch.release();
   reset_memory_peak();
   Training training(stage, model, folders, hooks);
   training.resume();

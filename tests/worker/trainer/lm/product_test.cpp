@@ -6,7 +6,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/equal.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/randn.h>
 #include <gtest/gtest.h>
 
@@ -15,39 +14,46 @@ namespace {
 
 using at::Tensor;
 
-Tensor factor(int64_t rows, int64_t columns, at::ScalarType dtype) {
-  return at::randn({rows, columns}).to(dtype);
+Tensor random(at::IntArrayRef sizes, at::ScalarType dtype) {
+  return at::randn(sizes).to(dtype);
 }
 
 // One rounding to bf16 is at most 2^-8 of the value; another order of the sum may round the other way.
-void expect_rounded(const Tensor& got, const Tensor& exact) {
-  ASSERT_EQ(got.scalar_type(), at::kBFloat16);
+void expect_near(const Tensor& got, const Tensor& exact) {
   EXPECT_TRUE(at::allclose(got.to(at::kFloat), exact, /*rtol=*/1.0 / 128, /*atol=*/1e-2));
 }
 
+void expect_products_of_bf16(const Tensor& a, const Tensor& b) {
+  Arena scratch;
+  const Tensor exact = a.to(at::kFloat).matmul(b.to(at::kFloat));
+  for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat}) {
+    const Tensor out = random(exact.sizes(), dtype), before = out.to(at::kFloat, false, /*copy=*/true);
+    add_product(out, a, b, scratch, 0.5);
+    expect_near(out, before + 0.5 * exact);
+    product_into(out, a, b, scratch);
+    expect_near(out, exact);
+    product_into(out, a, b, scratch, 2);
+    expect_near(out, 2 * exact);
+  }
+}
+
 TEST(Product, OfBf16IsTheFp32ProductRoundedOnce) {
-  const Tensor a = factor(33, 70, at::kBFloat16), b = factor(70, 41, at::kBFloat16);
-  const Tensor exact = a.to(at::kFloat).mm(b.to(at::kFloat));
-  expect_rounded(product(a, b), exact);
-  Tensor out = factor(33, 41, at::kBFloat16);
-  product_into(out, a, b);
-  expect_rounded(out, exact);
-  Tensor sum = factor(33, 41, at::kBFloat16);
-  const Tensor before = sum.to(at::kFloat);
-  add_product(sum, a, b, 0.5);
-  expect_rounded(sum, before + 0.5 * exact);
-  const Tensor w = factor(41, 70, at::kBFloat16), bias = factor(1, 41, at::kBFloat16).view({41});
-  expect_rounded(affine(a, w, bias), at::linear(a.to(at::kFloat), w.to(at::kFloat), bias.to(at::kFloat)));
-  expect_rounded(affine(a, w, {}), at::linear(a.to(at::kFloat), w.to(at::kFloat)));
+  expect_products_of_bf16(random({33, 70}, at::kBFloat16), random({70, 41}, at::kBFloat16));
+  expect_products_of_bf16(random({70, 33}, at::kBFloat16).t(), random({41, 70}, at::kBFloat16).t());
+  expect_products_of_bf16(random({3, 33, 70}, at::kBFloat16),
+                          random({3, 41, 70}, at::kBFloat16).transpose(1, 2));
 }
 
 TEST(Product, OfFp32IsLibTorchsBitForBit) {
-  const Tensor a = factor(33, 70, at::kFloat), b = factor(70, 41, at::kFloat);
-  EXPECT_FALSE(is_widened(a));
-  EXPECT_TRUE(at::equal(product(a, b), a.mm(b)));
-  Tensor sum = factor(33, 41, at::kFloat), expected = sum.clone();
-  add_product(sum, a, b, 0.5);
+  Arena scratch;
+  const Tensor a = random({33, 70}, at::kFloat), b = random({70, 41}, at::kFloat);
+  EXPECT_EQ(factor_dtype(a), at::kFloat);
+  EXPECT_TRUE(factor(a, scratch).is_same(a));
+  Tensor sum = random({33, 41}, at::kFloat), expected = sum.clone();
+  add_product(sum, a, b, scratch, 0.5);
   EXPECT_TRUE(at::equal(sum, expected.addmm_(a, b, 1, 0.5)));
+  product_into(sum, a, b, scratch);
+  EXPECT_TRUE(at::equal(sum, a.mm(b)));
 }
 
 }  // namespace

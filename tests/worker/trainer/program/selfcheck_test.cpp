@@ -37,9 +37,9 @@ TEST(Selfcheck, MeasuresBothDtypes) {
   EXPECT_THAT(findings().at("products").detail, testing::ContainsRegex("fp32 [0-9]+, bf16 [0-9]+ GFLOP/s"));
 }
 
-TEST(Selfcheck, FindsGradientsFiniteAndAttentionFused) {
-  EXPECT_EQ(findings().at("gradients").verdict, Verdict::ok);
-  EXPECT_EQ(findings().at("attention").verdict, Verdict::ok);
+TEST(Selfcheck, FindsThatTheGradientSaysHowTheLossFalls) {
+  const Finding f = findings().at("gradients");
+  EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
 }
 
 }  // namespace

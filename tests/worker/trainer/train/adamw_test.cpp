@@ -10,19 +10,19 @@ namespace {
 // Two weights of five elements: one decays, one does not.
 struct Bench {
   ModelTensors tensors;
-  at::Tensor weight, norm;
+  Weight weight, norm;
   Moments moments;
 
   Bench() {
     allocate_parameters(tensors,
-                        {{.name = "norm", .sizes = {5}, .decays = false, .master = &norm},
-                         {.name = "weight", .sizes = {5}, .decays = true, .master = &weight}},
+                        {{.name = "norm", .sizes = {5}, .decays = false, .stays_fp32 = true, .weight = &norm},
+                         {.name = "weight", .sizes = {5}, .decays = true, .weight = &weight}},
                         Dtype::fp32);
     moments = zero_moments(tensors);
     for (int i = 0; i < 5; ++i) {
-      weight.mutable_data_ptr<float>()[i] = norm.mutable_data_ptr<float>()[i] =
+      weight.master.mutable_data_ptr<float>()[i] = norm.master.mutable_data_ptr<float>()[i] =
           0.1F * static_cast<float>(i + 1);
-      weight.grad().mutable_data_ptr<float>()[i] = norm.grad().mutable_data_ptr<float>()[i] =
+      weight.grad.mutable_data_ptr<float>()[i] = norm.grad.mutable_data_ptr<float>()[i] =
           0.3F - 0.1F * static_cast<float>(i);
     }
   }
@@ -49,8 +49,8 @@ TEST(AdamW, EqualsTheTextbookUnderBothDecayRules) {
     s.decay_rule = rule;
     for (Step step = 1; step <= 10; ++step) adamw_step(bench.tensors, bench.moments, s, 0.01, step);
     for (int i = 0; i < 5; ++i) {
-      EXPECT_NEAR(bench.weight.const_data_ptr<float>()[i], textbook(i, 10, s, 0.01, true), 2e-6);
-      EXPECT_NEAR(bench.norm.const_data_ptr<float>()[i], textbook(i, 10, s, 0.01, false), 2e-6);
+      EXPECT_NEAR(bench.weight.master.const_data_ptr<float>()[i], textbook(i, 10, s, 0.01, true), 2e-6);
+      EXPECT_NEAR(bench.norm.master.const_data_ptr<float>()[i], textbook(i, 10, s, 0.01, false), 2e-6);
     }
   }
 }
@@ -69,14 +69,13 @@ TEST(AdamW, ClippingScalesTheWholeGradientToTheNorm) {
 
 TEST(AdamW, ProductCopiesFollowTheMasters) {
   ModelTensors tensors;
-  at::Tensor master, product;
-  allocate_parameters(tensors, {{.name = "w", .sizes = {3}, .product = &product, .master = &master}},
-                      Dtype::bf16);
+  Weight weight;
+  allocate_parameters(tensors, {{.name = "w", .sizes = {3}, .weight = &weight}}, Dtype::bf16);
   Moments moments = zero_moments(tensors);
-  master.grad().fill_(1);
+  weight.grad.fill_(1);
   adamw_step(tensors, moments, {}, 0.5, 1);
-  EXPECT_EQ(product.scalar_type(), at::kBFloat16);
-  EXPECT_NEAR(product.to(at::kFloat).const_data_ptr<float>()[2], -0.5, 1e-3);
+  EXPECT_EQ(weight.value.scalar_type(), at::kBFloat16);
+  EXPECT_NEAR(weight.value.to(at::kFloat).const_data_ptr<float>()[2], -0.5, 1e-3);
 }
 
 }  // namespace

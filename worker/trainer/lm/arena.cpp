@@ -1,0 +1,53 @@
+#include "worker/trainer/lm/arena.h"
+
+#include <ATen/ops/empty.h>
+#include <algorithm>
+
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+constexpr int64_t kBorder = 64;                     // kernels pick their code by alignment, and bits may follow
+constexpr int64_t kBlockBytes = int64_t{64} << 20;  // pages that nothing touched cost nothing
+
+int64_t up_to_border(int64_t bytes) {
+  return (bytes + kBorder - 1) / kBorder * kBorder;
+}
+
+}  // namespace
+
+at::Tensor Arena::take(at::IntArrayRef sizes, at::ScalarType dtype) {
+  const int64_t wanted = c10::multiply_integers(sizes) * static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t bytes = up_to_border(wanted);
+  if (at_.used == 0 && blocks_.size() > 1) merge_blocks();
+  while (at_.block < blocks_.size() && at_.offset + bytes > blocks_[at_.block].numel())
+    at_ = {.block = at_.block + 1, .offset = 0, .used = at_.used};
+  if (at_.block == blocks_.size())
+    blocks_.push_back(at::empty({std::max(bytes, kBlockBytes)}, at::TensorOptions(device_).dtype(at::kByte)));
+  const at::Tensor raw = blocks_[at_.block].narrow(0, at_.offset, wanted);
+  at_.offset += bytes;
+  at_.used += bytes;
+  most_used_ = std::max(most_used_, at_.used);
+  return raw.view(dtype).view(sizes);
+}
+
+at::Tensor Arena::converted(const at::Tensor& x, at::ScalarType dtype) {
+  return x.scalar_type() == dtype ? x : take(x.sizes(), dtype).copy_(x);
+}
+
+void Arena::release() {
+  RT_CHECK(at_.used == 0);
+  blocks_.clear();
+  at_ = {};
+  most_used_ = 0;
+}
+
+// No rests at the ends of blocks. Called while nothing is in use.
+void Arena::merge_blocks() {
+  const int64_t needed = most_used_;
+  release();
+  blocks_.push_back(at::empty({needed}, at::TensorOptions(device_).dtype(at::kByte)));
+}
+
+}  // namespace ranktide
