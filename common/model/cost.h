@@ -31,7 +31,7 @@ struct StepLoad {
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
 // Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters,
-// gradients, moments and the larger of activations with the loss chunk and the optimizer's own pass.
+// gradients, moments, activations, and the larger of the loss chunk and the backward pass of one block.
 int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
 }  // namespace ranktide
