@@ -13,6 +13,7 @@ namespace {
 // .cpp files that no test includes, and what tests them instead.
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
+      {"bench/train_step.cpp", "measures what tests/worker/trainer/train tests"},
       {"common/vocabulary/failpoint.cpp",
        "ends the processes of tests/worker/daemon and trains of resume_test"},
       {"cli/main.cpp", "tests/e2e runs the program"},
