@@ -8,6 +8,7 @@
 #include "cli/folders.h"
 #include "cli/terminal.h"
 #include "common/content/hash_cache.h"
+#include "common/content/manifest.h"
 #include "common/text/data_files.h"
 #include "common/vocabulary/content_name.h"
 #include "common/vocabulary/sha256.h"
@@ -53,10 +54,12 @@ std::string beginning_of(const fs::path& file) {
   return out;
 }
 
+// A content with an ending lies there under a second name, which takes no room.
 int64_t bytes_in(const fs::path& folder) {
   int64_t out = 0;
   for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.is_regular_file() && !entry.is_symlink()) out += static_cast<int64_t>(entry.file_size());
+    if (entry.is_regular_file() && !entry.is_symlink() && is_sha256_text(entry.path().filename().string()))
+      out += static_cast<int64_t>(entry.file_size());
   return out;
 }
 

@@ -74,7 +74,7 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
   const int64_t ended = frame.done + frame.failed;
   if (!ended_at_start_) ended_at_start_ = ended;
-  // By whole trials, evals and pauses included; the coordinator knows only of the trials that it has listed.
+  // By whole trials, evals and pauses included.
   if (ended > *ended_at_start_)
     frame.left_seconds = frame.elapsed_seconds * static_cast<double>(frame.total - ended) /
                          static_cast<double>(ended - *ended_at_start_);

@@ -1,7 +1,7 @@
 // Users' hands on some trials of a sweep while the others go on.
 
-#include <algorithm>
 #include <optional>
+#include <set>
 
 #include "common/sweep/identity.h"
 #include "common/vocabulary/check.h"
@@ -33,12 +33,15 @@ bool may_be_retried(const State& state, const Sweep& sweep, const SweepTrial& tr
   return sweep.dropped.contains(unit.id) || unit.life == UnitLife::cancelled || has_failed(state, trial);
 }
 
-// Whether something of the trial waits or runs for the sweep: its stage, or evals of its kept weights.
-bool is_open(const State& state, const Sweep& sweep, const StageId& stage) {
-  return std::any_of(sweep.units.begin(), sweep.units.end(), [&](const UnitId& id) {
+// Returns: the stages of which something waits or runs for the sweep: they themselves, or evals of their kept
+// weights.
+std::set<StageId> open_stages(const State& state, const Sweep& sweep) {
+  std::set<StageId> out;
+  for (const UnitId& id : sweep.units) {
     const Unit& unit = state.units().at(id);
-    return unit.stage && unit.stage->id == stage && unit.wanted.contains(sweep.number);
-  });
+    if (unit.stage && unit.wanted.contains(sweep.number)) out.insert(unit.stage->id);
+  }
+  return out;
 }
 
 struct Found {
@@ -51,6 +54,7 @@ Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
   Found out;
   std::vector<int> matches(choice.prefixes.size());
   for (int64_t raw = 0; raw < sweep.grid.raw_count(); ++raw) {
+    if (choice.prefixes.empty() && !sweep.trials.contains(raw)) continue;  // not listed: it cannot have failed
     std::optional<SweepTrial> trial = sweep.grid.at(raw);
     if (!trial) continue;
     bool is_chosen = choice.failed && has_failed(state, *trial);
@@ -99,20 +103,24 @@ void Coordinator::on(const ControlTrials& control) {
   reply(control.reply_to, Controlled{"sweep " + control.sweep + ": " + now});
 }
 
-// A trial whose turn has not come is listed first: what is cancelled must be known by name after a restart.
+// A trial whose turn has not come is listed first: what is cancelled must be known by name after a restart. Of
+// a stopped sweep nothing more starts, so that nothing more is listed.
 std::string Coordinator::cancel_trials(const Sweep& sweep, const ControlTrials& control,
                                        const std::vector<SweepTrial>& trials) {
-  while (!trials.empty() && !sweep.is_listed && sweep.cursor <= trials.back().index) list_next(sweep);
+  while (!trials.empty() && !sweep.is_listed && !sweep.is_stopped && sweep.cursor <= trials.back().index)
+    list_next(sweep);
   TrialsCancelled cancelled{sweep.number, control.request_id, control.actor, {}};
+  const std::set<StageId> open = open_stages(state_, sweep);
   for (const SweepTrial& trial : trials)
-    if (is_open(state_, sweep, trial.stage)) cancelled.stages.push_back(trial.stage);
+    if (open.contains(trial.stage)) cancelled.stages.push_back(trial.stage);
   const size_t n = cancelled.stages.size();
   if (n == 0) return "nothing of what was named waits or runs";
   const Running were_running = running_of(sweep.units);
   decide(std::move(cancelled));
   kill_unwanted(were_running);
   for (const SweepTrial& trial : trials)
-    if (is_terminal(state_.units().at(unit_of(trial.stage)).life)) backoffs_.erase(unit_of(trial.stage));
+    if (const Unit* unit = state_.find_unit(unit_of(trial.stage)); unit && is_terminal(unit->life))
+      backoffs_.erase(unit->id);
   return trials_text(n) + " cancelled; the others go on";
 }
 

@@ -22,7 +22,8 @@ struct ArtifactShelfConfig {
   std::filesystem::path folder;    // <data folder>/artifacts
   std::filesystem::path arriving;  // on the same file system
   std::filesystem::path hashes{};  // of a HashCache that is told what arrived; empty: none
-  // Of what arrives, where nothing that is complete is evicted: its worker is about to ask for it to be shelved.
+  // Of what arrives, where nothing that is complete is evicted: its worker is about to ask for it to be
+  // shelved.
   BlobLimits limits{.total_bytes = int64_t{200} << 30, .file_bytes = int64_t{64} << 30};
   // Returns: whether that worker's attempt completed the trial; what is committed says so.
   std::function<bool(const WorkerName& worker, const std::string& trial)> has_finished;

@@ -160,6 +160,7 @@ BlobStore::Standing BlobStore::append(const std::string& sha256, int64_t total, 
   require_size(total);
   make_room(total - offset);
   Part& arriving = part_of(sha256);
+  if (arriving.here != offset) return {.here = arriving.here};  // it was old, and went to make room
   write(sha256, arriving, bytes);
   if (arriving.here < total) return {.here = arriving.here};
   finish(sha256, arriving);

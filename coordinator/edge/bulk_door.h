@@ -38,7 +38,7 @@ class BulkDoor {
   int port() const { return port_; }
   const std::string& endpoint() const { return endpoint_; }
   const ServiceSign& sign() const { return thread_->sign(); }
-  // Returns: handshakes refused, and questions of connections whose key was revoked since.
+  // Returns: handshakes refused, and questions of connections whose key was revoked or has expired since.
   const RefusalCounts& refusals() const { return refusals_; }
 
  private:

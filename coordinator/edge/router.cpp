@@ -198,6 +198,10 @@ std::optional<FromWorker> Router::receive() {
   return std::nullopt;
 }
 
+void Router::look_at_keys() {
+  sockets_->look_at_keys();
+}
+
 std::vector<WorkerName> Router::take_revoked() {
   return std::exchange(sockets_->news, {});
 }

@@ -55,9 +55,11 @@ class Router {
   // a key that is not active is counted, logged and dropped on the way.
   std::optional<FromWorker> receive();
 
+  // Reads the table of keys if it has changed, which wait() does every second: nothing more is taken of a key
+  // that was ended.
+  void look_at_keys();
   // Returns: workers whose last active key was revoked or expired since the last call; at the first call all
-  // such. Nobody
-  // speaks for them any more, and their connections were told so.
+  // such. Nobody speaks for them any more, and their connections were told so.
   std::vector<WorkerName> take_revoked();
 
   // Sends to the newest connection of that worker. Returns: false when there is none, or its queue is full.

@@ -42,7 +42,7 @@ CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NO
 CREATE TABLE evalset(id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE evalset_task(evalset TEXT NOT NULL REFERENCES evalset, spec TEXT NOT NULL, task TEXT NOT NULL,
   role TEXT NOT NULL, PRIMARY KEY(evalset, spec, task)) STRICT, WITHOUT ROWID;
--- cancelled: by a user, one by one; the sweep's own state says what became of all of them
+-- cancelled: by a user, one by one, or dropped by a stop; the sweep's own state says what became of all of them
 CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT NULL REFERENCES trial,
   revision INTEGER NOT NULL, position INTEGER NOT NULL, block TEXT NOT NULL, regime TEXT NOT NULL, labels TEXT NOT NULL,
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,

@@ -60,7 +60,10 @@ Effects Shell::drain() {
   const Instant begin = boot_clock_now();
   for (const WorkerName& worker : router_.take_revoked())
     coordinator_.step(boot_clock_now(), KeysRevoked{worker}, out);
-  for (const Input& input : mailbox_.take()) coordinator_.step(boot_clock_now(), input, out);
+  for (const Input& input : mailbox_.take()) {
+    if (std::holds_alternative<RevokeWorker>(input)) router_.look_at_keys();  // nothing more of it is taken
+    coordinator_.step(boot_clock_now(), input, out);
+  }
   bool is_idle = out.records.empty();
   for (size_t points = 0; points < kPointsPerTurn && boot_clock_now() - begin < kDrainMax;) {
     const std::optional<FromWorker> message = router_.receive();

@@ -330,6 +330,17 @@ TEST_F(StoreTest, ATrialCancelledForOneSweepRunsOnForAnother) {
   EXPECT_EQ(one("SELECT ended_at FROM v_attempt"), Value{});
 }
 
+TEST_F(StoreTest, WhatAStoppedSweepDroppedEndsWithTheSweepThatRanIt) {
+  const SweepTrial shared = history.list({.rank = 4});
+  history.submit("other");
+  history.record(TrialListed{.sweep = 2, .revision = 1, .trial = shared});
+  history.record(SweepStopped{.sweep = 2, .request_id = "r", .actor = "ann"});
+  history.grant(shared);
+  history.record(SweepCancelled{.sweep = 1, .request_id = "c", .actor = "ann"});
+  EXPECT_EQ(one("SELECT end_reason FROM v_attempt"), Value("cancelled"));
+  EXPECT_EQ(sweep_status(history.reader(), "other")->state, "stopped");
+}
+
 TEST_F(StoreTest, APauseAndAPlaceInTheQueueAreSeen) {
   history.list({.rank = 4});
   history.record(SweepPaused{.sweep = 1, .request_id = "r", .actor = "ann"});
