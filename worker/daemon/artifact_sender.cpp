@@ -78,9 +78,10 @@ void ArtifactSender::leave(const fs::path& artifact, const std::string& why) {
 }
 
 void ArtifactSender::make_room() {
-  if (std::exchange(is_room_checked_, true)) return;
+  if (is_room_checked_) return;
   for (const fs::path& gone : drop_sent_artifacts(work_folder_, bytes_max_))
     std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
+  is_room_checked_ = true;
 }
 
 ShelveArtifact ArtifactSender::described(const fs::path& artifact) {
@@ -98,7 +99,7 @@ void ArtifactSender::send(const fs::path& artifact) {
   for (const InputFile& file : described_as.files)
     coordinator_.store({file.sha256, file.bytes}, artifact / file.path,
                        [this](int64_t) { send_logs_if_due(); });
-  if (!coordinator_.shelve(described_as)) throw BulkError(artifact.string() + ": changed while it was sent");
+  if (!coordinator_.shelve(described_as)) throw std::runtime_error("it changed while it was sent");
 }
 
 void ArtifactSender::send_logs() {

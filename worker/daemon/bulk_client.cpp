@@ -85,7 +85,8 @@ std::string piece_of(const fs::path& file, int64_t offset) {
   const ssize_t n = fd < 0 ? -1 : ::pread(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
   const std::string why = std::strerror(errno);
   if (fd >= 0) ::close(fd);
-  if (n < 0) throw BulkError(file.string() + ": cannot be read: " + why);
+  // This file's fault and not the coordinator's, so no BulkError: others may still be sent.
+  if (n < 0) throw std::runtime_error(file.string() + ": cannot be read: " + why);
   bytes.resize(static_cast<size_t>(n));
   return bytes;
 }

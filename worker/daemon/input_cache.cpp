@@ -81,7 +81,12 @@ InputCache::Use InputCache::use(const Manifest& input) {
     std::optional<Use> out = open_lock(place / kUseLock, O_RDWR | O_CREAT);
     if (!out && gone && gone != std::errc::no_such_file_or_directory)
       throw fs::filesystem_error("cannot be made", place, gone);
-    if (!out || ::flock(out->fd_, LOCK_SH) != 0 || !is_still_at(out->fd_, place / kUseLock)) continue;
+    if (!out) continue;
+    while (::flock(out->fd_, LOCK_SH) != 0)
+      if (errno != EINTR)
+        throw fs::filesystem_error("cannot be locked", place / kUseLock,
+                                   std::error_code(errno, std::generic_category()));
+    if (!is_still_at(out->fd_, place / kUseLock)) continue;
     ::futimens(out->fd_, nullptr);  // used now: what evict_oldest() goes by
     return std::move(*out);
   }

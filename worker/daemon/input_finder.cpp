@@ -128,10 +128,17 @@ class InputFinder::Search {
     for (const ManifestFile& file : input_.files) {
       const fs::path place = path_of(root, file);
       fs::create_directories(place.parent_path());
-      fs::remove(place);  // what lies_at() found no good; what is good is linked again
+      if (is_good(place, file.content)) continue;  // of a fetch that was cut short
+      fs::remove(place);  // what lies_at() found no good; what is known is linked again
       if (!in_.hashes_.link_known(file.content.sha256, place)) out.push_back(file);
     }
     return out;
+  }
+
+  bool is_good(const fs::path& place, const FileContent& content) {
+    std::error_code absent;
+    const auto bytes = static_cast<int64_t>(fs::file_size(place, absent));
+    return !absent && bytes == content.bytes && in_.hashes_.sha256_of(place) == content.sha256;
   }
 
   void fetch(const fs::path& root, const std::vector<ManifestFile>& files) {

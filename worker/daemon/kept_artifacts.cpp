@@ -21,7 +21,9 @@ fs::path beside(const fs::path& artifact, const char* ending) {
 
 // A trial that was trained again leaves another artifact under the same name.
 std::string stamp_of(const fs::path& artifact) {
-  return std::to_string(fs::last_write_time(artifact).time_since_epoch().count());
+  std::error_code gone;  // another process may be dropping it: then no mark is of it
+  const auto written = fs::last_write_time(artifact, gone);
+  return gone ? "" : std::to_string(written.time_since_epoch().count());
 }
 
 fs::path mark_of(const fs::path& artifact, ArtifactMark mark) {

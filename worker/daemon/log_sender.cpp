@@ -78,6 +78,11 @@ void LogSender::send(const LogFile& log) {
   } catch (const BulkNotTaken& refused) {
     std::cerr << log.path.string() << ": stays here: " << refused.what() << "\n";
     left_.insert(log.path);
+  } catch (const BulkError&) {
+    throw;  // the coordinator's: nothing can be sent now
+  } catch (const std::runtime_error& unreadable) {
+    std::cerr << log.path.string() << ": stays here: " << unreadable.what() << "\n";
+    left_.insert(log.path);
   }
 }
 
