@@ -27,8 +27,8 @@ struct Block {
 
 // What the blocks of one run share. Batches are (segment, group): B = n Hkv.
 struct RunTensors {
-  Tensor q;     // (B, S g, hd), a factor
-  Tensor k, v;  // (B, S, hd), factors
+  Tensor q;     // (B, S g, hd)
+  Tensor k, v;  // (B, S, hd)
   int64_t group = 0;
   double scale = 0;
 };
@@ -55,9 +55,14 @@ Tensor batched(const Tensor& heads) {
 
 RunTensors tensors_of(const Attention& attention, const Run& run, const Tensor& q, const Tensor& k,
                       const Tensor& v, Arena& scratch) {
-  return {.q = factor(batched(heads_of(attention, run, q)), scratch),
-          .k = factor(batched(heads_of(attention, run, k)), scratch),
-          .v = factor(batched(heads_of(attention, run, v)), scratch),
+  // Scores, weights and their sums are fp32 also where bf16 has kernels: rounded before the softmax, a score of
+  // 16 would be off by 6 % of its weight.
+  const auto widened = [&](const Tensor& x) {
+    return scratch.converted(batched(heads_of(attention, run, x)), sum_dtype(x.scalar_type()));
+  };
+  return {.q = widened(q),
+          .k = widened(k),
+          .v = widened(v),
           .group = q.size(1) / k.size(1),
           .scale = 1 / std::sqrt(static_cast<double>(attention.head_dim))};
 }

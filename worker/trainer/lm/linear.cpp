@@ -8,7 +8,6 @@
 #include <numeric>
 #include <vector>
 
-#include "common/vocabulary/check.h"
 #include "worker/trainer/lm/product.h"
 
 namespace ranktide {
@@ -109,7 +108,9 @@ void adapter_backward(const Branch& branch, const Tensor& dyb, const Tensor& x, 
   if (branch.dropout.rate == 0) return add_product(dx, dyb, a.value, scratch);  // (T, In)
   const Tensor back = scratch.take(dx.sizes(), dx.scalar_type());               // (T, In)
   product_into(back, dyb, a.value, scratch);
-  dx.addcmul_(back, scratch.converted(mask_of(dx, branch.dropout, scratch), dx.scalar_type()));
+  const Tensor mask = scratch.take(dx.sizes(), mask_dtype(dyb.scalar_type()));  // as the forward pass drew it
+  draw_dropout_mask(branch.dropout, mask);
+  dx.addcmul_(back, scratch.converted(mask, dx.scalar_type()));
 }
 
 // The same for all adapters at once, where they see one input.
@@ -117,6 +118,7 @@ void adapters_backward(Branches branches, const Tensor& dyb, const Tensor& x, co
                        Arena& scratch) {
   const Tensor a = stacked_a(branches, scratch);                          // (sum of r, In)
   if (dx.defined()) add_product(dx, dyb, a, scratch);                     // (T, In)
+  if (!x.defined()) return;                                               // no A trains
   const Tensor da = scratch.take(a.sizes(), sum_dtype(a.scalar_type()));  // (sum of r, In)
   product_into(da, dyb.t(), x, scratch);
   for_each_adapter(branches, da.t(), [&](size_t i, const Tensor& da_i) {

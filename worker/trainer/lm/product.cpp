@@ -3,8 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/baddbmm.h>
-
-#include "common/vocabulary/check.h"
+#include <utility>
 
 namespace ranktide {
 namespace {
@@ -14,11 +13,15 @@ using at::Tensor;
 // From AVX512 on oneDNN has kernels for bf16, before it there are none.
 bool processor_multiplies_bf16() {
 #if defined(__x86_64__)
-  static const bool does = __builtin_cpu_supports("avx512f");
-  return does;
+  return __builtin_cpu_supports("avx512f");
 #else
   return true;
 #endif
+}
+
+bool& is_bf16_multiplied_as_it_is() {
+  static bool is = processor_multiplies_bf16();
+  return is;
 }
 
 // out = keep out + scale a b, all of one dtype
@@ -33,8 +36,12 @@ void multiply(Tensor out, const Tensor& a, const Tensor& b, double keep, double 
 
 at::ScalarType factor_dtype(const Tensor& tensor) {
   const bool is_widened =
-      tensor.scalar_type() == at::kBFloat16 && tensor.is_cpu() && !processor_multiplies_bf16();
+      tensor.scalar_type() == at::kBFloat16 && tensor.is_cpu() && !is_bf16_multiplied_as_it_is();
   return is_widened ? at::kFloat : tensor.scalar_type();
+}
+
+bool multiply_bf16_as_it_is(bool yes) {
+  return std::exchange(is_bf16_multiplied_as_it_is(), yes);
 }
 
 // A transposed matrix is widened as it lies in memory.

@@ -13,6 +13,10 @@ namespace ranktide {
 // Returns: the dtype in which products with this tensor are made: its own, or fp32 where it is widened.
 at::ScalarType factor_dtype(const at::Tensor& tensor);
 
+// For tests: whether factors in bf16 are multiplied as they are from now on, whatever the processor has;
+// LibTorch's plain kernels are slow but right. Returns: what was so before.
+bool multiply_bf16_as_it_is(bool yes);
+
 // Returns: x as products multiply it: itself, or widened in scratch. Products do this by themselves; a factor
 // of several of them is turned into one first.
 at::Tensor factor(const at::Tensor& x, Arena& scratch);

@@ -20,7 +20,8 @@ void write_manifest(const Manifest& manifest, const std::filesystem::path& folde
 Manifest read_manifest(const std::filesystem::path& folder) {
   const auto path = folder / kManifestName;
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw DamagedCheckpoint(path.string() + ": missing");
+  if (!in && !std::filesystem::exists(path)) throw DamagedCheckpoint(path.string() + ": missing");
+  if (!in) throw TrainError(path.string() + ": cannot be read");
   std::stringstream text;
   text << in.rdbuf();
   Manifest manifest;

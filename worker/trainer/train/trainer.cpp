@@ -223,15 +223,31 @@ class Training {
   Position at_;
 };
 
+// What passes hold belongs to one training: what comes before and after it has other shapes, and a model that
+// is made next needs the room.
+class OwnMemory {
+ public:
+  explicit OwnMemory(Workspace& memory) : memory_(memory) { give_back(); }
+  ~OwnMemory() { give_back(); }
+  OwnMemory(const OwnMemory&) = delete;
+  OwnMemory& operator=(const OwnMemory&) = delete;
+
+ private:
+  void give_back() {
+    memory_.kept.release();
+    memory_.scratch.release();
+  }
+
+  Workspace& memory_;
+};
+
 }  // namespace
 
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,
               const TrainHooks& hooks, std::stop_token stop) {
   RT_CHECK(stage.from < stage.to);
   RT_CHECK(!model.tensors().parameters.empty());
-  Workspace& memory = *model.base().tensors().workspace;
-  memory.kept.release();  // what trials of other shapes left is not this one's
-  memory.scratch.release();
+  const OwnMemory memory(*model.base().tensors().workspace);
   reset_memory_peak();
   Training training(stage, model, folders, hooks);
   training.resume();

@@ -6,6 +6,7 @@
 
 #include "tests/worker/trainer/lm/random_network.h"
 #include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
 
 namespace ranktide {
@@ -119,9 +120,14 @@ TEST_P(Gradients, StayNearInFp32) {
 
 // Every activation and factor is rounded to 8 bits; a wrong formula would be off by its whole size.
 TEST_P(Gradients, StayNearInBf16) {
-  for (const double dropout : {0.0, 0.2})
-    for (const Trained& trained : {kMethods[0], kMethods[1]})
-      expect_gradients(shape(), at::kBFloat16, trained, dropout, 0.15);
+  const bool before = multiply_bf16_as_it_is(true);
+  for (const bool as_it_is : {true, false}) {
+    multiply_bf16_as_it_is(as_it_is);
+    for (const double dropout : {0.0, 0.2})
+      for (const Trained& trained : {kMethods[0], kMethods[1]})
+        expect_gradients(shape(), at::kBFloat16, trained, dropout, 0.15);
+  }
+  multiply_bf16_as_it_is(before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Gradients, testing::Range(size_t{0}, families().size()));

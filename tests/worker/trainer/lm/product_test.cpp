@@ -38,10 +38,15 @@ void expect_products_of_bf16(const Tensor& a, const Tensor& b) {
 }
 
 TEST(Product, OfBf16IsTheFp32ProductRoundedOnce) {
-  expect_products_of_bf16(random({33, 70}, at::kBFloat16), random({70, 41}, at::kBFloat16));
-  expect_products_of_bf16(random({70, 33}, at::kBFloat16).t(), random({41, 70}, at::kBFloat16).t());
-  expect_products_of_bf16(random({3, 33, 70}, at::kBFloat16),
-                          random({3, 41, 70}, at::kBFloat16).transpose(1, 2));
+  const bool before = multiply_bf16_as_it_is(true);
+  for (const bool as_it_is : {true, false}) {
+    multiply_bf16_as_it_is(as_it_is);
+    expect_products_of_bf16(random({33, 70}, at::kBFloat16), random({70, 41}, at::kBFloat16));
+    expect_products_of_bf16(random({70, 33}, at::kBFloat16).t(), random({41, 70}, at::kBFloat16).t());
+    expect_products_of_bf16(random({3, 33, 70}, at::kBFloat16),
+                            random({3, 41, 70}, at::kBFloat16).transpose(1, 2));
+  }
+  multiply_bf16_as_it_is(before);
 }
 
 TEST(Product, OfFp32IsLibTorchsBitForBit) {
