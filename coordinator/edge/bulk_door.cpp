@@ -97,8 +97,9 @@ uint64_t BulkDoor::Parts::answer_handshakes() {
     if (request.empty()) return *handshakes_refused.count;
     look_at_keys();
     const ZapAnswer answer = answer_zap(request, keys);
+    // Counted before it is told; the link's handler logs the same worker.
+    if (!answer.refusal.empty()) ++*handshakes_refused.count;
     send_frames(zap, {answer.frames.begin(), answer.frames.end()});
-    if (!answer.refusal.empty()) ++*handshakes_refused.count;  // the link's handler logs the same worker
   }
 }
 
