@@ -83,12 +83,12 @@ void State::on(const SweepSubmitted& r) {
   requeue(sweeps_.at(r.sweep));
 }
 
-// Ready units that nobody else wants leave the queue; running ones go on to their end.
+// Ready units that nobody else wants, or only stopped sweeps, leave the queue; running ones go on to their end.
 void State::unwant_everything(Sweep& sweep) {
   for (const UnitId& id : sweep.units) {
     Unit& unit = units_.at(id);
     unit.wanted.erase(sweep.number);
-    if (unit.life == UnitLife::ready && unit.wanted.empty()) set_life(unit, UnitLife::cancelled);
+    if (unit.life == UnitLife::ready && !is_wanted_again(unit)) set_life(unit, UnitLife::cancelled);
   }
   for (const EvalId& id : sweep.evals) evals_.at(id).wanted.erase(sweep.number);
 }
