@@ -17,11 +17,9 @@ void State::drop(Sweep& sweep, Unit& unit) {
   sweep.dropped.insert(unit.id);
   sweep.ready.erase({place->second, unit.id});
   unit.wanted.erase(place);
-  if (!unit.wanted.empty()) return;
-  if (unit.life == UnitLife::running)
+  if (unit.life == UnitLife::ready && !is_wanted_again(unit)) return set_life(unit, UnitLife::cancelled);
+  if (unit.life == UnitLife::running && unit.wanted.empty())
     end_attempt(unit, AttemptEnd::ended, UnitLife::cancelled);
-  else
-    set_life(unit, UnitLife::cancelled);
 }
 
 bool State::is_wanted_again(const Unit& unit) const {
