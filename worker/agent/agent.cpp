@@ -41,7 +41,7 @@ struct Agent::Life {
   void hear(const Grant& m);
   void hear(const Stop& m);
   void hear(const Ack& m) { outbox.ack(m.lease, m.seq, now, *out); }
-  void hear(const Nack& m) { outbox.nack(m.lease, m.expected, now, *out); }
+  void hear(const Nack& m);
   void hear(const Fenced& m) { forget(m.lease); }
   void hear(const Resume& m) { outbox.resume(m.lease, m.from_seq, now, *out); }
   void hear(const Abandon& m) { forget(m.lease); }
@@ -138,6 +138,13 @@ void Agent::Life::hear(const Welcome& m) {
   silence_max = std::max(heartbeat, Duration{m.lease_ms});
   beat_at = now + heartbeat;
   if (is_draining) say_drain();
+}
+
+// What it expects was acked and is gone here: it took up the lease again by an older word of ours. Only a Hello
+// says anew where the attempt stands.
+void Agent::Life::hear(const Nack& m) {
+  if (!outbox.was_acked(m.lease, m.expected)) return outbox.nack(m.lease, m.expected, now, *out);
+  if (is_welcomed) say_hello();
 }
 
 void Agent::Life::hear(const AskHello& m) {

@@ -40,6 +40,11 @@ class Outbox {
   void pump(Instant now, AgentEffects& out);
 
   bool holds(const Lease& lease) const { return streams_.contains(lease); }
+  // Returns: whether that entry of a held attempt was acked, so that it cannot be said again.
+  bool was_acked(const Lease& lease, int64_t seq) const {
+    const auto stream = streams_.find(lease);
+    return stream != streams_.end() && seq <= stream->second.acked;
+  }
   bool is_empty() const { return streams_.empty(); }
   // Bytes of all entries that are not acked.
   int64_t bytes() const { return bytes_; }

@@ -136,6 +136,18 @@ TEST_F(Desk, GoesBackToAGapOnceForManyNacks) {
   EXPECT_TRUE(said<Report>().empty());
 }
 
+TEST_F(Desk, SaysWhereItStandsWhenAnAckedEntryIsAskedFor) {
+  start();
+  granted();
+  for (Step step = 1; step <= 3; ++step) finds(step);
+  hears(Ack{lease(), 2});
+  hears(Nack{lease(), 2});
+  ASSERT_EQ(said<Hello>().size(), 1u);
+  EXPECT_EQ(said<Hello>().at(0).held.at(0).last_acked_seq, 2);
+  hears(Nack{lease(), 2});
+  EXPECT_TRUE(said<Hello>().empty()) << "one is under way";
+}
+
 TEST_F(Desk, ForgetsAnAttemptWhenItsDoneIsAcked) {
   start();
   granted();
