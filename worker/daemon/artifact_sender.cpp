@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <utility>
 
-#include "common/net/clock.h"
 #include "common/vocabulary/trainer_protocol.h"
 
 namespace ranktide {
@@ -15,7 +14,7 @@ constexpr Duration kLookEvery{2'000};
 constexpr int kQuickAsks = 30;             // for a trial that the coordinator says is not ours, at every look
 constexpr Duration kSlowAskEvery{20'000};  // from then on
 constexpr auto kMayFinish = std::chrono::hours(1);  // an artifact is written before its trial's last evals
-constexpr Duration kTryLeftEvery{60'000};           // the coordinator may have room again
+constexpr Duration kTryLeftEvery{60'000};  // the coordinator may have room again, or the disk be mended
 
 bool may_finish(const fs::path& artifact) {
   return fs::last_write_time(artifact) + kMayFinish > fs::file_time_type::clock::now();
@@ -28,12 +27,14 @@ bool has_pipe_ended(int timeout_ms) {
 
 }  // namespace
 
-ArtifactSender::ArtifactSender(fs::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator)
+ArtifactSender::ArtifactSender(fs::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator,
+                               std::function<Instant()> clock)
     : work_folder_(std::move(work_folder)),
       bytes_max_(bytes_max),
       hashes_(work_folder_ / "cache"),
       coordinator_(coordinator),
-      logs_(work_folder_, coordinator_) {}
+      logs_(work_folder_, coordinator_),
+      clock_(std::move(clock)) {}
 
 void ArtifactSender::send_all() {
   send_logs();
@@ -43,7 +44,7 @@ void ArtifactSender::send_all() {
 
 void ArtifactSender::try_to_send(const fs::path& artifact) {
   if (const auto refused = refused_.find(artifact);
-      refused != refused_.end() && boot_clock_now() < refused->second.try_again)
+      refused != refused_.end() && clock_() < refused->second.try_again)
     return;
   try {
     send(artifact);
@@ -66,22 +67,34 @@ void ArtifactSender::wait_to_finish(const fs::path& artifact, const std::string&
   Refusal& refusal = refused_[artifact];
   if (++refusal.count < kQuickAsks) return;
   if (!may_finish(artifact)) return leave(artifact, why);
-  refusal.try_again = boot_clock_now() + kSlowAskEvery;
+  refusal.try_again = clock_() + kSlowAskEvery;
   mark_artifact(artifact, ArtifactMark::early);
 }
 
 void ArtifactSender::leave(const fs::path& artifact, const std::string& why) {
   Refusal& refusal = refused_[artifact];
   if (!std::exchange(refusal.is_said, true)) std::cerr << artifact.string() << ": stays here: " << why << "\n";
-  refusal.try_again = boot_clock_now() + kTryLeftEvery;
+  refusal.try_again = clock_() + kTryLeftEvery;
   mark_artifact(artifact, ArtifactMark::left);
 }
 
 void ArtifactSender::make_room() {
-  if (is_room_checked_) return;
-  for (const fs::path& gone : drop_sent_artifacts(work_folder_, bytes_max_))
-    std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
-  is_room_checked_ = true;
+  if (is_room_checked_ || clock_() < make_room_again_) return;
+  try {
+    for (const fs::path& gone : drop_sent_artifacts(work_folder_, bytes_max_))
+      std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
+    is_room_checked_ = true;
+    room_fault_said_.clear();
+  } catch (const fs::filesystem_error& error) {
+    make_room_later(error.what());
+  }
+}
+
+// All artifacts were measured until then, which takes its time where there are many.
+void ArtifactSender::make_room_later(const std::string& why) {
+  if (std::exchange(room_fault_said_, why) != why)
+    std::cerr << why << ": no room is made for artifacts (--artifacts-max); tried again every minute\n";
+  make_room_again_ = clock_() + kTryLeftEvery;
 }
 
 ShelveArtifact ArtifactSender::described(const fs::path& artifact) {
@@ -103,13 +116,13 @@ void ArtifactSender::send(const fs::path& artifact) {
 }
 
 void ArtifactSender::send_logs() {
-  logs_.send_new();
-  logs_sent_at_ = boot_clock_now();
+  logs_.send_new(clock_());
+  logs_sent_at_ = clock_();
 }
 
 // People follow logs: they do not wait until gigabytes of weights have left.
 void ArtifactSender::send_logs_if_due() {
-  if (boot_clock_now() - logs_sent_at_ >= kLookEvery) send_logs();
+  if (clock_() - logs_sent_at_ >= kLookEvery) send_logs();
 }
 
 int send_artifacts(const InputProcessConfig& config) {

@@ -3,12 +3,15 @@
 // of running ones (log_sender.h). It looks for new ones by itself, so that nothing has to be told or
 // remembered. The worker keeps its own copy, up to a limit. It may be killed at any time; the next one goes on.
 // Checkpoints stay where they are. An artifact that the coordinator does not take, or that cannot be read, is
-// said once, keeps no other one waiting and is tried again later.
+// said once, keeps no other one waiting and is tried again later; so is room that cannot be made.
 
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <string>
 
 #include "common/content/hash_cache.h"
+#include "common/net/clock.h"
 #include "common/vocabulary/time.h"
 #include "worker/daemon/bulk_client.h"
 #include "worker/daemon/input_process.h"
@@ -20,10 +23,11 @@ namespace ranktide {
 // One thread.
 class ArtifactSender {
  public:
-  ArtifactSender(std::filesystem::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator);
+  ArtifactSender(std::filesystem::path work_folder, int64_t bytes_max, const BulkClientConfig& coordinator,
+                 std::function<Instant()> clock = boot_clock_now);
 
   // Sends what is new and makes room. Throws: std::runtime_error when the coordinator is away, or the disk
-  // refuses; the next call goes on.
+  // refuses a mark; the next call goes on.
   void send_all();
 
  private:
@@ -38,6 +42,7 @@ class ArtifactSender {
   void wait_to_finish(const std::filesystem::path& artifact, const std::string& why);
   void leave(const std::filesystem::path& artifact, const std::string& why);
   void make_room();
+  void make_room_later(const std::string& why);
   void send_logs();
   void send_logs_if_due();
 
@@ -46,9 +51,12 @@ class ArtifactSender {
   HashCache hashes_;
   BulkClient coordinator_;
   LogSender logs_;
+  std::function<Instant()> clock_;
   Instant logs_sent_at_{};
   std::map<std::filesystem::path, Refusal> refused_;
   bool is_room_checked_ = false;  // since something was sent
+  Instant make_room_again_{};     // where that failed
+  std::string room_fault_said_;   // until there is room
 };
 
 // Sends until the command pipe ends. Requires: config.bulk_endpoint. Returns: the exit code.

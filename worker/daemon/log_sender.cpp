@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <iostream>
+#include <utility>
 
 #include "common/content/manifest.h"
 #include "worker/daemon/work_folder.h"
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::chrono::hours kSentLogKept{7 * 24};
 constexpr std::chrono::hours kUnsentLogKept{28 * 24};
+constexpr Duration kTryLeftLogEvery{60'000};  // too many open files, or no room there, are over at some time
 
 // Returns: 0 for a file that is no attempt's log.
 Attempt attempt_of(const fs::path& file) {
@@ -47,17 +49,22 @@ std::vector<LogFile> logs_in(const fs::path& work_folder) {
   return out;
 }
 
-void LogSender::send_new() {
-  const auto now = fs::file_time_type::clock::now();
+void LogSender::send_new(Instant now) {
+  const auto today = fs::file_time_type::clock::now();
   for (const LogFile& log : logs_in(work_folder_)) {
-    if (!is_sent(log) && !left_.contains(log.path)) send(log);
-    if (log.written + (is_sent(log) ? kSentLogKept : kUnsentLogKept) < now) drop(log);
+    if (!is_sent(log) && is_due(log, now)) send(log, now);
+    if (log.written + (is_sent(log) ? kSentLogKept : kUnsentLogKept) < today) drop(log);
   }
 }
 
 bool LogSender::is_sent(const LogFile& log) const {
   const auto sent = sent_.find(log.path);
   return sent != sent_.end() && sent->second >= log.bytes;
+}
+
+bool LogSender::is_due(const LogFile& log, Instant now) const {
+  const auto left = left_.find(log.path);
+  return left == left_.end() || (left->second.try_again && now >= *left->second.try_again);
 }
 
 // With its folder where it was the last one there; one that cannot be removed only takes room.
@@ -69,21 +76,26 @@ void LogSender::drop(const LogFile& log) {
   left_.erase(log.path);
 }
 
-void LogSender::send(const LogFile& log) {
+void LogSender::send(const LogFile& log, Instant now) {
   const auto sent = sent_.find(log.path);
   try {
     sent_[log.path] = coordinator_.store_log(log.lease, log.path, sent == sent_.end() ? -1 : sent->second);
+    left_.erase(log.path);
   } catch (const BulkNotYours&) {  // of another coordinator, or from before a folder was replaced
-    left_.insert(log.path);
+    left_[log.path] = {};
   } catch (const BulkNotTaken& refused) {
-    std::cerr << log.path.string() << ": stays here: " << refused.what() << "\n";
-    left_.insert(log.path);
+    leave(log, now, refused.what());
   } catch (const BulkError&) {
     throw;  // the coordinator's: nothing can be sent now
   } catch (const std::runtime_error& unreadable) {
-    std::cerr << log.path.string() << ": stays here: " << unreadable.what() << "\n";
-    left_.insert(log.path);
+    leave(log, now, unreadable.what());
   }
+}
+
+void LogSender::leave(const LogFile& log, Instant now, const std::string& why) {
+  Refusal& refusal = left_[log.path];
+  if (!std::exchange(refusal.is_said, true)) std::cerr << log.path.string() << ": stays here: " << why << "\n";
+  refusal.try_again = now + kTryLeftLogEvery;
 }
 
 }  // namespace ranktide

@@ -1,6 +1,9 @@
 // What a worker leaves with its coordinator, and what it keeps.
 #include "worker/daemon/artifact_sender.h"
 
+#include <algorithm>
+#include <functional>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/worker/daemon/input_world.h"
@@ -11,6 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+// What a sender says while `act` lasts.
+std::string said_during(const std::function<void()>& act) {
+  testing::internal::CaptureStderr();
+  act();
+  return testing::internal::GetCapturedStderr();
+}
 
 class KeptArtifacts : public testing::Test, protected InputWorld {
  protected:
@@ -46,6 +57,20 @@ TEST_F(KeptArtifacts, OneThatIsNotTakenKeepsNoOtherWaiting) {
   artifact('a', 9);  // trained again
   fs::last_write_time(large, fs::file_time_type::clock::now() + 5s);
   EXPECT_EQ(awaited_artifacts(work()), std::vector{large}) << "the mark is of the one before";
+}
+
+TEST_F(KeptArtifacts, OneThatCannotBeReadWhileItIsSentKeepsNoOtherWaiting) {
+  const fs::path vanishing = artifact('a', 10);
+  const fs::path fine = artifact('b', 10);
+  when_asked_for = [&](const std::string& trial) {
+    if (trial == vanishing.filename()) fs::remove(vanishing / "adapter_model.safetensors");
+  };
+  start_coordinator();
+  ArtifactSender sender(work(), 1'000, client());
+  EXPECT_THAT(said_during([&] { sender.send_all(); }), HasSubstr("cannot be read: No such file"));
+  EXPECT_TRUE(has_arrived(fine));
+  EXPECT_EQ(unsent_artifacts(work()), std::vector{vanishing});
+  EXPECT_TRUE(awaited_artifacts(work()).empty()) << "no drain waits for it";
 }
 
 TEST_F(KeptArtifacts, OneOfAnUnfinishedTrialIsAskedAboutAgain) {
@@ -92,6 +117,29 @@ TEST_F(KeptArtifacts, RoomIsMadeWhenOneWasSent) {
   EXPECT_TRUE(has_arrived(first));
 }
 
+TEST_F(KeptArtifacts, RoomThatCannotBeMadeIsSaidOnceAndTriedAgainAfterAMinute) {
+  start_coordinator();
+  const fs::path stuck = artifact('a', 40);
+  const fs::path loop = stuck / "checkpoints" / "loop";
+  fs::create_directories(loop.parent_path());
+  fs::create_symlink("loop", loop);  // nobody can say what it is
+  sent_before(stuck, 1h);
+  Instant now{};
+  ArtifactSender sender(work(), 10, client(), [&] { return now; });
+  const std::string said = said_during([&] {
+    for (int look = 0; look < 30; ++look, now = now + Duration(2'000)) sender.send_all();
+  });
+  EXPECT_THAT(said, HasSubstr("no room is made for artifacts (--artifacts-max)"));
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  fs::remove(loop);
+  now = now - Duration(1'000);
+  sender.send_all();
+  EXPECT_TRUE(fs::exists(stuck)) << "looked through again before its minute was over";
+  now = now + Duration(1'000);
+  sender.send_all();
+  EXPECT_FALSE(fs::exists(stuck));
+}
+
 class KeptLogs : public testing::Test, protected InputWorld {
  protected:
   // The log of an attempt, last written to so long ago.
@@ -103,7 +151,10 @@ class KeptLogs : public testing::Test, protected InputWorld {
   }
   void send() {
     BulkClient coordinator(client());
-    LogSender(work(), coordinator).send_new();
+    LogSender(work(), coordinator).send_new(Instant{});
+  }
+  fs::path arrived(Attempt attempt) const {
+    return data() / "logs" / sha256_hex("unit") / (std::to_string(attempt) + ".log");
   }
 };
 
@@ -114,7 +165,7 @@ TEST_F(KeptLogs, GoAWeekAfterTheirEndOnceTheCoordinatorHasThem) {
   send();
   EXPECT_FALSE(fs::exists(old));
   EXPECT_TRUE(fs::exists(recent));
-  EXPECT_EQ(text_of_file(data() / "logs" / sha256_hex("unit") / "1.log"), "printed\n") << "sent before it went";
+  EXPECT_EQ(text_of_file(arrived(1)), "printed\n") << "sent before it went";
 }
 
 TEST_F(KeptLogs, StayFourWeeksWhereTheCoordinatorDoesNotTakeThem) {
@@ -125,6 +176,43 @@ TEST_F(KeptLogs, StayFourWeeksWhereTheCoordinatorDoesNotTakeThem) {
   send();
   EXPECT_TRUE(fs::exists(old));
   EXPECT_FALSE(fs::exists(oldest));
+}
+
+TEST_F(KeptLogs, OneThatCannotBeReadKeepsNoOtherWaitingAndIsTriedAgainAfterAMinute) {
+  start_coordinator();
+  const fs::path unreadable = log(1, 0h);
+  fs::remove(unreadable);
+  fs::create_symlink("/proc/self/mem", unreadable);  // opens, and reading its beginning is an I/O error
+  log(2, 0h);
+  BulkClient coordinator(client());
+  LogSender sender(work(), coordinator);
+  const std::string said = said_during([&] {
+    for (const auto at : {0s, 2s, 58s}) sender.send_new(Instant{} + at);
+  });
+  EXPECT_THAT(said, HasSubstr("1.log: cannot be read: Input/output error"));
+  EXPECT_EQ(std::count(said.begin(), said.end(), '\n'), 1) << said;
+  EXPECT_EQ(text_of_file(arrived(2)), "printed\n");
+  fs::remove(unreadable);
+  log(1, 0h);
+  sender.send_new(Instant{} + 59s);
+  EXPECT_FALSE(fs::exists(arrived(1)));
+  sender.send_new(Instant{} + 60s);
+  EXPECT_EQ(text_of_file(arrived(1)), "printed\n");
+}
+
+TEST_F(KeptLogs, OneThatWasNotTakenIsOfferedAgainAfterAMinute) {
+  start_coordinator();
+  log(1, 0h);
+  const fs::path mark = arrived(1).replace_extension(".gone");  // had to make room there once
+  write_file(mark, "");
+  BulkClient coordinator(client());
+  LogSender sender(work(), coordinator);
+  EXPECT_THAT(said_during([&] { sender.send_new(Instant{}); }), HasSubstr("1.log: stays here: "));
+  fs::remove(mark);
+  sender.send_new(Instant{} + 59s);
+  EXPECT_FALSE(fs::exists(arrived(1)));
+  sender.send_new(Instant{} + 60s);
+  EXPECT_EQ(text_of_file(arrived(1)), "printed\n");
 }
 
 }  // namespace

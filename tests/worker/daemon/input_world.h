@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <optional>
 #include <sstream>
 #include <string>
@@ -51,11 +52,13 @@ class InputWorld {
   void start_coordinator() {
     std::filesystem::create_directories(blobs());
     store.emplace(blobs());
-    shelf.emplace(ArtifactShelfConfig{
-        .folder = folder_.path() / "data/artifacts",
-        .arriving = folder_.path() / "data/arriving",
-        .limits = arriving_limits,
-        .has_finished = [this](const WorkerName&, const std::string&) { return has_finished; }});
+    shelf.emplace(ArtifactShelfConfig{.folder = folder_.path() / "data/artifacts",
+                                      .arriving = folder_.path() / "data/arriving",
+                                      .limits = arriving_limits,
+                                      .has_finished = [this](const WorkerName&, const std::string& trial) {
+                                        when_asked_for(trial);
+                                        return has_finished;
+                                      }});
     logs.emplace(
         LogShelfConfig{.folder = folder_.path() / "data/logs",
                        .was_granted = [this](const WorkerName&, const Lease&) { return was_granted; }});
@@ -74,6 +77,8 @@ class InputWorld {
   KeyPair keys = make_key_pair();  // the coordinator's
   BlobLimits arriving_limits{};    // of artifacts; before start_coordinator()
   bool has_finished = true;        // as the coordinator knows of every trial and of w1
+  // Called in the coordinator's thread when it is offered a trial's artifact.
+  std::function<void(const std::string& trial)> when_asked_for = [](const std::string&) {};
   bool was_granted = true;
   std::optional<BlobStore> store;
   std::optional<ArtifactShelf> shelf;
