@@ -128,6 +128,17 @@ TEST_F(Finder, OfAFolderOnlyWhatIsNotKnownByHashIsFetched) {
   EXPECT_EQ(text_of_file(root / "b.jsonl"), "b");
 }
 
+TEST_F(Finder, OfAFetchThatWasCutShortOnlyTheRestIsFetched) {
+  start_coordinator();
+  const Manifest input = folder_of({{"a.jsonl", "a"}, {"b.jsonl", "b"}, {"c.jsonl", "c"}});
+  const fs::path begun = work() / "inputs" / input.id() / "files" / "folder";
+  write_file(begun / "a.jsonl", "a");
+  write_file(begun / "b.jsonl", "x");
+  for (const char* text : {"b", "c"}) upload(text);  // nobody has the first one to give
+  const fs::path root = find(input);
+  for (const char* text : {"a", "b", "c"}) EXPECT_EQ(text_of_file(root / (std::string(text) + ".jsonl")), text);
+}
+
 TEST_F(Finder, ACopyThatWasDamagedIsFetchedAgain) {
   start_coordinator();
   upload("rows");
