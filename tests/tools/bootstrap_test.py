@@ -285,7 +285,9 @@ esac"""
     def test_a_second_start_installs_and_makes_nothing(self):
         self.bootstrap("run")
         before = self.python_calls()
+        started = time.monotonic()
         done = self.bootstrap("run")
+        self.assertLess(time.monotonic() - started, 3)
         self.assertEqual(self.python_calls()[len(before):], ["-m pip --version"])
         self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("==>")],
                          [f"==> Running {self.root}/sweeps/quickstart.yaml"])
