@@ -55,9 +55,13 @@ TEST(Run, EndsWithATableOfWhatEachCellLearnedAndForgot) {
   const Ended ended = world.ranktide({"run", world.sweep().string()});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("4 cells, 4 distinct x 2 seeds = 8 trials"));
-  for (const char* word :
-       {"regime", "method", "learning", "gain", "forgetting", "base", "lora", "full", "code", "math", "±"})
+  EXPECT_THAT(ended.err, ContainsRegex("estimate  .* of memory a trial\n(.*\n)?tiny: [1-8] of 8 trials done"));
+  for (const char* word : {"regime", "method", "learning", "gain", "forgetting", "tokens", "seconds", "memory",
+                           "base", "lora", "full", "code", "math", "±"})
     EXPECT_THAT(ended.out, HasSubstr(word)) << ended.out;
+  for (const Json& row : world.query_rows({"--where", "method = lora or method = full"}))
+    for (const char* cost : {"tokens", "seconds", "memory"})
+      EXPECT_TRUE(row.at("method") == "base" || row.at(cost).get<double>() > 0) << row;
   EXPECT_TRUE(std::filesystem::exists(world.data() / "reports/tiny/report.html"));
 }
 
