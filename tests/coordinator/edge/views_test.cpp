@@ -1,6 +1,9 @@
 // The views against brute force, and in the bare sqlite3 shell.
 #include <cmath>
 #include <cstdio>
+#include <fstream>
+#include <functional>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 
@@ -11,6 +14,9 @@
 
 namespace ranktide {
 namespace {
+
+using testing::Contains;
+using testing::IsEmpty;
 
 double number(const Value& value) {
   return std::get<double>(value);
@@ -164,6 +170,54 @@ TEST_F(ViewsTest, TwoSweepsThatShareATrialEachSeeIt) {
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0][0], Value(int64_t{1}));
   EXPECT_EQ(rows[0][1], Value{});
+}
+
+// Returns: of every view in the table of docs/views.md what stands under `columns`.
+std::map<std::string, std::string> documented_views() {
+  std::map<std::string, std::string> out;
+  std::ifstream document(std::string(RANKTIDE_SOURCE_DIR) + "/docs/views.md");
+  for (std::string line; std::getline(document, line);) {
+    if (!line.starts_with("| `v_")) continue;
+    const size_t columns = line.rfind(" | ", line.size() - 3) + 3;
+    out[line.substr(3, line.find('`', 3) - 3)] = line.substr(columns, line.size() - 2 - columns);
+  }
+  return out;
+}
+
+// Returns: what the document may say of a view, in full, with its beginning left out, or as another view's.
+std::vector<std::string> descriptions_of(const std::string& view, const std::string& documented,
+                                         const std::function<std::string(const std::string&)>& columns_of) {
+  const std::string columns = columns_of(view);
+  std::vector<std::string> out{"`" + columns + "`"};
+  const size_t cut = documented.find("`... ");
+  if (cut != std::string::npos) {
+    const std::string shown = documented.substr(cut + 5, documented.size() - cut - 6);
+    if (columns.ends_with(" " + shown)) out.push_back(documented);
+  }
+  const std::string cell = columns_of("v_cell");
+  if (columns.starts_with(cell + " "))
+    out.push_back("as `v_cell`, and `" + columns.substr(cell.size() + 1) + "`");
+  return out;
+}
+
+TEST_F(ViewsTest, TheTableInTheirDocumentNamesTheirColumns) {
+  const Reader reader = history.reader();
+  const auto columns_of = [&](const std::string& view) {
+    std::string out;
+    for (const auto& name : reader.select("SELECT * FROM " + view + " LIMIT 0").names)
+      out += (out.empty() ? "" : " ") + name;
+    return out;
+  };
+  auto documented = documented_views();
+  for (const auto& row :
+       reader.select("SELECT name FROM sqlite_schema WHERE type='view' AND name LIKE 'v\\_%' ESCAPE '\\'")
+           .rows) {
+    const auto view = std::get<std::string>(row[0]);
+    const std::string said = documented[view];
+    EXPECT_THAT(descriptions_of(view, said, columns_of), Contains(said)) << view;
+    documented.erase(view);
+  }
+  EXPECT_THAT(documented, IsEmpty()) << "views that there are not";
 }
 
 TEST_F(ViewsTest, EveryViewAnswersInTheBareShell) {
