@@ -19,7 +19,11 @@ using testing::HasSubstr;
 // What a sender says while `act` lasts.
 std::string said_during(const std::function<void()>& act) {
   testing::internal::CaptureStderr();
-  act();
+  try {
+    act();
+  } catch (const std::exception& error) {  // a capture that is not ended would end all tests after this one
+    ADD_FAILURE() << error.what();
+  }
   return testing::internal::GetCapturedStderr();
 }
 
