@@ -109,17 +109,38 @@ void HashCache::learn_sha256(const fs::path& file, const std::string& sha256) {
            // it
 }
 
-bool HashCache::link_known(const std::string& sha256, const fs::path& target) {
+std::optional<std::string> HashCache::known_sha256(const fs::path& file) const {
+  const Entry* entry = find(file_key(file), stamp_of({file}));
+  return entry ? std::optional(entry->hash) : std::nullopt;
+}
+
+std::optional<fs::path> HashCache::known_file(const std::string& sha256) {
   read_again();  // of what other processes found, too
   for (const auto& [key, entry] : entries_) {
     if (entry.hash != sha256 || !key.starts_with(kFileKey)) continue;
     const fs::path file = key.substr(kFileKey.size());
-    if (entry.stamp != stamp_of({file})) continue;
-    link_file(file, target);
-    learn_sha256(target, sha256);
-    return true;
+    if (entry.stamp == stamp_of({file})) return file;
   }
-  return false;
+  return std::nullopt;
+}
+
+std::vector<fs::path> HashCache::folders_with(std::string_view name) {
+  read_again();
+  std::vector<fs::path> out;
+  for (const auto& [key, entry] : entries_) {
+    if (!key.starts_with(kFileKey)) continue;
+    const fs::path file = key.substr(kFileKey.size());
+    if (file.filename() == name) out.push_back(file.parent_path());
+  }
+  return out;
+}
+
+bool HashCache::link_known(const std::string& sha256, const fs::path& target) {
+  const auto file = known_file(sha256);
+  if (!file) return false;
+  link_file(*file, target);
+  learn_sha256(target, sha256);
+  return true;
 }
 
 const HashCache::Entry* HashCache::find(const std::string& key, const std::string& stamp) const {

@@ -8,7 +8,9 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ranktide {
@@ -34,6 +36,12 @@ class HashCache {
   std::string sha256_of(const std::filesystem::path& file);
   // Takes a hash that somebody just made, so that sha256_of() need not read the file.
   void learn_sha256(const std::filesystem::path& file, const std::string& sha256);
+  // Returns: the SHA-256 of a file that was hashed before and looks as it did then; it is not read.
+  std::optional<std::string> known_sha256(const std::filesystem::path& file) const;
+  // Returns: a file that was hashed before, looks as it did then and has this SHA-256.
+  std::optional<std::filesystem::path> known_file(const std::string& sha256);
+  // Returns: the folders with a file of this name that was hashed before, by path. It may have changed since.
+  std::vector<std::filesystem::path> folders_with(std::string_view name);
   // Gives a file that was hashed before, and looks as it did then, this name too.
   // Returns: false when none is known to hold these bytes. Throws: as link_file().
   bool link_known(const std::string& sha256, const std::filesystem::path& target);

@@ -79,6 +79,27 @@ TEST_F(HashCacheTest, AFileIsFoundAgainByItsHashWhateverItIsCalled) {
   EXPECT_EQ(cache.sha256_of(folder_ / "by another name"), hash);
 }
 
+TEST_F(HashCacheTest, AHashIsKnownWhileTheFileLooksAsItDidAndNothingIsReadForIt) {
+  HashCache cache(folder_ / "cache");
+  EXPECT_EQ(cache.known_sha256(file()), std::nullopt);
+  EXPECT_EQ(cache.known_file("told"), std::nullopt);
+  cache.learn_sha256(file(), "told");
+  EXPECT_EQ(cache.known_sha256(file()), "told");
+  EXPECT_EQ(cache.known_file("told"), file());
+  write("another text");
+  EXPECT_EQ(cache.known_sha256(file()), std::nullopt);
+  EXPECT_EQ(cache.known_file("told"), std::nullopt);
+}
+
+TEST_F(HashCacheTest, FoldersAreFoundByTheNameOfAFileThatWasHashed) {
+  HashCache cache(folder_ / "cache");
+  const fs::path further = folder_ / "a" / "file", other = folder_ / "a" / "my_file";
+  fs::create_directories(further.parent_path());
+  for (const fs::path& path : {further, other}) std::ofstream(path) << "text";
+  for (const fs::path& path : {file(), further, other}) cache.sha256_of(path);
+  EXPECT_EQ(cache.folders_with("file"), (std::vector<fs::path>{folder_ / "a", folder_}));
+}
+
 TEST_F(HashCacheTest, AFileThatChangedSinceIsNotFoundByItsOldHash) {
   HashCache cache(folder_ / "cache");
   const std::string hash = cache.sha256_of(file());
