@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/folders.h"
+#include "cli/named_models.h"
 #include "common/content/hash_cache.h"
 #include "common/content/hub_cache.h"
 #include "common/model/base_identity.h"
@@ -59,6 +60,7 @@ class InputReader {
   }
 
   void model(const ModelSettings& m) {
+    if (is_nowhere(m)) return;
     attempt([&] {
       const fs::path folder = model_folder(m.path);
       const ModelShape shape = read_shape(folder);
@@ -78,7 +80,7 @@ class InputReader {
 
   void data(const WantedData& wanted) {
     refuse_rows_beyond_context(wanted);
-    if (is_nowhere(wanted.data)) return;
+    if (is_nowhere(wanted.model) || is_nowhere(wanted.data)) return;
     attempt([&] {
       const Tokenizer& tokenizer = tokenizer_of(wanted.model);
       say_("reading " + wanted.data.train.front().path);
@@ -110,6 +112,7 @@ class InputReader {
 
   // Items are cut as a trainer cuts them, who would find a bad row when half of the sweep has run.
   void items(const WantedEval& wanted) {
+    if (is_nowhere(wanted.model)) return;
     if (!read_.inputs.files.contains(wanted.spec.data)) return;  // why is said already
     attempt([&] {
       const Tokenizer& tokenizer = tokenizer_of(wanted.model);
@@ -134,7 +137,10 @@ class InputReader {
                     wanted.data.max_tokens, wanted.model.path, context->second));
   }
 
-  // A name by content that still stands there has its message already (named_content.h).
+  // A name by content that still stands there has its message already (named_content.h, named_models.h).
+  static bool is_nowhere(const ModelSettings& model) {
+    return is_content_text(model.path) || is_content_text(model.tokenizer);
+  }
   static bool is_nowhere(const DataSettings& data) {
     const auto is_name = [](const auto& source) { return is_content_text(source.path); };
     return std::any_of(data.train.begin(), data.train.end(), is_name) || (data.replay && is_name(*data.replay));
@@ -195,6 +201,7 @@ class InputReader {
 
 InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources) {
   std::vector<std::string> nowhere = place_named_content(spec, sources);
+  for (std::string& message : place_named_models(spec, sources.data)) nowhere.push_back(std::move(message));
   const WantedInputs wanted = wanted_inputs(spec);
   InputReader reader(cache_folder(sources.data), sources.say, std::move(nowhere));
   for (const ModelSettings& m : wanted.models) reader.model(m);

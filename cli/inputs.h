@@ -16,7 +16,7 @@ struct InputsRead {
   std::vector<std::string> refused;     // one message per setting that an input rules out
 };
 
-// Names by content become paths in `spec` first (named_content.h). An input that cannot be read is reported,
+// Names by content become paths in `spec` first (named_content.h, named_models.h). An input that cannot be read is reported,
 // not thrown: plan goes on without it, run and submit refuse.
 InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources);
 

@@ -4,7 +4,7 @@
 // that were hashed on this machine before, whatever they are called; among the files that the data folder's own
 // coordinator keeps; and last they are fetched from the coordinator that the command is for. What is found is
 // checked by hash. From then on they are paths like any other: identity is content, so the ids of trials are
-// the same. Not for models (hub_cache.h). One thread.
+// the same. Not for models (named_models.h). One thread.
 //
 // Policy at kContentBytesMax, of what lies there in all: nothing more is fetched.
 

@@ -11,6 +11,7 @@
 #include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
 #include "cli/trial_label.h"
+#include "common/vocabulary/content_name.h"
 #include "worker/daemon/devices.h"
 
 namespace ranktide::cli {
@@ -56,6 +57,31 @@ Json trials_json(const SweepPlan& plan) {
   return out;
 }
 
+// What a sweep may name instead of the folders (named_models.h): those that were read.
+Json models_json(const SweepPlan& plan) {
+  Json out = Json::array();
+  for (const ModelSettings& wanted : wanted_inputs(plan.spec).models) {
+    const auto read = plan.spec.inputs.models.find(model_key(wanted));
+    if (read == plan.spec.inputs.models.end()) continue;
+    out.push_back({{"path", wanted.path},
+                   {"base", read->second.base.text},
+                   {"tokenizer", wanted.tokenizer.empty() ? wanted.path : wanted.tokenizer},
+                   {"tokenizer_sha256", read->second.tokenizer_sha256}});
+  }
+  return out;
+}
+
+void print_models(const Json& models) {
+  const auto line = [](const char* what, const Json& hash, const Json& path) {
+    std::cout << fmt::format("{:<9}  {}{}  {}\n", what, kContentPrefix, hash.get<std::string>(),
+                             path.get<std::string>());
+  };
+  for (const Json& model : models) {
+    line("model", model.at("base"), model.at("path"));
+    line("tokenizer", model.at("tokenizer_sha256"), model.at("tokenizer"));
+  }
+}
+
 void print_trials(const SweepPlan& plan) {
   for (const SweepTrial& trial : plan.trials)
     std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ",
@@ -82,12 +108,15 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);
   Json out = plan_json(plan, slots);
+  out["models"] = models_json(plan);
   if (options.list) out["list"] = trials_json(plan);
-  if (globals.json)
+  if (globals.json) {
     std::cout << out.dump(2) << "\n";
-  else
-    std::cout << plan_text(plan, slots);
-  if (options.list && !globals.json) print_trials(plan);
+    return kOk;
+  }
+  std::cout << plan_text(plan, slots);
+  print_models(out["models"]);
+  if (options.list) print_trials(plan);
   return kOk;
 }
 

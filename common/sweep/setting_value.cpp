@@ -53,9 +53,15 @@ std::string hub_text(const YamlNode& node, const std::string& key, const Reading
 }
 
 std::string content_text(const YamlNode& node, const std::string& key, const ReadingPlace& place) {
-  if (key.starts_with("model."))
-    refuse(place, node, key + " takes a folder or hub:org/name@revision; only data files are named by sha256:");
   const auto name = content_name_of(node.text);
+  if (key.starts_with("model.")) {
+    if (!name || !name->ending.empty())
+      refuse(place, node,
+             key +
+                 ": not a hash of a model or tokenizer; write sha256: and the 64 hex digits that `plan` prints "
+                 "for a folder");
+    return to_text(*name);
+  }
   if (!name)
     refuse(place, node,
            key +

@@ -24,13 +24,13 @@ const std::vector<Setting>& table() {
       {.key = "model.path",
        .type = folder,
        .default_text = "required",
-       .doc = "Hugging Face folder of the base model, or hub:org/name@revision as it lies in the Hugging Face "
-              "cache; "
-              "enters ids by content"},
+       .doc = "Hugging Face folder of the base model, sha256:HEX as `plan` prints it, or hub:org/name@revision "
+              "as it lies in the Hugging Face cache; enters ids by content"},
       {.key = "model.tokenizer",
        .type = folder,
        .default_text = "none",
-       .doc = "folder, or hub: name, of another tokenizer; without it the model's own"},
+       .doc = "folder, sha256:HEX as `plan` prints it, or hub: name, of another tokenizer; without it the "
+              "model's own"},
       {.key = "model.dtype",
        .type = choice,
        .default_text = "bf16",

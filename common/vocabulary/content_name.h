@@ -1,7 +1,7 @@
 #pragma once
 // A data file named by what is in it: `sha256:` and its 64 hex digits, with an ending after them where the kind
-// of the file is to be said (`sha256:….txt`). Only the name: where such bytes lie is for whoever looks for
-// them. Pure; any thread.
+// of the file is to be said (`sha256:….txt`); or a model or tokenizer by its identity, without an ending. Only
+// the name: where such content lies is for whoever looks for it. Pure; any thread.
 
 #include <optional>
 #include <string>

@@ -173,8 +173,6 @@ TEST_F(NamedContent, WhatIsNoHashIsRefusedWhereItStands) {
   };
   EXPECT_THAT(error("sha256:abc"),
               HasSubstr("sweep.yaml:7:13: data.train: not a file's hash; write sha256: and"));
-  EXPECT_THAT(error(named(kRows) + "\nmodel.tokenizer: " + named(kRows)),
-              HasSubstr("model.tokenizer takes a folder or hub:org/name@revision"));
   EXPECT_FALSE(content_name_of("sha256:" + std::string(64, 'A')));
   EXPECT_FALSE(content_name_of(named(kRows) + "/../x"));
   EXPECT_EQ(to_text(*content_name_of("sha256: " + sha256_hex(kRows) + ".txt")), named(kRows) + ".txt");

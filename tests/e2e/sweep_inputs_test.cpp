@@ -89,6 +89,40 @@ TEST_F(SweepInputs, AModelThatIsNotInTheCacheIsNamedWithTheCommandThatDownloadsI
   EXPECT_THAT(ended.err, HasSubstr("huggingface-cli download org/tiny --revision v2"));
 }
 
+TEST_F(SweepInputs, AModelNamedByTheHashThatPlanPrintsIsTheSameTrials) {
+  const auto planned = [&](const std::vector<std::string>& overrides) {
+    std::vector<std::string> words{"plan", sweep().string(), "--list", "--json"};
+    words.insert(words.end(), overrides.begin(), overrides.end());
+    const Ended ended = ranktide(words);
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return parse_json(ended.out);
+  };
+  const Json by_path = planned({});
+  const Json& read = by_path.at("models").at(0);
+  EXPECT_EQ(read.at("path"), model().string());
+  const std::string base = "model.path=sha256:" + read.at("base").get<std::string>();
+  const std::string tokenizer = "model.tokenizer=sha256:" + read.at("tokenizer_sha256").get<std::string>();
+  EXPECT_THAT(ranktide({"plan", sweep().string()}).out, HasSubstr("model      " + base.substr(11) + "  "));
+
+  EXPECT_EQ(planned({base}), by_path) << "the folder stands there again, and the ids are those of its content";
+  EXPECT_EQ(planned({base, tokenizer}).at("list"), by_path.at("list"));
+  const Ended ended = ranktide({"run", sweep().string(), base}, 300s);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(planned({}).at("done"), 4) << "by path, of the trials that were named by hash";
+}
+
+TEST_F(SweepInputs, AModelWhoseHashNobodyMetIsPlannedWithAWarningAndNotRun) {
+  const std::string name = "sha256:" + std::string(64, 'a');
+  const Ended plan = ranktide({"plan", sweep().string(), "model.path=" + name});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("warning: " + name + ": no model folder that was hashed on this machine"));
+  EXPECT_THAT(plan.out, HasSubstr("provisional"));
+  EXPECT_EQ(plan.out.find("tokenizer.json"), std::string::npos) << "one message is enough";
+  const Ended run = ranktide({"run", sweep().string(), "model.path=" + name});
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, HasSubstr("`ranktide plan FILE model.path=FOLDER`, which hashes it"));
+}
+
 TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTrials) {
   const auto coordinator = started_coordinator();
   ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
@@ -113,7 +147,9 @@ TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTria
 TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
   const auto coordinator = started_coordinator();
   ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
-  const Ended submitted = ranktide({"submit", sweep().string()});
+  const Json planned = parse_json(ranktide({"plan", sweep().string(), "--json"}).out);
+  const std::string base = planned.at("models").at(0).at("base").get<std::string>();
+  const Ended submitted = ranktide({"submit", sweep().string(), "model.path=sha256:" + base});
   ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
   EXPECT_THAT(submitted.err, HasSubstr("sending"));
   fs::rename(model(), folder() / "out_of_reach");

@@ -1,0 +1,182 @@
+#include "cli/named_models.h"
+
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/folders.h"
+#include "common/content/hash_cache.h"
+#include "common/model/base_identity.h"
+#include "common/sweep/sweep_yaml.h"
+#include "common/text/tokenizer.h"
+#include "common/vocabulary/sha256.h"
+#include "tests/temporary_folder.h"
+
+namespace ranktide::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// A machine with a data folder and model folders, of which some were hashed.
+class NamedModels : public testing::Test {
+ protected:
+  fs::path path(const std::string& name) const { return folder_.path() / name; }
+  fs::path data() const { return path("data"); }
+  static void write(const fs::path& file, const std::string& text) {
+    fs::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary) << text;
+  }
+  // `tokenizer` is one of tests/golden/tokenizer; empty: the folder has none.
+  fs::path model(const std::string& name, const std::string& weights, const std::string& tokenizer) const {
+    write(path(name) / "config.json", "{}");
+    write(path(name) / "model.safetensors", weights);
+    if (!tokenizer.empty()) add_tokenizer(path(name), tokenizer);
+    return path(name);
+  }
+  static void add_tokenizer(const fs::path& folder, const std::string& tokenizer) {
+    fs::create_directories(folder);
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json"})
+      fs::copy_file(fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden/tokenizer" / tokenizer / name, folder / name);
+  }
+  fs::path hashed(const fs::path& folder) const {
+    HashCache cache(cache_folder(data()));
+    for (const auto& file : fs::directory_iterator(folder)) cache.sha256_of(file.path());
+    return folder;
+  }
+  static std::string base_of(const fs::path& folder) { return "sha256:" + base_id_of(folder).text; }
+  static std::string tokenizer_of(const fs::path& folder) {
+    return "sha256:" + Tokenizer::load(folder).sha256();
+  }
+
+  SweepSpec sweep(const std::string& model, const std::string& tokenizer = "") const {
+    write(path("sweep.yaml"),
+          "version: 1\nname: s\nmethod: full\ntrain.lr: 1\nbudget.steps: 1\n"
+          "data.train: a.txt\neval.learn: {e: {data: b.txt}}\nmodel.path: " +
+              model + "\n" + (tokenizer.empty() ? "" : "model.tokenizer: " + tokenizer + "\n"));
+    return read_sweep(path("sweep.yaml").string(), {});
+  }
+  // Returns: the path that the key has then.
+  std::string placed(SweepSpec spec, const char* key = "model.path") {
+    said_ = place_named_models(spec, data());
+    return spec.blocks.at(0).constants.at(key).get<std::string>();
+  }
+
+  TemporaryFolder folder_;
+  std::vector<std::string> said_;
+};
+
+TEST_F(NamedModels, AFolderThatWasHashedBeforeIsFoundByItsBase) {
+  hashed(model("other", "v", "gpt2"));
+  const fs::path folder = hashed(model("tiny", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(base_of(folder))), folder);
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, ATokenizerIsFoundByItsOwnHash) {
+  hashed(model("tiny", "w", "gpt2"));
+  add_tokenizer(path("qwen"), "qwen2");
+  hashed(path("qwen"));
+  EXPECT_EQ(placed(sweep("tiny", tokenizer_of(path("qwen"))), "model.tokenizer"), path("qwen"));
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, ValuesOfAnAxisAreNamedTheSameWay) {
+  const fs::path folder = hashed(model("tiny", "w", "gpt2"));
+  SweepSpec spec = sweep("tiny");
+  spec.blocks.at(0).constants.erase("model.path");
+  spec.blocks[0].axes = {{.name = "model.path",
+                          .points = {{.label = "a", .set = {{"model.path", "/models/a"}}},
+                                     {.label = "b", .set = {{"model.path", base_of(folder)}}}},
+                          .when = ""}};
+  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_EQ(spec.blocks[0].axes[0].points[0].set.at("model.path"), "/models/a");
+  EXPECT_EQ(spec.blocks[0].axes[0].points[1].set.at("model.path"), folder.string());
+}
+
+TEST_F(NamedModels, AFolderThatChangedSinceIsNotTaken) {
+  const fs::path folder = hashed(model("tiny", "w", "gpt2"));
+  const std::string name = base_of(folder);
+  write(folder / "model.safetensors", "other weights");
+  EXPECT_EQ(placed(sweep(name)), name);
+  hashed(folder);
+  EXPECT_EQ(placed(sweep(name)), name);
+  EXPECT_EQ(said_.size(), 1u);
+}
+
+TEST_F(NamedModels, NothingIsHashedToFindOne) {
+  const fs::path folder = model("tiny", "w", "gpt2");
+  HashCache(cache_folder(data())).sha256_of(folder / "config.json");
+  EXPECT_EQ(placed(sweep(base_of(folder))), base_of(folder));
+  hashed(folder);
+  EXPECT_EQ(placed(sweep(base_of(folder))), folder);
+}
+
+TEST_F(NamedModels, OneModelBesideTwoTokenizersIsNotClearUntilTheTokenizerIsNamed) {
+  const fs::path gpt2 = hashed(model("gpt2", "w", "gpt2")), qwen = hashed(model("qwen", "w", "qwen2"));
+  const std::string name = base_of(gpt2);
+  ASSERT_EQ(name, base_of(qwen));
+  EXPECT_EQ(placed(sweep(name)), name);
+  EXPECT_THAT(said_, ElementsAre(AllOf(HasSubstr(name + ": this model lies beside different tokenizers"),
+                                       HasSubstr(tokenizer_of(gpt2) + " in " + gpt2.string()),
+                                       HasSubstr(tokenizer_of(qwen) + " in " + qwen.string()),
+                                       HasSubstr("write the one that is meant as model.tokenizer"))));
+  EXPECT_EQ(placed(sweep(name, tokenizer_of(qwen)), "model.tokenizer"), qwen);
+  EXPECT_EQ(placed(sweep(name, tokenizer_of(qwen))), gpt2) << "either has the weights";
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, OfEqualFoldersOneThatHasTheTokenizerIsTaken) {
+  hashed(model("bare", "w", ""));
+  const fs::path whole = hashed(model("whole", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(base_of(whole))), whole);
+}
+
+TEST_F(NamedModels, AWorkersCopyIsTakenWhereNothingElseIs) {
+  const fs::path copy = hashed(model("data/inputs/0123/files/tiny", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(base_of(copy))), copy);
+  const fs::path original = hashed(model("tiny", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(base_of(copy))), original);
+}
+
+TEST_F(NamedModels, WhatNobodyHasIsNamedWithWhereItWasLookedForAndWhatToDo) {
+  const std::string name = "sha256:" + sha256_hex("nobody's");
+  EXPECT_EQ(placed(sweep(name, name)), name);
+  EXPECT_THAT(said_,
+              ElementsAre(AllOf(HasSubstr(name + ": no model folder that was hashed on this machine"),
+                                HasSubstr((cache_folder(data()) / "hashes.json").string()),
+                                HasSubstr("`ranktide plan FILE model.path=FOLDER`, which hashes it")),
+                          AllOf(HasSubstr(name + ": no tokenizer folder that was hashed on this machine"),
+                                HasSubstr("`ranktide plan FILE model.tokenizer=FOLDER`"))));
+}
+
+TEST_F(NamedModels, TheHashOfAWeightFileIsSaidToBeThat) {
+  const fs::path folder = hashed(model("tiny", "w", "gpt2"));
+  placed(sweep("sha256:" + sha256_hex("w")));
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("that is the file " + (folder / "model.safetensors").string() +
+                                           ", and a model's hash is another one")));
+}
+
+TEST_F(NamedModels, WhatIsNoHashIsRefusedWhereItStands) {
+  const auto error = [&](const std::string& model, const std::string& tokenizer) -> std::string {
+    try {
+      sweep(model, tokenizer);
+    } catch (const SpecError& refused) {
+      return refused.what();
+    }
+    return "taken";
+  };
+  const std::string name = "sha256:" + sha256_hex("w");
+  EXPECT_THAT(
+      error("sha256:abc", ""),
+      HasSubstr("sweep.yaml:8:13: model.path: not a hash of a model or tokenizer; write sha256: and the 64 "
+                "hex digits that `plan` prints"));
+  EXPECT_THAT(error(name, name + ".json"), HasSubstr("sweep.yaml:9:18: model.tokenizer: not a hash"));
+  EXPECT_EQ(error(name, name), "taken");
+}
+
+}  // namespace
+}  // namespace ranktide::cli
