@@ -16,6 +16,7 @@
 #include "cli/exit_codes.h"
 #include "cli/version.h"
 #include "common/net/key_file.h"
+#include "common/vocabulary/check.h"
 #include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_address.h"
 #include "coordinator/edge/http_server.h"
@@ -91,6 +92,17 @@ beast::error_code connect(Asking& asking, beast::tcp_stream& stream, const Tcp::
                      [&](auto done) { stream.async_connect(where, std::move(done)); });
 }
 
+// Proxies put their own name in Server.
+bool is_coordinators(const http::response<http::string_body>& response) {
+  return response.count(kApiHeader) > 0 || response[http::field::server] == kServerName;
+}
+
+// Returns: whether the connection ended within an answer, which is not what another program's words end with.
+bool was_cut(const http::response_parser<http::string_body>& response, beast::error_code error) {
+  const auto& of_http = http::make_error_code(http::error::bad_method).category();
+  return response.got_some() && (error == http::error::partial_message || error.category() != of_http);
+}
+
 // One request and its answer over a stream that is connected. A long answer may take as long as it keeps
 // coming.
 template <class Stream>
@@ -104,9 +116,43 @@ std::optional<HttpAnswer> exchange(Asking& asking, Stream& stream, const Request
   while (!error && !response.is_done())
     error = asking.step(stream, asking.limits.silence,
                         [&](auto done) { http::async_read_some(stream, buffer, response, std::move(done)); });
-  if (error || response.get()["Server"] != kServerName)
-    return std::nullopt;  // another program has the port by now
+  if (error && was_cut(response, error))
+    throw CutOff(fmt::format("the answer from {} was cut off ({}); does a proxy in front limit answers?",
+                             asking.url.text(), error.message()));
+  if (error || !is_coordinators(response.get())) return std::nullopt;  // another program has the port by now
   return HttpAnswer{.status = response.get().result_int(), .body = response.get().body()};
+}
+
+// What the peer's certificate must be for; a server of several names asks for the name first.
+void expect_peer(SSL* tls, const std::string& host) {
+  if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(tls), host.c_str()) == 1) return;
+  RT_CHECK(X509_VERIFY_PARAM_set1_host(SSL_get0_param(tls), host.c_str(), 0) == 1);
+  RT_CHECK(SSL_set_tlsext_host_name(tls, host.c_str()) == 1);
+}
+
+std::string remedy_of(long verdict, const std::string& host) {
+  switch (verdict) {
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+      return "it was not made for " + host + ": use a name in the URL that it was made for";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return "it must be renewed there, or the clock of this machine is wrong";
+    default:
+      return "if it is the right one, name a file with the authority that signed it: SSL_CERT_FILE=ca.pem";
+  }
+}
+
+// Returns: what went wrong in a handshake, and what to do; nullopt when the peer only went away.
+std::optional<std::string> fault_of(const Url& url, SSL* tls, beast::error_code error) {
+  if (error.category() != asio::error::get_ssl_category()) return std::nullopt;
+  if (const long verdict = SSL_get_verify_result(tls); verdict != X509_V_OK)
+    return fmt::format("the certificate of {} is not trusted ({}); {}", url.text(),
+                       X509_verify_cert_error_string(verdict), remedy_of(verdict, url.host));
+  return fmt::format(
+      "{} does not speak TLS as we do ({}); a coordinator itself speaks http://, a TLS proxy in "
+      "front of it https://",
+      url.text(), error.message());
 }
 
 // The peer must prove to be who the URL names.
@@ -116,14 +162,14 @@ std::optional<HttpAnswer> exchange_tls(Asking& asking, const Tcp::resolver::resu
   tls.set_default_verify_paths();
   tls.set_verify_mode(asio::ssl::verify_peer);
   asio::ssl::stream<beast::tcp_stream> stream(asking.io, tls);
-  stream.set_verify_callback(asio::ssl::host_name_verification(asking.url.host));
-  SSL_set_tlsext_host_name(stream.native_handle(), asking.url.host.c_str());
+  expect_peer(stream.native_handle(), asking.url.host);
   if (connect(asking, beast::get_lowest_layer(stream), where)) return std::nullopt;
-  const auto shake = [&](auto done) {
+  const beast::error_code error = asking.step(stream, asking.limits.silence, [&](auto done) {
     stream.async_handshake(asio::ssl::stream_base::client, std::move(done));
-  };
-  if (asking.step(stream, asking.limits.silence, shake)) return std::nullopt;
-  return exchange(asking, stream, request);
+  });
+  if (!error) return exchange(asking, stream, request);
+  if (const auto fault = fault_of(asking.url, stream.native_handle(), error)) throw NotTrusted(*fault);
+  return std::nullopt;
 }
 
 int exit_code_of(unsigned status) {

@@ -40,6 +40,16 @@ struct Unanswered : CommandError {
   explicit Unanswered(const std::string& message) : CommandError(kUnreachable, message) {}
 };
 
+// A peer that is not who the URL names, or speaks no TLS: asking again changes nothing.
+struct NotTrusted : CommandError {
+  explicit NotTrusted(const std::string& message) : CommandError(kUnreachable, message) {}
+};
+
+// An answer that ended before it was whole. Asking again may help.
+struct CutOff : CommandError {
+  explicit CutOff(const std::string& message) : CommandError(kUnreachable, message) {}
+};
+
 class HttpClient {
  public:
   // token: sent with every request; empty: none.
@@ -49,8 +59,9 @@ class HttpClient {
   // Returns: the same client, which waits for no longer than `limit` where it would wait longer.
   HttpClient within(std::chrono::milliseconds limit) const;
 
-  // Returns: what a coordinator answered; nullopt when nobody listens there, or another program does, or its
-  // certificate is not one that this machine trusts for that name. Throws: Unanswered when a limit has passed.
+  // Returns: what a coordinator answered; nullopt when nobody listens there, or another program does.
+  // Throws: Unanswered when a limit has passed, CutOff, and over TLS NotTrusted with what to do. Trusted are
+  // the authorities of this machine's OpenSSL, and those in the file that SSL_CERT_FILE names.
   std::optional<HttpAnswer> get(const std::string& target) const;
   // The same for a command. Asking again with the same request id does nothing twice.
   std::optional<HttpAnswer> post(const std::string& target, const Json& body) const;

@@ -56,9 +56,12 @@ std::optional<HttpAnswer> PatientClient::ask_once(const Ask& ask) {
   const auto client = find_();
   if (!client) return std::nullopt;
   url_ = client->url();
+  cut_.clear();
   std::optional<HttpAnswer> answer;
   try {
     answer = ask(client->within(std::max(left_until(patience_.until), kLastQuestion)));
+  } catch (const CutOff& cut) {
+    cut_ = cut.what();
   } catch (const Unanswered&) {
     if (!was_answered_) throw;
   }
@@ -70,17 +73,20 @@ std::optional<HttpAnswer> PatientClient::ask_once(const Ask& ask) {
 
 void PatientClient::wait(Clock::time_point since) {
   const milliseconds limit = was_answered_ ? patience_.limit : kFirstLimit;
-  if (Clock::now() - since >= limit)
-    throw CommandError(
-        kUnreachable,
-        was_answered_
-            ? fmt::format("the coordinator at {} has not answered for {:.3g} s; once it is there again, the "
-                          "same command goes on",
-                          url_, std::chrono::duration<double>(limit).count())
-            : fmt::format("no coordinator answers at {}; is it running, and is the address right?", url_));
-  if (was_answered_ && !is_away_ && patience_.say) patience_.say("waiting for the coordinator at " + url_);
+  if (Clock::now() - since >= limit) throw CommandError(kUnreachable, why_it_ends(limit));
+  if (was_answered_ && !is_away_ && patience_.say)
+    patience_.say("waiting for the coordinator at " + url_ + (cut_.empty() ? "" : ": " + cut_));
   is_away_ = was_answered_;
   std::this_thread::sleep_for(std::min({patience_.pause, limit / 3, left_until(patience_.until)}));
+}
+
+std::string PatientClient::why_it_ends(milliseconds limit) const {
+  if (was_answered_)
+    return fmt::format(
+        "the coordinator at {} has not answered for {:.3g} s{}; once it does, the same command goes on", url_,
+        std::chrono::duration<double>(limit).count(), cut_.empty() ? "" : ": " + cut_);
+  if (!cut_.empty()) return cut_;
+  return fmt::format("no coordinator answers at {}; is it running, and is the address right?", url_);
 }
 
 }  // namespace ranktide::cli

@@ -37,7 +37,7 @@ class PatientClient {
   // patience ends. Requires: it may be asked again without harm.
   std::optional<HttpAnswer> ask(const Ask& ask);
   std::optional<HttpAnswer> get(const std::string& target);
-  // Asks once. Returns: the answer; nullopt when there was none.
+  // Asks once. Returns: the answer; nullopt when there was none, or not the whole of one.
   std::optional<HttpAnswer> ask_once(const Ask& ask);
 
   // For what comes next; it may be changed between two questions.
@@ -47,10 +47,12 @@ class PatientClient {
 
  private:
   void wait(std::chrono::steady_clock::time_point since);
+  std::string why_it_ends(std::chrono::milliseconds limit) const;
 
   Find find_;
   Patience patience_;
   std::string url_;
+  std::string cut_;  // what is known of an answer that was cut off; empty: there was none at all
   bool was_answered_ = false;
   bool is_away_ = false;  // and that was said
 };

@@ -18,7 +18,11 @@ constexpr int kTries = 3;
 
 HttpAnswer insist(const HttpClient& client, const std::function<std::optional<HttpAnswer>()>& ask) {
   for (int tried = 1;; ++tried) {
-    if (const auto answer = ask()) return *answer;
+    try {
+      if (const auto answer = ask()) return *answer;
+    } catch (const CutOff&) {
+      if (tried == kTries) throw;
+    }
     if (tried == kTries)
       throw CommandError(kUnreachable, "no coordinator answers at " + client.url() +
                                            "; is it running, and is the address right?");

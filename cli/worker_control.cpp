@@ -94,7 +94,7 @@ std::optional<HttpClient> serving(const fs::path& data) {
   try {
     const auto answer = client->within(kHangs).get("/api/v1/workers");
     return answer && answer->status == 200 ? client : std::nullopt;
-  } catch (const Unanswered&) {
+  } catch (const CommandError&) {  // silent, or cut off
     return std::nullopt;
   }
 }

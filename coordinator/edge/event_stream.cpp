@@ -16,7 +16,7 @@ constexpr std::chrono::seconds kEventWriteTime{10};
 constexpr std::chrono::seconds kPingEvery{15};
 
 std::string head() {
-  return std::string("HTTP/1.1 200 OK\r\nServer: ") + kServerName +
+  return std::string("HTTP/1.1 200 OK\r\nServer: ") + kServerName + "\r\n" + kApiHeader + ": " + kApiVersion +
          "\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n"
          "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\nretry: 2000\n\n";
 }

@@ -61,8 +61,11 @@ class HttpServer {
   std::unique_ptr<Parts> parts_;
 };
 
-// What answers call themselves (header Server), so that a client can tell a coordinator from another program.
+// What answers call themselves (header Server), so that a client can tell a coordinator from another program;
+// and a header of our own, because proxies such as nginx and Envoy put their name in Server.
 inline constexpr const char* kServerName = "ranktide";
+inline constexpr const char* kApiHeader = "Ranktide-Api";
+inline constexpr const char* kApiVersion = "1";
 
 // Returns: the file that holds "127.0.0.1:PORT", where clients of this machine connect, while a coordinator
 // serves the folder.

@@ -243,6 +243,7 @@ void HttpSession::write(const ApiResponse& response, After after) {
   response_.result(static_cast<unsigned>(response.status));
   response_.set(http::field::content_type, response.type);
   response_.set(http::field::server, kServerName);
+  response_.set(kApiHeader, kApiVersion);
   response_.set(http::field::cache_control, "no-store");
   if (response.status == 401) response_.set(http::field::www_authenticate, "Bearer");
   response_.set("Content-Security-Policy", "default-src 'self'");

@@ -68,6 +68,28 @@ TEST(HttpClient, AnotherProgramOnThePortIsNobody) {
   EXPECT_FALSE(HttpClient(peer.url()).get("/livez").has_value());
 }
 
+TEST(HttpClient, ACoordinatorIsKnownBehindAProxyThatNamesItselfInServer) {
+  const SlowPeer peer({"HTTP/1.1 200 OK\r\nServer: nginx\r\nRanktide-Api: 1\r\nContent-Length: 2\r\n\r\nok"},
+                      0ms);
+  EXPECT_EQ(HttpClient(peer.url()).get("/livez").value().body, "ok");
+}
+
+TEST(HttpClient, AnAnswerThatEndsEarlyIsSaidToBeCutOff) {
+  const SlowPeer peer({"HTTP/1.1 200 OK\r\nServer: ranktide\r\nContent-Length: 6\r\n\r\n", "abc"}, 0ms);
+  try {
+    HttpClient(peer.url()).get("/livez");
+    FAIL() << "half an answer is none";
+  } catch (const CutOff& error) {
+    EXPECT_EQ(error.code, kUnreachable);
+    EXPECT_THAT(error.what(), HasSubstr("the answer from " + peer.url().text() + " was cut off"));
+  }
+}
+
+TEST(HttpClient, AProgramThatSpeaksNoHttpIsNobody) {
+  const SlowPeer peer({"220 mail.example ESMTP\r\n"}, 0ms);
+  EXPECT_FALSE(HttpClient(peer.url()).get("/livez").has_value());
+}
+
 TEST(HttpClient, WaitsLongerThanACoordinatorThinks) {
   EXPECT_GT(HttpLimits{}.silence, 30s) << "the coordinator says itself when it gives up";
 }

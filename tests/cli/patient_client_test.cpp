@@ -92,6 +92,17 @@ TEST_F(Patient, EndsWithTheCodeOfUnreachable) {
   }
 }
 
+TEST_F(Patient, SaysOfAnAnswerThatWasCutThatItWas) {
+  const SlowPeer peer({"HTTP/1.1 200 OK\r\nServer: ranktide\r\nContent-Length: 6\r\n\r\nabc"}, 0ms);
+  std::optional<HttpClient> chosen = client_of_folder(data());
+  PatientClient patient([&] { return chosen; },
+                        {.limit = 200ms, .say = [this](const std::string& line) { said_.push_back(line); }});
+  ASSERT_TRUE(patient.get("/livez").has_value());
+  chosen.emplace(peer.url(), "", HttpLimits{.connect = 100ms, .silence = 100ms});
+  EXPECT_THROW(patient.get("/livez"), CommandError);
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("was cut off")));
+}
+
 TEST_F(Patient, IsAsQuickAsAnyCommandWhereItWasNeverAnswered) {
   server_.reset();
   PatientClient patient([] { return std::optional(HttpClient({.host = "127.0.0.1", .port = "1"})); },
