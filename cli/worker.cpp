@@ -178,8 +178,9 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
       ->capture_default_str();
   command
       .add_option("--artifacts-max", options.artifacts_max_gib,
-                  "GiB of adapters and weights that stay here; beyond, the longest sent to the coordinator go")
-      ->check(CLI::Range(1, 1 << 20))
+                  "GiB of adapters and weights that stay here; beyond, the longest sent to the coordinator go; "
+                  "0: whatever was sent")
+      ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
   command.add_flag("--once", options.once, "end after one lease a slot");

@@ -1,6 +1,7 @@
 #include "worker/daemon/artifact_child.h"
 
 #include <spdlog/spdlog.h>
+#include <sstream>
 #include <utility>
 
 namespace ranktide {
@@ -34,12 +35,20 @@ void ArtifactChild::tend(Instant now) {
     if (!child_) return;
     (void)child_->exchange(log_);
     const auto end = child_->take_end(log_);
+    tell_what_is_new();
     if (!end) return;
     spdlog::error("the process that sends artifacts ended: {}", end->message);
     child_.reset();
   } catch (const ChildError& error) {
     spdlog::error("{}", error.what());
   }
+}
+
+// A coordinator that is away is said at every look: once is enough.
+void ArtifactChild::tell_what_is_new() {
+  std::istringstream lines(log_.take_new_lines());
+  for (std::string line; std::getline(lines, line); told_last_ = line)
+    if (line != told_last_) spdlog::info("artifacts: {}", line);
 }
 
 std::vector<pollfd> ArtifactChild::pollfds() const {

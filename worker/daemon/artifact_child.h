@@ -1,5 +1,6 @@
 #pragma once
-// Keeps the worker's artifact_sender.h process alive while the coordinator takes files. It decides nothing.
+// Keeps the worker's artifact_sender.h process alive while the coordinator takes files, and passes on to the
+// worker's own log what it says: it is about weights that lie here alone, or no longer. It decides nothing.
 // Thread rule: the daemon's thread.
 
 #include <filesystem>
@@ -28,9 +29,12 @@ class ArtifactChild {
   bool is_sending() const { return child_ != nullptr; }
 
  private:
+  void tell_what_is_new();
+
   ChildConfig process_;
   std::string endpoint_;
   ChildLog log_;
+  std::string told_last_;
   std::unique_ptr<Child> child_;
   Instant start_at_;
 };

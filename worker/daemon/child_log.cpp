@@ -1,5 +1,6 @@
 #include "worker/daemon/child_log.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -21,6 +22,7 @@ void ChildLog::close() {
 void ChildLog::begin(const std::filesystem::path& file) {
   close();
   tail_.clear();
+  new_bytes_ = 0;
   file_bytes_ = 0;
   std::error_code ignored;  // open() below says what is wrong
   std::filesystem::create_directories(file.parent_path(), ignored);
@@ -31,6 +33,7 @@ void ChildLog::begin(const std::filesystem::path& file) {
 void ChildLog::append(std::string_view bytes) {
   tail_ += bytes;
   if (tail_.size() > 2 * kTailBytesMax) tail_.erase(0, tail_.size() - kTailBytesMax);
+  new_bytes_ = std::min(new_bytes_ + bytes.size(), tail_.size());
   if (fd_ < 0) return;
   if (file_bytes_ + bytes.size() <= kFileBytesMax) {
     file_bytes_ += bytes.size();
@@ -48,6 +51,13 @@ std::string ChildLog::tail() const {
   const std::string newest = tail_.substr(tail_.size() - kTailBytesMax);
   const size_t line_end = newest.find('\n');
   return line_end == std::string::npos ? newest : newest.substr(line_end + 1);
+}
+
+std::string ChildLog::take_new_lines() {
+  const std::string untaken = tail_.substr(tail_.size() - new_bytes_);
+  const size_t lines_end = untaken.rfind('\n') + 1;  // 0 where there is none
+  new_bytes_ -= lines_end;
+  return untaken.substr(0, lines_end);
 }
 
 }  // namespace ranktide

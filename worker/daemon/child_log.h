@@ -26,6 +26,8 @@ class ChildLog {
   void append(std::string_view bytes);
   // Returns: the newest output, at most kTailBytesMax, from a line's beginning.
   std::string tail() const;
+  // Returns: the whole lines that came since the last call, of what is still in memory.
+  std::string take_new_lines();
 
  private:
   void close();
@@ -33,6 +35,7 @@ class ChildLog {
   int fd_ = -1;
   size_t file_bytes_ = 0;
   std::string tail_;
+  size_t new_bytes_ = 0;  // of the tail: not taken yet
 };
 
 }  // namespace ranktide

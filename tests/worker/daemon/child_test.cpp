@@ -196,6 +196,18 @@ TEST_F(ChildTest, IsRefusedByNameWhenItCannotBeStarted) {
   }
 }
 
+TEST(ChildLog, GivesOutEachLineOnceItIsWhole) {
+  ChildLog log;
+  log.append("one\ntw");
+  EXPECT_EQ(log.take_new_lines(), "one\n");
+  EXPECT_EQ(log.take_new_lines(), "");
+  log.append("o\nthree\n");
+  EXPECT_EQ(log.take_new_lines(), "two\nthree\n");
+  log.append(std::string(3 * ChildLog::kTailBytesMax, 'x') + "\nlast\n");
+  EXPECT_THAT(log.take_new_lines(), testing::EndsWith("x\nlast\n")) << "what has left the memory is left out";
+  EXPECT_EQ(log.take_new_lines(), "");
+}
+
 TEST(ChildLog, LimitsFileAndTail) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "unit" / "1.log";
