@@ -136,9 +136,9 @@ void Coordinator::on(const KeysRevoked& revoked) {
 void Coordinator::cut_off(const WorkerName& name) {
   const Worker* worker = state_.find_worker(name);
   if (!worker || !worker->is_joined) return;
-  const std::set<UnitId> running = worker->running;
-  for (const UnitId& unit : running) expire(state_.units().at(unit).lease());
-  leave(state_.workers().at(name), LeaveReason::revoked);
+  for_each_running(name, [&](const Unit& unit) { expire(unit.lease()); });
+  const Worker& idle = state_.workers().at(name);
+  if (idle.is_joined) leave(idle, LeaveReason::revoked);  // one that drains may have left by itself just now
 }
 
 void Coordinator::cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor) {

@@ -133,9 +133,15 @@ void Coordinator::on_hello(const WorkerName& sender, const Hello& hello) {
                        .lease_ms = config_.lease.count(),
                        .bulk_port = config_.bulk_port});
   for (const Held& held : hello.held) on_held(sender, held);
-  const std::set<UnitId> running = state_.workers().at(sender).running;
-  for (const UnitId& unit : running)
-    if (!names(hello, state_.units().at(unit).lease())) not_held(unit, hello.boot);
+  for_each_running(sender, [&](const Unit& unit) {
+    if (!names(hello, unit.lease())) not_held(unit, hello.boot);
+  });
+}
+
+void Coordinator::for_each_running(const WorkerName& worker, const std::function<void(const Unit&)>& visit) {
+  const std::set<UnitId> at_first = state_.workers().at(worker).running;
+  for (const UnitId& unit : at_first)
+    if (state_.workers().at(worker).running.contains(unit)) visit(state_.units().at(unit));
 }
 
 void Coordinator::join(const WorkerName& sender, const Hello& hello) {
@@ -161,22 +167,19 @@ void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) 
     if (term != terms_.end() && standing(sender, progress.lease) == Standing::current)
       term->second.progress = progress;
   }
-  const std::set<UnitId> running = worker->running;
-  for (const UnitId& unit : running) {
-    const Lease lease = state_.units().at(unit).lease();
-    if (std::find(beat.running.begin(), beat.running.end(), lease) == beat.running.end())
+  for_each_running(sender, [&](const Unit& unit) {
+    if (std::find(beat.running.begin(), beat.running.end(), unit.lease()) == beat.running.end())
       not_held(unit, beat.boot);
-  }
+  });
 }
 
 // A running lease that its worker does not name: the Grant was lost and is said again, or the life that it was
 // meant for is over and took the attempt with it.
-void Coordinator::not_held(const UnitId& unit, const std::string& boot) {
-  const Unit& state = state_.units().at(unit);
-  if (state.attempt.boot == boot)
-    say_grant(unit);
+void Coordinator::not_held(const Unit& unit, const std::string& boot) {
+  if (unit.attempt.boot == boot)
+    say_grant(unit.id);
   else
-    expire(state.lease());
+    expire(unit.lease());
 }
 
 void Coordinator::on_drain(const WorkerName& sender, const Drain& drain) {

@@ -2,6 +2,7 @@
 // Decides what runs where. It does not send, store or measure: the shell does, from the effects.
 // One thread; no clock, no chance, no I/O. Replaying the records of a run rebuilds state() exactly.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -173,7 +174,9 @@ class Coordinator {
   void on_heartbeat(const WorkerName& sender, const Heartbeat& beat);
   void on_drain(const WorkerName& sender, const Drain& drain);
   void hear(const WorkerName& sender);
-  void not_held(const UnitId& unit, const std::string& boot);
+  // Visits what a worker runs. What one visit ends besides, because its sweep became hopeless, is not visited.
+  void for_each_running(const WorkerName& worker, const std::function<void(const Unit&)>& visit);
+  void not_held(const Unit& unit, const std::string& boot);
   void leave(const Worker& worker, LeaveReason reason);
   void leave_if_drained(const WorkerName& worker);
   void make_up_for(Duration lateness);

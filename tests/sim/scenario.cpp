@@ -64,6 +64,8 @@ class Game {
       now_ = now_ + Duration{std::stoll(command.words.at(1)) * 1000};
     else if (verb == "restart")
       first_line = restart(effects);
+    else if (verb == "look")
+      first_line = standing_of(command.words.at(1));
     else
       step(input_of(verb, command), effects);
     return first_line + print(effects);
@@ -102,6 +104,7 @@ class Game {
       wish.ranks.push_back(std::stoi(rank));
     wish.seeds = static_cast<int>(command.number("seeds", 1));
     wish.steps = static_cast<int>(command.number("steps", 6));
+    wish.max_tokens = static_cast<int>(command.number("tokens", wish.max_tokens));
     wish.has_evals = command.values.contains("at");
     wish.eval_at = "[";
     for (const std::string& at : split(command.value("at", ""), '+'))
@@ -212,6 +215,19 @@ class Game {
     core_->begin(effects);
     remember(effects);
     return is_equal ? "  replay equals live state\n" : "  REPLAY DIFFERS FROM LIVE STATE\n";
+  }
+
+  // How a sweep stands, which records alone do not say.
+  std::string standing_of(const std::string& name) const {
+    for (const auto& [number, sweep] : core_->state().sweeps()) {
+      if (sweep.name() != name) continue;
+      std::string out = "  " + name + (sweep.is_over() ? " is over:" : " goes on:");
+      for (size_t i = 0; i < sweep.stages.size(); ++i)
+        if (sweep.stages[i] > 0)
+          out += " " + std::to_string(sweep.stages[i]) + " " + EnumTexts<UnitLife>::texts[i];
+      return out + "\n";
+    }
+    throw std::invalid_argument("scenario: no sweep is called " + name);
   }
 
   // ---- printing

@@ -4,9 +4,9 @@
 // ("#") and, after each command, what the coordinator decided and said. Ids are shown as @1, @2, ... in the
 // order of their first appearance. Not the simulator: no network, no chance, no agent.
 //
-//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
+//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [tokens=64] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
 //       without `at` there are no evals; with it the untouched base is evaluated whatever it says; a trial is
-//       predicted to hold 3.1 GB
+//       predicted to hold 3.4 GB
 //   > pause|resume|stop|cancel|retry NAME
 //   > policy NAME [priority=1] [parallel=2]
 //   > quota OWNER [slots=1]
@@ -20,6 +20,7 @@
 //   > drain WORKER boot=B
 //   > wait 3s
 //   > wake            goes to the next deadline
+//   > look NAME       how a sweep stands
 //   > restart         replays the journal into a new coordinator
 
 #include <string>

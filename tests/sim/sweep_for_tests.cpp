@@ -47,7 +47,7 @@ void fill_inputs(SweepSpec& spec, const std::optional<ModelShape>& shape) {
 SweepSpec sweep_for_tests(const SweepForTests& wish) {
   std::string text = "version: 1\nname: " + wish.name + "\n";
   text += "model: {path: base" + (wish.tokenizer.empty() ? "" : ", tokenizer: " + wish.tokenizer) + "}\n";
-  text += "data: {train: words.jsonl, max_tokens: 64}\n";
+  text += "data: {train: words.jsonl, max_tokens: " + std::to_string(wish.max_tokens) + "}\n";
   text += "train: {batch: 4, schedule: constant}\n";
   text += "budget: {steps: " + std::to_string(wish.steps) + "}\n";
   if (wish.has_evals)
