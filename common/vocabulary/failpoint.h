@@ -8,8 +8,8 @@
 namespace ranktide {
 
 // Names, of the coordinator's turn: before_commit, after_commit, after_send; of a checkpoint's write:
-// checkpoint_state_written, checkpoint_manifest_written, checkpoint_renamed. Returns only if this is not the
-// place and time asked for.
+// checkpoint_state_written, checkpoint_manifest_written, checkpoint_renamed; of a trainer's work:
+// microbatch_done, eval_forward_done. Returns only if this is not the place and time asked for.
 void pass_failpoint(std::string_view name);
 
 // Asks as the variable does, for a test that forks: its child has the parent's memory, with or without it.

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -15,6 +16,8 @@
 #include "worker/trainer/train/batch.h"
 
 namespace ranktide {
+
+struct Moments;  // adamw.h: for the engine's own files
 
 // Training cannot go on for a reason outside the model: a checkpoint folder that cannot be written, data that
 // does not fit the model.
@@ -47,10 +50,59 @@ struct TrainHooks {
   std::function<void(Step)> checkpoint_saved{};  // of this step: it is whole and on the disk, the last one too
 };
 
-// Trains `model` from its newest valid checkpoint, or from where the model stands, to stage.to.
-// Returns: completed; diverged at the first step whose loss or gradient is not finite (the model then still
-// holds the weights before that step); or stopped, after a checkpoint, when `stop` was asked for between steps.
-// A checkpoint on the way that cannot be saved is noted and training goes on; the one of a stop throws.
+// One attempt of one stage, a step at a time: runs may take turns over one base, for a run writes to its own
+// model only and leaves nothing behind that a bit of another's could depend on.
+// Outlives: the run: stage, model.
+class TrainRun {
+ public:
+  // Stands where its newest valid checkpoint was made, or where the model stands.
+  // Throws: TrainError, ModelError. Requires: as train.
+  TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainFolders folders, TrainHooks hooks,
+           std::stop_token stop = {});
+  ~TrainRun();
+  TrainRun(const TrainRun&) = delete;
+  TrainRun& operator=(const TrainRun&) = delete;
+
+  // Makes the next step, or ends the run where there is none to make. Returns: whether it goes on; false from
+  // its end on. Throws: as train.
+  bool step();
+  // Requires: step() returned false.
+  const Outcome& ended() const;
+
+ private:
+  // Where the run stands between two steps.
+  struct Position {
+    Step step = 0;
+    int64_t tokens = 0;             // since step 0
+    double seconds = 0;             // of the steps since step 0
+    int64_t memory_peak_bytes = 0;  // of the attempts before this one
+  };
+
+  void resume();
+  // Both return false, with the weights as they were, when loss or gradient is not finite.
+  bool advance();
+  bool update(const StepBatch& data, StepProgress& made);
+  void checkpoint();
+  void try_checkpoint();
+  bool end(OutcomeKind kind, Step step, std::string message);
+  int64_t memory_peak() const;  // of the process: runs that take turns share it
+  void note(const std::string& line) const;
+
+  const Stage& stage_;
+  Model& model_;
+  BatchSource batches_;
+  TrainFolders folders_;
+  TrainHooks hooks_;
+  std::stop_token stop_;
+  std::unique_ptr<Moments> moments_;
+  Position at_;
+  std::optional<Outcome> outcome_;
+};
+
+// A run by itself: trains `model` from its newest valid checkpoint, or from where the model stands, to
+// stage.to. Returns: completed; diverged at the first step whose loss or gradient is not finite (the model then
+// still holds the weights before that step); or stopped, after a checkpoint, when `stop` was asked for between
+// steps. A checkpoint on the way that cannot be saved is noted and training goes on; the one of a stop throws.
 // Throws: TrainError, ModelError, and what LibTorch throws; the caller turns them into failed or out_of_memory.
 // Requires: the model was made for stage.settings and not trained before; stage.from < stage.to.
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,

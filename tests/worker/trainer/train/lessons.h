@@ -53,6 +53,24 @@ inline BatchSource lessons(size_t rows = 4, size_t rows_per_micro = 4) {
   return lessons_in(folder("tokens.json"), rows, rows_per_micro);
 }
 
+// Eight rows of unequal length and with unequal labels, dealt out to micro-batches of `rows_per_micro`.
+inline BatchSource unequal(size_t rows_per_micro) {
+  return [rows_per_micro](Step s) {
+    StepBatch step;
+    for (size_t row = 0; row < 8; ++row) {
+      if (row % rows_per_micro == 0) step.micro.emplace_back();
+      std::vector<int32_t> tokens;
+      for (size_t i = 0; i < 3 + 2 * row; ++i)
+        tokens.push_back(static_cast<int32_t>((static_cast<size_t>(s) * 31 + row * 7 + i * i) % 199));
+      add_segment(step.micro.back(), tokens);
+      for (size_t masked = 0; masked < row / 2; ++masked)
+        step.micro.back().targets.end()[-2 - static_cast<std::ptrdiff_t>(masked)] = kNoLabel;
+      step.tokens += std::ssize(tokens);
+    }
+    return step;
+  };
+}
+
 // One attempt and all that it said.
 struct Run {
   Outcome outcome;

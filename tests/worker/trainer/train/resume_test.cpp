@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "common/vocabulary/failpoint.h"
+#include "common/vocabulary/random.h"
 #include "tests/worker/trainer/train/lessons.h"
 #include "worker/trainer/train/checkpoint.h"
 
@@ -25,14 +26,14 @@ Stage stage_with_dropout(Method method = Method::lora) {
   return stage;
 }
 
-tiny::Run attempt(const Stage& stage, const tiny::How& how) {
+tiny::Run attempt(const Stage& stage, const tiny::How& how, const BatchSource& data = tiny::lessons()) {
   Model model = Model::for_trial(tiny::base(), stage.settings);
-  return tiny::run(stage, model, tiny::lessons(), how);
+  return tiny::run(stage, model, data, how);
 }
 
-std::string uninterrupted(const Stage& stage) {
+std::string uninterrupted(const Stage& stage, const BatchSource& data = tiny::lessons()) {
   const Scratch scratch;
-  return attempt(stage, {.checkpoints = scratch.path()}).outcome.weights_sha256;
+  return attempt(stage, {.checkpoints = scratch.path()}, data).outcome.weights_sha256;
 }
 
 std::filesystem::path checkpoint(const Scratch& scratch, Attempt attempt, Step step) {
@@ -101,16 +102,17 @@ TEST(Resume, GoesOnFromAManifestThatCountsNeither) {
 constexpr Step kSaveEvery = 2;
 
 // A child that trains with a checkpoint every other step and dies of SIGKILL: after `step` steps, or (0) at a
-// place of a checkpoint's write.
+// failpoint.
 void train_and_die(const Stage& stage, const std::filesystem::path& checkpoints, Step step,
-                   const std::string& failpoint = "") {
+                   const std::string& failpoint = "", const BatchSource& data = tiny::lessons()) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
     set_failpoint(failpoint);
-    attempt(stage, {.checkpoints = checkpoints, .checkpoint_every = kSaveEvery, .after_step = [&](Step s) {
-                      if (s == step) std::raise(SIGKILL);
-                    }});
+    const auto die = [&](Step s) {
+      if (s == step) std::raise(SIGKILL);
+    };
+    attempt(stage, {.checkpoints = checkpoints, .checkpoint_every = kSaveEvery, .after_step = die}, data);
     std::_Exit(1);
   }
   int status = 0;
@@ -149,6 +151,33 @@ TEST(Resume, AKillWithinACheckpointsWriteLeavesTheOneBefore) {
       EXPECT_EQ(again.outcome.weights_sha256, expected) << place;
     }
   }
+}
+
+// Moments are passings of a micro-batch's end, three to a step.
+TEST(Resume, AKillAtAnyOfTwentyMomentsEndsWithTheSameBits) {
+  constexpr uint64_t kSeed = 2026;
+  constexpr Step kToStep = 8, kMicro = 3;
+  const BatchSource data = tiny::unequal(kMicro);  // rows 3, 3, 2
+  SplitMix64 chance{kSeed};
+  int within_an_accumulation = 0;
+  for (const Method method : {Method::lora, Method::full}) {
+    Stage stage = stage_with_dropout(method);
+    stage.to = kToStep;
+    const std::string expected = uninterrupted(stage, data);
+    for (int kill = 0; kill < 10; ++kill) {
+      const auto moment = 1 + static_cast<Step>(chance.below(kToStep * kMicro));
+      SCOPED_TRACE("SEED=" + std::to_string(kSeed) + " " + std::string(text_of(method)) +
+                   ", killed after micro-batch " + std::to_string(moment));
+      within_an_accumulation += moment % kMicro != 0;
+      const Scratch scratch;
+      train_and_die(stage, scratch.path(), 0, "microbatch_done:" + std::to_string(moment), data);
+      const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2}, data);
+      const Step whole = (moment - 1) / kMicro;  // steps before the one it was killed in
+      EXPECT_EQ(again.progress.front().step, whole / kSaveEvery * kSaveEvery + 1);
+      EXPECT_EQ(again.outcome.weights_sha256, expected);
+    }
+  }
+  EXPECT_GE(within_an_accumulation, 10) << "SEED=" << kSeed;
 }
 
 TEST(Resume, ACheckpointThatCannotBeSavedIsNotedAndTrainingGoesOn) {

@@ -39,42 +39,57 @@ TEST(Trainer, ReportsEveryStep) {
   EXPECT_GT(run.outcome.memory_peak_bytes, 0);
 }
 
-// Rows of unequal length and with unequal labels, dealt out to micro-batches of `rows_per_micro`.
-BatchSource unequal(size_t rows_per_micro) {
-  return [rows_per_micro](Step s) {
-    StepBatch step;
-    for (size_t row = 0; row < 8; ++row) {
-      if (row % rows_per_micro == 0) step.micro.emplace_back();
-      std::vector<int32_t> tokens;
-      for (size_t i = 0; i < 3 + 2 * row; ++i)
-        tokens.push_back(static_cast<int32_t>((static_cast<size_t>(s) * 31 + row * 7 + i * i) % 199));
-      tiny::add_segment(step.micro.back(), tokens);
-      for (size_t masked = 0; masked < row / 2; ++masked)
-        step.micro.back().targets.end()[-2 - static_cast<std::ptrdiff_t>(masked)] = kNoLabel;
-      step.tokens += std::ssize(tokens);
+TEST(Trainer, OneBatchOfEightEqualsEightOfOne) {
+  for (const Method method : {Method::lora, Method::full})
+    for (const double dropout : {0.0, 0.2}) {
+      const Scratch scratch;
+      Stage stage = tiny::stage(5, method);
+      if (stage.settings.lora) stage.settings.lora->dropout = dropout;
+      stage.settings.train.attention_dropout = dropout;
+      std::vector<std::vector<StepProgress>> curves;
+      for (const size_t rows : {1, 8}) {
+        Model model = Model::for_trial(tiny::base(), stage.settings);
+        const tiny::How how{.checkpoints = scratch.path() / std::to_string(rows)};
+        curves.push_back(tiny::run(stage, model, tiny::unequal(rows), how).progress);
+      }
+      for (size_t i = 0; i < 5; ++i) {
+        EXPECT_NEAR(curves[0][i].loss, curves[1][i].loss, 2e-5) << text_of(method);
+        EXPECT_NEAR(curves[0][i].grad_norm, curves[1][i].grad_norm, 1e-4 * curves[1][i].grad_norm)
+            << text_of(method);
+      }
     }
-    return step;
-  };
 }
 
-TEST(Trainer, OneBatchOfEightEqualsEightOfOne) {
-  for (const double dropout : {0.0, 0.2}) {
-    const Scratch scratch;
-    Stage stage = tiny::stage(5);
-    stage.settings.lora->dropout = dropout;
-    stage.settings.train.attention_dropout = dropout;
-    std::vector<std::vector<StepProgress>> curves;
-    for (const size_t rows : {1, 8}) {
-      Model model = Model::for_trial(tiny::base(), stage.settings);
-      curves.push_back(
-          tiny::run(stage, model, unequal(rows), {.checkpoints = scratch.path() / std::to_string(rows)})
-              .progress);
+// The losses of a run. A step's loss is from before its update: it shows the steps before it.
+std::vector<double> losses_of(const Stage& stage) {
+  const Scratch scratch;
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  std::vector<double> losses;
+  for (const StepProgress& p :
+       tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path()}).progress)
+    losses.push_back(p.loss);
+  return losses;
+}
+
+// Under wsd the shorter run cools down from step 5 on.
+TEST(Trainer, ASmallerBudgetIsAPrefixOfALarger) {
+  for (const Method method : {Method::lora, Method::full})
+    for (const Schedule schedule : {Schedule::constant, Schedule::wsd}) {
+      std::vector<std::vector<double>> losses;
+      for (const Step to : {6, 12}) {
+        Stage stage = tiny::stage(to, method);
+        if (stage.settings.lora) stage.settings.lora->dropout = 0.1;
+        stage.settings.train.attention_dropout = 0.1;
+        stage.settings.train.schedule = schedule;
+        stage.settings.train.warmup.steps = 2;
+        stage.settings.train.cooldown = {.steps = 2, .share = {}};
+        losses.push_back(losses_of(stage));
+      }
+      const bool cools = schedule == Schedule::wsd;
+      const auto shown = losses[0].begin() + (cools ? 5 : 6);
+      EXPECT_TRUE(std::equal(losses[0].begin(), shown, losses[1].begin())) << text_of(method);
+      EXPECT_EQ(losses[0][5] != losses[1][5], cools) << text_of(method);
     }
-    for (size_t i = 0; i < 5; ++i) {
-      EXPECT_NEAR(curves[0][i].loss, curves[1][i].loss, 2e-5);
-      EXPECT_NEAR(curves[0][i].grad_norm, curves[1][i].grad_norm, 1e-4 * curves[1][i].grad_norm);
-    }
-  }
 }
 
 TEST(Trainer, DropoutFollowsTheSeed) {
