@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/vocabulary/check.h"
+#include "common/vocabulary/failpoint.h"
 #include "worker/trainer/lm/score.h"
 
 namespace ranktide {
@@ -152,6 +153,7 @@ std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem>
     const size_t done = asked.questions.size() - left.size(), now = questions_of_forward(left);
     const std::vector<TokenScores> answers = score(model, left.first(now), kTokensPerForward);
     for (size_t i = 0; i < now; ++i) record(answers[i], asked.origins[done + i], scores);
+    pass_failpoint("eval_forward_done");
     left = left.subspan(now);
     if (on_scored) on_scored(done + now, asked.questions.size());
   }

@@ -1,8 +1,11 @@
 // kill -9 at any moment costs steps, never a bit of the result.
 
+#include <csignal>
+#include <cstdlib>
 #include <gtest/gtest.h>
 
 #include "common/vocabulary/random.h"
+#include "common/vocabulary/sha256.h"
 #include "tests/worker/trainer/program/tiny_works.h"
 
 namespace ranktide {
@@ -27,6 +30,29 @@ class Resume : public TinyWorks {
       const auto* found = std::get_if<WorkFound>(&report);
       if (found && found->findings.checkpoint.value_or(0) >= step) trainer().kill();
     });
+    restart_trainer();
+    return told;
+  }
+
+  // Several forward passes long.
+  EvalOrder long_eval(const std::string& id, Step at) const {
+    std::string text;
+    while (text.size() < 12'000) text += read_file(folder_ / "held.txt");
+    write_file(folder_ / "long.txt", text);
+    EvalOrder eval = loss_eval(id, at);
+    eval.spec.data = (folder_ / "long.txt").string();
+    eval.spec.data_sha256 = sha256_of_file(folder_ / "long.txt");
+    return eval;
+  }
+
+  // Ends the trainer after the second forward pass of an eval.
+  Told run_until_killed_in_an_eval(const Work& work) {
+    restart_trainer();
+    ::setenv("RANKTIDE_FAILPOINT", "eval_forward_done:2", 1);
+    trainer();
+    ::unsetenv("RANKTIDE_FAILPOINT");
+    const Told told = run(work, 1);
+    EXPECT_EQ(trainer().wait(), 128 + SIGKILL);
     restart_trainer();
     return told;
   }
@@ -69,6 +95,29 @@ TEST_F(Resume, ALoraTrialKilledFiveTimesEndsWithTheSameWeights) {
 
 TEST_F(Resume, AFullTrialKilledFiveTimesEndsWithTheSameWeights) {
   expect_the_same_after_kills(Method::full);
+}
+
+// On the way and at the end; the checkpoint of the step itself is not saved before its evals.
+TEST_F(Resume, AKillWithinAnEvalCostsItsStepAndNoBit) {
+  for (const Method method : {Method::lora, Method::full})
+    for (const Step at : {2, 4}) {
+      const std::string name = std::string(text_of(method)) + " at " + std::to_string(at);
+      Work whole = training(name + " whole", method, 4), cut = training(name + " cut", method, 4);
+      cut.checkpoint_every_ms = 0;
+      whole.evals = {long_eval(name + " whole", at)};
+      cut.evals = {long_eval(name + " cut", at)};
+      const Told expected = run(whole);
+      ASSERT_EQ(expected.outcome->kind, OutcomeKind::completed) << expected.outcome->message;
+      const Told killed = run_until_killed_in_an_eval(cut);
+      EXPECT_FALSE(killed.outcome.has_value());
+      EXPECT_EQ(killed.phases.back(), "evaluating long");
+      EXPECT_TRUE(killed.evals.empty());
+      const Told again = run(cut, 2);
+      EXPECT_EQ(again.points.at("loss").begin()->first, at);
+      EXPECT_EQ(again.outcome->message, "");
+      EXPECT_EQ(again.outcome->weights_sha256, expected.outcome->weights_sha256) << name;
+      EXPECT_EQ(again.evals.at(name + " cut").value, expected.evals.at(name + " whole").value) << name;
+    }
 }
 
 TEST_F(Resume, SaysAgainTheEvalsOfStepsThatAreGone) {
