@@ -313,12 +313,13 @@ struct Outcome {
   int64_t tokens = 0;             // real tokens trained on
   double seconds = 0;             // wall time of the steps that count, those before a resume included
   int64_t memory_peak_bytes = 0;  // of the trainer processes that made them
+  int numerics = 0;               // version of the engine's arithmetic (lm/engine.h); 0: not told
 };
 template <class Ar>
 void fields(Ar& ar, Outcome& o) {
   ar("kind", o.kind)("step", o.step)("message", o.message)("log_tail", o.log_tail);
   ar("weights_sha256", o.weights_sha256)("exact", o.exact)("tokens", o.tokens)("seconds", o.seconds);
-  ar("memory_peak_bytes", o.memory_peak_bytes);
+  ar("memory_peak_bytes", o.memory_peak_bytes)("numerics", o.numerics);
 }
 
 }  // namespace ranktide

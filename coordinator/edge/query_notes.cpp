@@ -96,6 +96,20 @@ std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& tria
   return notes;
 }
 
+// A newer engine adds up in another order, or rounds elsewhere: its results beside older ones are comparable,
+// and not bit-equal.
+std::vector<std::string> numerics_notes(const std::vector<const TrialRow*>& trials) {
+  std::map<int64_t, std::vector<const TrialRow*>> by_version;
+  for (const auto* t : trials)
+    if (t->numerics) by_version[*t->numerics].push_back(t);
+  if (by_version.size() < 2) return {};
+  std::vector<std::string> parts;
+  for (const auto& [version, which] : by_version)
+    parts.push_back(fmt::format("{} by version {} ({})", which.size(), version, some_ids(which)));
+  return {fmt::format("trials were trained by different versions of the engine's arithmetic: {}",
+                      fmt::join(parts, ", "))};
+}
+
 std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials, int64_t not_started) {
   std::map<std::string, std::vector<const TrialRow*>> missing;
   std::vector<const TrialRow*> inexact;
@@ -118,6 +132,7 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
   if (!inexact.empty())
     notes.push_back(fmt::format("{} trials ran with a smaller micro-batch and are not promised bit-equal ({})",
                                 inexact.size(), some_ids(inexact)));
+  for (auto& note : numerics_notes(trials)) notes.push_back(std::move(note));
   return notes;
 }
 

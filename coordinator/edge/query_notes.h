@@ -18,7 +18,8 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
 std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& trials,
                                         const std::vector<TrialRow>& all);
 
-// Returns: how many trials are in no mean and which, or that none is missing; and what is not bit-exact.
+// Returns: how many trials are in no mean and which, or that none is missing; and what is not bit-exact
+// or was computed by different versions of the engine.
 // `not_started`: trials beside these that have no row yet.
 std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials, int64_t not_started);
 

@@ -25,12 +25,14 @@ CREATE TABLE sweep(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision I
 CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NULL, request_id TEXT NOT NULL UNIQUE,
   spec_sha256 TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(sweep, n)) STRICT, WITHOUT ROWID;
 
--- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's,
--- the last two what was predicted of its memory, 0 for unknown
+-- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's;
+-- train_bytes and forward_bytes: what was predicted of its memory, 0 for unknown; numerics: version of the engine's
+-- arithmetic, NULL where nobody told
 CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEXT NOT NULL, from_step INTEGER NOT NULL,
   to_step INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, checkpoint_step INTEGER,
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
-  memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0) STRICT;
+  memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0,
+  numerics INTEGER) STRICT;
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
   steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -114,6 +116,7 @@ constexpr const char* kFromVersion3 = R"sql(
 ALTER TABLE sweep_trial ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sweep ADD COLUMN trials INTEGER;
 )sql";
+constexpr const char* kFromVersion4 = "ALTER TABLE stage ADD COLUMN numerics INTEGER;";
 
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;
@@ -170,7 +173,8 @@ void bring_up_to_date(Connection& connection) {
     connection.execute("DROP VIEW " + std::get<std::string>(view));
   if (version <= 1) connection.execute(kFromVersion1);
   if (version <= 2) connection.execute(kFromVersion2);
-  connection.execute(kFromVersion3);
+  if (version <= 3) connection.execute(kFromVersion3);
+  connection.execute(kFromVersion4);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));

@@ -109,9 +109,9 @@ void Mirror::on(const UnitFinished& r) {
   if (!is_stage(r.lease.unit)) return;
   claim_one(
       sql("UPDATE stage SET state=?2, step=?3, message=?4, weights_sha256=?5, exact=?6, tokens=?7, seconds=?8,"
-          " memory_peak_bytes=?9 WHERE id=?1")
+          " memory_peak_bytes=?9, numerics=nullif(?10, 0) WHERE id=?1")
           .run(r.lease.unit.text, std::string(text_of(o.kind)), o.step, o.message, o.weights_sha256, o.exact,
-               o.tokens, o.seconds, o.memory_peak_bytes));
+               o.tokens, o.seconds, o.memory_peak_bytes, o.numerics));
   lose_evals(r.lease);
   if (o.kind == OutcomeKind::diverged)
     note("Diverged", r.lease.unit.text, "step " + std::to_string(o.step) + ": " + o.message);

@@ -9,7 +9,7 @@ CREATE VIEW v_trial AS SELECT w.name AS sweep, t.id AS trial, t.cell, m.block, m
     CASE WHEN (w.state='cancelled' OR m.cancelled) AND g.state IN ('ready', 'running') OR w.state='stopped' AND g.state='ready'
       THEN 'cancelled' ELSE g.state END AS state,
     coalesce(g.step, g.checkpoint_step, 0) AS step, g.message, g.tokens,
-    g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.weights_sha256, t.base, g.id AS stage, m.evalset,
+    g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.numerics, g.weights_sha256, t.base, g.id AS stage, m.evalset,
     m.n_learn, m.n_retain, m.position, m.labels, t.settings, t.params
   FROM sweep_trial m JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial
   JOIN stage g ON g.number=t.stage;

@@ -157,6 +157,7 @@ void History::end(const SweepTrial& trial, OutcomeKind kind, const std::string& 
   outcome.tokens = 6000;
   outcome.seconds = 30;
   outcome.memory_peak_bytes = int64_t{1} << 30;
+  outcome.numerics = numerics;
   if (kind == OutcomeKind::failed)
     record(AttemptFailed{.lease = lease(trial), .outcome = outcome, .last = true});
   else

@@ -50,6 +50,7 @@ class History {
   Reader reader() const { return Reader(folder_); }
 
   static constexpr Step kSteps = 12;
+  int numerics = 0;  // of what ends from now on; 0: not told
 
  private:
   static SweepTrial trial_of(const TrialWords& words);

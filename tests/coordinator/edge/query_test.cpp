@@ -13,7 +13,9 @@ namespace {
 
 using testing::AllOf;
 using testing::Contains;
+using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 class QueryTest : public testing::Test {
  protected:
@@ -52,6 +54,20 @@ TEST_F(QueryTest, ShowsOneRowPerCellAndTheUntouchedBase) {
   EXPECT_NEAR(number_at(frame, "method", "full", "gain"), 2.31 - 0.74, 1e-12);
   EXPECT_NEAR(number_at(frame, "method", "full", "forgetting"), 0.03, 1e-12);
   EXPECT_EQ(value_at(frame, "method", "full", "n"), Value(int64_t{2}));
+}
+
+TEST_F(QueryTest, TheDefaultTableSaysWhatACellCost) {
+  run_small_sweep();
+  const Frame frame = ask();
+  for (const char* method : {"full", "lora"}) {
+    EXPECT_EQ(number_at(frame, "method", method, "tokens"), 6000);
+    EXPECT_EQ(number_at(frame, "method", method, "seconds"), 30);
+    EXPECT_EQ(number_at(frame, "method", method, "memory"), 1 << 30);
+  }
+  EXPECT_EQ(value_at(frame, "method", "base", "tokens"), Value{});
+  const std::string table = print(frame, FrameFormat::table);
+  EXPECT_THAT(table, ContainsRegex("tokens +seconds +memory"));
+  EXPECT_THAT(table, ContainsRegex("6.0k +30.0 s +1.0 GiB"));
 }
 
 TEST_F(QueryTest, PoolsTheSpreadOverTheCellsOfAMethod) {
@@ -112,6 +128,17 @@ TEST_F(QueryTest, CountsTheTrialsThatWereNeverStarted) {
   EXPECT_THAT(some.notes, Contains("6 more trials of the sweep are not started, whatever --where says"));
   EXPECT_EQ(history.reader().select("SELECT trials, completed, not_started FROM v_sweep").rows,
             (std::vector<std::vector<Value>>{{Value(int64_t{8}), Value(int64_t{2}), Value(int64_t{6})}}));
+}
+
+TEST_F(QueryTest, NamesTheTrialsOfEachVersionOfTheEnginesArithmetic) {
+  history.numerics = 4;
+  const SweepTrial older = history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("arithmetic"))));
+  history.numerics = 5;
+  const SweepTrial newer = history.ran({.rank = 4, .seed = 1}, 1.62, 3.0);
+  EXPECT_THAT(ask().notes, Contains("trials were trained by different versions of the engine's arithmetic: "
+                                    "1 by version 4 (" +
+                                    older.id.brief() + "), 1 by version 5 (" + newer.id.brief() + ")"));
 }
 
 TEST_F(QueryTest, ASweepOfAnOlderVersionCountsWhatItHasListed) {

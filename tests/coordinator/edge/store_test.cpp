@@ -75,7 +75,7 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 4")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 5")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
@@ -88,7 +88,12 @@ void drop_views(Connection& c) {
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
 }
 
+void drop_columns_of_version_5(Connection& c) {
+  c.execute("ALTER TABLE stage DROP COLUMN numerics");
+}
+
 void drop_columns_of_version_4(Connection& c) {
+  drop_columns_of_version_5(c);
   c.execute("ALTER TABLE sweep_trial DROP COLUMN cancelled");
   c.execute("ALTER TABLE sweep DROP COLUMN trials");
 }
@@ -157,6 +162,21 @@ TEST_F(StoreTest, BringsAFolderOfVersion3UpToDateWithNoTrialCancelled) {
   EXPECT_EQ(reader.select("SELECT state FROM v_trial").rows,
             (std::vector<std::vector<Value>>{{Value("ready")}}));
   EXPECT_EQ(sweep_status(reader, "quick")->trials_total, 1) << "how many there are in all nobody noted";
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion4UpToDateWithUnknownNumerics) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_5(c);
+    c.execute("PRAGMA user_version=4");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT state, numerics FROM v_trial").rows,
+            (std::vector<std::vector<Value>>{{Value("completed"), Value{}}}));
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
