@@ -5,7 +5,7 @@
 #include <set>
 
 #include "common/content/hub_cache.h"
-#include "common/model/cost.h"
+#include "common/model/microbatch.h"
 #include "common/sweep/identity.h"
 
 namespace ranktide::cli {
@@ -83,9 +83,8 @@ std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, cons
   for (const EvalTask& task : trial.evals)
     cost.eval_flops +=
         kForwardShare * flops_of(forward, *shape, eval_tokens(task.spec)) * static_cast<double>(runs);
-  const StepLoad load{.tokens = static_cast<int64_t>(step_tokens) + 1,
-                      .sequence = trial.settings.data.max_tokens};
-  cost.memory_bytes = predicted_peak_bytes(trial.settings, *shape, load);
+  const int rows = microbatch_rows(*shape, trial.settings, DeviceClass::cpu);
+  cost.memory_bytes = predicted_peak_bytes(trial.settings, *shape, largest_load(trial.settings, rows));
   return cost;
 }
 

@@ -7,7 +7,7 @@
 namespace ranktide {
 namespace {
 
-constexpr double kRuntimeBytes = 0.35e9;  // LibTorch and its libraries in memory, before a model is loaded
+constexpr double kRuntimeBytes = 0.19e9;  // LibTorch and its libraries in memory, before a model is loaded
 constexpr int64_t kLossRows = 256;        // rows of a chunk of the loss (worker/trainer/lm/loss.h)
 
 constexpr std::array kLayerLinears{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
@@ -36,21 +36,6 @@ Widths widths_of(const ModelShape& s) {
           .f = static_cast<double>(s.ffn),
           .d_a = static_cast<double>(s.heads * s.head_dim),
           .d_k = static_cast<double>(s.kv_heads * s.head_dim)};
-}
-
-// Kept per token between forward and backward. Of a layer: the residual stream before its two blocks, fp32 in
-// either dtype (2 x 4d); in b bytes q and the attention's output (2 d_a), k and v (2 d_k), gate and up (2f),
-// and q and k once more where they are normed. Adapters add their rank-r products. Norm outputs, silu(gate) up
-// and the attention weights are computed again.
-double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& s) {
-  const double b = product_bytes(settings);
-  const Widths w = widths_of(s);
-  double per_layer = 8 * w.d + b * (2 * w.d_a + 2 * w.d_k + 2 * w.f);
-  if (s.qk_norm) per_layer += b * (w.d_a + w.d_k);
-  if (settings.lora)
-    per_layer +=
-        b * static_cast<double>(settings.lora->rank) * static_cast<double>(settings.lora->target.size());
-  return per_layer * static_cast<double>(s.layers);
 }
 
 // In use at once within the backward pass of one block, fp32: gradients of its activations, what is computed
@@ -96,6 +81,21 @@ int64_t trained_parameters(const TrialSettings& settings, const ModelShape& shap
   return shape.layers * adapter_weights_per_layer(*settings.lora, shape);
 }
 
+// Of a layer: the residual stream before its two blocks, fp32 in
+// either dtype (2 x 4d); in b bytes q and the attention's output (2 d_a), k and v (2 d_k), gate and up (2f),
+// and q and k once more where they are normed. Adapters add their rank-r products. Norm outputs, silu(gate) up
+// and the attention weights are computed again.
+double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& s) {
+  const double b = product_bytes(settings);
+  const Widths w = widths_of(s);
+  double per_layer = 8 * w.d + b * (2 * w.d_a + 2 * w.d_k + 2 * w.f);
+  if (s.qk_norm) per_layer += b * (w.d_a + w.d_k);
+  if (settings.lora)
+    per_layer +=
+        b * static_cast<double>(settings.lora->rank) * static_cast<double>(settings.lora->target.size());
+  return per_layer * static_cast<double>(s.layers);
+}
+
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
   const Parameters p = parameters_of(shape);
   const double visible =
@@ -111,8 +111,8 @@ int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& sh
   const auto weights = static_cast<double>(parameters_of(shape).total);
   const auto trained = static_cast<double>(trained_parameters(settings, shape));
   const double b = product_bytes(settings);
-  // Trained weights: fp32 value, gradient and two moments. Full finetuning in bf16 has product copies besides.
-  const double state = 16 * trained + (settings.method == Method::full && b < 4 ? b * trained : 0);
+  // Trained weights: fp32 value, gradient and two moments; in bf16 a copy for products besides.
+  const double state = 16 * trained + (b < 4 ? b * trained : 0);
   const auto tokens = static_cast<double>(load.tokens);
   const double step = kept_bytes_per_token(settings, shape) * tokens +
                       std::max(loss_bytes(settings, shape, load), block_bytes_per_token(shape) * tokens);

@@ -27,6 +27,9 @@ struct StepLoad {
   double labelled_share = 1.0;  // of the tokens: only they cost the head
 };
 
+// Returns: bytes kept per token of a micro-batch between its forward and its backward pass, over all layers.
+double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& shape);
+
 // Returns: FLOPs per token, forward and backward, multiply and add counted apart.
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 

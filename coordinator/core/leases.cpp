@@ -12,12 +12,18 @@ namespace {
 
 constexpr int kMicrobatchFirstGuess = 8;  // rows, of evals: they have no batch of their own
 
-// Rows to try after running out of memory with `tried` (0: the trainer's own choice, at most a whole batch).
+// Rows that ran out of memory where the trainer chose them itself: what it is known to choose, or at most a
+// whole batch.
+int chosen_microbatch(const Unit& unit) {
+  if (!unit.stage) return kMicrobatchFirstGuess;
+  return unit.memory.microbatch > 0 ? unit.memory.microbatch : unit.stage->settings.train.batch;
+}
+
+// Rows to try after running out of memory with `asked` (0: the trainer's own choice).
 // Returns: 0 when there is nothing smaller.
-int smaller_microbatch(const Unit& unit, int tried) {
-  if (tried == 1) return 0;
-  const int most = unit.stage ? unit.stage->settings.train.batch : kMicrobatchFirstGuess;
-  return std::max(1, (tried > 0 ? tried : most) / 2);
+int smaller_microbatch(const Unit& unit, int asked) {
+  const int tried = asked > 0 ? asked : chosen_microbatch(unit);
+  return tried / 2;
 }
 
 Outcome outcome_of(OutcomeKind kind, std::string message) {

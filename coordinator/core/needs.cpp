@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/model/cost.h"
+#include "common/model/microbatch.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/seeded_bug.h"
 
@@ -37,9 +37,10 @@ PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& sett
   const auto model = inputs.models.find(model_key(settings.model));
   if (model == inputs.models.end() || !model->second.shape || !is_plausible(*model->second.shape)) return {};
   const ModelShape& shape = *model->second.shape;
-  const StepLoad one_row{.tokens = settings.data.max_tokens, .sequence = settings.data.max_tokens};
-  return {.train_bytes = predicted_peak_bytes(settings, shape, one_row),
-          .forward_bytes = weight_bytes(shape, settings.model.dtype)};
+  const int rows = microbatch_rows(shape, settings, DeviceClass::cpu);
+  return {.train_bytes = predicted_peak_bytes(settings, shape, largest_load(settings, rows)),
+          .forward_bytes = weight_bytes(shape, settings.model.dtype),
+          .microbatch = rows};
 }
 
 bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes) {

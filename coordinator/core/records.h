@@ -46,10 +46,11 @@ void fields(Ar& ar, SweepSubmitted& r) {
 struct PredictedMemory {  // of a trial's units; 0: unknown
   int64_t train_bytes = 0;
   int64_t forward_bytes = 0;  // of evals leased by themselves
+  int microbatch = 0;         // rows that training computes at once unless it is told otherwise
 };
 template <class Ar>
 void fields(Ar& ar, PredictedMemory& m) {
-  ar("train_bytes", m.train_bytes)("forward_bytes", m.forward_bytes);
+  ar("train_bytes", m.train_bytes)("forward_bytes", m.forward_bytes)("microbatch", m.microbatch);
 }
 
 struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist

@@ -26,7 +26,8 @@ Stage stage_of(const SweepTrial& trial) {
 // A client of an older version predicts nothing, and must not make the others forget.
 PredictedMemory larger(const PredictedMemory& a, const PredictedMemory& b) {
   return {.train_bytes = std::max(a.train_bytes, b.train_bytes),
-          .forward_bytes = std::max(a.forward_bytes, b.forward_bytes)};
+          .forward_bytes = std::max(a.forward_bytes, b.forward_bytes),
+          .microbatch = std::max(a.microbatch, b.microbatch)};
 }
 
 // Somebody wants it again: budgets start anew, what was learnt (checkpoint, micro-batch) stays.

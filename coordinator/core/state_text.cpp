@@ -43,9 +43,10 @@ void print(std::ostream& out, const AttemptState& a) {
 void print(std::ostream& out, const Unit& u) {
   out << "unit " << u.id.text << " " << text_of(u.kind) << " " << text_of(u.life) << " base=" << u.base.text
       << " model=" << to_json(u.model).dump() << " memory=" << u.memory.train_bytes << "/"
-      << u.memory.forward_bytes << " home=" << u.home.text << " checkpoint=" << u.checkpoint
-      << " microbatch=" << u.microbatch << " own=" << u.own_failures << " infra=" << u.infra_losses
-      << " kept=" << text_of(u.kept) << " outcome=" << (u.outcome ? text_of(*u.outcome) : "none") << "\n";
+      << u.memory.forward_bytes << "/" << u.memory.microbatch << " home=" << u.home.text
+      << " checkpoint=" << u.checkpoint << " microbatch=" << u.microbatch << " own=" << u.own_failures
+      << " infra=" << u.infra_losses << " kept=" << text_of(u.kept)
+      << " outcome=" << (u.outcome ? text_of(*u.outcome) : "none") << "\n";
   print(out, u.attempt);
   if (u.stage) out << "  stage " << to_json(*u.stage).dump() << "\n";
   for (const auto& [id, order] : u.evals) out << "  wants " << to_json(order).dump() << "\n";

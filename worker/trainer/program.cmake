@@ -3,7 +3,7 @@ find_package(CLI11 REQUIRED)
 ranktide_library(ranktide_trainer_program
   SOURCES program/artifact.cpp program/command_inbox.cpp program/eval.cpp program/eval_ledger.cpp
           program/eval_run.cpp program/failure.cpp program/file_stamp.cpp program/logits.cpp
-          program/microbatch.cpp program/model_choice.cpp program/report_pipe.cpp program/selfcheck.cpp
+          program/model_choice.cpp program/report_pipe.cpp program/selfcheck.cpp
           program/selfcheck_command.cpp program/serve.cpp program/stage_run.cpp program/text_lines.cpp
           program/tokenize.cpp program/work_folders.cpp program/work_inputs.cpp program/work_reporter.cpp
   USES ranktide_vocabulary ranktide_trainer_data ranktide_trainer_eval ranktide_train

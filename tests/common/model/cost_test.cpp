@@ -55,6 +55,17 @@ TEST(Cost, MaskedRowsSaveTheHead) {
               3 * 28'311'552.0, 1);
 }
 
+// Peaks of the engine's own process on two cores with AVX2, as bench/memory.py prints them.
+TEST(Cost, MemoryIsWithinATenthOfWhatWasMeasured) {
+  const auto expect_near = [](TrialSettings settings, Dtype dtype, StepLoad load, double measured) {
+    settings.model.dtype = dtype;
+    EXPECT_NEAR(static_cast<double>(predicted_peak_bytes(settings, kSmolLm2, load)), measured, measured / 10);
+  };
+  expect_near(lora_all(16), Dtype::fp32, {.tokens = 256, .sequence = 256}, 1.04e9);
+  expect_near(lora_all(16), Dtype::bf16, {.tokens = 512, .sequence = 256}, 0.89e9);
+  expect_near(full(), Dtype::bf16, {.tokens = 256, .sequence = 256}, 3.11e9);
+}
+
 TEST(Cost, MemoryGrowsWithWhatTrainsAndWithTokens) {
   const StepLoad small{.tokens = 512, .sequence = 256}, large{.tokens = 2048, .sequence = 512};
   EXPECT_GT(predicted_peak_bytes(full(), kSmolLm2, small),

@@ -28,14 +28,28 @@ Slot slot_with(int64_t memory_bytes, const std::string& device = "cpu", std::vec
 }
 
 // The simulator's own figures stand between these two.
-TEST(Needs, AreTheWeightsTheAdapterAndOneRow) {
+TEST(Needs, AreTheWeightsTheAdapterAndOneMicrobatch) {
   const PredictedMemory four = predicted(4);
   EXPECT_EQ(four.forward_bytes, 2 * 1'261'529'088LL) << "weights in bf16";
   EXPECT_GT(four.train_bytes, four.forward_bytes + 350'000'000 / 2);
-  // 16 bytes for each of rank x (in + out) weights: q, k, v and o of 22 layers.
-  EXPECT_NEAR(static_cast<double>(predicted(8).train_bytes - four.train_bytes), 16.0 * 4 * 4 * 4096 * 22, 1e6);
+  // 18 bytes for each of rank x (in + out) weights: q, k, v and o of 22 layers.
+  EXPECT_NEAR(static_cast<double>(predicted(8).train_bytes - four.train_bytes), 18.0 * 4 * 4 * 4096 * 22, 1e6);
   EXPECT_LT(four.train_bytes, sim::kSmallSlotBytes);
   EXPECT_GT(predicted(8).train_bytes, sim::kSmallSlotBytes);
+}
+
+// The batch of 4 rows of 64 tokens is one micro-batch, of rows of 256 it is two.
+TEST(Needs, CountTheRowsThatTheTrainerComputesAtOnce) {
+  Inputs inputs = sweep_for_tests({.has_shape = true}).inputs;
+  TrialSettings settings = settings_of_rank(4);
+  const PredictedMemory shorter = predicted_memory(inputs, settings);
+  settings.data.max_tokens = 256;
+  const PredictedMemory longer = predicted_memory(inputs, settings);
+  EXPECT_EQ(shorter.microbatch, 4);
+  EXPECT_EQ(longer.microbatch, 2);
+  EXPECT_GT(longer.train_bytes, shorter.train_bytes);
+  settings.train.batch = 400;
+  EXPECT_EQ(predicted_memory(inputs, settings).train_bytes, longer.train_bytes) << "no batch is held whole";
 }
 
 TEST(Needs, AreUnknownWithoutAShapeThatAModelCanHave) {

@@ -15,6 +15,7 @@ bool is_cpu_allocation(const std::string& message) {
 }  // namespace
 
 Failure failure_of(const std::exception& error) {
+  if (dynamic_cast<const OutOfMemory*>(&error)) return {FailureKind::memory, error.what()};
   if (dynamic_cast<const std::bad_alloc*>(&error))
     return {FailureKind::memory, "the process could not get memory"};
   const auto* torch = dynamic_cast<const c10::Error*>(&error);

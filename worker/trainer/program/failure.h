@@ -3,6 +3,7 @@
 // only the .cpp knows. Pure.
 
 #include <exception>
+#include <stdexcept>
 #include <string>
 
 #include "common/vocabulary/trial.h"
@@ -18,6 +19,11 @@ enum class FailureKind {
 struct Failure {
   FailureKind kind = FailureKind::work;
   std::string message;  // for people, without a backtrace
+};
+
+// Memory ran out, and the message says with what numbers.
+struct OutOfMemory : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 Failure failure_of(const std::exception& error);

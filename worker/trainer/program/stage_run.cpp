@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <sstream>
+#include <sys/resource.h>
 
+#include "common/model/microbatch.h"
 #include "worker/trainer/data/step_batches.h"
 #include "worker/trainer/program/artifact.h"
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
-#include "worker/trainer/program/microbatch.h"
+#include "worker/trainer/program/failure.h"
 #include "worker/trainer/train/checkpoint.h"
 #include "worker/trainer/train/trainer.h"
 
@@ -24,6 +27,16 @@ struct PreparedEval {
   std::shared_ptr<const std::vector<EvalItem>> items;
   bool told = false;
 };
+
+int64_t megabytes(int64_t bytes) {
+  return bytes / 1'000'000;
+}
+
+int64_t most_held_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
 
 class StageRun {
  public:
@@ -46,18 +59,29 @@ class StageRun {
   Outcome run() {
     log_beginning();
     tell_remembered_evals();
+    try {
+      return train_and_keep();
+    } catch (const std::exception& e) {
+      const Failure failure = failure_of(e);
+      if (failure.kind != FailureKind::memory) throw;
+      throw OutOfMemory(memory_text() + ": " + failure.message);
+    }
+  }
+
+ private:
+  Outcome train_and_keep() {
     Model model = Model::for_trial(base_, order_.stage.settings);
     reporter_.phase("training");
     Outcome outcome = train(order_.stage, model, batches(),
                             {folders_.checkpoints, order_.attempt, order_.resume_at_most}, hooks(model), stop_);
     outcome.exact = microbatch() == default_microbatch();
+    outcome.numerics = kNumericsVersion;
     std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
     if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
     reporter_.flush();
     return outcome;
   }
 
- private:
   int default_microbatch() const {
     return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
   }
@@ -72,6 +96,16 @@ class StageRun {
             .checkpoint_due = [this](Step) { return checkpoint_due(); },
             .note = [](const std::string& text) { std::cerr << text << "\n"; },
             .checkpoint_saved = [this](Step s) { reporter_.checkpoint(s); }};
+  }
+
+  std::string memory_text() const {
+    const TrialSettings& s = order_.stage.settings;
+    const StepLoad load = largest_load(s, microbatch());
+    std::ostringstream text;
+    text << "out of memory with " << microbatch() << " of the batch's " << s.train.batch << " rows at once ("
+         << load.tokens << " tokens), predicted " << megabytes(predicted_peak_bytes(s, base_->shape(), load))
+         << " MB, the process held " << megabytes(most_held_bytes()) << " MB at most";
+    return text.str();
   }
 
   // The log is for people: what this is, where it stands now and then, each eval, how it ended.

@@ -3,8 +3,10 @@
 #include <array>
 #include <csignal>
 #include <fcntl.h>
+#include <fstream>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -132,6 +134,16 @@ std::optional<TrainerReport> TrainerProcess::next() {
 
 void TrainerProcess::close_commands() {
   if (commands_ >= 0) ::close(std::exchange(commands_, -1));
+}
+
+void TrainerProcess::leave_room_for(int64_t bytes) {
+  std::ifstream pages("/proc/" + std::to_string(pid_) + "/statm");
+  rlim_t size = 0;
+  pages >> size;
+  RT_CHECK(size > 0);
+  const rlim_t most = size * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + static_cast<rlim_t>(bytes);
+  const rlimit limit{.rlim_cur = most, .rlim_max = most};
+  RT_CHECK(::prlimit(pid_, RLIMIT_AS, &limit, nullptr) == 0);
 }
 
 void TrainerProcess::kill() {

@@ -39,6 +39,8 @@ class TrainerProcess {
   // Returns: the next report; nullopt when the process ended, or said nothing for a minute.
   std::optional<TrainerReport> next();
   void close_commands();
+  // Limits its address space to what it has by now and so many bytes more.
+  void leave_room_for(int64_t bytes);
   void kill();
   // Waits for the end. Returns: exit code, or 128 + signal.
   int wait();

@@ -1,4 +1,4 @@
-#include "worker/trainer/program/microbatch.h"
+#include "common/model/microbatch.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,14 @@ namespace ranktide {
 namespace {
 
 ModelShape smollm2_135m() {
-  return {.family = "llama", .vocabulary = 49152, .hidden = 576, .ffn = 1536, .layers = 30};
+  return {.family = "llama",
+          .vocabulary = 49152,
+          .hidden = 576,
+          .ffn = 1536,
+          .layers = 30,
+          .heads = 9,
+          .kv_heads = 3,
+          .head_dim = 64};
 }
 
 TrialSettings trial(int batch, int max_tokens) {
@@ -24,7 +31,16 @@ TEST(Microbatch, CutsALargerBatchByTokensNotByRows) {
   const int rows = microbatch_rows(smollm2_135m(), trial(64, 128), DeviceClass::cpu);
   EXPECT_GT(rows, 1);
   EXPECT_LT(rows, 64);
-  EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(64, 256), DeviceClass::cpu), rows / 2);
+  EXPECT_NEAR(microbatch_rows(smollm2_135m(), trial(64, 256), DeviceClass::cpu), rows / 2, 1);
+}
+
+TEST(Microbatch, IsEvenedOutOverTheBatch) {
+  for (int batch = 1; batch <= 40; ++batch) {
+    const int rows = microbatch_rows(smollm2_135m(), trial(batch, 512), DeviceClass::cpu);
+    const int last = batch - (batch - 1) / rows * rows;
+    EXPECT_LT(rows - last, (batch + rows - 1) / rows) << batch << " rows in micro-batches of " << rows;
+  }
+  EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(4, 512), DeviceClass::cpu), 2);
 }
 
 TEST(Microbatch, IsNeverLessThanARow) {
