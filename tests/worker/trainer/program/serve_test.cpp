@@ -93,12 +93,52 @@ TEST_F(Serve, LoadsTheBaseOnceForManyWorks) {
   EXPECT_EQ(after.outcome->weights_sha256, before.outcome->weights_sha256);
 }
 
+// Another dtype of the same base, another rank, dropout of another rate, and an eval lie behind the second.
+TEST_F(Serve, ATrialDoesNotDependOnWhatTheTrainerDidBefore) {
+  Work first = training("first", Method::lora, 6);
+  first.stage->settings.train.attention_dropout = 0.1;
+  const Told fresh = run(first);
+  restart_trainer();
+  Work bf16 = training("bf16", Method::full, 3), wide = training("wide", Method::lora, 4);
+  bf16.stage->settings.model.dtype = bf16.model.dtype = Dtype::bf16;
+  wide.stage->settings.lora->rank = 16;
+  wide.stage->settings.lora->dropout = 0.3;
+  for (const Work& before : {bf16, wide, evaluation({choice_eval("b", 0)})}) {
+    const Told told = run(before);
+    ASSERT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
+  }
+  Work second = training("second", Method::lora, 6);
+  second.stage->settings = first.stage->settings;
+  const Told late = run(second);
+  ASSERT_EQ(late.outcome->kind, OutcomeKind::completed) << late.outcome->message;
+  EXPECT_EQ(late.outcome->weights_sha256, fresh.outcome->weights_sha256);
+  EXPECT_EQ(late.points.at("loss"), fresh.points.at("loss"));
+  EXPECT_EQ(late.points.at("grad_norm"), fresh.points.at("grad_norm"));
+}
+
 TEST_F(Serve, AMicrobatchSetByHandMarksTheResultAsNotExact) {
   Work work = training("cut", Method::lora, 2);
   work.microbatch = 1;
   const Told told = run(work);
   EXPECT_EQ(told.outcome->kind, OutcomeKind::completed);
   EXPECT_FALSE(told.outcome->exact);
+}
+
+TEST_F(Serve, OutOfMemoryIsToldWithItsNumbersAndASmallerMicrobatchFits) {
+  Work work = training("large", Method::lora, 1);
+  work.stage->settings.train.batch = 4096;
+  trainer().leave_room_for(260'000'000);
+  const Told all_at_once = run(work);
+  ASSERT_TRUE(all_at_once.outcome);
+  EXPECT_EQ(all_at_once.outcome->kind, OutcomeKind::out_of_memory) << all_at_once.outcome->message;
+  EXPECT_THAT(all_at_once.outcome->message,
+              AllOf(HasSubstr("4096 of the batch's 4096 rows at once (131072 tokens), predicted "),
+                    HasSubstr(" MB at most: ")));
+  work.microbatch = 64;
+  const Told in_parts = run(work);
+  ASSERT_TRUE(in_parts.outcome) << "the same process goes on";
+  EXPECT_EQ(in_parts.outcome->kind, OutcomeKind::completed) << in_parts.outcome->message;
+  EXPECT_FALSE(in_parts.outcome->exact);
 }
 
 TEST_F(Serve, DivergenceIsAResultWithItsStep) {
