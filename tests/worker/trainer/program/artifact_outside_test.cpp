@@ -1,0 +1,104 @@
+// What a trial leaves, read from outside: by the windows, and by transformers.
+
+#include <algorithm>
+#include <cmath>
+#include <gtest/gtest.h>
+#include <span>
+
+#include "common/model/safetensors.h"
+#include "common/vocabulary/wire.h"
+#include "tests/worker/trainer/program/tiny_works.h"
+#include "worker/trainer/program/text_lines.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Artifact : public TinyWorks {
+ protected:
+  // Trains so that it shows. Returns: the folder that the trial leaves.
+  fs::path trained(Method method) {
+    Work work = training("seen", method, 12);
+    work.stage->settings.train.lr = method == Method::lora ? 1e-2 : 1e-3;
+    work.keep = Keep::weights;
+    EXPECT_EQ(run(work).outcome->kind, OutcomeKind::completed);
+    return artifact("seen");
+  }
+  std::string window(std::vector<std::string> arguments) const {
+    const Ended ended = run_window(std::move(arguments), folder_.path());
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    return ended.out;
+  }
+  // The lines' ids and logits stand in ids.jsonl and logits.safetensors then.
+  void write_logits(const fs::path& text, std::vector<std::string> model) const {
+    write_file(folder_ / "ids.jsonl", window({"tokenize", "--model", model.at(1), text.string()}));
+    model.insert(model.begin(), "logits");
+    model.insert(model.end(),
+                 {"--ids", (folder_ / "ids.jsonl").string(), "-o", (folder_ / "logits.safetensors").string()});
+    window(model);
+  }
+  std::vector<Json> evaluated(std::vector<std::string> model) const {
+    model.insert(model.begin(), "eval");
+    model.insert(model.end(), {"--data", (folder_ / "rows.jsonl").string(), "--kind", "loss", "--items"});
+    std::vector<Json> rows;
+    for (const std::string& line : split_lines(window(model))) rows.push_back(Json::parse(line));
+    return rows;
+  }
+};
+
+// log p of the token among the logits of one place.
+double log_probability(std::span<const float> logits, int32_t token) {
+  const double largest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float each : logits) sum += std::exp(each - largest);
+  return logits[static_cast<size_t>(token)] - largest - std::log(sum);
+}
+
+// Of every token but the first, given those before it.
+double log_likelihood(const TensorView& view, const std::vector<int32_t>& ids) {
+  const auto width = static_cast<size_t>(view.shape.at(1));
+  const auto* values = reinterpret_cast<const float*>(view.bytes.data());
+  double sum = 0;
+  for (size_t i = 1; i < ids.size(); ++i) sum += log_probability({values + (i - 1) * width, width}, ids[i]);
+  return sum;
+}
+
+TEST_F(Artifact, EvalWithTheTrainedAdapterIsTheSumOverItsLogits) {
+  const std::vector<std::string> with_adapter{"--model", model().string(), "--adapter",
+                                              trained(Method::lora).string()};
+  const std::vector<std::string> texts{"the tide comes in and goes out again", "gulls 42 gulls, out"};
+  write_file(folder_ / "text.txt", texts[0] + "\n" + texts[1] + "\n");
+  write_file(folder_ / "rows.jsonl", Json{{"text", texts[0]}}.dump() + "\n" + Json{{"text", texts[1]}}.dump());
+  write_logits(folder_ / "text.txt", with_adapter);
+  const std::vector<std::string> ids = split_lines(read_file(folder_ / "ids.jsonl"));
+  const SafetensorsFile logits(folder_ / "logits.safetensors");
+  const std::vector<Json> rows = evaluated(with_adapter);
+  const std::vector<Json> of_base = evaluated({"--model", model().string()});
+  ASSERT_EQ(rows.size(), texts.size());
+  for (size_t n = 0; n < rows.size(); ++n) {
+    const double expected =
+        log_likelihood(logits.tensors().at("logits." + std::to_string(n)), Json::parse(ids.at(n)));
+    const auto loglik = rows[n]["loglik"].get<double>();
+    EXPECT_NEAR(loglik, expected, 1e-4);
+    EXPECT_GT(std::abs(loglik - of_base.at(n)["loglik"].get<double>()), 1e-2) << "the base's own";
+  }
+}
+
+TEST_F(Artifact, OfFullWeightsIsAFolderToWhichTransformersGivesTheSameLogits) {
+  const fs::path source = RANKTIDE_SOURCE_DIR, python = source / ".env/bin/python";
+  if (!fs::exists(python)) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
+  const fs::path folder = trained(Method::full), text = folder_ / "text.txt";
+  write_file(text, "the tide comes in\nand 42 gulls go out again: <|im_end|> naïve\n");
+  write_logits(text, {"--model", folder.string()});
+  const std::string command = python.string() + " " +
+                              (source / "tests/golden/check_weights_in_transformers.py").string() + " " +
+                              folder.string() + " " + text.string() + " " + (folder_ / "ids.jsonl").string() +
+                              " " + (folder_ / "logits.safetensors").string();
+  const int status = std::system(command.c_str());
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "transformers is not installed in .env";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+}  // namespace ranktide
