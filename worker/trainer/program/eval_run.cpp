@@ -15,8 +15,10 @@ void require_kept(const Stage& stage, const EvalsOrder& order, const fs::path& a
       throw WorkError("step " + std::to_string(eval.at) + " of trial " + stage.trial.brief() +
                       ": only the weights of its last step, " + std::to_string(stage.to) + ", are kept");
   if (!fs::is_directory(artifact))
-    throw WorkError(artifact.string() + ": the weights of trial " + stage.trial.brief() +
-                    " are not here; train it with run.keep: adapters (LoRA) or weights, on this worker");
+    throw WorkError(
+        artifact.string() + ": the weights of trial " + stage.trial.brief() +
+        " are not here: run.keep asked for none (adapters, of LoRA, or weights do), or they went to make "
+        "room (--artifacts-max of this worker)");
 }
 
 Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& inputs) {

@@ -122,7 +122,8 @@ TEST_F(BadWork, AnEvaluationFileChangedSinceThePlanIsRefusedBeforeTraining) {
 TEST_F(BadWork, WeightsThatAreNotKeptHereAreNamed) {
   Work work = evaluation({loss_eval("e", 2)});
   work.stage = good().stage;
-  EXPECT_THAT(failure_of(work), AllOf(HasSubstr(artifact("bad").string()), HasSubstr("are not here")));
+  EXPECT_THAT(failure_of(work), AllOf(HasSubstr(artifact("bad").string()), HasSubstr("are not here"),
+                                      HasSubstr("--artifacts-max")));
   work.evals = {loss_eval("e", 1)};
   EXPECT_THAT(failure_of(work), HasSubstr("only the weights of its last step, 2, are kept"));
   expect_going_on();
