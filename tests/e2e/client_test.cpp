@@ -1,14 +1,11 @@
 // A coordinator, two workers that joined it, and a client, as processes of their own: what `submit` brings is
 // what `run` brings on one machine, number for number, and every word of control does what it says.
 
-#include <csignal>
-#include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <memory>
 #include <thread>
 
-#include "tests/e2e/tiny_world.h"
+#include "tests/e2e/client_world.h"
 
 namespace ranktide::e2e {
 namespace {
@@ -21,50 +18,7 @@ using testing::Not;
 
 namespace fs = std::filesystem;
 
-class Client : public testing::Test {
- protected:
-  Client() : coordinator_(serving()) {
-    EXPECT_TRUE(coordinator_.says("to clients at", 60s)) << read_text(world_.folder() / "coordinator/err");
-    ::setenv("XDG_CONFIG_HOME", (world_.folder() / "config").c_str(), 1);
-    EXPECT_EQ(ask({"context", "add", "lab", "--coordinator", url()}).exit_code, 0);
-  }
-  ~Client() override { ::unsetenv("XDG_CONFIG_HOME"); }
-
-  // A client has no data folder of its own: only the context says whom it means.
-  Ended ask(std::vector<std::string> words, std::chrono::seconds limit = 120s) const {
-    words.insert(words.begin(), ranktide_program().string());
-    return run(words, world_.folder() / "client", limit);
-  }
-  Json ask_json(std::vector<std::string> words) const {
-    words.push_back("--json");
-    return parse_json(ask(std::move(words)).out);
-  }
-  std::string url() const { return "http://" + trimmed(read_text(data() / "coordinator.http")); }
-  fs::path data() const { return world_.data(); }
-  std::unique_ptr<Program> worker(const std::string& name) const {
-    const fs::path home = world_.folder() / name;
-    const Ended invite =
-        run({ranktide_program().string(), "invite", "--data-dir", data().string()}, world_.folder() / "invite");
-    EXPECT_EQ(invite.exit_code, 0) << invite.err;
-    return std::make_unique<Program>(
-        std::vector<std::string>{ranktide_program().string(), "worker", "--data-dir", home.string(), "--name",
-                                 name, "--slots", "1", "--gpus", "none", "--join", trimmed(invite.out)},
-        world_.folder() / (name + "-output"));
-  }
-  std::string state_of(const std::string& sweep) const { return ask_json({"status", sweep}).at(0).at("state"); }
-
-  static std::string trimmed(std::string text) { return text.substr(0, text.find_first_of("\r\n")); }
-
-  TinyWorld world_;
-  Program coordinator_;
-
- private:
-  Program serving() const {
-    return Program({ranktide_program().string(), "coordinator", "--bind", "tcp://127.0.0.1:*", "--http",
-                    "127.0.0.1:0", "--data-dir", world_.data().string()},
-                   world_.folder() / "coordinator");
-  }
-};
+using Client = ClientWorld;
 
 TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
   const TinyWorld alone;

@@ -1,0 +1,110 @@
+// What finished trials leave on a worker's disk, as `run.keep` asks, comes to the coordinator with the same
+// bytes and is what Hugging Face's libraries load.
+
+#include <csignal>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <thread>
+
+#include "common/vocabulary/sha256.h"
+#include "tests/e2e/client_world.h"
+
+namespace ranktide::e2e {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::Key;
+namespace fs = std::filesystem;
+
+// Every file below the folder, by name, with its hash.
+std::map<std::string, std::string> files_in(const fs::path& folder) {
+  std::map<std::string, std::string> out;
+  std::error_code absent;
+  for (const auto& entry : fs::recursive_directory_iterator(folder, absent))
+    if (entry.is_regular_file())
+      out[entry.path().lexically_relative(folder).generic_string()] = sha256_of_file(entry.path());
+  return out;
+}
+
+class Kept : public ClientWorld {
+ protected:
+  // One regime: a trial of full finetuning and one of LoRA, of so many steps.
+  void submit_and_wait(const std::string& keep, int steps) {
+    world_.write_sweep(TinyWorld::sweep_text(steps, 1));
+    const Ended ended = ask({"submit", world_.sweep().string(), "--wait", "--only", "regime = math",
+                             "run.keep=" + keep, "run.checkpoint_every=1s"});
+    ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  }
+  std::string trial_of(const std::string& method) const {
+    const Json answer = ask_json({"query", "tiny", "--trials", "--where", "method = " + method});
+    EXPECT_EQ(answer.at("rows").size(), 1U);
+    return answer.at("rows").at(0).at("trial");
+  }
+  fs::path at_coordinator(const std::string& trial) const { return data() / "artifacts" / trial; }
+  fs::path at_worker(const std::string& trial) const { return home_of("n1") / "artifacts" / trial; }
+  bool arrives(const std::string& trial) const {
+    for (int i = 0; i < 600 && !fs::exists(at_coordinator(trial)); ++i) std::this_thread::sleep_for(100ms);
+    return fs::exists(at_coordinator(trial));
+  }
+};
+
+TEST_F(Kept, CheckpointsAndWeightsComeToTheCoordinatorByteForByte) {
+  const auto n1 = worker("n1");
+  submit_and_wait("checkpoints", 600);
+  for (const std::string method : {"full", "lora"}) {
+    const std::string trial = trial_of(method);
+    ASSERT_TRUE(arrives(trial)) << read_text(home_of("n1") / "logs/artifacts.log");
+    const auto kept = files_in(at_coordinator(trial));
+    EXPECT_EQ(kept, files_in(at_worker(trial)));
+    EXPECT_THAT(kept, Contains(Key(method == "full" ? "model.safetensors" : "adapter_model.safetensors")));
+    EXPECT_THAT(kept, Contains(Key(testing::MatchesRegex("checkpoints/[0-9]+/state.safetensors"))));
+    EXPECT_THAT(kept, Contains(Key(testing::MatchesRegex("checkpoints/[0-9]+/manifest.json"))));
+    const fs::path copy = world_.folder() / ("copy-" + method);
+    const Ended fetched = ask({"fetch", trial, "-o", copy.string()});
+    EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+    EXPECT_EQ(files_in(copy), kept);
+  }
+}
+
+TEST_F(Kept, FullWeightsAreAFolderThatTransformersLoads) {
+  const auto n1 = worker("n1");
+  submit_and_wait("weights", 4);
+  const std::string trial = trial_of("full");
+  ASSERT_TRUE(arrives(trial));
+  EXPECT_EQ(files_in(at_coordinator(trial)), files_in(at_worker(trial)));
+  const fs::path source = RANKTIDE_SOURCE_DIR, python = source / ".env/bin/python";
+  if (!fs::exists(python)) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
+  const Ended loaded =
+      run({python.string(), (source / "tests/e2e/load_model.py").string(), at_coordinator(trial).string()},
+          world_.folder() / "load");
+  if (loaded.exit_code == 77) GTEST_SKIP() << loaded.out;
+  EXPECT_EQ(loaded.exit_code, 0) << loaded.out << loaded.err;
+}
+
+TEST_F(Kept, AWorkerWithoutRoomForThemDropsWhatItHasSentAndSaysSo) {
+  const auto n1 = worker("n1", {"--artifacts-max", "0"});
+  submit_and_wait("weights", 4);
+  for (const std::string method : {"full", "lora"}) ASSERT_TRUE(arrives(trial_of(method)));
+  EXPECT_TRUE(n1->says("dropped here to make room (--artifacts-max); the coordinator has it", 60s));
+  const fs::path here = home_of("n1") / "artifacts";
+  for (int i = 0; i < 100 && !fs::is_empty(here); ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_TRUE(fs::is_empty(here));
+  EXPECT_THAT(files_in(at_coordinator(trial_of("full"))), Contains(Key("model.safetensors")));
+}
+
+TEST_F(Kept, AWorkerThatIsToldToEndLeavesItsWeightsFirst) {
+  const auto n1 = worker("n1");
+  submit_and_wait("weights", 4);
+  n1->signal(SIGTERM);
+  ASSERT_EQ(n1->wait(60s).exit_code, 0);
+  for (const std::string method : {"full", "lora"}) {
+    const std::string trial = trial_of(method);
+    ASSERT_TRUE(fs::exists(at_coordinator(trial))) << "its folder may end with its job";
+    EXPECT_EQ(files_in(at_coordinator(trial)), files_in(at_worker(trial)));
+  }
+}
+
+}  // namespace
+}  // namespace ranktide::e2e
