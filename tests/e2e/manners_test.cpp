@@ -165,8 +165,8 @@ TEST_F(Manners, HelpOntoAFullDiskIsAFailureToo) {
       1);
 }
 
-// The write end of a pipe that nobody reads, as 9: a shell names descriptors by one digit. Whoever started the tests may
-// have left something open there; it comes back at the end.
+// The write end of a pipe that nobody reads, as 9: a shell names descriptors by one digit. Whoever started the
+// tests may have left something open there; it comes back at the end.
 class PipeWithoutReader {
  public:
   PipeWithoutReader() : inherited_(fcntl(9, F_DUPFD_CLOEXEC, 10)) {
