@@ -1,21 +1,25 @@
-// Seconds of one optimizer step of the engine alone: no worker, no data, random tokens, one micro-batch.
+// Optimizer steps of the engine alone, one micro-batch each: no worker, no service.
 //
 //     ninja -C build/dev train_step
-//     build/dev/bench/train_step MODEL_FOLDER lora|full fp32|bf16 ROWS TOKENS THREADS STEPS
+//     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [IDS]
 //
-// Prints medians of all steps but the first two (page faults, kernel caches): seconds by the clock and of the
-// processor, which a busy machine distorts less; then tokens per second, the peak of resident memory and what
-// the cost model predicts for it.
+// IDS is a file of token ids, int32 in the processor's byte order: row after row is trained on. Without it
+// tokens are random. Prints one line of JSON: seconds of every step by the clock and of the processor, which a
+// busy machine distorts less; medians of all steps but the first two (page faults, kernel caches); every loss;
+// the peak of resident memory and what the cost model predicts for it. LoRA is rank 16 on all linears.
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <unistd.h>
 
 #include "common/model/cost.h"
+#include "common/sweep/setting_check.h"
 #include "common/vocabulary/random.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/train/trainer.h"
@@ -30,61 +34,85 @@ struct Shape {
   int tokens = 0;  // of a row
 };
 
-BatchSource random_rows(const Shape& shape, int64_t vocabulary) {
-  return [shape, vocabulary](Step step) {
-    SplitMix64 chance(static_cast<uint64_t>(step));
-    StepBatch out{.micro = {Batch{}}, .tokens = int64_t{shape.rows} * shape.tokens};
+using Ids = std::vector<int32_t>;
+
+Ids random_ids(int64_t count, int64_t vocabulary) {
+  SplitMix64 chance(1);
+  Ids ids(static_cast<size_t>(count));
+  for (int32_t& id : ids) id = static_cast<int32_t>(chance.below(static_cast<uint64_t>(vocabulary)));
+  return ids;
+}
+
+Ids ids_in(const std::filesystem::path& file) {
+  Ids ids(std::filesystem::file_size(file) / sizeof(int32_t));
+  std::ifstream in(file, std::ios::binary);
+  in.read(reinterpret_cast<char*>(ids.data()), static_cast<std::streamsize>(ids.size() * sizeof(int32_t)));
+  return ids;
+}
+
+// Step s trains on the s-th batch of rows; the last token of a row has nothing to predict.
+BatchSource rows_of(const Ids& ids, const Shape& shape) {
+  return [&ids, shape](Step step) {
+    const int64_t tokens = int64_t{shape.rows} * shape.tokens;
+    StepBatch out{.micro = {Batch{}}, .tokens = tokens};
     Batch& batch = out.micro.front();
-    for (int64_t i = 0; i < out.tokens; ++i) {
-      batch.tokens.push_back(static_cast<int32_t>(chance.below(static_cast<uint64_t>(vocabulary))));
-      batch.targets.push_back(batch.tokens.back());
-      if ((i + 1) % shape.tokens == 0) batch.segment_ends.push_back(static_cast<int32_t>(i + 1));
+    const auto first = ids.begin() + (step - 1) * tokens;
+    batch.tokens.assign(first, first + tokens);
+    batch.targets.assign(first + 1, first + tokens);
+    batch.targets.push_back(kNoLabel);
+    for (int32_t end = shape.tokens; end <= tokens; end += shape.tokens) {
+      batch.segment_ends.push_back(end);
+      batch.targets[static_cast<size_t>(end - 1)] = kNoLabel;
     }
     return out;
   };
 }
 
+// METHOD is full, lora, or lora:RANK:TARGET.
 TrialSettings settings_of(const std::string& method, const std::string& dtype) {
   TrialSettings settings;
   settings.method = method == "full" ? Method::full : Method::lora;
   settings.model.dtype = dtype == "bf16" ? Dtype::bf16 : Dtype::fp32;
-  if (settings.method == Method::lora)
-    settings.lora =
-        LoraSettings{.rank = 16,
-                     .alpha = 32,
-                     .target = {"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"}};
   settings.train.lr = 1e-4;
   settings.train.schedule = Schedule::constant;
   settings.train.warmup = {.steps = 0, .share = {}};
+  if (settings.method == Method::full) return settings;
+  const size_t rank_at = method.find(':'), target_at = method.rfind(':');
+  const bool is_plain = rank_at == std::string::npos;
+  const int rank = is_plain ? 16 : std::stoi(method.substr(rank_at + 1));
+  settings.lora = LoraSettings{
+      .rank = rank, .alpha = 2.0 * rank, .target = modules_of(is_plain ? "all" : method.substr(target_at + 1))};
   return settings;
 }
 
-struct Timing {
-  std::vector<double> seconds, processor_seconds;  // of each step
+struct Measured {
+  std::vector<double> seconds, processor_seconds, losses;  // of each step
   int64_t memory_peak_bytes = 0;
 };
 
-Timing time_steps(Model& model, const TrialSettings& settings, const Shape& shape, Step steps) {
+Measured measure(Model& model, const TrialSettings& settings, const BatchSource& batches, Step steps) {
   const Stage stage{.id = StageId{"bench"},
                     .trial = TrialId{"bench"},
                     .base = BaseId{"bench"},
                     .from = 0,
                     .to = steps,
                     .settings = settings};
-  Timing timing;
+  Measured measured;
   std::clock_t last = std::clock();
+  int64_t tokens_before = 0;
   const TrainHooks hooks{.on_progress = [&](const StepProgress& p) {
     const std::clock_t now = std::clock();
-    timing.seconds.push_back(shape.rows * shape.tokens / p.tokens_per_second);
-    timing.processor_seconds.push_back(static_cast<double>(now - last) / CLOCKS_PER_SEC);
+    measured.seconds.push_back(static_cast<double>(p.tokens - tokens_before) / p.tokens_per_second);
+    measured.processor_seconds.push_back(static_cast<double>(now - last) / CLOCKS_PER_SEC);
+    measured.losses.push_back(p.loss);
     last = now;
+    tokens_before = p.tokens;
   }};
   const auto folder = std::filesystem::temp_directory_path() / ("train_step." + std::to_string(::getpid()));
-  timing.memory_peak_bytes =
-      train(stage, model, random_rows(shape, model.shape().vocabulary), {.checkpoints = folder}, hooks, {})
-          .memory_peak_bytes;
+  measured.memory_peak_bytes =
+      train(stage, model, batches, {.checkpoints = folder}, hooks, {}).memory_peak_bytes;
   std::filesystem::remove_all(folder);
-  return timing;
+  return measured;
 }
 
 double median_after_warm(std::vector<double> seconds) {
@@ -93,23 +121,32 @@ double median_after_warm(std::vector<double> seconds) {
   return seconds[seconds.size() / 2];
 }
 
-int run(char** args) {
+int run(int count, char** args) {
   const Shape shape{.rows = std::atoi(args[4]), .tokens = std::atoi(args[5])};
   const TrialSettings settings = settings_of(args[2], args[3]);
   const Step steps = std::atoi(args[7]);
   start_engine(std::atoi(args[6]));
   Model model = Model::for_trial(Base::load(args[1], settings.model.dtype), settings);
-  const Timing timing = time_steps(model, settings, shape, steps);
-  const double median = median_after_warm(timing.seconds), tokens = shape.rows * shape.tokens;
-  const StepLoad load{.tokens = static_cast<int64_t>(tokens), .sequence = shape.tokens};
-  std::printf(
-      "%s %s %dx%d, %s thread(s): first step %.2f s, then %.3f s (processor %.3f s), %.0f tokens/s, "
-      "%.1f GFLOP/s, peak %.2f GB, predicted %.2f GB\n",
-      args[2], args[3], shape.rows, shape.tokens, args[6], timing.seconds.front(), median,
-      median_after_warm(timing.processor_seconds), tokens / median,
-      1e-9 * tokens * flops_per_token(settings, model.shape(), load) / median,
-      1e-9 * static_cast<double>(timing.memory_peak_bytes),
-      1e-9 * static_cast<double>(predicted_peak_bytes(settings, model.shape(), load)));
+  const int64_t tokens = int64_t{shape.rows} * shape.tokens;
+  const Ids ids = count == 9 ? ids_in(args[8]) : random_ids(tokens * steps, model.shape().vocabulary);
+  if (std::ssize(ids) < tokens * steps) {
+    std::fprintf(stderr, "%s holds %td ids, %ld steps need %ld\n", args[8], std::ssize(ids), long{steps},
+                 long{tokens * steps});
+    return 2;
+  }
+  const Measured measured = measure(model, settings, rows_of(ids, shape), steps);
+  const double median = median_after_warm(measured.seconds);
+  const StepLoad load{.tokens = tokens, .sequence = shape.tokens};
+  const nlohmann::ordered_json out{
+      {"seconds", median},
+      {"processor_seconds", median_after_warm(measured.processor_seconds)},
+      {"gflop_per_second",
+       1e-9 * static_cast<double>(tokens) * flops_per_token(settings, model.shape(), load) / median},
+      {"peak_bytes", measured.memory_peak_bytes},
+      {"predicted_peak_bytes", predicted_peak_bytes(settings, model.shape(), load)},
+      {"losses", measured.losses},
+      {"step_seconds", measured.seconds}};
+  std::puts(out.dump().c_str());
   return 0;
 }
 
@@ -117,7 +154,8 @@ int run(char** args) {
 }  // namespace ranktide
 
 int main(int count, char** args) {
-  if (count == 8 && std::atoi(args[7]) > 2) return ranktide::run(args);
-  std::fprintf(stderr, "usage: %s MODEL_FOLDER lora|full fp32|bf16 ROWS TOKENS THREADS STEPS(> 2)\n", args[0]);
+  if ((count == 8 || count == 9) && std::atoi(args[7]) > 2) return ranktide::run(count, args);
+  std::fprintf(stderr, "usage: %s MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS(> 2) [IDS]\n",
+               args[0]);
   return 2;
 }

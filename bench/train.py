@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+"""One training step beside PEFT's Trainer: seconds, memory, losses, and the share of what the matrix units give.
+
+Everyone trains SmolLM2-135M's weights on the same rows of the same text in the same order, on the same threads, with
+AdamW, a constant rate and clipping at 1; LoRA is rank 16 on all linears without dropout. The rivals run transformers'
+Trainer with its fused AdamW:
+
+    B1  fp32, sdpa: what the documentation leads to
+    B2  bf16 weights, sdpa
+    B3  B2 under torch_compile; its compile time is told apart and is in no ratio
+
+The engine's own process is bench/train_step. Rounds alternate, each process is fresh, the first two steps (page faults,
+kernel caches, compiling) are in no figure, medians are printed. A ratio above 1 says that ranktide takes less.
+
+    ninja -C build/dev train_step
+    .env/bin/python bench/train.py [--methods lora,full] [--rounds 3] [--steps 6] [--rows 4] [--tokens 512] [--json FILE]
+
+The rivals need accelerate, and B3 a compiler and Python's headers:  .env/bin/pip install accelerate==1.15.0
+"""
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from array import array
+from pathlib import Path
+
+TREE = Path(__file__).resolve().parent.parent
+MODEL = TREE / "models/smollm2-135m"
+ENGINE = TREE / "build/dev/bench/train_step"
+WARM_STEPS = 2
+RIVALS = {"B1": ("fp32", False), "B2": ("bf16", False), "B3": ("bf16", True)}  # dtype, compiled
+OURS = {"ranktide bf16": "bf16", "ranktide fp32": "fp32"}
+
+
+def write_ids(args, file):
+    """The rows everyone trains on: the text's first ids, as many as all steps need."""
+    from transformers import AutoTokenizer
+
+    wanted = args.steps * args.rows * args.tokens
+    text = Path(args.text).read_text(errors="replace")[: wanted * 8]
+    ids = AutoTokenizer.from_pretrained(MODEL)(text, add_special_tokens=False)["input_ids"][:wanted]
+    if len(ids) < wanted:
+        sys.exit(f"{args.text} holds {len(ids)} tokens of the {wanted} that {args.steps} steps need")
+    file.write_bytes(array("i", ids).tobytes())
+
+
+def ranktide(dtype, method, args, ids):
+    command = [ENGINE, MODEL, method, dtype, args.rows, args.tokens, args.threads, args.steps, ids]
+    out = json.loads(subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE).stdout)
+    return {"seconds": out["seconds"], "bytes": out["peak_bytes"], "losses": out["losses"], "compile_seconds": 0,
+            "gflops": out["gflop_per_second"]}
+
+
+def train_as_rival(name, method, args):
+    """Runs in a process of its own, so that its peak memory is its own. Prints one line of JSON at the end."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from torch.utils.data import SequentialSampler
+    from transformers import AutoModelForCausalLM, Trainer, TrainerCallback, TrainingArguments
+
+    dtype, compiled = RIVALS[name]
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    ids = array("i", Path(args.ids).read_bytes())
+    rows = [torch.tensor(ids[at : at + args.tokens]) for at in range(0, len(ids), args.tokens)]
+    model = AutoModelForCausalLM.from_pretrained(MODEL, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype], attn_implementation="sdpa")
+    if method == "lora":
+        model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
+
+    class Clock(TrainerCallback):
+        seconds, losses = [], []
+
+        def on_step_begin(self, *_, **__):
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_, **__):
+            self.seconds.append(time.perf_counter() - self.began)
+
+        def on_log(self, _args, _state, _control, logs=None, **__):
+            self.losses += [logs["loss"]] if "loss" in logs else []
+
+    class InOrder(Trainer):
+        def _get_train_sampler(self, *_):
+            return SequentialSampler(self.train_dataset)
+
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        InOrder(
+            model=model,
+            args=TrainingArguments(folder, per_device_train_batch_size=args.rows, max_steps=args.steps, learning_rate=1e-4, lr_scheduler_type="constant", weight_decay=0,
+                                   optim="adamw_torch_fused", logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, torch_compile=compiled, disable_tqdm=True),
+            train_dataset=[{"input_ids": row, "labels": row} for row in rows],
+            callbacks=[clock],
+        ).train()
+    steady = statistics.median(clock.seconds[WARM_STEPS:])
+    print(json.dumps({"seconds": steady, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "losses": clock.losses,
+                      "compile_seconds": sum(clock.seconds[:WARM_STEPS]) - WARM_STEPS * steady if compiled else 0}))
+
+
+def rival(name, method, args, ids):
+    command = [args.rival_python, __file__, "--as-rival", name, "--methods", method, "--ids", ids, "--steps", args.steps, "--rows", args.rows, "--tokens", args.tokens, "--threads", args.threads]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), HF_HUB_OFFLINE="1")
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{name} did not run (leave it out with --rivals):\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def measure_gemm_rates(threads):
+    """GFLOP/s of fp32 and bf16 in the products of SmolLM2's linears, 2048 rows: what a step could reach at best."""
+    import torch
+
+    torch.set_num_threads(threads)
+    rates = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        flops = seconds = 0
+        for inner, outer in ((576, 576), (576, 1536), (1536, 576)):
+            x, w = torch.randn(2048, inner).to(dtype), torch.randn(outer, inner).to(dtype)
+            took = []
+            for _ in range(6):
+                began = time.perf_counter()
+                x @ w.t()
+                took.append(time.perf_counter() - began)
+            flops += 2 * 2048 * inner * outer
+            seconds += statistics.median(took)
+        rates[dtype] = 1e-9 * flops / seconds
+    return {"fp32": rates[torch.float32], "bf16": rates[torch.bfloat16]}
+
+
+def reachable(name, rates):
+    """Where bf16 is slower than fp32 the engine widens it, so that fp32's rate is what it could reach."""
+    return max(rates["fp32"], rates[OURS[name]])
+
+
+def table(method, runs, rates):
+    median = {name: statistics.median(r["seconds"] for r in of) for name, of in runs.items()}
+    memory = {name: statistics.median(r["bytes"] for r in of) for name, of in runs.items()}
+    rivals = [name for name in runs if name in RIVALS]
+    print(f"\n{method:14} {'s a step':>9} {'GB':>6} {'first loss':>11} {'last loss':>10} {'GEMM rate':>10}" + "".join(f" {'x ' + r:>7}" for r in rivals) + "".join(f" {'GB/' + r:>7}" for r in rivals))
+    for name, of in runs.items():
+        share = f"{statistics.median(r['gflops'] for r in of) / reachable(name, rates):10.0%}" if name in OURS else f"{'':10}"
+        ratios = "".join(f" {median[r] / median[name]:7.2f}" for r in rivals) + "".join(f" {memory[name] / memory[r]:7.2f}" for r in rivals)
+        compiling = statistics.median(r["compile_seconds"] for r in of)
+        print(f"{name:14} {median[name]:9.2f} {memory[name] / 1e9:6.2f} {of[0]['losses'][0]:11.4f} {of[0]['losses'][-1]:10.4f} {share}{ratios}"
+              + (f"   (and {compiling:.0f} s of compiling)" if compiling else ""), flush=True)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--methods", default="lora,full")
+    parser.add_argument("--rivals", default="B1,B2,B3")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=6)
+    parser.add_argument("--rows", type=int, default=4)
+    parser.add_argument("--tokens", type=int, default=512, help="of a row")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--text", default=str(TREE / "data/python_train.txt"))
+    parser.add_argument("--rival-python", default=sys.executable, help="a Python with torch, transformers, peft and accelerate")
+    parser.add_argument("--json", help="write every run here")
+    parser.add_argument("--as-rival", help=argparse.SUPPRESS)
+    parser.add_argument("--ids", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main():
+    args = arguments()
+    if args.as_rival:
+        return train_as_rival(args.as_rival, args.methods, args)
+    import torch
+    import transformers
+
+    rates = measure_gemm_rates(args.threads)
+    print(f"torch {torch.__version__}, transformers {transformers.__version__}; {args.threads} threads, {args.rounds} rounds of {args.steps} steps of {args.rows}x{args.tokens} tokens, "
+          f"load {os.getloadavg()[0]:.1f}; products: " + ", ".join(f"{dtype} {rate:.0f} GFLOP/s" for dtype, rate in rates.items()), flush=True)
+    record = {"gemm_gflops": rates}
+    with tempfile.TemporaryDirectory() as folder:
+        ids = Path(folder, "ids.bin")
+        write_ids(args, ids)
+        for method in args.methods.split(","):
+            runs = {name: [] for name in [*OURS, *args.rivals.split(",")]}
+            for _ in range(args.rounds):
+                for name, of in runs.items():
+                    of.append(ranktide(OURS[name], method, args, ids) if name in OURS else rival(name, method, args, ids))
+            table(method, runs, rates)
+            record[method] = runs
+    if args.json:
+        Path(args.json).write_text(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
