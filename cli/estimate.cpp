@@ -68,7 +68,8 @@ const DataInput* data_of(const TrialSettings& settings, const Inputs& inputs) {
   return data == inputs.data.end() ? nullptr : &data->second;
 }
 
-std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, const Inputs& inputs) {
+std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, const Inputs& inputs,
+                                   std::optional<int> microbatch) {
   const auto& shape = shapes.of(trial.settings.model.path);
   const DataInput* data = data_of(trial.settings, inputs);
   if (!shape || !data || data->rows == 0) return std::nullopt;
@@ -83,7 +84,7 @@ std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, cons
   for (const EvalTask& task : trial.evals)
     cost.eval_flops +=
         kForwardShare * flops_of(forward, *shape, eval_tokens(task.spec)) * static_cast<double>(runs);
-  const int rows = microbatch_rows(*shape, trial.settings, DeviceClass::cpu);
+  const int rows = microbatch_rows(*shape, trial.settings, DeviceClass::cpu, microbatch);
   cost.memory_bytes = predicted_peak_bytes(trial.settings, *shape, largest_load(trial.settings, rows));
   return cost;
 }
@@ -92,7 +93,7 @@ std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, cons
 
 std::optional<TrialCost> cost_of(const SweepTrial& trial, const Inputs& inputs) {
   Shapes shapes;
-  return cost_with(shapes, trial, inputs);
+  return cost_with(shapes, trial, inputs, {});
 }
 
 double guessed_rate(Dtype dtype) {
@@ -118,11 +119,11 @@ std::map<Dtype, double> measured_rates(const std::vector<MeasuredTrial>& trials)
 }
 
 std::optional<SweepEstimate> estimate(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                      const std::map<Dtype, double>& measured) {
+                                      const std::map<Dtype, double>& measured, std::optional<int> microbatch) {
   SweepEstimate sum{.measured = true};
   Shapes shapes;
   for (const SweepTrial& trial : trials) {
-    const auto cost = cost_with(shapes, trial, inputs);
+    const auto cost = cost_with(shapes, trial, inputs, microbatch);
     if (!cost) return std::nullopt;
     const auto rate = measured.find(trial.settings.model.dtype);
     sum.measured = sum.measured && rate != measured.end();

@@ -36,9 +36,11 @@ struct SweepEstimate {
   bool measured = false;     // rates come from finished trials, not from the guess
 };
 
-// Sums the costs of `trials`. Returns: nullopt when one of them cannot be costed.
+// Sums the costs of `trials`, with the sweep's run.microbatch. Returns: nullopt when one of them cannot be
+// costed.
 std::optional<SweepEstimate> estimate(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                      const std::map<Dtype, double>& measured);
+                                      const std::map<Dtype, double>& measured,
+                                      std::optional<int> microbatch = {});
 
 // Returns: slots of one thread to run at once: bounded by cores, trials and the memory that is there.
 int slots_for(int cores, int64_t memory_available_bytes, int64_t trials, int64_t memory_per_trial_bytes);

@@ -87,7 +87,7 @@ SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSource
       ++plan.not_kept;
     if (known.resumable.contains(trial->id.text)) ++plan.resumable;
   }
-  plan.estimate = estimate(open, plan.spec.inputs, measured_rates(past.measured));
+  plan.estimate = estimate(open, plan.spec.inputs, measured_rates(past.measured), plan.spec.run.microbatch);
   return plan;
 }
 

@@ -40,6 +40,11 @@ int microbatch_rows(const ModelShape& shape, const TrialSettings& settings, Devi
   return static_cast<int>((batch + parts - 1) / parts);
 }
 
+int microbatch_rows(const ModelShape& shape, const TrialSettings& settings, DeviceClass device,
+                    std::optional<int> by_hand) {
+  return by_hand ? std::min(*by_hand, settings.train.batch) : microbatch_rows(shape, settings, device);
+}
+
 StepLoad largest_load(const TrialSettings& settings, int rows) {
   const int64_t row = settings.data.max_tokens;
   return {.tokens = rows * row, .sequence = row};

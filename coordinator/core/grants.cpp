@@ -43,7 +43,8 @@ void Coordinator::list_next(const Sweep& sweep) {
   for (int64_t index = sweep.cursor; index < sweep.grid.raw_count(); ++index) {
     auto trial = sweep.grid.at(index);
     if (!trial) continue;
-    const PredictedMemory memory = predicted_memory(sweep.grid.spec().inputs, trial->settings);
+    const PredictedMemory memory =
+        predicted_memory(sweep.grid.spec().inputs, trial->settings, sweep.run.microbatch);
     return decide(TrialListed{sweep.number, sweep.revision, std::move(*trial), memory});
   }
   decide(SweepListed{sweep.number, sweep.revision});

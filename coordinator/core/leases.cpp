@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/model/microbatch.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/seeded_bug.h"
 #include "coordinator/core/coordinator.h"
@@ -10,20 +11,17 @@
 namespace ranktide {
 namespace {
 
-constexpr int kMicrobatchFirstGuess = 8;  // rows, of evals: they have no batch of their own
-
-// Rows that ran out of memory where the trainer chose them itself: what it is known to choose, or at most a
-// whole batch.
-int chosen_microbatch(const Unit& unit) {
-  if (!unit.stage) return kMicrobatchFirstGuess;
-  return unit.memory.microbatch > 0 ? unit.memory.microbatch : unit.stage->settings.train.batch;
+// Rows that ran out of memory: `asked`, at most a whole batch; 0: what the trainer is known to choose.
+int computed_microbatch(const Unit& unit, int asked) {
+  const bool is_eval = unit.kind == WorkKind::evaluate;
+  const int most = is_eval ? kEvalMicrobatch : unit.stage->settings.train.batch;
+  if (asked > 0) return std::min(asked, most);
+  return !is_eval && unit.memory.microbatch > 0 ? unit.memory.microbatch : most;
 }
 
-// Rows to try after running out of memory with `asked` (0: the trainer's own choice).
-// Returns: 0 when there is nothing smaller.
+// Returns: rows to try next; 0 when there is nothing smaller.
 int smaller_microbatch(const Unit& unit, int asked) {
-  const int tried = asked > 0 ? asked : chosen_microbatch(unit);
-  return tried / 2;
+  return computed_microbatch(unit, asked) / 2;
 }
 
 Outcome outcome_of(OutcomeKind kind, std::string message) {

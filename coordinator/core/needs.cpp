@@ -33,11 +33,12 @@ int64_t weight_bytes(const ModelShape& shape, Dtype dtype) {
 
 }  // namespace
 
-PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings) {
+PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings,
+                                 std::optional<int> microbatch) {
   const auto model = inputs.models.find(model_key(settings.model));
   if (model == inputs.models.end() || !model->second.shape || !is_plausible(*model->second.shape)) return {};
   const ModelShape& shape = *model->second.shape;
-  const int rows = microbatch_rows(shape, settings, DeviceClass::cpu);
+  const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
   return {.train_bytes = predicted_peak_bytes(settings, shape, largest_load(settings, rows)),
           .forward_bytes = weight_bytes(shape, settings.model.dtype),
           .microbatch = rows};

@@ -6,10 +6,11 @@
 
 namespace ranktide {
 
-// Returns: what a trial with these settings holds at its peak, one row at a time: the least with which it can
-// run, so that nothing that could run is kept from it. An eval leased by itself is taken to hold its base's
-// weights and no more. Both 0, unknown, where the client sent no shape or one that no model has.
-PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings);
+// Returns: what a trial with these settings holds at its peak, with as many rows at once as its trainer will
+// compute: `microbatch`, set by hand, or its own choice. An eval leased by itself is taken to hold its base's
+// weights and no more. All 0, unknown, where the client sent no shape or one that no model has.
+PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings,
+                                 std::optional<int> microbatch = {});
 
 // Returns: whether the slot has what one sweep asks for. `predicted_bytes` counts where the sweep names no
 // memory of its own; 0 is unknown and fits, and so does a slot of unknown memory.

@@ -46,7 +46,7 @@ void fields(Ar& ar, SweepSubmitted& r) {
 struct PredictedMemory {  // of a trial's units; 0: unknown
   int64_t train_bytes = 0;
   int64_t forward_bytes = 0;  // of evals leased by themselves
-  int microbatch = 0;         // rows that training computes at once unless it is told otherwise
+  int microbatch = 0;         // rows that these are predicted for
 };
 template <class Ar>
 void fields(Ar& ar, PredictedMemory& m) {

@@ -129,7 +129,8 @@ std::string Coordinator::retry_trials(const Sweep& sweep, const ControlTrials& c
   size_t n = 0;
   for (const SweepTrial& trial : trials) {
     if (!may_be_retried(state_, sweep, trial)) continue;
-    const PredictedMemory memory = predicted_memory(sweep.grid.spec().inputs, trial.settings);
+    const PredictedMemory memory =
+        predicted_memory(sweep.grid.spec().inputs, trial.settings, sweep.run.microbatch);
     decide(TrialRetried{sweep.number, sweep.revision, control.request_id, control.actor, trial, memory});
     ++n;
   }

@@ -101,11 +101,13 @@ std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& tria
 std::vector<std::string> numerics_notes(const std::vector<const TrialRow*>& trials) {
   std::map<int64_t, std::vector<const TrialRow*>> by_version;
   for (const auto* t : trials)
-    if (t->numerics) by_version[*t->numerics].push_back(t);
+    if (t->state == "completed" || t->state == "diverged") by_version[t->numerics.value_or(0)].push_back(t);
   if (by_version.size() < 2) return {};
   std::vector<std::string> parts;
-  for (const auto& [version, which] : by_version)
-    parts.push_back(fmt::format("{} by version {} ({})", which.size(), version, some_ids(which)));
+  for (const auto& [version, which] : by_version) {
+    const std::string name = version == 0 ? "one that nobody noted" : fmt::format("version {}", version);
+    parts.push_back(fmt::format("{} by {} ({})", which.size(), name, some_ids(which)));
+  }
   return {fmt::format("trials were trained by different versions of the engine's arithmetic: {}",
                       fmt::join(parts, ", "))};
 }

@@ -48,6 +48,9 @@ TEST(Needs, CountTheRowsThatTheTrainerComputesAtOnce) {
   EXPECT_EQ(shorter.microbatch, 4);
   EXPECT_EQ(longer.microbatch, 2);
   EXPECT_GT(longer.train_bytes, shorter.train_bytes);
+  EXPECT_EQ(predicted_memory(inputs, settings, 1).microbatch, 1);
+  EXPECT_LT(predicted_memory(inputs, settings, 1).train_bytes, longer.train_bytes) << "one row, set by hand";
+  EXPECT_EQ(predicted_memory(inputs, settings, 64).microbatch, 4) << "set by hand, and more than the batch has";
   settings.train.batch = 400;
   EXPECT_EQ(predicted_memory(inputs, settings).train_bytes, longer.train_bytes) << "no batch is held whole";
 }

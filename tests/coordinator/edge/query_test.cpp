@@ -141,6 +141,14 @@ TEST_F(QueryTest, NamesTheTrialsOfEachVersionOfTheEnginesArithmetic) {
                                     older.id.brief() + "), 1 by version 5 (" + newer.id.brief() + ")"));
 }
 
+TEST_F(QueryTest, WhatAnOlderTrainerDidNotTellIsAVersionOfItsOwn) {
+  history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("arithmetic"))));
+  history.numerics = 5;
+  history.ran({.rank = 4, .seed = 1}, 1.62, 3.0);
+  EXPECT_THAT(ask().notes, Contains(HasSubstr("arithmetic: 1 by one that nobody noted (")));
+}
+
 TEST_F(QueryTest, ASweepOfAnOlderVersionCountsWhatItHasListed) {
   run_small_sweep();
   EXPECT_THAT(ask().notes, Contains("all 6 trials are in"));

@@ -12,9 +12,6 @@
 namespace ranktide {
 namespace {
 
-// Tokens of one forward: enough to fill the matrix kernels, few enough to hear a stop within seconds.
-constexpr int64_t kTokensPerForward = 1024;
-
 // Which choice of which item a question came from.
 struct Origin {
   size_t item = 0;
@@ -52,12 +49,12 @@ Asked ask(std::span<const EvalItem> items, int64_t context) {
 }
 
 // Returns: how many of the questions, from the first, make one forward; a longer one makes its own.
-size_t questions_of_forward(std::span<const Question> questions) {
+size_t questions_of_forward(std::span<const Question> questions, int64_t tokens_max) {
   int64_t tokens = 0;
   size_t n = 0;
   for (; n < questions.size(); ++n) {
     tokens += std::ssize(questions[n].tokens);
-    if (n > 0 && tokens > kTokensPerForward) break;
+    if (n > 0 && tokens > tokens_max) break;
   }
   return n;
 }
@@ -144,14 +141,16 @@ Evaluation tally(std::vector<ItemScore> items, EvalKind kind) {
 }
 
 std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem> items, EvalKind kind,
-                                   EvalNorm norm, std::stop_token stop, const OnScored& on_scored) {
+                                   EvalNorm norm, std::stop_token stop, const OnScored& on_scored,
+                                   int64_t tokens_per_forward) {
   const Asked asked = ask(items, model.shape().context);
   std::span<const Question> left = asked.questions;
   std::vector<ItemScore> scores = blank_scores(items);
   while (!left.empty()) {
     if (stop.stop_requested()) return std::nullopt;
-    const size_t done = asked.questions.size() - left.size(), now = questions_of_forward(left);
-    const std::vector<TokenScores> answers = score(model, left.first(now), kTokensPerForward);
+    const size_t done = asked.questions.size() - left.size(),
+                 now = questions_of_forward(left, tokens_per_forward);
+    const std::vector<TokenScores> answers = score(model, left.first(now), tokens_per_forward);
     for (size_t i = 0; i < now; ++i) record(answers[i], asked.origins[done + i], scores);
     pass_failpoint("eval_forward_done");
     left = left.subspan(now);

@@ -35,13 +35,18 @@ struct Evaluation {
   std::vector<ItemScore> items;  // in the order of the items asked
 };
 
+// Tokens of one forward pass: enough to fill the matrix kernels, few enough to hear a stop within seconds.
+inline constexpr int64_t kTokensPerForward = 1024;
+
 // Called between forwards: choices scored so far, of how many.
 using OnScored = std::function<void(size_t scored, size_t choices)>;
 
 // Returns: the evaluation; nullopt when `stop` was asked for before its end.
+// With less memory, `tokens_per_forward` may be fewer; an item of more makes a pass of its own.
 // Requires: items not empty; every token fits the model's vocabulary.
 std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem> items, EvalKind kind,
-                                   EvalNorm norm, std::stop_token stop = {}, const OnScored& on_scored = {});
+                                   EvalNorm norm, std::stop_token stop = {}, const OnScored& on_scored = {},
+                                   int64_t tokens_per_forward = kTokensPerForward);
 
 // Sums up scored items: metric, value, error, tokens. `items` of the result are those given.
 Evaluation tally(std::vector<ItemScore> items, EvalKind kind);

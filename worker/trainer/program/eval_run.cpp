@@ -1,8 +1,10 @@
 #include "worker/trainer/program/eval_run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 
+#include "common/model/microbatch.h"
 #include "worker/trainer/eval/evaluate.h"
 
 namespace ranktide {
@@ -32,11 +34,18 @@ Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& 
 
 }  // namespace
 
+int64_t tokens_of_forward(int rows, int rows_by_default) {
+  if (rows <= 0 || rows >= rows_by_default) return kTokensPerForward;
+  return std::max<int64_t>(1, kTokensPerForward * rows / rows_by_default);
+}
+
 std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
-                                   const Model& model, WorkReporter& reporter, std::stop_token stop) {
+                                   const Model& model, WorkReporter& reporter, std::stop_token stop,
+                                   int64_t tokens_per_forward) {
   reporter.phase("evaluating " + fs::path(order.spec.data).stem().string());
-  const auto found = evaluate(model, items, order.spec.kind, order.spec.norm, std::move(stop),
-                              [&](size_t, size_t) { reporter.pulse(); });
+  const auto found = evaluate(
+      model, items, order.spec.kind, order.spec.norm, std::move(stop),
+      [&](size_t, size_t) { reporter.pulse(); }, tokens_per_forward);
   if (!found) return std::nullopt;
   return EvalResult{.id = order.id,
                     .metric = found->metric,
@@ -56,7 +65,8 @@ Outcome run_evals(const EvalsOrder& order, const WorkFolders& folders, WorkInput
   const auto start = std::chrono::steady_clock::now();
   for (const EvalOrder& eval : order.evals) {
     const auto items = inputs.eval_items(eval.spec, *tokenizer);
-    const auto result = run_eval(eval, *items, model, reporter, stop);
+    const auto result =
+        run_eval(eval, *items, model, reporter, stop, tokens_of_forward(order.microbatch, kEvalMicrobatch));
     if (!result) {
       outcome.kind = OutcomeKind::stopped;
       break;

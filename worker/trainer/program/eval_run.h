@@ -13,10 +13,14 @@
 
 namespace ranktide {
 
+// Returns: tokens of a forward pass where `rows` of `rows_by_default` are computed at once; at most the usual.
+int64_t tokens_of_forward(int rows, int rows_by_default);
+
 // Scores the items of the order; says so and pulses meanwhile, but leaves telling the result to the caller.
 // Returns: nullopt when `stop` was asked for before its end.
 std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
-                                   const Model& model, WorkReporter& reporter, std::stop_token stop);
+                                   const Model& model, WorkReporter& reporter, std::stop_token stop,
+                                   int64_t tokens_per_forward);
 
 // Evals leased by themselves.
 struct EvalsOrder {
@@ -25,6 +29,7 @@ struct EvalsOrder {
   std::string tokenizer_sha256;
   ModelSettings model;
   std::vector<EvalOrder> evals;
+  int microbatch = 0;  // rows of kEvalMicrobatch in a forward pass; 0: all
 };
 
 // Reports each result as it is found. Returns: completed or stopped.

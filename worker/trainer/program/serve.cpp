@@ -58,8 +58,8 @@ class Server {
   Outcome run(const CommandInbox::Order& order, WorkReporter& reporter) {
     const Work& work = order.run.work;
     if (work.kind == WorkKind::evaluate)
-      return run_evals({work.stage, work.base, work.tokenizer_sha256, work.model, work.evals}, folders_,
-                       inputs_, reporter, order.stop);
+      return run_evals({work.stage, work.base, work.tokenizer_sha256, work.model, work.evals, work.microbatch},
+                       folders_, inputs_, reporter, order.stop);
     if (!work.stage) throw WorkError("a work of kind train came without its stage");
     const StageOrder stage{.stage = *work.stage,
                            .attempt = order.run.lease.attempt,

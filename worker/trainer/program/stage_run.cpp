@@ -160,7 +160,8 @@ class StageRun {
     bool evaluated = false;
     for (PreparedEval& eval : evals_) {
       if (eval.told || eval.order.at != step) continue;
-      const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {});
+      const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {},
+                                          tokens_of_forward(microbatch(), default_microbatch()));
       std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
                 << step << ": " << result.metric << " " << result.value << " over " << result.n << " items\n";
       ledger_.remember(result);

@@ -110,6 +110,20 @@ TEST_F(Evaluate, EndsWithoutAResultWhenToldToStop) {
       evaluate(*model_, items("text", EvalKind::loss), EvalKind::loss, EvalNorm::tokens, stop.get_token()));
 }
 
+// After out of memory: the same numbers from more and smaller forward passes.
+TEST_F(Evaluate, SmallerForwardPassesFindTheSame) {
+  const auto asked = items("choice", EvalKind::choice);
+  const Evaluation whole = run("choice", EvalKind::choice);
+  size_t passes = 0;
+  const Evaluation parts = *evaluate(
+      *model_, asked, EvalKind::choice, EvalNorm::tokens, {}, [&](size_t, size_t) { ++passes; }, 32);
+  EXPECT_GT(passes, 4u);
+  EXPECT_EQ(parts.value, whole.value);
+  for (size_t i = 0; i < asked.size(); ++i)
+    for (size_t c = 0; c < asked[i].choices.size(); ++c)
+      EXPECT_NEAR(parts.items[i].loglik[c], whole.items[i].loglik[c], kTolerance) << "item " << i;
+}
+
 TEST_F(Evaluate, SaysHowFarItIs) {
   size_t last = 0;
   const auto asked = items("choice", EvalKind::choice);
