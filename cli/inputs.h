@@ -16,8 +16,8 @@ struct InputsRead {
   std::vector<std::string> refused;     // one message per setting that an input rules out
 };
 
-// Names by content become paths in `spec` first (named_content.h, named_models.h). An input that cannot be read is reported,
-// not thrown: plan goes on without it, run and submit refuse.
+// Names by content become paths in `spec` first (named_content.h, named_models.h). An input that cannot be read
+// is reported, not thrown: plan goes on without it, run and submit refuse.
 InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources);
 
 }  // namespace ranktide::cli

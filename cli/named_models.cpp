@@ -10,7 +10,9 @@
 #include "cli/folders.h"
 #include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
+#include "common/sweep/expression.h"
 #include "common/sweep/grid.h"
+#include "common/sweep/settings.h"
 #include "common/text/tokenizer.h"
 #include "common/text/tokenizer_file.h"
 #include "common/vocabulary/content_name.h"
@@ -82,12 +84,20 @@ class FolderFinder {
   }
 
   // Returns: empty where the folder is no model, or a file of it was not hashed or changed since.
-  std::string base_of(const fs::path& folder) const {
+  std::string base_of(const fs::path& folder) {
     try {
       return base_id_of(folder, [&](const fs::path& file) { return known_hash(file); }).text;
     } catch (const ModelError&) {
       return "";
+    } catch (const std::runtime_error& error) {
+      return unreadable(folder, error);
     }
+  }
+
+  // One folder that a disk or a network does not give keeps no other one from being found.
+  std::string unreadable(const fs::path& folder, const std::runtime_error& error) {
+    unreadable_[folder] = error.what();
+    return "";
   }
 
   std::string known_hash(const fs::path& file) const {
@@ -99,13 +109,16 @@ class FolderFinder {
   // Returns: empty where the folder has none that can be read.
   std::string tokenizer_of(const fs::path& folder) {
     std::vector<fs::path> files;
+    std::error_code no_file;  // whoever reads the folder says why
     for (const char* name : kTokenizerFiles)
-      if (fs::is_regular_file(folder / name)) files.push_back(folder / name);
+      if (fs::is_regular_file(folder / name, no_file)) files.push_back(folder / name);
     try {
       return hashes_.remembered("tokenizer:" + folder.string(), files,
                                 [&] { return read_tokenizer_folder(folder).sha256; });
     } catch (const TokenizerError&) {
       return "";
+    } catch (const std::runtime_error& error) {
+      return unreadable(folder, error);
     }
   }
 
@@ -129,21 +142,21 @@ class FolderFinder {
   std::string nowhere(const ContentName& name, const char* what) {
     if (const auto file = hashes_.known_file(name.sha256))
       return fmt::format(
-          "{}: that is the file {}, and a {}'s hash is another one; `ranktide plan` with its folder "
-          "prints it",
+          "{}: that is the file {}, and a {}'s hash is another one; `ranktide plan` with its folder prints it",
           to_text(name), file->string(), what);
-    return fmt::format(
-        "{}: no {} folder that was hashed on this machine ({}) has this content now; name it once by "
-        "its "
-        "path or hub: name, as in `ranktide plan FILE {}=FOLDER`, which hashes it; from then on the hash will "
-        "do",
+    std::string out = fmt::format(
+        "{}: no {} folder that was hashed on this machine ({}) has this content now; name it once by its path "
+        "or hub: name, as in `ranktide plan FILE {}=FOLDER`, which hashes it; from then on the hash will do",
         to_text(name), what, (cache_ / "hashes.json").string(),
         std::string_view(what) == "model" ? kModelKey : kTokenizerKey);
+    for (const auto& [folder, why] : unreadable_) out += "; " + folder.string() + " was passed over: " + why;
+    return out;
   }
 
   fs::path cache_;
   fs::path copies_;  // of a worker with this data folder
   HashCache hashes_;
+  std::map<fs::path, std::string> unreadable_;  // folder -> why
 };
 
 void replace_in(SettingValues& set, const char* key, const Places& places) {
@@ -158,6 +171,43 @@ void replace_in(SweepSpec& spec, const char* key, const Places& places) {
     replace_in(block.constants, key, places);
     for (Axis& axis : block.axes)
       for (AxisPoint& point : axis.points) replace_in(point.set, key, places);
+  }
+}
+
+std::vector<const Expression*> quoted_in(const Expression& rule) {
+  if (rule.kind == Expression::Kind::text) return {&rule};
+  std::vector<const Expression*> out;
+  for (const Expression& operand : rule.operands)
+    for (const Expression* text : quoted_in(operand)) out.push_back(text);
+  return out;  // as they stand in the rule
+}
+
+// Throws: SpecError where the language of rules, which escapes nothing, has no quotes for it.
+std::string in_quotes(const std::string& folder) {
+  for (const char* quote : {"'", "\""})
+    if (folder.find(quote) == std::string::npos) return quote + folder + quote;
+  throw SpecError(folder +
+                  ": a rule names what lies here by its hash, and no rule can hold a path with both "
+                  "kinds of quotes; rename the folder");
+}
+
+// A rule compares with the settings, and so with what they are now. An axis under `rows` keeps its labels.
+void replace_in(std::string& rule, const Places& places) {
+  if (rule.find(kContentPrefix) == std::string::npos) return;
+  const Expression parsed = parse_expression(rule);
+  std::vector<const Expression*> values = quoted_in(parsed);
+  for (const TextComparison& comparison : text_comparisons(parsed))
+    if (!full_key(comparison.name)) std::erase(values, comparison.value);
+  for (auto value = values.rbegin(); value != values.rend(); ++value)  // offsets before it stay
+    if (const auto place = places.find((*value)->text); place != places.end())
+      rule.replace((*value)->offset, place->first.size() + 2, in_quotes(place->second));
+}
+
+void replace_in_rules(SweepSpec& spec, const Places& places) {
+  for (Block& block : spec.blocks) {
+    for (Rule& rule : block.exclude) replace_in(rule.text, places);
+    for (Axis& axis : block.axes) replace_in(axis.when, places);
+    for (auto& [key, rule] : block.derive) replace_in(rule, places);
   }
 }
 
@@ -191,6 +241,9 @@ std::vector<std::string> place_named_models(SweepSpec& spec, const fs::path& dat
     tokenizers.place(text, [&](const ContentName& name) { return finder.tokenizer(name); });
   replace_in(spec, kModelKey, models.places);
   replace_in(spec, kTokenizerKey, tokenizers.places);
+  Places places = models.places;
+  places.insert(tokenizers.places.begin(), tokenizers.places.end());
+  replace_in_rules(spec, places);
   std::vector<std::string> out = std::move(models.messages);
   out.insert(out.end(), tokenizers.messages.begin(), tokenizers.messages.end());
   return out;

@@ -7,6 +7,8 @@
 #include "cli/folders.h"
 #include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
+#include "common/sweep/grid.h"
+#include "common/sweep/overrides.h"
 #include "common/sweep/sweep_yaml.h"
 #include "common/text/tokenizer.h"
 #include "common/vocabulary/sha256.h"
@@ -59,6 +61,23 @@ class NamedModels : public testing::Test {
               model + "\n" + (tokenizer.empty() ? "" : "model.tokenizer: " + tokenizer + "\n"));
     return read_sweep(path("sweep.yaml").string(), {});
   }
+  // `more`: what varies, and by which rules.
+  SweepSpec sweep_with(const std::string& more) const {
+    write(path("sweep.yaml"),
+          "version: 1\nname: s\nmethod: full\ntrain.lr: 1\ndata.train: a.txt\n"
+          "eval.learn: {e: {data: b.txt}}\n" +
+              more);
+    return read_sweep(path("sweep.yaml").string(), {});
+  }
+  // What its trials are, but for the names of their models.
+  static std::vector<std::string> trials(const SweepSpec& spec) {
+    std::vector<std::string> out;
+    const Grid grid(spec);
+    for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+      if (const auto trial = grid.at(raw))
+        out.push_back(std::to_string(raw) + " " + to_json(trial->settings.train).dump());
+    return out;
+  }
   // Returns: the path that the key has then.
   std::string placed(SweepSpec spec, const char* key = "model.path") {
     said_ = place_named_models(spec, data());
@@ -97,6 +116,61 @@ TEST_F(NamedModels, ValuesOfAnAxisAreNamedTheSameWay) {
   EXPECT_EQ(spec.blocks[0].axes[0].points[1].set.at("model.path"), folder.string());
 }
 
+TEST_F(NamedModels, RulesThatSpeakOfANamedModelHoldForItsFolder) {
+  const std::string a = base_of(hashed(model("a's", "v", "gpt2"))),
+                    b = base_of(hashed(model("b", "w", "gpt2")));
+  const std::string qwen = tokenizer_of(hashed(model("qwen", "x", "qwen2")));
+  SweepSpec spec = sweep_with(
+      "model.tokenizer: " + qwen + "\naxes:\n  model.path: [" + a + ", " + b +
+      "]\n  train.batch: {values: [4, 8], when: \"path = '" + b + "'\"}\n" + "  budget.steps: [1, 2, 3]\n" +
+      "derive: {train.weight_decay: \"0.5 if model.path in ('" + a + "', 'none') else 0.25\"}\n" +
+      "exclude:\n- {model.path: " + a + ", budget.steps: 1}\n- \"tokenizer != '" + qwen + "'\"\n");
+  keep_only(spec, "path = '" + a + "' or steps < 3");
+  const std::vector<std::string> before = trials(spec);
+  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_EQ(spec.blocks.at(0).exclude.at(0).text,
+            "model.path = \"" + path("a's").string() + "\" and budget.steps = 1");
+  EXPECT_EQ(trials(spec), before);
+  EXPECT_EQ(before.size(), 2u + 4u) << "of a steps 2 and 3; of b steps 1 and 2 with either batch";
+}
+
+TEST_F(NamedModels, ALabelThatIsAHashStaysInTheRulesThatSpeakOfIt) {
+  const std::string a = base_of(hashed(model("a", "v", "gpt2"))), b = base_of(hashed(model("b", "w", "gpt2")));
+  SweepSpec spec = sweep(a);
+  spec.blocks.at(0).axes = {
+      {.name = "base",
+       .points = {{.label = a, .set = {{"model.path", a}}}, {.label = b, .set = {{"model.path", b}}}},
+       .when = ""}};
+  spec.blocks[0].exclude = {{.text = "base = '" + a + "'", .where = ""}};
+  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_EQ(spec.blocks[0].exclude[0].text, "base = '" + a + "'");
+}
+
+TEST_F(NamedModels, APathThatNoRuleCanQuoteIsRefused) {
+  const std::string name = base_of(hashed(model("both' and \"", "v", "gpt2")));
+  SweepSpec spec = sweep(name);
+  spec.blocks.at(0).exclude = {{.text = "model.path != '" + name + "'", .where = ""}};
+  try {
+    place_named_models(spec, data());
+    FAIL() << spec.blocks[0].exclude[0].text;
+  } catch (const SpecError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("both kinds of quotes; rename the folder"));
+  }
+}
+
+TEST_F(NamedModels, AFolderThatCannotBeReadKeepsNoOtherOneFromBeingFound) {
+  const fs::path lost = hashed(model("a-lost", "v", "gpt2"));
+  const std::string lost_name = base_of(lost);
+  fs::remove_all(lost);
+  fs::create_directory_symlink("a-lost", lost);  // nobody can say what it is
+  const fs::path folder = hashed(model("tiny", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(base_of(folder))), folder);
+  EXPECT_EQ(placed(sweep("tiny", tokenizer_of(folder)), "model.tokenizer"), folder);
+  EXPECT_THAT(said_, IsEmpty());
+  placed(sweep(lost_name));
+  EXPECT_THAT(said_, ElementsAre(HasSubstr(lost.string() + " was passed over: ")));
+}
+
 TEST_F(NamedModels, AFolderThatChangedSinceIsNotTaken) {
   const fs::path folder = hashed(model("tiny", "w", "gpt2"));
   const std::string name = base_of(folder);
@@ -107,7 +181,7 @@ TEST_F(NamedModels, AFolderThatChangedSinceIsNotTaken) {
   EXPECT_EQ(said_.size(), 1u);
 }
 
-TEST_F(NamedModels, NothingIsHashedToFindOne) {
+TEST_F(NamedModels, NoWeightsAreHashedToFindOne) {
   const fs::path folder = model("tiny", "w", "gpt2");
   HashCache(cache_folder(data())).sha256_of(folder / "config.json");
   EXPECT_EQ(placed(sweep(base_of(folder))), base_of(folder));
