@@ -8,6 +8,7 @@ namespace ranktide {
 namespace {
 
 constexpr Duration kStartAgainAfter{10'000};
+constexpr Duration kTellAgainAfter{600'000};
 
 }  // namespace
 
@@ -35,7 +36,7 @@ void ArtifactChild::tend(Instant now) {
     if (!child_) return;
     (void)child_->exchange(log_);
     const auto end = child_->take_end(log_);
-    tell_what_is_new();
+    tell_what_is_new(now);
     if (!end) return;
     spdlog::error("the process that sends artifacts ended: {}", end->message);
     child_.reset();
@@ -44,11 +45,15 @@ void ArtifactChild::tend(Instant now) {
   }
 }
 
-// A coordinator that is away is said at every look: once is enough.
-void ArtifactChild::tell_what_is_new() {
+// A coordinator that is away is said at every look: once is enough for a while, and not for good.
+void ArtifactChild::tell_what_is_new(Instant now) {
   std::istringstream lines(log_.take_new_lines());
-  for (std::string line; std::getline(lines, line); told_last_ = line)
-    if (line != told_last_) spdlog::info("artifacts: {}", line);
+  for (std::string line; std::getline(lines, line);) {
+    if (line == told_last_ && now < tell_again_at_) continue;
+    spdlog::info("artifacts: {}", line);
+    told_last_ = line;
+    tell_again_at_ = now + kTellAgainAfter;
+  }
 }
 
 std::vector<pollfd> ArtifactChild::pollfds() const {

@@ -1,6 +1,7 @@
 #pragma once
 // Keeps the worker's artifact_sender.h process alive while the coordinator takes files, and passes on to the
-// worker's own log what it says: it is about weights that lie here alone, or no longer. It decides nothing.
+// worker's own log what it says: it is about weights that lie here alone, or no longer. A line that it repeats
+// is passed on every ten minutes. It decides nothing.
 // Thread rule: the daemon's thread.
 
 #include <filesystem>
@@ -29,12 +30,13 @@ class ArtifactChild {
   bool is_sending() const { return child_ != nullptr; }
 
  private:
-  void tell_what_is_new();
+  void tell_what_is_new(Instant now);
 
   ChildConfig process_;
   std::string endpoint_;
   ChildLog log_;
   std::string told_last_;
+  Instant tell_again_at_;  // what was told last
   std::unique_ptr<Child> child_;
   Instant start_at_;
 };

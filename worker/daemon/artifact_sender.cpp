@@ -81,8 +81,9 @@ void ArtifactSender::leave(const fs::path& artifact, const std::string& why) {
 void ArtifactSender::make_room() {
   if (is_room_checked_ || clock_() < make_room_again_) return;
   try {
-    for (const fs::path& gone : drop_sent_artifacts(work_folder_, bytes_max_))
+    drop_sent_artifacts(work_folder_, bytes_max_, [](const fs::path& gone) {
       std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
+    });
     is_room_checked_ = true;
     room_fault_said_.clear();
   } catch (const fs::filesystem_error& error) {

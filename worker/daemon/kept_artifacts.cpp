@@ -63,9 +63,10 @@ struct SentArtifact {
   int64_t bytes = 0;
 };
 
-void drop(const fs::path& artifact) {
+void drop(const fs::path& artifact, const std::function<void(const fs::path&)>& on_gone) {
   const fs::path going = beside(artifact, kDropped);
   fs::rename(artifact, going);
+  on_gone(artifact);
   remove_marks(artifact);
   fs::remove_all(going);
 }
@@ -108,7 +109,8 @@ void mark_artifact(const fs::path& artifact, ArtifactMark mark) {
   std::ofstream(mark_of(artifact, mark)) << stamp_of(artifact) << "\n";
 }
 
-std::vector<fs::path> drop_sent_artifacts(const fs::path& work_folder, int64_t bytes_max) {
+void drop_sent_artifacts(const fs::path& work_folder, int64_t bytes_max,
+                         const std::function<void(const fs::path&)>& on_gone) {
   finish_drops(work_folder);
   int64_t used = 0;
   std::vector<SentArtifact> sent;
@@ -120,14 +122,11 @@ std::vector<fs::path> drop_sent_artifacts(const fs::path& work_folder, int64_t b
   }
   std::sort(sent.begin(), sent.end(),
             [](const SentArtifact& a, const SentArtifact& b) { return a.sent < b.sent; });
-  std::vector<fs::path> gone;
   for (const SentArtifact& each : sent) {
     if (used <= bytes_max) break;
-    drop(each.folder);
+    drop(each.folder, on_gone);
     used -= each.bytes;
-    gone.push_back(each.folder);
   }
-  return gone;
 }
 
 }  // namespace ranktide

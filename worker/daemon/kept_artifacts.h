@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 namespace ranktide {
@@ -24,9 +25,10 @@ enum class ArtifactMark { sent, left, early };
 // Replaces what was marked before.
 void mark_artifact(const std::filesystem::path& artifact, ArtifactMark mark);
 
-// Removes sent artifacts until those of this folder have at most `bytes_max` bytes together.
-// Returns: what went. Throws: std::filesystem::filesystem_error.
-std::vector<std::filesystem::path> drop_sent_artifacts(const std::filesystem::path& work_folder,
-                                                       int64_t bytes_max);
+// Removes sent artifacts until those of this folder have at most `bytes_max` bytes together. Calls `on_gone`
+// with each as soon as it has no name here any more, so that it is known of also where a later one, or the rest
+// of it, cannot be removed. Throws: std::filesystem::filesystem_error.
+void drop_sent_artifacts(const std::filesystem::path& work_folder, int64_t bytes_max,
+                         const std::function<void(const std::filesystem::path&)>& on_gone);
 
 }  // namespace ranktide

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/daemon/input_world.h"
+#include "worker/daemon/artifact_child.h"
 #include "worker/daemon/kept_artifacts.h"
 
 namespace ranktide {
@@ -15,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::HasSubstr;
+using testing::Not;
 
 // What a sender says while `act` lasts.
 std::string said_during(const std::function<void()>& act) {
@@ -37,6 +39,11 @@ class KeptArtifacts : public testing::Test, protected InputWorld {
   }
   bool has_arrived(const fs::path& artifact) const {
     return fs::exists(data() / "artifacts" / artifact.filename());
+  }
+  std::vector<fs::path> dropped_for(int64_t bytes_max) const {
+    std::vector<fs::path> out;
+    drop_sent_artifacts(work(), bytes_max, [&](const fs::path& gone) { out.push_back(gone); });
+    return out;
   }
   void sent_before(const fs::path& artifact, std::chrono::hours age) {
     mark_artifact(artifact, ArtifactMark::sent);
@@ -99,11 +106,11 @@ TEST_F(KeptArtifacts, TheLongestSentGoWhenThereIsTooMuch) {
   const fs::path unsent = artifact('c', 40);
   sent_before(first, 2h);
   sent_before(second, 3h);
-  EXPECT_TRUE(drop_sent_artifacts(work(), 120).empty());
-  EXPECT_EQ(drop_sent_artifacts(work(), 119), std::vector{second});
+  EXPECT_TRUE(dropped_for(120).empty());
+  EXPECT_EQ(dropped_for(119), std::vector{second});
   EXPECT_FALSE(fs::exists(second));
   EXPECT_FALSE(fs::exists(second.string() + ".sent"));
-  EXPECT_EQ(drop_sent_artifacts(work(), 10), std::vector{first});
+  EXPECT_EQ(dropped_for(10), std::vector{first});
   EXPECT_TRUE(fs::exists(unsent)) << "the only copy";
 }
 
@@ -142,6 +149,46 @@ TEST_F(KeptArtifacts, RoomThatCannotBeMadeIsSaidOnceAndTriedAgainAfterAMinute) {
   now = now + Duration(1'000);
   sender.send_all();
   EXPECT_FALSE(fs::exists(stuck));
+}
+
+TEST_F(KeptArtifacts, WhatWasDroppedIsSaidAlsoWhereTheNextCannotBe) {
+  start_coordinator();
+  const fs::path first = artifact('a', 40), stuck = artifact('b', 40), unreached = artifact('c', 40);
+  sent_before(first, 3h);
+  sent_before(stuck, 2h);
+  sent_before(unreached, 1h);
+  write_file(stuck.string() + ".left/file", "no mark, and so not removed as one");
+  ArtifactSender sender(work(), 10, client());
+  const std::string said = said_during([&] { sender.send_all(); });
+  EXPECT_FALSE(fs::exists(first));
+  EXPECT_FALSE(fs::exists(stuck));
+  EXPECT_THAT(said, HasSubstr(first.string() + ": dropped here"));
+  EXPECT_THAT(said, HasSubstr(stuck.string() + ": dropped here"));
+  EXPECT_THAT(said, Not(HasSubstr(unreached.string())));
+  EXPECT_THAT(said, HasSubstr("no room is made for artifacts"));
+}
+
+// What the worker's log says of a process that prints one line and ends, as long as it is started again.
+class SenderThatEnds : public testing::Test, protected InputWorld {
+ protected:
+  SenderThatEnds() { child.send_to("tcp://nowhere"); }
+  std::string told_by_one_run(Instant now) {
+    testing::internal::CaptureStdout();
+    child.tend(now);
+    while (child.is_sending()) child.tend(now);
+    return testing::internal::GetCapturedStdout();
+  }
+
+  ArtifactChild child{{.program = "/bin/sh", .arguments = {"-c", "echo nobody is there"}}, work() / "log"};
+};
+
+TEST_F(SenderThatEnds, SaysTheSameOnceInTenMinutes) {
+  const Instant start{};
+  const auto told = HasSubstr("artifacts: nobody is there");
+  EXPECT_THAT(told_by_one_run(start), told);
+  EXPECT_THAT(told_by_one_run(start + Duration(599'000)), Not(told));
+  EXPECT_THAT(told_by_one_run(start + Duration(610'000)), told);
+  EXPECT_THAT(told_by_one_run(start + Duration(620'000)), Not(told)) << "ten minutes from then on";
 }
 
 class KeptLogs : public testing::Test, protected InputWorld {
