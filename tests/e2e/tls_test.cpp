@@ -144,13 +144,19 @@ TEST_F(Tls, EverythingThatAClientSaysGoesThroughAProxyThatEncrypts) {
 
 TEST_F(Tls, ACertificateThatNobodyVouchesForIsRefusedWithTheRemedy) {
   const std::string url = "https://localhost:" + start_proxy("ours");
-  const Ended refused = ask(url, {"list"}, "");
+  const Ended submitted = ask(url, {"submit", world_.sweep().string()});
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
+  const Ended refused = ask(url, {"pause", "tiny"}, "");
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_THAT(refused.err, AllOf(HasSubstr("the certificate of " + url + " is not trusted (self-signed"),
                                  HasSubstr("SSL_CERT_FILE=ca.pem")));
   make_certificate("another", "DNS:localhost");
+  EXPECT_THAT(ask(url, {"pause", "tiny"}, "another").err, HasSubstr("is not trusted"));
   EXPECT_THAT(ask(url, {"watch", "tiny"}, "another").err, HasSubstr("is not trusted"));
-  EXPECT_THAT(read_text(world_.folder() / "coordinator/err"), Not(HasSubstr("ann asks")));
+  const auto was_paused = HasSubstr("ann asks: POST /api/v1/sweeps/tiny/pause");
+  EXPECT_THAT(read_text(world_.folder() / "coordinator/err"), Not(was_paused));
+  EXPECT_EQ(ask(url, {"pause", "tiny"}).exit_code, 0);
+  EXPECT_THAT(read_text(world_.folder() / "coordinator/err"), was_paused);
 }
 
 TEST_F(Tls, ACertificateForAnotherNameIsRefused) {
