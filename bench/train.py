@@ -10,7 +10,8 @@ Trainer with its fused AdamW:
     B3  B2 under torch_compile; its compile time is told apart and is in no ratio
 
 The engine's own process is bench/train_step. Rounds alternate, each process is fresh, the first two steps (page faults,
-kernel caches, compiling) are in no figure, medians are printed. A ratio above 1 says that ranktide takes less.
+kernel caches, compiling) are in no figure, medians are printed. A ratio above 1 says that ranktide takes less. Memory is the most that a process held in its life,
+the loading of model and libraries included.
 
     ninja -C build/dev train_step
     .env/bin/python bench/train.py [--methods lora,full] [--rounds 3] [--steps 6] [--rows 4] [--tokens 512] [--json FILE]
@@ -52,7 +53,7 @@ def write_ids(args, file):
 def ranktide(dtype, method, args, ids):
     command = [ENGINE, MODEL, method, dtype, args.rows, args.tokens, args.threads, args.steps, ids]
     out = json.loads(subprocess.run([str(word) for word in command], check=True, stdout=subprocess.PIPE).stdout)
-    return {"seconds": out["seconds"], "bytes": out["peak_bytes"], "losses": out["losses"], "compile_seconds": 0,
+    return {"seconds": out["seconds"], "bytes": out["life_peak_bytes"], "losses": out["losses"], "compile_seconds": 0,
             "gflops": out["gflop_per_second"]}
 
 
@@ -169,7 +170,7 @@ def arguments():
 
 def main():
     args = arguments()
-    if args.as_rival:
+    if args.as_rival is not None:
         return train_as_rival(args.as_rival, args.methods, args)
     import torch
     import transformers
@@ -182,7 +183,7 @@ def main():
         ids = Path(folder, "ids.bin")
         write_ids(args, ids)
         for method in args.methods.split(","):
-            runs = {name: [] for name in [*OURS, *args.rivals.split(",")]}
+            runs = {name: [] for name in [*OURS, *filter(None, args.rivals.split(","))]}
             for _ in range(args.rounds):
                 for name, of in runs.items():
                     of.append(ranktide(OURS[name], method, args, ids) if name in OURS else rival(name, method, args, ids))

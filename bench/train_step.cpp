@@ -6,7 +6,8 @@
 // IDS is a file of token ids, int32 in the processor's byte order: row after row is trained on. Without it
 // tokens are random. Prints one line of JSON: seconds of every step by the clock and of the processor, which a
 // busy machine distorts less; medians of all steps but the first two (page faults, kernel caches); every loss;
-// the peak of resident memory and what the cost model predicts for it. LoRA is rank 16 on all linears.
+// the peak of resident memory of the steps, what the cost model predicts for it, and that of the whole process.
+// METHOD is full, lora (rank 16 on all linears) or lora:RANK:TARGET.
 
 #include <algorithm>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/model/cost.h"
@@ -115,6 +117,12 @@ Measured measure(Model& model, const TrialSettings& settings, const BatchSource&
   return measured;
 }
 
+int64_t life_peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
 double median_after_warm(std::vector<double> seconds) {
   seconds.erase(seconds.begin(), seconds.begin() + kWarmSteps);
   std::sort(seconds.begin(), seconds.end());
@@ -143,6 +151,7 @@ int run(int count, char** args) {
       {"gflop_per_second",
        1e-9 * static_cast<double>(tokens) * flops_per_token(settings, model.shape(), load) / median},
       {"peak_bytes", measured.memory_peak_bytes},
+      {"life_peak_bytes", life_peak_bytes()},
       {"predicted_peak_bytes", predicted_peak_bytes(settings, model.shape(), load)},
       {"losses", measured.losses},
       {"step_seconds", measured.seconds}};

@@ -28,6 +28,7 @@ struct StepLoad {
 };
 
 // Returns: bytes kept per token of a micro-batch between its forward and its backward pass, over all layers.
+// microbatch_rows cuts batches by it: a change may change bits, and then raises kNumericsVersion (lm/engine.h).
 double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& shape);
 
 // Returns: FLOPs per token, forward and backward, multiply and add counted apart.

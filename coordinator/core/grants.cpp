@@ -54,12 +54,14 @@ void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id
   const Unit& unit = state_.units().at(id);
   RT_CHECK(fits(state_, unit, slot));
   const RunPolicy policy = policy_of(state_, unit);
+  // Evals have no batch, and their results are shared with sweeps that set no micro-batch.
+  const int by_hand = unit.kind == WorkKind::train ? policy.microbatch.value_or(0) : 0;
   LeaseGranted granted{.lease = {id, unit.attempt.number + 1},
                        .worker = worker.name,
                        .boot = worker.boot,
                        .slots = {slot.index},
                        .evals = {},
-                       .microbatch = unit.microbatch > 0 ? unit.microbatch : policy.microbatch.value_or(0),
+                       .microbatch = unit.microbatch > 0 ? unit.microbatch : by_hand,
                        .keep = policy.keep};
   for (const auto& [eval, order] : unit.evals)
     if (!state_.evals().at(eval).wanted.empty()) granted.evals.push_back(eval);

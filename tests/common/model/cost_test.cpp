@@ -55,7 +55,7 @@ TEST(Cost, MaskedRowsSaveTheHead) {
               3 * 28'311'552.0, 1);
 }
 
-// Peaks of the engine's own process on two cores with AVX2, as bench/memory.py prints them.
+// Peaks of bench/train_step's process on a processor with AVX2: the table of bench/README.md.
 TEST(Cost, MemoryIsWithinATenthOfWhatWasMeasured) {
   const auto expect_near = [](TrialSettings settings, Dtype dtype, StepLoad load, double measured) {
     settings.model.dtype = dtype;

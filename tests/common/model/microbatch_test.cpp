@@ -43,6 +43,15 @@ TEST(Microbatch, IsEvenedOutOverTheBatch) {
   EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(4, 512), DeviceClass::cpu), 2);
 }
 
+// Other numbers here may mean other bits: kNumericsVersion rises with them.
+TEST(Microbatch, IsWhatThisVersionOfTheNumericsComputes) {
+  EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(64, 128), DeviceClass::cpu), 11);
+  EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(64, 256), DeviceClass::cpu), 6);
+  ModelShape normed = smollm2_135m();
+  normed.qk_norm = true;
+  EXPECT_EQ(microbatch_rows(normed, trial(64, 128), DeviceClass::cpu), 10);
+}
+
 TEST(Microbatch, IsNeverLessThanARow) {
   EXPECT_EQ(microbatch_rows(smollm2_135m(), trial(8, 100'000), DeviceClass::cpu), 1);
 }

@@ -86,8 +86,8 @@ class StageRun {
     return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
   }
   int microbatch() const {
-    if (order_.microbatch <= 0) return default_microbatch();
-    return std::min(order_.microbatch, order_.stage.settings.train.batch);
+    const auto asked = order_.microbatch > 0 ? std::optional(order_.microbatch) : std::nullopt;
+    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu, asked);
   }
   BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
 
@@ -102,9 +102,10 @@ class StageRun {
     const TrialSettings& s = order_.stage.settings;
     const StepLoad load = largest_load(s, microbatch());
     std::ostringstream text;
-    text << "out of memory with " << microbatch() << " of the batch's " << s.train.batch << " rows at once ("
-         << load.tokens << " tokens), predicted " << megabytes(predicted_peak_bytes(s, base_->shape(), load))
-         << " MB, the process held " << megabytes(most_held_bytes()) << " MB at most";
+    text << "out of memory while " << doing_ << ", training with " << microbatch() << " of the batch's "
+         << s.train.batch << " rows at once (" << load.tokens << " tokens), predicted "
+         << megabytes(predicted_peak_bytes(s, base_->shape(), load)) << " MB, the process held "
+         << megabytes(most_held_bytes()) << " MB at most";
     return text.str();
   }
 
@@ -160,6 +161,7 @@ class StageRun {
     bool evaluated = false;
     for (PreparedEval& eval : evals_) {
       if (eval.told || eval.order.at != step) continue;
+      doing_ = "evaluating";
       const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {},
                                           tokens_of_forward(microbatch(), default_microbatch()));
       std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
@@ -167,6 +169,7 @@ class StageRun {
       ledger_.remember(result);
       tell(eval, result);
       evaluated = true;
+      doing_ = "training";
     }
     if (evaluated && step < order_.stage.to) reporter_.phase("training");
   }
@@ -190,6 +193,7 @@ class StageRun {
   std::shared_ptr<const Base> base_;
   std::shared_ptr<const Dataset> data_;
   std::vector<PreparedEval> evals_;
+  const char* doing_ = "training";  // for who reads that memory ran out
   Clock::time_point last_checkpoint_ = Clock::now();
   Clock::time_point last_line_{};
 };

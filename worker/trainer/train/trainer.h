@@ -52,7 +52,8 @@ struct TrainHooks {
 
 // One attempt of one stage, a step at a time: runs may take turns over one base, for a run writes to its own
 // model only and leaves nothing behind that a bit of another's could depend on.
-// Outlives: the run: stage, model.
+// Outlives: the run: stage, model. Not its task: giving the base's workspace back and setting back the
+// process's memory mark; train does both.
 class TrainRun {
  public:
   // Stands where its newest valid checkpoint was made, or where the model stands.
@@ -64,7 +65,7 @@ class TrainRun {
   TrainRun& operator=(const TrainRun&) = delete;
 
   // Makes the next step, or ends the run where there is none to make. Returns: whether it goes on; false from
-  // its end on. Throws: as train.
+  // its end on. Throws: as train; then a step may be half applied, and only the destructor may follow.
   bool step();
   // Requires: step() returned false.
   const Outcome& ended() const;

@@ -57,6 +57,15 @@ class Resume : public TinyWorks {
     return told;
   }
 
+  // Whether the trainer lives to tell the eval's result, where the second forward pass would end it.
+  bool ends_within_one_pass(const Work& work) {
+    restart_trainer();
+    ::setenv("RANKTIDE_FAILPOINT", "eval_forward_done:2", 1);
+    trainer();
+    ::unsetenv("RANKTIDE_FAILPOINT");
+    return run(work).outcome.has_value();
+  }
+
   // A checkpoint that was told of is not trained again; one more may have been saved before the kill came.
   static void expect_begun_after(Step saved, const Told& told) {
     ASSERT_TRUE(told.points.contains("loss"));
@@ -127,6 +136,14 @@ TEST_F(Resume, SaysAgainTheEvalsOfStepsThatAreGone) {
   const Told resumed = run(work, 2);
   EXPECT_EQ(resumed.evals.at("again middle").value, killed.evals.at("again middle").value);
   EXPECT_GT(resumed.points.at("loss").begin()->first, kSteps / 2);
+}
+
+TEST_F(Resume, AnEvalWithFewerRowsMakesMorePasses) {
+  Work work = evaluation({loss_eval("e", 0)});
+  EXPECT_TRUE(ends_within_one_pass(work));
+  work.microbatch = 1;
+  EXPECT_FALSE(ends_within_one_pass(work));
+  restart_trainer();
 }
 
 }  // namespace
