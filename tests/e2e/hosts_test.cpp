@@ -33,7 +33,7 @@ std::string first_line(const std::string& text) {
 }
 
 // The lease is the shortest there is: whoever is killed is missed half a minute later.
-constexpr int kSteps = 200, kSeeds = 5, kTrials = 4 * kSeeds;
+constexpr int kSteps = 400, kSeeds = 5, kTrials = 4 * kSeeds;
 std::string long_sweep() {
   return TinyWorld::sweep_text(kSteps, kSeeds) + "run: {lease: 30s, checkpoint_every: 1s}\n";
 }
@@ -131,13 +131,13 @@ class Hosts : public testing::Test {
   static std::string running_on(const std::string& name) {
     return "v_attempt a WHERE kind='stage' AND ended_at IS NULL AND worker='" + name + "'";
   }
-  // Returns: the trial that the worker is in the first half of, once it is in one.
+  // Returns: the trial that the worker is in the first fifth of, once it is in one: enough is left for a cut of seconds.
   std::string trial_begun_by(const std::string& name) const {
     const std::string sql =
         "SELECT trial FROM " + running_on(name) +
         " AND (SELECT count(*) FROM v_metric m WHERE m.trial=a.trial AND m.attempt=a.attempt AND "
         "m.name='loss') BETWEEN 2 AND " +
-        std::to_string(kSteps / 2);
+        std::to_string(kSteps / 5);
     Selection found;
     EXPECT_TRUE(comes_true([&] { return !(found = Reader(data()).select(sql)).rows.empty(); }, 90s))
         << name << " begins no trial";
