@@ -131,7 +131,7 @@ class Hosts : public testing::Test {
   static std::string running_on(const std::string& name) {
     return "v_attempt a WHERE kind='stage' AND ended_at IS NULL AND worker='" + name + "'";
   }
-  // Returns: the trial that the worker is in the first fifth of, once it is in one: enough is left for a cut of seconds.
+  // Returns: the trial that the worker is in the first fifth of: enough is left for a cut of seconds.
   std::string trial_begun_by(const std::string& name) const {
     const std::string sql =
         "SELECT trial FROM " + running_on(name) +
