@@ -2,19 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/common/model/smollm2.h"
+
 namespace ranktide {
 namespace {
-
-const ModelShape kSmolLm2{.family = "llama",
-                          .vocabulary = 49152,
-                          .hidden = 576,
-                          .ffn = 1536,
-                          .layers = 30,
-                          .heads = 9,
-                          .kv_heads = 3,
-                          .head_dim = 64,
-                          .context = 8192,
-                          .tied_head = true};
 
 TrialSettings lora_all(int rank) {
   TrialSettings settings;
