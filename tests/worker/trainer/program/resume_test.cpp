@@ -45,12 +45,16 @@ class Resume : public TinyWorks {
     return eval;
   }
 
-  // Ends the trainer after the second forward pass of an eval.
-  Told run_until_killed_in_an_eval(const Work& work) {
+  void restart_to_die_after_two_forward_passes() {
     restart_trainer();
     ::setenv("RANKTIDE_FAILPOINT", "eval_forward_done:2", 1);
     trainer();
     ::unsetenv("RANKTIDE_FAILPOINT");
+  }
+
+  // Ends the trainer after the second forward pass of an eval.
+  Told run_until_killed_in_an_eval(const Work& work) {
+    restart_to_die_after_two_forward_passes();
     const Told told = run(work, 1);
     EXPECT_EQ(trainer().wait(), 128 + SIGKILL);
     restart_trainer();
@@ -59,10 +63,7 @@ class Resume : public TinyWorks {
 
   // Whether the trainer lives to tell the eval's result, where the second forward pass would end it.
   bool ends_within_one_pass(const Work& work) {
-    restart_trainer();
-    ::setenv("RANKTIDE_FAILPOINT", "eval_forward_done:2", 1);
-    trainer();
-    ::unsetenv("RANKTIDE_FAILPOINT");
+    restart_to_die_after_two_forward_passes();
     return run(work).outcome.has_value();
   }
 
