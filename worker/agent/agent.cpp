@@ -52,6 +52,7 @@ struct Agent::Life {
   void beat();
   void say_drain();
   void keep(const std::vector<Said>& said);
+  void note_training(const Grant& m, int slot);
   void give_back(const Lease& lease);
   void forget(const Lease& lease);
   void forget_cancelled_units();
@@ -68,8 +69,9 @@ struct Agent::Life {
   Outbox outbox;
   std::map<int, Runner> runners;      // by slot
   std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
-  std::set<int> served;               // slots that had a lease
-  bool has_ended_one = false;         // an attempt of this life
+  std::set<UnitId> trained;           // of leases that train and have not ended
+  std::set<int> served;               // slots that had such a lease
+  bool has_ended_one = false;         // such a lease of this life
   std::set<Lease> cancelled;          // over once their trainers have stopped; at most one a slot
 
   uint64_t epoch = 0;
@@ -171,8 +173,15 @@ void Agent::Life::hear(const Grant& m) {
   started[m.lease.unit] = m.lease.attempt;
   outbox.open(m.lease);
   if (is_draining) return give_back(m.lease);
-  served.insert(runner->first);
+  note_training(m, runner->first);
   runner->second.take(m, now, *out);
+}
+
+// An eval of the base is the same for everybody and takes seconds: it is not what `once` was said for.
+void Agent::Life::note_training(const Grant& m, int slot) {
+  if (m.work.kind != WorkKind::train) return;
+  trained.insert(m.lease.unit);
+  served.insert(slot);
 }
 
 void Agent::Life::hear(const Stop& m) {
@@ -220,7 +229,7 @@ void Agent::Life::keep(const std::vector<Said>& said) {
   for (const Said& s : said) {
     if (const auto* outcome = std::get_if<Outcome>(&s.what)) {
       outbox.close(s.lease, trimmed(*outcome), *out);
-      has_ended_one = true;
+      has_ended_one = trained.erase(s.lease.unit) > 0 || has_ended_one;
     } else {
       for (const Findings& piece : in_pieces(std::get<Findings>(s.what))) outbox.append(s.lease, piece, *out);
     }

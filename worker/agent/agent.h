@@ -38,8 +38,10 @@ struct AgentConfig {
   size_t in_flight_max = 256;         // entries sent and not acked, all attempts together
   int64_t in_flight_bytes_max = 4 << 20;
   int64_t spool_bytes_max =
-      256 << 20;      // at it trainers are paused, nothing is dropped; entries are held in memory too
-  bool once = false;  // take one lease a slot at most, none once one has ended; finish those, then leave
+      256 << 20;  // at it trainers are paused, nothing is dropped; entries are held in memory too
+  // Take one training a slot at most, nothing once one has ended; finish what runs, then leave. Evals leased by
+  // themselves do not count.
+  bool once = false;
 };
 
 // ---- what comes in

@@ -81,8 +81,8 @@ class OneRound : public Desk {
     c.once = true;
     return c;
   }
-  void granted_on(int slot, const Lease& which) {
-    hears(Grant{.lease = which, .boot = "life", .slots = {slot}, .work = {}});
+  void granted_on(int slot, const Lease& which, WorkKind kind = WorkKind::train) {
+    hears(Grant{.lease = which, .boot = "life", .slots = {slot}, .work = {.kind = kind}});
   }
 };
 
@@ -416,6 +416,18 @@ TEST_F(OneRound, SaysThatItTakesNothingMoreBeforeItsFirstDone) {
   EXPECT_FALSE(agent_.is_drained());
   hears(Ack{lease(), 1});
   EXPECT_TRUE(agent_.is_drained());
+}
+
+TEST_F(OneRound, EvalsByThemselvesAreNoLeaseOfItsRound) {
+  start();
+  granted_on(0, lease(), WorkKind::evaluate);
+  granted_on(1, other_lease(), WorkKind::evaluate);
+  ends(OutcomeKind::completed);
+  EXPECT_TRUE(said<Drain>().empty());
+  granted_on(0, lease_of('c'));
+  EXPECT_TRUE(said<Done>().empty()) << "it is taken";
+  ends(OutcomeKind::completed, lease_of('c'));
+  EXPECT_EQ(said<Drain>().size(), 1U);
 }
 
 TEST_F(Desk, AfterItsLastWorkTakesNothingNewAndLeavesWhenThatHasEnded) {
