@@ -80,8 +80,10 @@ void Mirror::on(const SweepStopped& r) {
 void Mirror::on(const PolicyChanged& r) {
   claim_one(sql("UPDATE sweep SET priority=?2, max_parallel=?3 WHERE id=?1")
                 .run(r.sweep, r.priority, optional_value(r.max_parallel)));
+  const std::string slots =
+      r.max_parallel ? std::to_string(*r.max_parallel) + " slots at a time" : "no limit of slots";
   note("PolicyChanged", std::to_string(r.sweep),
-       "priority " + std::to_string(r.priority) + ", " + by(r.actor, r.request_id));
+       "priority " + std::to_string(r.priority) + ", " + slots + ", " + by(r.actor, r.request_id));
 }
 
 void Mirror::on(const QuotaSet& r) {

@@ -320,6 +320,17 @@ TEST_F(StoreTest, AStoppedSweepEndsWhatWaitsAndLetsRunWhatRuns) {
   EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='SweepStopped'"), Value("by ann, request r"));
 }
 
+TEST_F(StoreTest, AnEventSaysWhoChangedAPolicyAndToWhat) {
+  history.record(
+      PolicyChanged{.sweep = 1, .request_id = "r", .actor = "ann", .priority = 5, .max_parallel = 2});
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='PolicyChanged'"),
+            Value("priority 5, 2 slots at a time, by ann, request r"));
+  history.record(
+      PolicyChanged{.sweep = 1, .request_id = "r2", .actor = "bob", .priority = 5, .max_parallel = {}});
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='PolicyChanged' ORDER BY seq DESC"),
+            Value("priority 5, no limit of slots, by bob, request r2"));
+}
+
 TEST_F(StoreTest, SomeTrialsAreCancelledAndTriedAgainAndTheOthersAreLeftAlone) {
   const SweepTrial runs = history.list({.rank = 4});
   history.grant(runs);
