@@ -228,6 +228,37 @@ TEST_F(Gate, AnswersAWorkerOfAnotherProtocolVersionWithItsOwn) {
   EXPECT_EQ(router_->counters().malformed, 1U);
 }
 
+// What its worker reads then: both numbers and what to do.
+TEST_F(Gate, ALinkSaysWhichVersionsMeetWhenItsCoordinatorSpeaksAnother) {
+  zmq::context_t context(1);
+  zmq::socket_t other(context, zmq::socket_type::router);
+  other.set(zmq::sockopt::linger, 0);
+  other.set(zmq::sockopt::rcvtimeo, 0);
+  other.set(zmq::sockopt::curve_server, true);
+  other.set(zmq::sockopt::curve_secretkey, keys_.secret_key);
+  other.bind("tcp://127.0.0.1:*");
+  Link w1({.endpoint = other.get(zmq::sockopt::last_endpoint),
+           .coordinator_key = keys_.public_key,
+           .keys = make_key_pair()});
+  ASSERT_TRUE(bring_up(&w1));
+  ASSERT_TRUE(w1.send(Hello{.boot = "b"}, 0));
+  zmq::message_t sender;
+  ASSERT_TRUE(run({&w1}, [&] { return other.recv(sender, zmq::recv_flags::none).has_value(); }));
+  Frames later = encode(CoordinatorMessage{Welcome{.boot = "b"}}, 1);
+  later.header[4] = 99;
+  other.send(sender, zmq::send_flags::sndmore);
+  other.send(zmq::buffer(later.header), zmq::send_flags::sndmore);
+  testing::internal::CaptureStdout();  // where the log goes
+  other.send(zmq::buffer(later.body), zmq::send_flags::none);
+  (void)run(
+      {&w1}, [] { return false; }, Duration(1'000));
+  const std::string log = testing::internal::GetCapturedStdout();
+  EXPECT_NE(log.find("protocol version 99, this side speaks " + std::to_string(kProtocolVersion) +
+                     ": use one ranktide version on both sides"),
+            std::string::npos)
+      << log;
+}
+
 TEST_F(Gate, ALinkWithAnotherServersKeyNeverComesUp) {
   const auto w1 = link(enrol("w1"), make_key_pair().public_key);
   EXPECT_FALSE(run(
