@@ -314,12 +314,14 @@ struct Outcome {
   double seconds = 0;             // wall time of the steps that count, those before a resume included
   int64_t memory_peak_bytes = 0;  // of the trainer processes that made them
   int numerics = 0;               // version of the engine's arithmetic (lm/engine.h); 0: not told
+  bool lasting = false;           // of a failure: another attempt, here or elsewhere, would end the same way
 };
 template <class Ar>
 void fields(Ar& ar, Outcome& o) {
   ar("kind", o.kind)("step", o.step)("message", o.message)("log_tail", o.log_tail);
   ar("weights_sha256", o.weights_sha256)("exact", o.exact)("tokens", o.tokens)("seconds", o.seconds);
   ar("memory_peak_bytes", o.memory_peak_bytes)("numerics", o.numerics);
+  ar("lasting", o.lasting);
 }
 
 }  // namespace ranktide

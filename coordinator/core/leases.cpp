@@ -193,7 +193,8 @@ void Coordinator::give_up_on_lost_workers(const Lease& lease) {
 }
 
 // A crash or hang spends the unit's own budget. Running out of memory does so only when nothing smaller is
-// left, and a refusal only when no other worker may have what this one lacks.
+// left, and a refusal only when no other worker may have what this one lacks. What would fail again has no
+// budget.
 void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
   const Unit& unit = state_.units().at(lease.unit);
   AttemptFailed failed{.lease = lease, .outcome = outcome};
@@ -206,7 +207,7 @@ void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
   if (outcome.kind == OutcomeKind::out_of_memory && !policy.require_exact)
     failed.microbatch_next = smaller_microbatch(unit, unit.attempt.microbatch);
   if (failed.microbatch_next == 0 && !is_for_others) {
-    failed.last = unit.own_failures + 1 > policy.retry.own;
+    failed.last = outcome.lasting || unit.own_failures + 1 > policy.retry.own;
     const auto doublings = std::min(unit.own_failures, 20);
     const Duration wait = std::min(config_.backoff_max, config_.backoff_min * (int64_t{1} << doublings));
     if (!failed.last) failed.retry_after_ms = wait.count();

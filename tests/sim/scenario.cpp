@@ -189,6 +189,7 @@ class Game {
     if (!kind) throw std::invalid_argument("scenario: unknown outcome \"" + command.words.at(3) + "\"");
     out.outcome.kind = *kind;
     out.outcome.step = command.number("step", 0);
+    out.outcome.lasting = command.number("lasting", 0) != 0;
     return out;
   }
 

@@ -4,7 +4,8 @@
 // ("#") and, after each command, what the coordinator decided and said. Ids are shown as @1, @2, ... in the
 // order of their first appearance. Not the simulator: no network, no chance, no agent.
 //
-//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [tokens=64] [at=end+3] [request=ID] [owner=WHO] [run=keep:none]
+//   > submit NAME [ranks=2,4] [seeds=1] [steps=6] [tokens=64] [at=end+3] [request=ID] [owner=WHO]
+//   [run=keep:none]
 //       without `at` there are no evals; with it the untouched base is evaluated whatever it says; a trial is
 //       predicted to hold 3.4 GB
 //   > pause|resume|stop|cancel|retry NAME
@@ -16,7 +17,7 @@
 //       the lists are by slot; a slot has unknown memory without one, and no label
 //   > beat WORKER boot=B [@1/1 ...]
 //   > report WORKER @1/1 seq=1 [point=STEP] [checkpoint=STEP] [eval=@2]
-//   > done WORKER @1/1 seq=2 completed|diverged|failed|out_of_memory|stopped [step=6]
+//   > done WORKER @1/1 seq=2 completed|diverged|failed|out_of_memory|stopped [step=6] [lasting=1]
 //   > drain WORKER boot=B
 //   > wait 3s
 //   > wake            goes to the next deadline

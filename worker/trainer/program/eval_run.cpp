@@ -6,18 +6,21 @@
 
 #include "common/model/microbatch.h"
 #include "worker/trainer/eval/evaluate.h"
+#include "worker/trainer/program/failure.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
+// What has gone is nowhere: the worker that trained a trial is the only one that has its weights, and other
+// steps' were never kept.
 void require_kept(const Stage& stage, const EvalsOrder& order, const fs::path& artifact) {
   for (const EvalOrder& eval : order.evals)
     if (eval.at != stage.to)
-      throw WorkError("step " + std::to_string(eval.at) + " of trial " + stage.trial.brief() +
-                      ": only the weights of its last step, " + std::to_string(stage.to) + ", are kept");
+      throw LastingError("step " + std::to_string(eval.at) + " of trial " + stage.trial.brief() +
+                         ": only the weights of its last step, " + std::to_string(stage.to) + ", are kept");
   if (!fs::is_directory(artifact))
-    throw WorkError(
+    throw LastingError(
         artifact.string() + ": the weights of trial " + stage.trial.brief() +
         " are not here: run.keep asked for none (adapters, of LoRA, or weights do), or they went to make "
         "room (--artifacts-max of this worker)");

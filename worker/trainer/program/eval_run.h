@@ -33,7 +33,7 @@ struct EvalsOrder {
 };
 
 // Reports each result as it is found. Returns: completed or stopped.
-// Throws: WorkError when the stage's weights are not kept here, and what loading and computing throw.
+// Throws: LastingError when the stage's weights are not kept here, and what loading and computing throw.
 Outcome run_evals(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop);
 

@@ -18,6 +18,7 @@ Failure failure_of(const std::exception& error) {
   if (dynamic_cast<const OutOfMemory*>(&error)) return {FailureKind::memory, error.what()};
   if (dynamic_cast<const std::bad_alloc*>(&error))
     return {FailureKind::memory, "the process could not get memory"};
+  if (dynamic_cast<const LastingError*>(&error)) return {FailureKind::work, error.what(), true};
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   if (!torch) return {FailureKind::work, error.what()};
   const std::string message = torch->what_without_backtrace();
@@ -31,6 +32,7 @@ Outcome outcome_of(const Failure& failure) {
   Outcome outcome;
   outcome.kind = failure.kind == FailureKind::memory ? OutcomeKind::out_of_memory : OutcomeKind::failed;
   outcome.message = failure.message;
+  outcome.lasting = failure.is_lasting;
   return outcome;
 }
 

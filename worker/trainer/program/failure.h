@@ -18,7 +18,13 @@ enum class FailureKind {
 
 struct Failure {
   FailureKind kind = FailureKind::work;
-  std::string message;  // for people, without a backtrace
+  std::string message;      // for people, without a backtrace
+  bool is_lasting = false;  // as Outcome has it
+};
+
+// Nothing that anybody waits for will mend it: the work need not be tried again.
+struct LastingError : std::runtime_error {
+  using std::runtime_error::runtime_error;
 };
 
 // Memory ran out, and the message says with what numbers.

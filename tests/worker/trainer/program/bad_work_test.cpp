@@ -21,6 +21,7 @@ class BadWork : public TinyWorks {
     const Told told = run(work);
     EXPECT_TRUE(told.outcome) << "the trainer ended: " << trainer().log();
     EXPECT_EQ(told.outcome->kind, OutcomeKind::failed);
+    is_lasting_ = told.outcome->lasting;
     return told.outcome->message;
   }
   void expect_going_on() {
@@ -30,12 +31,15 @@ class BadWork : public TinyWorks {
     EXPECT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
   }
   Work good() const { return training("bad", Method::lora, 2); }
+
+  bool is_lasting_ = false;  // of the last failure
 };
 
 TEST_F(BadWork, AMissingWeightFileIsNamed) {
   const Work work = good();
   fs::remove(model() / "model.safetensors");
   EXPECT_THAT(failure_of(work), HasSubstr("model.safetensors"));
+  EXPECT_FALSE(is_lasting_) << "somebody may put it back";
   expect_going_on();
 }
 
@@ -119,13 +123,15 @@ TEST_F(BadWork, AnEvaluationFileChangedSinceThePlanIsRefusedBeforeTraining) {
   expect_going_on();
 }
 
-TEST_F(BadWork, WeightsThatAreNotKeptHereAreNamed) {
+TEST_F(BadWork, WeightsThatAreNotKeptHereAreNamedAndNotAskedForAgain) {
   Work work = evaluation({loss_eval("e", 2)});
   work.stage = good().stage;
   EXPECT_THAT(failure_of(work), AllOf(HasSubstr(artifact("bad").string()), HasSubstr("are not here"),
                                       HasSubstr("--artifacts-max")));
+  EXPECT_TRUE(is_lasting_);
   work.evals = {loss_eval("e", 1)};
   EXPECT_THAT(failure_of(work), HasSubstr("only the weights of its last step, 2, are kept"));
+  EXPECT_TRUE(is_lasting_);
   expect_going_on();
 }
 

@@ -30,6 +30,12 @@ TEST(Failure, EverythingElseIsTheWorksOwn) {
   EXPECT_EQ(failure_of(c10::Error(kHere, "shapes cannot be multiplied")).kind, FailureKind::work);
 }
 
+TEST(Failure, WhatNobodyCanMendIsLasting) {
+  EXPECT_TRUE(outcome_of(failure_of(LastingError("the weights have gone"))).lasting);
+  EXPECT_EQ(outcome_of(failure_of(LastingError("the weights have gone"))).kind, OutcomeKind::failed);
+  EXPECT_FALSE(outcome_of(failure_of(std::runtime_error("x.jsonl:3:1: malformed"))).lasting);
+}
+
 TEST(Failure, MessagesAreWithoutABacktrace) {
   const Failure failure = failure_of(c10::Error(kHere, "shapes cannot be multiplied"));
   EXPECT_THAT(failure.message, HasSubstr("shapes cannot be multiplied"));
