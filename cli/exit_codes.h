@@ -10,7 +10,7 @@ enum ExitCode : int {
   kUnreachable = 3,    // no coordinator answers
   kNotAuthorised = 4,  // no token, or one that may not do this
   kNotFound = 5,       // no such sweep, trial or data folder
-  kTrialsFailed = 6,   // everything ended, some trials failed
+  kTrialsFailed = 6,   // everything ended, some trials or evals of theirs failed
   kTimedOut = 7,       // --wait: the time was up before the sweep had ended
   kInterrupted = 130,  // Ctrl-C; what ran is checkpointed
 };

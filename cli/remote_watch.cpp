@@ -87,14 +87,21 @@ std::optional<SweepStatus> watch(PatientClient client, const std::string& sweep,
     const auto workers = ask_workers(client);
     if (!workers) return last;
     drawing.show(frame_of(*last, *workers, age_seconds(*last)));
+    if (has_ended(*last) && last->failed_evals && !globals.quiet)
+      drawing.say(failed_evals_text(*last->failed_evals));
     if (has_ended(*last) || (until && Clock::now() >= *until)) return last;
     std::this_thread::sleep_until(std::min(Clock::now() + 1s, until.value_or(Clock::time_point::max())));
   }
 }
 
+std::string failed_evals_text(const FailedEvals& failed) {
+  return std::to_string(failed.evals) + (failed.evals == 1 ? " eval failed: " : " evals failed: ") +
+         failed.message;
+}
+
 int exit_code_of(const std::optional<SweepStatus>& last) {
   if (!last || !has_ended(*last)) return kTimedOut;
-  return trials_in(*last, "failed") > 0 ? kTrialsFailed : kOk;
+  return has_failures(*last) ? kTrialsFailed : kOk;
 }
 
 }  // namespace ranktide::cli

@@ -35,6 +35,9 @@ LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_se
 std::optional<SweepStatus> watch(PatientClient client, const std::string& sweep, const GlobalOptions& globals,
                                  std::optional<std::chrono::steady_clock::time_point> until);
 
+// Returns: how many evals have failed and why, in a line.
+std::string failed_evals_text(const FailedEvals& failed);
+
 // Returns: 0, or kTrialsFailed, or kTimedOut when it has not ended.
 int exit_code_of(const std::optional<SweepStatus>& last);
 

@@ -36,6 +36,7 @@ std::string status_text(const SweepStatus& s) {
     out += fmt::format("  {}  {}  step {}/{}  attempt {}  {}:{}\n", t.trial.substr(0, 12), t.settings, t.step,
                        t.steps, t.attempt, t.worker, t.slots);
   if (s.waiting) out += "  " + s.waiting->message + "\n";
+  if (s.failed_evals) out += "  " + failed_evals_text(*s.failed_evals) + "\n";
   return out;
 }
 

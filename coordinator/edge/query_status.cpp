@@ -71,6 +71,19 @@ void add_counts(const Reader& reader, SweepStatus& status) {
   status.evals_running = integer(running.rows.at(0).at(0));
 }
 
+// The last attempt has the reason of its eval.
+constexpr const char* kFailedEvals =
+    "SELECT count(*) OVER (), a.message FROM eval e JOIN attempt a ON a.unit=e.id"
+    " WHERE e.state='failed' AND a.attempt=(SELECT max(attempt) FROM attempt WHERE unit=e.id)"
+    " AND e.id IN (SELECT l.eval FROM listed_eval l JOIN sweep w ON w.id=l.sweep WHERE w.name=?1 AND NOT "
+    "l.cancelled)"
+    " ORDER BY a.ended DESC, e.id LIMIT 1";
+
+void add_failed_evals(const Reader& reader, SweepStatus& status) {
+  for (const auto& v : reader.select(kFailedEvals, {status.name}).rows)
+    status.failed_evals = {.evals = integer(v[0]), .message = text(v[1])};
+}
+
 // Trials that nothing has touched yet count with the mean steps of those that were.
 void add_pace(const Reader& reader, SweepStatus& status, int64_t not_started) {
   const auto left = reader.select(
@@ -108,6 +121,7 @@ SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   status.submitted_ms = integer(sweep[3]);
   status.owner = text(sweep[4]);
   add_counts(reader, status);
+  add_failed_evals(reader, status);
   const int64_t listed = status.trials_total;
   status.trials_total = std::max(listed, integer(sweep[6]));
   add_running(reader, status);
@@ -149,6 +163,10 @@ std::vector<std::string> trials_with_prefix(const Reader& reader, const std::str
 bool has_ended(const SweepStatus& status) {
   return status.state == "cancelled" || status.state == "stopped" ||
          (status.state == "finished" && status.evals_missing == 0);
+}
+
+bool has_failures(const SweepStatus& status) {
+  return trials_in(status, "failed") > 0 || status.failed_evals;
 }
 
 std::optional<double> seconds_left(const SweepStatus& status) {

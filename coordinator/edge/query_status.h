@@ -34,6 +34,16 @@ void fields(Ar& ar, RunningTrial& t) {
   ar("tokens_per_step", t.tokens_per_step)("settings", t.settings);
 }
 
+// Evals leased by themselves that have failed for good: their trials are in no mean.
+struct FailedEvals {
+  int64_t evals = 0;
+  std::string message;  // of the one that failed last
+};
+template <class Ar>
+void fields(Ar& ar, FailedEvals& f) {
+  ar("evals", f.evals)("message", f.message);
+}
+
 struct SweepStatus {
   std::string name;
   int64_t revision = 0;
@@ -49,7 +59,8 @@ struct SweepStatus {
   int64_t steps_left = 0;                  // of ready and running trials, and of those that will be listed
   std::optional<double> seconds_per_step;  // over this sweep's ended trials; absent before the first
   int64_t slots_at_work = 0;
-  std::optional<WaitingUnits> waiting;  // of an open sweep: what fits no slot; absent: nothing
+  std::optional<WaitingUnits> waiting;        // of an open sweep: what fits no slot; absent: nothing
+  std::optional<FailedEvals> failed_evals{};  // absent: none
 };
 template <class Ar>
 void fields(Ar& ar, SweepStatus& s) {
@@ -59,6 +70,7 @@ void fields(Ar& ar, SweepStatus& s) {
   ar("trials_total", s.trials_total)("evals_missing", s.evals_missing)("evals_running", s.evals_running)(
       "running", s.running)("steps_left", s.steps_left);
   ar("seconds_per_step", s.seconds_per_step)("slots_at_work", s.slots_at_work)("waiting", s.waiting);
+  ar("failed_evals", s.failed_evals);
 }
 
 // Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
@@ -68,6 +80,9 @@ bool has_ended(const SweepStatus& status);
 std::optional<double> seconds_left(const SweepStatus& status);
 // Returns: trials in a state, such as "failed".
 int64_t trials_in(const SweepStatus& status, const std::string& state);
+
+// Returns: whether something of it failed: a trial, or an eval that a trial is missing now.
+bool has_failures(const SweepStatus& status);
 
 // Returns: the sweep's status, nullopt when there is no sweep of this name.
 std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string& sweep);

@@ -14,7 +14,9 @@ namespace ranktide::e2e {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::Contains;
+using testing::HasSubstr;
 using testing::Key;
 namespace fs = std::filesystem;
 
@@ -33,9 +35,17 @@ class Kept : public ClientWorld {
   // One regime: a trial of full finetuning and one of LoRA, of so many steps.
   void submit_and_wait(const std::string& keep, int steps) {
     world_.write_sweep(TinyWorld::sweep_text(steps, 1));
-    const Ended ended = ask({"submit", world_.sweep().string(), "--wait", "--only", "regime = math",
-                             "run.keep=" + keep, "run.checkpoint_every=1s"});
+    const Ended ended = submitted(keep);
     ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  }
+  Ended submitted(const std::string& keep) const {
+    return ask({"submit", world_.sweep().string(), "--wait", "--only", "regime = math", "run.keep=" + keep,
+                "run.checkpoint_every=1s"});
+  }
+  bool drops_its_weights() const {
+    const fs::path here = home_of("n1") / "artifacts";
+    for (int i = 0; i < 600 && !fs::is_empty(here); ++i) std::this_thread::sleep_for(100ms);
+    return fs::is_empty(here);
   }
   std::string trial_of(const std::string& method) const {
     const Json answer = ask_json({"query", "tiny", "--trials", "--where", "method = " + method});
@@ -88,10 +98,26 @@ TEST_F(Kept, AWorkerWithoutRoomForThemDropsWhatItHasSentAndSaysSo) {
   submit_and_wait("weights", 4);
   for (const std::string method : {"full", "lora"}) ASSERT_TRUE(arrives(trial_of(method)));
   EXPECT_TRUE(n1->says("dropped here to make room (--artifacts-max); the coordinator has it", 60s));
-  const fs::path here = home_of("n1") / "artifacts";
-  for (int i = 0; i < 100 && !fs::is_empty(here); ++i) std::this_thread::sleep_for(100ms);
-  EXPECT_TRUE(fs::is_empty(here));
+  EXPECT_TRUE(drops_its_weights());
   EXPECT_THAT(files_in(at_coordinator(trial_of("full"))), Contains(Key("model.safetensors")));
+}
+
+TEST_F(Kept, AnEvalThatIsAskedForOnceTheWeightsHaveGoneEndsAtOnceWithTheReason) {
+  const auto n1 = worker("n1", {"--artifacts-max", "0"});
+  submit_and_wait("weights", 4);
+  ASSERT_TRUE(drops_its_weights());
+  std::string text = TinyWorld::sweep_text(4, 1);
+  text.replace(text.find("{prose_loss:"), 1, "{late_loss: {data: code_held.txt, limit: 2}, ");
+  world_.write_sweep(text);
+  const Ended ended = submitted("weights");
+  EXPECT_EQ(ended.exit_code, 6) << ended.err;
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("2 evals failed: "), HasSubstr("--artifacts-max")));
+  EXPECT_THAT(ask({"status", "tiny"}).out, HasSubstr("2 evals failed: "));
+  EXPECT_EQ(ask_json({"status", "tiny"}).at(0).at("failed_evals").at("evals"), 2);
+  const Ended tries = run({"/usr/bin/sqlite3", "-readonly", (data() / "ranktide.db").string(),
+                           "SELECT DISTINCT kind, attempt FROM v_error"},
+                          world_.folder() / "sqlite3");
+  EXPECT_EQ(tries.out, "eval|1\n") << "and no other";
 }
 
 TEST_F(Kept, AWorkerThatIsToldToEndLeavesItsWeightsFirst) {

@@ -121,6 +121,17 @@ void History::base_scores(double learn_loss, double retain_loss, const TrialWord
   }
 }
 
+void History::base_eval_fails(const std::string& message, bool is_last) {
+  const TrialWords words;
+  const EvalId id = eval_id(base_subject(trial_of(words)), tasks_of(words.regime).front().spec_id);
+  const Lease failing{unit_of(id), ++attempts_[id.text]};
+  record(LeaseGranted{.lease = failing, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});
+  Outcome outcome;
+  outcome.kind = OutcomeKind::failed;
+  outcome.message = message;
+  record(AttemptFailed{.lease = failing, .outcome = outcome, .last = is_last});
+}
+
 Lease History::lease(const SweepTrial& trial) const {
   return {unit_of(trial.stage), attempts_.at(trial.stage.text)};
 }

@@ -36,6 +36,7 @@ class History {
   SweepTrial list(const TrialWords& words);  // into the sweep submitted last
   void listed();
   void base_scores(double learn_loss, double retain_loss, const TrialWords& of = {});
+  void base_eval_fails(const std::string& message, bool is_last);  // an attempt at the learn eval's
   void grant(const SweepTrial& trial);
   void points(const SweepTrial& trial, const std::vector<Point>& points);
   void finish(const SweepTrial& trial, double learn_loss, double retain_loss);  // its evals, then completed

@@ -69,6 +69,22 @@ TEST_F(StatusTest, AFailedTrialDoesNotKeepASweepOpen) {
   EXPECT_EQ(status().state, "finished");
 }
 
+TEST_F(StatusTest, AnEvalThatFailedForGoodIsCountedWithItsReasonAndKeepsNoSweepOpen) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.listed();
+  EXPECT_FALSE(status().failed_evals);
+  EXPECT_FALSE(has_failures(status()));
+  history.base_eval_fails("no room", false);
+  EXPECT_FALSE(status().failed_evals) << "it is tried again";
+  history.base_eval_fails("the weights are not here", true);
+  const SweepStatus now = status();
+  ASSERT_TRUE(now.failed_evals);
+  EXPECT_EQ(now.failed_evals->evals, 1);
+  EXPECT_EQ(now.failed_evals->message, "the weights are not here");
+  EXPECT_EQ(now.evals_missing, 1) << "the base's other one";
+  EXPECT_TRUE(has_failures(now));
+}
+
 TEST_F(StatusTest, FindsTrialsByPrefix) {
   const SweepTrial trial = history.list({.rank = 4});
   EXPECT_EQ(trials_with_prefix(history.reader(), trial.id.brief()), std::vector{trial.id.text});
