@@ -8,6 +8,8 @@
 namespace ranktide {
 namespace {
 
+constexpr const char* kWith = " with ";  // between a model's path and another tokenizer's, in model_key
+
 void write_canonical(const Json& value, std::string& out) {
   if (value.is_object()) {
     char separator = '{';
@@ -110,7 +112,13 @@ BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256) {
 }
 
 std::string model_key(const ModelSettings& model) {
-  return model.tokenizer.empty() ? model.path : model.path + " with " + model.tokenizer;
+  return model.tokenizer.empty() ? model.path : model.path + kWith + model.tokenizer;
+}
+
+std::string tokenizer_path(const std::string& key, const std::string& model_path) {
+  if (key == model_path) return model_path;
+  const std::string beginning = model_path + kWith;
+  return key.starts_with(beginning) ? key.substr(beginning.size()) : "";
 }
 
 std::string data_key(const DataSettings& data, const std::string& tokenizer_sha256) {

@@ -42,6 +42,9 @@ BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256);
 
 // Returns: the key of Inputs::models: the path, and the tokenizer's where it is not the model's own.
 std::string model_key(const ModelSettings& model);
+// Returns: the path of the tokenizer that such a key of a model at `model_path` speaks of; empty for another
+// key.
+std::string tokenizer_path(const std::string& key, const std::string& model_path);
 
 // Returns: the key of Inputs::data: everything that a data index depends on, by path.
 std::string data_key(const DataSettings& data, const std::string& tokenizer_sha256);

@@ -9,6 +9,7 @@
 #include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query_attempts.h"
+#include "coordinator/edge/query_models.h"
 #include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_workers.h"
 #include "coordinator/edge/report.h"
@@ -112,6 +113,12 @@ ApiResponse answer_measured(const Reader& reader, const Target&) {
   return {.body = to_json(measured_trials(reader)).dump()};
 }
 
+ApiResponse answer_models(const Reader& reader, const Target& target) {
+  const std::string sha256 = argument_of(target, "sha256", "");
+  if (!is_sha256_text(sha256)) throw QueryError("sha256 is the 64 hex digits of a base or a tokenizer");
+  return {.body = to_json(known_models(reader, sha256)).dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
 ApiResponse answer_report(const Reader& reader, const Target& target, const std::string& version) {
   return {.type = "text/html; charset=utf-8",
           .body = report_html(
@@ -130,7 +137,8 @@ const std::map<std::string, Read>& reads() {
                                                      {"/api/v1/log", answer_log},
                                                      {"/api/v1/workers", answer_workers},
                                                      {"/api/v1/standings", answer_standings},
-                                                     {"/api/v1/measured", answer_measured}};
+                                                     {"/api/v1/measured", answer_measured},
+                                                     {"/api/v1/models", answer_models}};
   return kReads;
 }
 

@@ -74,6 +74,12 @@ TEST(Identity, ABaseIsAnotherOneOnlyWhereModelTokenizerIsSet) {
   EXPECT_NE(base_subject(read), base_read_by(BaseId("b0"), "t1"));
 }
 
+TEST(Identity, AModelsKeySaysWhereItsTokenizerLies) {
+  EXPECT_EQ(tokenizer_path(model_key({.path = "/m"}), "/m"), "/m");
+  EXPECT_EQ(tokenizer_path(model_key({.path = "/m", .tokenizer = "/t with spaces"}), "/m"), "/t with spaces");
+  EXPECT_EQ(tokenizer_path("/other", "/m"), "");
+}
+
 TEST(Identity, CanonicalJsonIsSortedAndShort) {
   EXPECT_EQ(canonical_json(Json::parse(R"({"b":[1.0,5e-5,{}],"a":{"d":true,"c":null},"e":[]})")),
             R"({"a":{"c":null,"d":true},"b":[1,5e-05,{}],"e":[]})");

@@ -129,6 +129,11 @@ TEST_F(Api, NoPathOfAnArtifactLeadsAnywhereElse) {
   EXPECT_EQ(get(artifacts + trial_ + "/link").status, 404);
 }
 
+TEST_F(Api, TellsWhereAModelOfThisContentLay) {
+  EXPECT_EQ(get("/api/v1/models?sha256=" + sha256_hex("nobody's")).body, "[]");
+  EXPECT_EQ(get("/api/v1/models?sha256=../x").status, 400);
+}
+
 TEST_F(Api, SaysWhatIsWrongWithTheStatusThatFits) {
   EXPECT_EQ(get("/api/v1/query?sweep=ebb").status, 404);
   EXPECT_EQ(get("/api/v1/query?sweep=tide&where=rank%20%3E").status, 400);
