@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/edge/query_inputs.h"
+#include "coordinator/edge/query_models.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -43,6 +44,52 @@ TEST_F(InputsInUse, ASweepThatIsOverNeedsNone) {
   EXPECT_TRUE(in_use().empty()) << "no trials: finished";
   submit(2, "two");
   EXPECT_EQ(in_use(), std::set<std::string>{"two"}) << "another revision opens it again";
+}
+
+// Sweeps that named models, and who asks for one by its content.
+class KnownModels : public testing::Test {
+ protected:
+  KnownModels() : history_(folder_.path()) { history_.begin(); }
+
+  void submit(const std::string& sweep, const ModelInput& model, const std::string& key,
+              const std::map<std::string, FileContent>& contents) {
+    SweepSpec spec;
+    spec.name = sweep;
+    spec.inputs = {.models = {{key, model}}, .data = {}, .files = {}, .contents = contents};
+    history_.record(
+        SweepSubmitted{.sweep = ++sweeps_, .request_id = sweep, .spec_sha256 = sweep, .spec = std::move(spec)});
+  }
+  std::vector<std::string> roots(const std::string& sha256) {
+    std::vector<std::string> out;
+    for (const KnownModel& known : known_models(history_.reader(), sha256)) out.push_back(known.root);
+    return out;
+  }
+
+  TemporaryFolder folder_;
+  History history_;
+  SweepNumber sweeps_ = 0;
+};
+
+TEST_F(KnownModels, AreFoundByBaseAndByTokenizerTheNewestFirst) {
+  const ModelInput plain{.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"};
+  const std::map<std::string, FileContent> files{{"/m/config.json", {"c", 2}}, {"/m2/config.json", {"d", 2}}};
+  submit("first", plain, "/m", files);
+  submit("again", plain, "/m", files);
+  submit("elsewhere", {.path = "/n", .base = BaseId{"b"}, .tokenizer_sha256 = "u"}, "/n with /tokens",
+         {{"/n/config.json", {"c", 2}}, {"/tokens/tokenizer.json", {"v", 3}}});
+  EXPECT_EQ(roots("b"), (std::vector<std::string>{"/n", "/m"}));
+  EXPECT_EQ(roots("u"), std::vector<std::string>{"/tokens"});
+  EXPECT_EQ(roots("t"), std::vector<std::string>{"/m"});
+  EXPECT_TRUE(roots("nobody's").empty());
+  const auto found = known_models(history_.reader(), "t");
+  ASSERT_EQ(found.at(0).files.size(), 1u) << "of this folder alone";
+  EXPECT_EQ(found[0].files[0].path, "config.json");
+  EXPECT_EQ(found[0].files[0].sha256, "c");
+}
+
+TEST_F(KnownModels, AFolderWhoseFilesNobodyHashedIsNoHelp) {
+  submit("first", {.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"}, "/m", {});
+  EXPECT_TRUE(roots("b").empty());
 }
 
 }  // namespace
