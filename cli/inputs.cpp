@@ -1,7 +1,6 @@
 #include "cli/inputs.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -34,11 +33,6 @@ const std::string& tokenizer_name(const ModelSettings& model) {
   return model.tokenizer.empty() ? model.path : model.tokenizer;
 }
 
-// What a trainer reads beside the weights; those that a folder has.
-constexpr std::array kModelFiles{
-    "config.json",           "model.safetensors.index.json", "tokenizer.json",
-    "tokenizer_config.json", "generation_config.json",       "chat_template.jinja"};
-
 std::vector<fs::path> model_files(const fs::path& folder) {
   std::vector<fs::path> out;
   for (const char* name : kModelFiles)
@@ -54,25 +48,20 @@ bool can_write_in(const fs::path& folder) {
 
 class InputReader {
  public:
-  InputReader(const fs::path& cache, const Say& say, std::vector<std::string> unreadable)
-      : cache_folder_(cache), hashes_(cache), say_(say) {
+  InputReader(const fs::path& cache, const Say& say, std::map<std::string, FolderElsewhere> elsewhere,
+              std::vector<std::string> unreadable)
+      : cache_folder_(cache), hashes_(cache), say_(say), elsewhere_(std::move(elsewhere)) {
     read_.unreadable = std::move(unreadable);
   }
 
   void model(const ModelSettings& m) {
     if (is_nowhere(m)) return;
     attempt([&] {
-      const fs::path folder = model_folder(m.path);
-      const ModelShape shape = read_shape(folder);
+      const ModelShape shape = read_shape(folder_of(m.path));
       contexts_[m.path] = shape.context;
-      const WeightFiles weights{folder};  // headers only: a damaged file is told now and not by the first trial
-      const BaseId base = base_id_of(folder, [this](const fs::path& file) { return sha256_of_weights(file); });
-      std::vector<fs::path> files = model_files(folder);
-      files.insert(files.end(), weights.paths().begin(), weights.paths().end());
-      record(m.path, folder, files);
+      const BaseId base = base_at(m.path);
       const Tokenizer& tokenizer = tokenizer_of(m);
-      if (!m.tokenizer.empty())
-        record(m.tokenizer, model_folder(m.tokenizer), model_files(model_folder(m.tokenizer)));
+      if (!m.tokenizer.empty()) record_tokenizer(m.tokenizer);
       read_.inputs.models[model_key(m)] = {
           .path = m.path, .base = base, .tokenizer_sha256 = tokenizer.sha256(), .shape = shape};
     });
@@ -127,6 +116,33 @@ class InputReader {
   InputsRead take() { return std::move(read_); }
 
  private:
+  fs::path folder_of(const std::string& path) const {
+    const auto known = elsewhere_.find(path);
+    return known == elsewhere_.end() ? model_folder(path) : known->second.here;
+  }
+
+  // Of weights on another machine the hashes are all there is.
+  BaseId base_at(const std::string& path) {
+    if (const auto known = elsewhere_.find(path); known != elsewhere_.end()) {
+      for (const InputFile& file : known->second.files) record(known->second, file);
+      return base_made_by(known->second);
+    }
+    const fs::path folder = model_folder(path);
+    const WeightFiles weights{folder};  // headers only: a damaged file is told now and not by the first trial
+    const BaseId base = base_id_of(folder, [this](const fs::path& file) { return sha256_of_weights(file); });
+    std::vector<fs::path> files = model_files(folder);
+    files.insert(files.end(), weights.paths().begin(), weights.paths().end());
+    record(path, folder, files);
+    return base;
+  }
+
+  void record_tokenizer(const std::string& path) {
+    const auto known = elsewhere_.find(path);
+    if (known == elsewhere_.end()) return record(path, model_folder(path), model_files(model_folder(path)));
+    for (const InputFile& file : known->second.files)
+      if (is_model_file(file.path)) record(known->second, file);
+  }
+
   void refuse_rows_beyond_context(const WantedData& wanted) {
     const auto context = contexts_.find(wanted.model.path);
     if (context == contexts_.end() || wanted.data.max_tokens <= context->second) return;
@@ -177,6 +193,12 @@ class InputReader {
     }
   }
 
+  void record(const FolderElsewhere& folder, const InputFile& file) {
+    const std::string path = folder.root + "/" + file.path;
+    read_.inputs.contents[path] = {.sha256 = file.sha256, .bytes = file.bytes};
+    read_.elsewhere.insert(path);
+  }
+
   static void remember(std::vector<std::string>& messages, const std::string& message) {
     if (std::find(messages.begin(), messages.end(), message) == messages.end()) messages.push_back(message);
   }
@@ -186,14 +208,15 @@ class InputReader {
     const auto found = tokenizers_.find(name);
     return found != tokenizers_.end()
                ? found->second
-               : tokenizers_.emplace(name, Tokenizer::load(model_folder(name))).first->second;
+               : tokenizers_.emplace(name, Tokenizer::load(folder_of(name))).first->second;
   }
 
   fs::path cache_folder_;
   HashCache hashes_;
   const Say& say_;
-  std::map<std::string, Tokenizer> tokenizers_;  // by name
-  std::map<std::string, int64_t> contexts_;      // tokens, by model path
+  std::map<std::string, FolderElsewhere> elsewhere_;  // by path
+  std::map<std::string, Tokenizer> tokenizers_;       // by name
+  std::map<std::string, int64_t> contexts_;           // tokens, by model path
   InputsRead read_;
 };
 
@@ -201,9 +224,10 @@ class InputReader {
 
 InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources) {
   std::vector<std::string> nowhere = place_named_content(spec, sources);
-  for (std::string& message : place_named_models(spec, sources.data)) nowhere.push_back(std::move(message));
+  PlacedModels models = place_named_models(spec, sources);
+  nowhere.insert(nowhere.end(), models.messages.begin(), models.messages.end());
   const WantedInputs wanted = wanted_inputs(spec);
-  InputReader reader(cache_folder(sources.data), sources.say, std::move(nowhere));
+  InputReader reader(cache_folder(sources.data), sources.say, std::move(models.elsewhere), std::move(nowhere));
   for (const ModelSettings& m : wanted.models) reader.model(m);
   for (const WantedData& d : wanted.data) reader.data(d);
   for (const std::string& f : wanted.files) reader.file(f);

@@ -2,6 +2,7 @@
 // Reads what a sweep names outside its file: base models, tokenizers, training data, eval data. The result
 // makes trial ids final and steps known. Hashes and tokenized data are cached in the data folder.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct InputsRead {
   Inputs inputs;
   std::vector<std::string> unreadable;  // one message per input: what, why, what to do
   std::vector<std::string> refused;     // one message per setting that an input rules out
+  std::set<std::string> elsewhere;      // of inputs.contents: files that are not on this machine
 };
 
 // Names by content become paths in `spec` first (named_content.h, named_models.h). An input that cannot be read

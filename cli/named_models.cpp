@@ -8,11 +8,10 @@
 #include <set>
 
 #include "cli/folders.h"
+#include "cli/name_replacement.h"
 #include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
-#include "common/sweep/expression.h"
 #include "common/sweep/grid.h"
-#include "common/sweep/settings.h"
 #include "common/text/tokenizer.h"
 #include "common/text/tokenizer_file.h"
 #include "common/vocabulary/content_name.h"
@@ -29,11 +28,10 @@ constexpr const char* kTokenizerKey = "model.tokenizer";
 constexpr std::array kTokenizerFiles{"tokenizer.json", "tokenizer_config.json", "generation_config.json",
                                      "config.json", "chat_template.jinja"};
 
-using Places = std::map<std::string, std::string>;  // name as in the settings -> folder
-
 struct NamedModels {
   std::map<std::string, bool> models;  // name -> whether some trial takes the tokenizer beside the weights
   std::set<std::string> tokenizers;
+  std::set<std::string> paths;  // of models and tokenizers that are named otherwise
 };
 
 NamedModels names_in(const SweepSpec& spec) {
@@ -41,39 +39,58 @@ NamedModels names_in(const SweepSpec& spec) {
   for (const ModelSettings& model : wanted_inputs(spec).models) {
     if (is_content_text(model.path)) out.models[model.path] |= model.tokenizer.empty();
     if (is_content_text(model.tokenizer)) out.tokenizers.insert(model.tokenizer);
+    for (const std::string& path : {model.path, model.tokenizer})
+      if (!is_content_text(path)) out.paths.insert(path);
   }
   return out;
 }
 
 class FolderFinder {
  public:
-  explicit FolderFinder(const fs::path& data)
-      : cache_(cache_folder(data)), copies_(data / "inputs"), hashes_(cache_) {}
+  // Outlives: `sources` must. taken: paths that settings have for something else.
+  FolderFinder(const ContentSources& sources, std::set<std::string> taken)
+      : sources_(sources),
+        taken_(std::move(taken)),
+        cache_(cache_folder(sources.data)),
+        copies_(sources.data / "inputs"),
+        hashes_(cache_) {}
 
-  // Throws: std::runtime_error with where it was looked for, or what is not clear.
-  fs::path model(const ContentName& name, bool reads_its_own) {
+  // Returns: the path for the settings. Throws: std::runtime_error with where it was looked for, or what is not
+  // clear.
+  std::string model(const ContentName& name, bool reads_its_own) {
     const std::vector<fs::path> found = those_of(
         folders_with("config.json"), [&](const fs::path& folder) { return base_of(folder) == name.sha256; });
-    if (found.empty()) throw std::runtime_error(nowhere(name, "model"));
-    return reads_its_own ? with_one_tokenizer(name, found) : found.front();
+    if (!found.empty()) return (reads_its_own ? with_one_tokenizer(name, found) : found.front()).string();
+    const std::vector<FolderElsewhere> there = those_elsewhere(
+        name, "model", [&](const FolderElsewhere& folder) { return base_made_by(folder).text == name.sha256; });
+    return take(reads_its_own ? with_one_tokenizer(name, there) : there.front());
   }
 
-  // Throws: as model().
-  fs::path tokenizer(const ContentName& name) {
+  // The same for a tokenizer.
+  std::string tokenizer(const ContentName& name) {
     const std::vector<fs::path> found = those_of(folders_with("tokenizer.json"), [&](const fs::path& folder) {
       return tokenizer_of(folder) == name.sha256;
     });
-    if (found.empty()) throw std::runtime_error(nowhere(name, "tokenizer"));
-    return found.front();
+    if (!found.empty()) return found.front().string();
+    return take(those_elsewhere(name, "tokenizer", [&](const FolderElsewhere& folder) {
+                  return tokenizer_of(folder.here) == name.sha256;
+                }).front());
   }
 
+  std::map<std::string, FolderElsewhere> take_elsewhere() { return std::move(elsewhere_); }
+
  private:
-  // A worker's copies last: they go when nobody uses them and room is needed.
+  static bool is_below(const fs::path& folder, const fs::path& path) {
+    return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+  }
+
+  // A worker's copies last: they go when nobody uses them and room is needed. What was brought from elsewhere
+  // is no place that settings should name.
   std::vector<fs::path> folders_with(const char* file) {
     std::vector<fs::path> out = hashes_.folders_with(file);
-    std::stable_partition(out.begin(), out.end(), [&](const fs::path& folder) {
-      return std::mismatch(copies_.begin(), copies_.end(), folder.begin(), folder.end()).first != copies_.end();
-    });
+    std::erase_if(out, [&](const fs::path& folder) { return is_below(models_brought(cache_), folder); });
+    std::stable_partition(out.begin(), out.end(),
+                          [&](const fs::path& folder) { return !is_below(copies_, folder); });
     return out;
   }
 
@@ -122,19 +139,53 @@ class FolderFinder {
     }
   }
 
+  // Returns: at least one. A path means one content in a sweep: a folder whose path is taken cannot be named.
+  std::vector<FolderElsewhere> those_elsewhere(const ContentName& name, const char* what,
+                                               const std::function<bool(const FolderElsewhere&)>& is_meant) {
+    FoundElsewhere found = find_elsewhere(name, sources_);
+    std::erase_if(found.folders, [&](const FolderElsewhere& folder) { return !is_meant(folder); });
+    const auto free = std::stable_partition(found.folders.begin(), found.folders.end(),
+                                            [&](const FolderElsewhere& folder) { return is_free(folder); });
+    for (auto folder = free; folder != found.folders.end(); ++folder)
+      found.looked += (found.looked.empty() ? "" : "; ") + folder->root +
+                      " of another machine has it, but the sweep has that path for another one";
+    found.folders.erase(free, found.folders.end());
+    if (found.folders.empty()) throw std::runtime_error(nowhere(name, what) + "; " + found.looked);
+    return found.folders;
+  }
+
+  bool is_free(const FolderElsewhere& folder) const {
+    const auto known = elsewhere_.find(folder.root);
+    return !taken_.contains(folder.root) && (known == elsewhere_.end() || known->second.is_same(folder));
+  }
+
+  std::string take(const FolderElsewhere& folder) {
+    sources_.say(folder.root + " of another machine is what is meant; its weights stay there");
+    elsewhere_.emplace(folder.root, folder);
+    return folder.root;
+  }
+
+  static const fs::path& read_at(const fs::path& folder) { return folder; }
+  static const fs::path& read_at(const FolderElsewhere& folder) { return folder.here; }
+  static std::string told(const fs::path& folder) { return folder.string(); }
+  static std::string told(const FolderElsewhere& folder) { return folder.root + " of another machine"; }
+
   // Returns: a folder whose tokenizer can be read, where one is; else whoever reads it says what is missing.
-  fs::path with_one_tokenizer(const ContentName& name, const std::vector<fs::path>& folders) {
-    std::map<std::string, fs::path> by_tokenizer;
-    for (const fs::path& folder : folders)
-      if (const std::string hash = tokenizer_of(folder); !hash.empty()) by_tokenizer.try_emplace(hash, folder);
+  template <class Folder>
+  Folder with_one_tokenizer(const ContentName& name, const std::vector<Folder>& folders) {
+    std::map<std::string, Folder> by_tokenizer;
+    for (const Folder& folder : folders)
+      if (const std::string hash = tokenizer_of(read_at(folder)); !hash.empty())
+        by_tokenizer.try_emplace(hash, folder);
     if (by_tokenizer.size() > 1) throw std::runtime_error(not_clear(name, by_tokenizer));
     return by_tokenizer.empty() ? folders.front() : by_tokenizer.begin()->second;
   }
 
-  static std::string not_clear(const ContentName& name, const std::map<std::string, fs::path>& by_tokenizer) {
-    std::string out = to_text(name) + ": this model lies beside different tokenizers on this machine:";
+  template <class Folder>
+  static std::string not_clear(const ContentName& name, const std::map<std::string, Folder>& by_tokenizer) {
+    std::string out = to_text(name) + ": this model lies beside different tokenizers:";
     for (const auto& [hash, folder] : by_tokenizer)
-      out += fmt::format(" {}{} in {},", kContentPrefix, hash, folder.string());
+      out += fmt::format(" {}{} in {},", kContentPrefix, hash, told(folder));
     out.back() = ';';
     return out + " write the one that is meant as " + kTokenizerKey + ", or the folder as " + kModelKey;
   }
@@ -153,72 +204,23 @@ class FolderFinder {
     return out;
   }
 
+  const ContentSources& sources_;
+  std::set<std::string> taken_;
+  std::map<std::string, FolderElsewhere> elsewhere_;  // that were taken, by root
   fs::path cache_;
   fs::path copies_;  // of a worker with this data folder
   HashCache hashes_;
   std::map<fs::path, std::string> unreadable_;  // folder -> why
 };
 
-void replace_in(SettingValues& set, const char* key, const Places& places) {
-  const auto value = set.find(key);
-  if (value == set.end() || !value->second.is_string()) return;
-  if (const auto place = places.find(value->second.get<std::string>()); place != places.end())
-    value->second = place->second;
-}
-
-void replace_in(SweepSpec& spec, const char* key, const Places& places) {
-  for (Block& block : spec.blocks) {
-    replace_in(block.constants, key, places);
-    for (Axis& axis : block.axes)
-      for (AxisPoint& point : axis.points) replace_in(point.set, key, places);
-  }
-}
-
-std::vector<const Expression*> quoted_in(const Expression& rule) {
-  if (rule.kind == Expression::Kind::text) return {&rule};
-  std::vector<const Expression*> out;
-  for (const Expression& operand : rule.operands)
-    for (const Expression* text : quoted_in(operand)) out.push_back(text);
-  return out;  // as they stand in the rule
-}
-
-// Throws: SpecError where the language of rules, which escapes nothing, has no quotes for it.
-std::string in_quotes(const std::string& folder) {
-  for (const char* quote : {"'", "\""})
-    if (folder.find(quote) == std::string::npos) return quote + folder + quote;
-  throw SpecError(folder +
-                  ": a rule names what lies here by its hash, and no rule can hold a path with both "
-                  "kinds of quotes; rename the folder");
-}
-
-// A rule compares with the settings, and so with what they are now. An axis under `rows` keeps its labels.
-void replace_in(std::string& rule, const Places& places) {
-  if (rule.find(kContentPrefix) == std::string::npos) return;
-  const Expression parsed = parse_expression(rule);
-  std::vector<const Expression*> values = quoted_in(parsed);
-  for (const TextComparison& comparison : text_comparisons(parsed))
-    if (!full_key(comparison.name)) std::erase(values, comparison.value);
-  for (auto value = values.rbegin(); value != values.rend(); ++value)  // offsets before it stay
-    if (const auto place = places.find((*value)->text); place != places.end())
-      rule.replace((*value)->offset, place->first.size() + 2, in_quotes(place->second));
-}
-
-void replace_in_rules(SweepSpec& spec, const Places& places) {
-  for (Block& block : spec.blocks) {
-    for (Rule& rule : block.exclude) replace_in(rule.text, places);
-    for (Axis& axis : block.axes) replace_in(axis.when, places);
-    for (auto& [key, rule] : block.derive) replace_in(rule, places);
-  }
-}
-
 // Calls `find` with each name, and notes the place, or the message.
 class Placing {
  public:
-  void place(const std::string& text, const std::function<fs::path(const ContentName&)>& find) {
+  void place(const std::string& text, const std::function<std::string(const ContentName&)>& find) {
     const auto name = content_name_of(text);
     if (!name) throw SpecError(text + ": not sha256: and 64 hex digits");
     try {
-      places[text] = find(*name).string();
+      places[text] = find(*name);
     } catch (const std::runtime_error& error) {
       messages.emplace_back(error.what());
     }
@@ -230,22 +232,22 @@ class Placing {
 
 }  // namespace
 
-std::vector<std::string> place_named_models(SweepSpec& spec, const fs::path& data) {
+PlacedModels place_named_models(SweepSpec& spec, const ContentSources& sources) {
   const NamedModels named = names_in(spec);
   if (named.models.empty() && named.tokenizers.empty()) return {};
-  FolderFinder finder(data);
+  FolderFinder finder(sources, named.paths);
   Placing models, tokenizers;
   for (const auto& [text, reads_its_own] : named.models)
     models.place(text, [&](const ContentName& name) { return finder.model(name, reads_its_own); });
   for (const std::string& text : named.tokenizers)
     tokenizers.place(text, [&](const ContentName& name) { return finder.tokenizer(name); });
-  replace_in(spec, kModelKey, models.places);
-  replace_in(spec, kTokenizerKey, tokenizers.places);
+  replace_in_settings(spec, kModelKey, models.places);
+  replace_in_settings(spec, kTokenizerKey, tokenizers.places);
   Places places = models.places;
   places.insert(tokenizers.places.begin(), tokenizers.places.end());
   replace_in_rules(spec, places);
-  std::vector<std::string> out = std::move(models.messages);
-  out.insert(out.end(), tokenizers.messages.begin(), tokenizers.messages.end());
+  PlacedModels out{.messages = std::move(models.messages), .elsewhere = finder.take_elsewhere()};
+  out.messages.insert(out.messages.end(), tokenizers.messages.begin(), tokenizers.messages.end());
   return out;
 }
 

@@ -29,7 +29,12 @@ struct SubmitOptions {
   int upload_max_mib = static_cast<int>(kUploadFileBytesMax >> 20);
 };
 
-SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
+struct ReadSweep {
+  SweepSpec spec;
+  std::set<std::string> elsewhere;  // as InputsRead has it
+};
+
+ReadSweep sweep_of(const SubmitOptions& options, const GlobalOptions& globals) {
   SweepSpec spec = chosen_sweep(options.sweep);
   if (options.priority) spec.run.priority = *options.priority;
   if (options.max_parallel) spec.run.max_parallel = *options.max_parallel;
@@ -45,7 +50,7 @@ SweepSpec spec_of(const SubmitOptions& options, const GlobalOptions& globals) {
     throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
                                            fmt::join(read.unreadable, "\n       ")));
   spec.inputs = std::move(read.inputs);
-  return spec;
+  return {std::move(spec), std::move(read.elsewhere)};
 }
 
 int wait_for(const PatientClient& client, const std::string& sweep, const SubmitOptions& options,
@@ -58,7 +63,7 @@ int wait_for(const PatientClient& client, const std::string& sweep, const Submit
 }
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
-  const SweepSpec spec = spec_of(options, globals);
+  const auto [spec, elsewhere] = sweep_of(options, globals);
   const int64_t trials = trial_count(spec, Grid(spec).counts());
   if (options.is_dry) {
     if (globals.json)
@@ -68,7 +73,7 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
     return kOk;
   }
   PatientClient client(globals, {.say = told_on_stderr(globals)});
-  upload_inputs(client, spec.inputs, int64_t{options.upload_max_mib} << 20,
+  upload_inputs(client, spec.inputs, elsewhere, int64_t{options.upload_max_mib} << 20,
                 told_on_terminal(globals, "sending"));
   const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
   const Json body{{"request_id", id}, {"spec", to_json(spec)}};

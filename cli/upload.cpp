@@ -5,6 +5,8 @@
 #include <set>
 
 #include "cli/exit_codes.h"
+#include "cli/model_elsewhere.h"
+#include "common/content/hub_cache.h"
 #include "common/vocabulary/hub_name.h"
 #include "common/vocabulary/wire.h"
 
@@ -54,15 +56,39 @@ void upload(PatientClient& client, const std::string& path, const FileContent& c
   }
 }
 
+// Of a model of the hub what is not its weights is sent all the same: clients that have none of it plan with
+// that (model_elsewhere.h).
+bool is_for_workers_to_have(const std::string& path) {
+  return is_hub_text(path) && !is_model_file(path.substr(path.rfind('/') + 1));
+}
+
+std::string place_of_input(const std::string& path) {
+  if (!is_hub_text(path)) return path;
+  const size_t slash = path.rfind('/');
+  return (model_folder(path.substr(0, slash)) / path.substr(slash + 1)).string();
+}
+
+void name_if_missing(PatientClient& client, const std::string& path, const FileContent& content,
+                     const TransferTold& told) {
+  if (there_of(client.get("/api/v1/blobs/" + content.sha256).value()).is_complete) return;
+  told.say(
+      fmt::format("not sent: {} ({} MiB) is not on this machine, and the coordinator has no copy; workers must "
+                  "see it at that "
+                  "path, or have a copy",
+                  path, content.bytes >> 20));
+}
+
 }  // namespace
 
-void upload_inputs(PatientClient& client, const Inputs& inputs, int64_t file_bytes_max,
-                   const TransferTold& told) {
+void upload_inputs(PatientClient& client, const Inputs& inputs, const std::set<std::string>& elsewhere,
+                   int64_t file_bytes_max, const TransferTold& told) {
   std::set<std::string> sent;
   for (const auto& [path, content] : inputs.contents) {
-    if (is_hub_text(path) || !sent.insert(content.sha256).second) continue;
-    if (content.bytes <= file_bytes_max)
-      upload(client, path, content, told);
+    if (is_for_workers_to_have(path) || !sent.insert(content.sha256).second) continue;
+    if (elsewhere.contains(path))
+      name_if_missing(client, path, content, told);
+    else if (content.bytes <= file_bytes_max)
+      upload(client, place_of_input(path), content, told);
     else
       told.say(fmt::format(
           "not sent: {} ({} MiB, more than --upload-max); workers must see it at that path, or have "

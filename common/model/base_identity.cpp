@@ -13,12 +13,18 @@ BaseId base_id_of(const std::filesystem::path& folder,
                   const std::function<std::string(const std::filesystem::path&)>& sha256_of) {
   auto paths = weight_paths(folder);
   paths.insert(paths.begin(), folder / "config.json");
-  Sha256 all;
+  std::vector<std::pair<std::filesystem::path, std::string>> files;
   for (const auto& path : paths) {
     if (!std::filesystem::exists(path))
       throw ModelError(path.string() + ": missing; it belongs to the model folder");
-    all.update(path.filename().string() + " " + sha256_of(path) + "\n");
+    files.emplace_back(path, sha256_of(path));
   }
+  return base_id_of(files);
+}
+
+BaseId base_id_of(const std::vector<std::pair<std::filesystem::path, std::string>>& files) {
+  Sha256 all;
+  for (const auto& [path, sha256] : files) all.update(path.filename().string() + " " + sha256 + "\n");
   return BaseId{all.hex()};
 }
 

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "common/model/model_error.h"
 #include "common/vocabulary/ids.h"
@@ -16,5 +18,7 @@ BaseId base_id_of(const std::filesystem::path& folder);
 // The same out of the hash of each file, for whoever knows them already.
 BaseId base_id_of(const std::filesystem::path& folder,
                   const std::function<std::string(const std::filesystem::path&)>& sha256_of);
+// The same of files that may lie anywhere, by name and SHA-256: config.json, then the weight files by name.
+BaseId base_id_of(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 
 }  // namespace ranktide

@@ -8,10 +8,14 @@
 #include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
 #include "common/sweep/grid.h"
+#include "common/sweep/identity.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/sweep_yaml.h"
+#include "common/text/data_files.h"
 #include "common/text/tokenizer.h"
 #include "common/vocabulary/sha256.h"
+#include "coordinator/edge/http_server.h"
+#include "coordinator/edge/serve.h"
 #include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
@@ -78,14 +82,55 @@ class NamedModels : public testing::Test {
         out.push_back(std::to_string(raw) + " " + to_json(trial->settings.train).dump());
     return out;
   }
+  std::vector<std::string> place(SweepSpec& spec) {
+    PlacedModels placed = place_named_models(
+        spec, {.data = data(), .coordinator = [this] { return client(); }, .say = [](const std::string&) {}});
+    elsewhere_ = std::move(placed.elsewhere);
+    return placed.messages;
+  }
   // Returns: the path that the key has then.
   std::string placed(SweepSpec spec, const char* key = "model.path") {
-    said_ = place_named_models(spec, data());
+    said_ = place(spec);
     return spec.blocks.at(0).constants.at(key).get<std::string>();
   }
 
+  // A coordinator on another machine.
+  void coordinator_serves() {
+    service_.emplace(CoordinatorServiceConfig{.data_folder = path("far away")});
+    server_.emplace(HttpServerConfig{.data_folder = path("far away"), .blobs = &service_->blobs()},
+                    service_->mailbox());
+  }
+  // A sweep of it named this folder, which then goes; what is not as large as weights was sent with it.
+  void was_submitted(const fs::path& folder, const std::string& sweep_name = "s", bool were_sent = true) {
+    SweepSpec spec = sweep(folder.string());
+    spec.name = sweep_name;
+    const WantedInputs wanted = wanted_inputs(spec);
+    const std::string tokenizer = Tokenizer::load(folder).sha256();
+    spec.inputs.models[model_key(wanted.models.at(0))] = {
+        .path = folder.string(), .base = base_id_of(folder), .tokenizer_sha256 = tokenizer};
+    spec.inputs.data[data_key(wanted.data.at(0).data, tokenizer)] = {
+        .sha256 = sha256_hex("data"), .documents = 1, .tokens = 64, .rows = 1};
+    for (const std::string& file : wanted.files) spec.inputs.files[file] = sha256_hex(file);
+    for (const auto& file : fs::directory_iterator(folder)) {
+      const std::string text = read_text(file.path());
+      spec.inputs.contents[file.path().string()] = {sha256_hex(text), static_cast<int64_t>(text.size())};
+      if (were_sent && file.path().extension() != ".safetensors")
+        service_->blobs().append(sha256_hex(text), static_cast<int64_t>(text.size()), 0, text);
+    }
+    const Answer answer = service_->submit("submit " + sweep_name, spec);
+    EXPECT_TRUE(std::holds_alternative<Submitted>(answer));
+    fs::remove_all(folder);
+  }
+  std::optional<HttpClient> client() const {
+    if (!server_) return std::nullopt;
+    return HttpClient({.host = "127.0.0.1", .port = std::to_string(server_->address().port)});
+  }
+
   TemporaryFolder folder_;
+  std::optional<CoordinatorService> service_;
+  std::optional<HttpServer> server_;
   std::vector<std::string> said_;
+  std::map<std::string, FolderElsewhere> elsewhere_;
 };
 
 TEST_F(NamedModels, AFolderThatWasHashedBeforeIsFoundByItsBase) {
@@ -111,7 +156,7 @@ TEST_F(NamedModels, ValuesOfAnAxisAreNamedTheSameWay) {
                           .points = {{.label = "a", .set = {{"model.path", "/models/a"}}},
                                      {.label = "b", .set = {{"model.path", base_of(folder)}}}},
                           .when = ""}};
-  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_THAT(place(spec), IsEmpty());
   EXPECT_EQ(spec.blocks[0].axes[0].points[0].set.at("model.path"), "/models/a");
   EXPECT_EQ(spec.blocks[0].axes[0].points[1].set.at("model.path"), folder.string());
 }
@@ -127,7 +172,7 @@ TEST_F(NamedModels, RulesThatSpeakOfANamedModelHoldForItsFolder) {
       "exclude:\n- {model.path: " + a + ", budget.steps: 1}\n- \"tokenizer != '" + qwen + "'\"\n");
   keep_only(spec, "path = '" + a + "' or steps < 3");
   const std::vector<std::string> before = trials(spec);
-  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_THAT(place(spec), IsEmpty());
   EXPECT_EQ(spec.blocks.at(0).exclude.at(0).text,
             "model.path = \"" + path("a's").string() + "\" and budget.steps = 1");
   EXPECT_EQ(trials(spec), before);
@@ -142,7 +187,7 @@ TEST_F(NamedModels, ALabelThatIsAHashStaysInTheRulesThatSpeakOfIt) {
        .points = {{.label = a, .set = {{"model.path", a}}}, {.label = b, .set = {{"model.path", b}}}},
        .when = ""}};
   spec.blocks[0].exclude = {{.text = "base = '" + a + "'", .where = ""}};
-  EXPECT_THAT(place_named_models(spec, data()), IsEmpty());
+  EXPECT_THAT(place(spec), IsEmpty());
   EXPECT_EQ(spec.blocks[0].exclude[0].text, "base = '" + a + "'");
 }
 
@@ -151,7 +196,7 @@ TEST_F(NamedModels, APathThatNoRuleCanQuoteIsRefused) {
   SweepSpec spec = sweep(name);
   spec.blocks.at(0).exclude = {{.text = "model.path != '" + name + "'", .where = ""}};
   try {
-    place_named_models(spec, data());
+    place(spec);
     FAIL() << spec.blocks[0].exclude[0].text;
   } catch (const SpecError& error) {
     EXPECT_THAT(error.what(), HasSubstr("both kinds of quotes; rename the folder"));
@@ -232,6 +277,73 @@ TEST_F(NamedModels, TheHashOfAWeightFileIsSaidToBeThat) {
   placed(sweep("sha256:" + sha256_hex("w")));
   EXPECT_THAT(said_, ElementsAre(HasSubstr("that is the file " + (folder / "model.safetensors").string() +
                                            ", and a model's hash is another one")));
+}
+
+// ---- models that only other machines have
+
+TEST_F(NamedModels, OneThatASweepOfTheCoordinatorNamedIsPlannedWithWithoutItsWeights) {
+  coordinator_serves();
+  const fs::path folder = model("tiny", "w", "gpt2");
+  const std::string name = base_of(folder), tokenizer = tokenizer_of(folder);
+  was_submitted(folder);
+  EXPECT_EQ(placed(sweep(name)), folder) << "where workers look first";
+  EXPECT_THAT(said_, IsEmpty());
+  const FolderElsewhere& found = elsewhere_.at(folder.string());
+  EXPECT_EQ("sha256:" + base_made_by(found).text, name);
+  EXPECT_EQ(tokenizer_of(found.here), tokenizer);
+  EXPECT_FALSE(fs::exists(found.here / "model.safetensors"));
+  EXPECT_EQ(placed(sweep("other", tokenizer), "model.tokenizer"), folder);
+  EXPECT_EQ(placed(sweep(name, tokenizer)), folder) << "both of one folder";
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, OneOfThisMachineIsPreferredToOneOfAnother) {
+  coordinator_serves();
+  const fs::path far = model("far", "w", "gpt2");
+  const std::string name = base_of(far);
+  was_submitted(far);
+  const fs::path near = hashed(model("near", "w", "gpt2"));
+  EXPECT_EQ(placed(sweep(name)), near);
+  EXPECT_TRUE(elsewhere_.empty());
+}
+
+TEST_F(NamedModels, ElsewhereTooTwoTokenizersAreNotClear) {
+  coordinator_serves();
+  const fs::path gpt2 = model("gpt2", "w", "gpt2"), qwen = model("qwen", "w", "qwen2");
+  const std::string name = base_of(gpt2), meant = tokenizer_of(qwen);
+  was_submitted(gpt2, "one");
+  was_submitted(qwen, "two");
+  EXPECT_EQ(placed(sweep(name)), name);
+  EXPECT_THAT(said_, ElementsAre(AllOf(HasSubstr("beside different tokenizers"),
+                                       HasSubstr(meant + " in " + qwen.string() + " of another machine"))));
+  EXPECT_EQ(placed(sweep(name, meant), "model.tokenizer"), qwen);
+  EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, APathThatTheSweepHasForAnotherModelIsNotTaken) {
+  coordinator_serves();
+  const fs::path folder = model("tiny", "w", "gpt2");
+  const std::string name = base_of(folder);
+  was_submitted(folder);
+  SweepSpec spec = sweep_with("axes: {model.path: [tiny, \"" + name + "\"]}\nbudget.steps: 1\n");
+  EXPECT_THAT(place(spec),
+              ElementsAre(HasSubstr(folder.string() + " of another machine has it, but the sweep")));
+}
+
+TEST_F(NamedModels, WhatTheCoordinatorKnowsAndHasNoFilesOfIsSaid) {
+  coordinator_serves();
+  const fs::path folder = model("tiny", "w", "gpt2");
+  const std::string name = base_of(folder), nobodys = "sha256:" + sha256_hex("nobody's");
+  was_submitted(folder, "s", false);
+  EXPECT_EQ(placed(sweep(name)), name);
+  EXPECT_THAT(said_, ElementsAre(AllOf(HasSubstr(folder.string() + " of another machine has it, but sha256:"),
+                                       HasSubstr("has none either"))));
+  placed(sweep(nobodys));
+  EXPECT_THAT(said_,
+              ElementsAre(HasSubstr("; no sweep of the coordinator at " + client()->url() + " named it")));
+  server_.reset();
+  placed(sweep(nobodys));
+  EXPECT_THAT(said_, ElementsAre(HasSubstr("; no coordinator was asked")));
 }
 
 TEST_F(NamedModels, WhatIsNoHashIsRefusedWhereItStands) {

@@ -1,5 +1,6 @@
 #include "cli/upload.h"
 
+#include <cstdlib>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <thread>
@@ -27,7 +28,7 @@ class Upload : public testing::Test {
   }
   void upload(int64_t file_bytes_max = 100'000'000) {
     PatientClient client([this] { return client_of_folder(folder_.path() / "data"); }, {.pause = 20ms});
-    upload_inputs(client, inputs_, file_bytes_max,
+    upload_inputs(client, inputs_, elsewhere_, file_bytes_max,
                   {.say = [this](const std::string& line) { said_.push_back(line); },
                    .moved =
                        [this](const std::string&, int64_t here, int64_t) {
@@ -45,6 +46,7 @@ class Upload : public testing::Test {
   CoordinatorService coordinator_{{.data_folder = folder_.path() / "data"}};
   std::optional<HttpServer> server_;
   Inputs inputs_;
+  std::set<std::string> elsewhere_;
   std::vector<std::string> said_;
   std::vector<int64_t> moved_;
   std::function<void()> after_a_piece_;
@@ -95,6 +97,32 @@ TEST_F(Upload, NamesWhatIsTooLargeAndSendsTheRest) {
   EXPECT_EQ(said_[0].find("not sent: " + path), 0u) << said_[0];
   EXPECT_TRUE(is_there("01"));
   EXPECT_FALSE(is_there("0123456789"));
+}
+
+TEST_F(Upload, OfAModelOfTheHubItSendsWhatIsNotItsWeights) {
+  ::setenv("HF_HUB_CACHE", (folder_.path() / "hub").c_str(), 1);
+  const fs::path snapshot = folder_.path() / "hub/models--org--tiny/snapshots/main";
+  fs::create_directories(snapshot);
+  for (const std::string name : {"config.json", "model.safetensors"}) {
+    std::ofstream(snapshot / name) << name;
+    inputs_.contents["hub:org/tiny@main/" + name] = {sha256_hex(name), static_cast<int64_t>(name.size())};
+  }
+  upload();
+  ::unsetenv("HF_HUB_CACHE");
+  EXPECT_TRUE(is_there("config.json"));
+  EXPECT_FALSE(is_there("model.safetensors"));
+}
+
+TEST_F(Upload, WhatIsOnAnotherMachineIsNotReadHereAndNamedWhereTheCoordinatorLacksIt) {
+  for (const char* name : {"here.jsonl", "nowhere.jsonl"}) {
+    elsewhere_.insert(write(name, name));
+    fs::remove(folder_.path() / name);
+  }
+  coordinator_.blobs().append(sha256_hex("here.jsonl"), 10, 0, "here.jsonl");
+  upload();
+  ASSERT_EQ(said_.size(), 1u);
+  EXPECT_EQ(said_[0].find("not sent: " + (folder_.path() / "nowhere.jsonl").string()), 0u) << said_[0];
+  EXPECT_NE(said_[0].find("is not on this machine, and the coordinator has no copy"), std::string::npos);
 }
 
 TEST_F(Upload, AFileThatChangedSinceItWasHashedIsRefused) {

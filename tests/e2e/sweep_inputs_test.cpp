@@ -144,6 +144,33 @@ TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTria
   coordinator->signal(SIGTERM);
 }
 
+TEST_F(SweepInputs, AModelNamedByHashIsPlannedAndSubmittedWhereNobodyEverHadIt) {
+  const auto coordinator = started_coordinator();
+  ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
+  const Json planned = parse_json(ranktide({"plan", sweep().string(), "--list", "--json"}).out);
+  ASSERT_EQ(ranktide({"submit", sweep().string()}).exit_code, 0);
+  const std::string base = "sha256:" + planned.at("models").at(0).at("base").get<std::string>();
+  std::string text = sweep_text(4, 1);
+  text.replace(text.find("path: model"), 11, "path: \"" + base + "\"");
+  text.replace(text.find("name: tiny"), 10, "name: from_the_desk");
+  write_sweep(text);
+  fs::rename(model(), folder() / "out_of_reach");
+
+  Json by_path = Json::array();
+  for (const Json& trial : planned.at("list")) by_path.push_back(trial.at("trial"));
+  EXPECT_EQ(trials_at_the_desk(), by_path) << "nothing is provisional";
+  const Ended submitted = at_the_desk({"submit", sweep().string(), "--json"});
+  ASSERT_EQ(submitted.exit_code, 0) << submitted.err;
+  EXPECT_EQ(submitted.err.find("not sent"), std::string::npos) << submitted.err;
+  ASSERT_EQ(ranktide({"cancel", "tiny", "--yes"}).exit_code, 0) << "what is left is what the desk said";
+
+  const auto worker = joined_worker();
+  EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
+  const Ended status = ranktide({"status", "from_the_desk", "--json"});
+  EXPECT_EQ(parse_json(status.out).at(0).at("trials").at("completed"), 4) << status.out;
+  coordinator->signal(SIGTERM);
+}
+
 TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
   const auto coordinator = started_coordinator();
   ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
