@@ -10,17 +10,6 @@
 namespace ranktide::cli {
 namespace {
 
-// Eighths of a column, so that a short bar still moves.
-std::string bar(double share, int columns) {
-  static const char* const kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
-  const int eighths = static_cast<int>(std::clamp(share, 0.0, 1.0) * columns * 8 + 0.5);
-  std::string out;
-  for (int i = 0; i < eighths / 8; ++i) out += "█";
-  out += kParts[eighths % 8];
-  for (int i = (eighths + 7) / 8; i < columns; ++i) out += "·";
-  return out;
-}
-
 size_t columns_of(const std::string& text) {  // code points; everything drawn here is one column wide
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
@@ -91,7 +80,7 @@ std::string padded(const std::string& text, size_t columns) {
 std::string line_of(const LiveUnit& unit, size_t label_columns, size_t place_columns) {
   std::string out = "  " + padded(unit.label, label_columns) + "  ";
   if (place_columns > 0) out += padded(unit.place, place_columns) + "  ";
-  return out + bar(share_of(unit.progress), 12) + "  " + numbers_of(unit.progress);
+  return out + bar_text(share_of(unit.progress), 12) + "  " + numbers_of(unit.progress);
 }
 
 int quarter_of(const Progress& p) {
@@ -103,8 +92,8 @@ int quarter_of(const Progress& p) {
 std::vector<std::string> draw(const LiveFrame& frame, int width) {
   const double share =
       frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
-  std::string head =
-      fmt::format("{}  {}  {}/{} trials", frame.sweep, bar(share, 20), frame.done + frame.failed, frame.total);
+  std::string head = fmt::format("{}  {}  {}/{} trials", frame.sweep, bar_text(share, 20),
+                                 frame.done + frame.failed, frame.total);
   if (frame.diverged > 0) head += fmt::format("  {} diverged", frame.diverged);
   if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
   head += "  " + queue_of(frame) + "  " + duration_text(frame.elapsed_seconds);

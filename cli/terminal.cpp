@@ -1,5 +1,6 @@
 #include "cli/terminal.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
@@ -35,6 +36,17 @@ Terminal terminal_of(int descriptor, const std::string& setting) {
   return t;
 }
 
+// Eighths of a column, so that a short bar still moves.
+std::string bar_text(double share, int columns) {
+  static const char* const kParts[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::clamp(share, 0.0, 1.0) * columns * 8 + 0.5);
+  std::string out;
+  for (int i = 0; i < eighths / 8; ++i) out += "█";
+  out += kParts[eighths % 8];
+  for (int i = (eighths + 7) / 8; i < columns; ++i) out += "·";
+  return out;
+}
+
 std::string duration_text(double seconds) {
   const auto s = static_cast<int64_t>(std::lround(seconds));
   if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
@@ -49,7 +61,8 @@ std::string count_text(double count) {
 
 std::string bytes_text(double bytes) {
   if (bytes >= 1 << 30) return fmt::format("{:.1f} GiB", bytes / (1 << 30));
-  return fmt::format("{:.0f} MiB", bytes / (1 << 20));
+  if (bytes >= 1 << 20) return fmt::format("{:.0f} MiB", bytes / (1 << 20));
+  return fmt::format("{:.0f} KiB", std::ceil(bytes / (1 << 10)));
 }
 
 }  // namespace ranktide::cli

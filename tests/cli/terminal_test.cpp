@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "cli/transfer_told.h"
+
 namespace ranktide::cli {
 namespace {
 
@@ -15,6 +17,20 @@ TEST(Terminal, WritesTimesCountsAndSizesAsPeopleDo) {
   EXPECT_EQ(count_text(4.5e6), "4.5M");
   EXPECT_EQ(bytes_text(1.9 * (1 << 30)), "1.9 GiB");
   EXPECT_EQ(bytes_text(300 << 20), "300 MiB");
+  EXPECT_EQ(bytes_text(1), "1 KiB");
+}
+
+TEST(TransferText, IsALineWithABarThatIsDrawnOverItselfAndFitsTheScreen) {
+  const Terminal screen{.is_terminal = true, .color = false, .width = 60};
+  EXPECT_EQ(transfer_text(screen, "sending", "/data/a.jsonl", 5 << 20, 10 << 20),
+            "\r\x1b[Ksending /data/a.jsonl  ██████████··········  5 MiB of 10 MiB");
+  EXPECT_EQ(transfer_text(screen, "sending", "/data/of/somebody/a.jsonl", 10 << 20, 10 << 20),
+            "\r\x1b[Ksending …ody/a.jsonl  ████████████████████  10 MiB of 10 MiB\n");
+}
+
+TEST(TransferText, IsALineAtTheEndOffATerminal) {
+  EXPECT_EQ(transfer_text({}, "sending", "/data/a.jsonl", 5 << 20, 10 << 20), "");
+  EXPECT_EQ(transfer_text({}, "sending", "/data/a.jsonl", 900, 900), "sending /data/a.jsonl 1 KiB of 1 KiB\n");
 }
 
 TEST(Terminal, APipeIsNeitherRedrawnNorColoured) {
