@@ -96,8 +96,9 @@ std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& global
   command.add_option("--priority", options->priority, "higher goes first; default: the file's");
   command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(CLI::PositiveNumber);
   command
-      .add_option("--wait", options->wait,
-                  "stay until it has ended, at most so many seconds; exit 6: trials or evals failed, 7: time was up")
+      .add_option(
+          "--wait", options->wait,
+          "stay until it has ended, at most so many seconds; exit 6: trials or evals failed, 7: time was up")
       ->expected(0, 1)
       ->default_str("0");
   command.add_option("--request-id", options->request_id,
