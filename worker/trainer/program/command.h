@@ -31,6 +31,7 @@ std::function<int()> setup_tokenize(CLI::App& command);
 std::function<int()> setup_logits(CLI::App& command);
 std::function<int()> setup_eval(CLI::App& command);
 std::function<int()> setup_selfcheck(CLI::App& command);
+std::function<int()> setup_gemm(CLI::App& command);
 std::function<int()> setup_serve(CLI::App& command);
 
 }  // namespace ranktide

@@ -1,0 +1,14 @@
+#pragma once
+// Measures how fast this machine makes the engine's matrix products (lm/product.h) and passes over memory: the
+// table that times of trials are predicted from. Not a check (selfcheck.h). The engine thread.
+
+#include "common/model/product_table.h"
+
+namespace ranktide {
+
+// Starts the engine. Measures a grid of sizes that holds what decoders of 100M to 8B parameters multiply, each
+// the median of a few rounds; the right factor comes from memory, as a weight does, the left one is at hand.
+// Takes about 5 s, 10 on a slow core.
+ProductTable measure_products(int threads);
+
+}  // namespace ranktide
