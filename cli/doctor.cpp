@@ -1,9 +1,12 @@
 // `ranktide doctor`: what this machine has, and what would stop a sweep before it starts.
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iostream>
+#include <map>
+#include <memory>
 #include <sqlite3.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
@@ -11,11 +14,12 @@
 #include <zmq.h>
 
 #include "cli/command.h"
-#include "cli/estimate.h"
+#include "cli/device_table.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/terminal.h"
 #include "cli/version.h"
+#include "common/model/processor.h"
 #include "common/net/keys.h"
 #include "common/vocabulary/wire.h"
 #include "worker/daemon/devices.h"
@@ -24,6 +28,11 @@ namespace ranktide::cli {
 namespace fs = std::filesystem;
 
 namespace {
+
+struct DoctorOptions {
+  bool is_measuring = false;
+  int threads = 1;
+};
 
 struct Finding {
   std::string what;
@@ -48,8 +57,9 @@ Finding curve() {
 Finding machine() {
   const NodeCapacity node = measure_node();
   return {"machine", true,
-          fmt::format("{} cores, {} of memory, first guess {:.0f} GFLOP/s a thread in bf16", node.cores,
-                      bytes_text(static_cast<double>(node.memory_bytes)), guessed_rate(Dtype::bf16) / 1e9)};
+          fmt::format("{} cores, {} of memory, {} with {}", node.cores,
+                      bytes_text(static_cast<double>(node.memory_bytes)), this_processor().name,
+                      this_processor().instructions)};
 }
 
 fs::path nearest_existing(fs::path p) {
@@ -99,7 +109,7 @@ Finding keys(const fs::path& data) {
 }
 
 Finding trainer() {
-  const std::string command = "'" + trainer_program().string() + "' selfcheck 2>&1";
+  const std::string command = "'" + trainer_program().string() + "' selfcheck --quick 2>&1";
   FILE* pipe = popen(command.c_str(), "r");
   if (!pipe) return {"trainer", false, "cannot start " + command};
   std::string output;
@@ -110,13 +120,42 @@ Finding trainer() {
   return {"trainer", status == 0, output};
 }
 
-std::vector<Finding> examine(const fs::path& data) {
-  return {versions(),      curve(),           machine(),  writable(data),
-          free_disk(data), file_system(data), keys(data), trainer()};
+std::string fastest_text(const ProductTable& table) {
+  std::map<Dtype, double> fastest;
+  for (const MeasuredProduct& row : table.rows)
+    fastest[row.dtype] = std::max(fastest[row.dtype], row.flops_per_second);
+  std::string out;
+  for (const auto& [dtype, rate] : fastest) out += fmt::format("{} {:.0f}, ", text_of(dtype), 1e-9 * rate);
+  return fmt::format("up to {} GFLOP/s on {} thread{}, memory {:.1f} GB/s", out.substr(0, out.size() - 2),
+                     table.threads, table.threads == 1 ? "" : "s", 1e-9 * table.bytes_per_second);
 }
 
-int run_doctor(const GlobalOptions& globals) {
-  const auto findings = examine(data_folder(globals.data_dir));
+Finding measured_products(const fs::path& data, int threads) {
+  try {
+    const ProductTable table = measured_table(trainer_program(), threads);
+    keep_table(data, table);
+    return {"products", true, "measured now: " + fastest_text(table)};
+  } catch (const CommandError& failure) {
+    return {"products", false, failure.what()};
+  }
+}
+
+Finding products(const fs::path& data, const DoctorOptions& options) {
+  if (options.is_measuring) return measured_products(data, options.threads);
+  std::string ignored;
+  const auto table = kept_table(data, options.threads, [&](const std::string& why) { ignored = why; });
+  if (table) return {"products", true, "measured: " + fastest_text(*table)};
+  if (!ignored.empty()) return {"products", false, ignored};
+  return {"products", true, "not measured; --measure takes 10 s and makes the times of `plan` sharper"};
+}
+
+std::vector<Finding> examine(const fs::path& data, const DoctorOptions& options) {
+  return {versions(),        curve(),    machine(), writable(data),         free_disk(data),
+          file_system(data), keys(data), trainer(), products(data, options)};
+}
+
+int run_doctor(const DoctorOptions& options, const GlobalOptions& globals) {
+  const auto findings = examine(data_folder(globals.data_dir), options);
   Json out = Json::array();
   bool good = true;
   for (const Finding& f : findings) {
@@ -130,8 +169,14 @@ int run_doctor(const GlobalOptions& globals) {
 
 }  // namespace
 
-std::function<int()> setup_doctor(CLI::App&, const GlobalOptions& globals) {
-  return [&globals] { return run_doctor(globals); };
+std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals) {
+  const auto options = std::make_shared<DoctorOptions>();
+  command.add_flag("--measure", options->is_measuring,
+                   "measure this machine's matrix products and keep them for the times of `plan`");
+  command.add_option("--threads", options->threads, "threads of a slot that products are measured for")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  return [options, &globals] { return run_doctor(*options, globals); };
 }
 
 }  // namespace ranktide::cli

@@ -1,11 +1,12 @@
 #include "cli/estimate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
-#include <set>
 
 #include "common/content/hub_cache.h"
 #include "common/model/microbatch.h"
+#include "common/model/step_time.h"
 #include "common/sweep/identity.h"
 
 namespace ranktide::cli {
@@ -13,33 +14,30 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kBytesPerToken = 4;       // of English and code under the usual vocabularies
-constexpr double kWindowTokens = 512;      // of a loss eval over plain text
-constexpr double kForwardShare = 1 / 3.0;  // of a full training step's FLOPs
-
-bool processor_has(const std::string& flag) {
-  std::ifstream in("/proc/cpuinfo");
-  std::string word;
-  while (in >> word)
-    if (word == flag) return true;
-  return false;
-}
+constexpr double kBytesPerToken = 4;   // of English and code under the usual vocabularies
+constexpr double kWindowTokens = 512;  // of a loss eval over plain text
+constexpr double kGuessedBytesPerSecond = 8e9;
 
 double line_count(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   return static_cast<double>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
 }
 
-// Tokens that an eval reads, from the size of its file and its limit.
-double eval_tokens(const EvalSpec& spec) {
+struct EvalSize {
+  double tokens = 0;
+  double item_tokens = kWindowTokens;
+};
+
+// What an eval reads, from the size of its file and its limit.
+EvalSize size_of(const EvalSpec& spec) {
   std::error_code absent;
   const auto bytes = fs::file_size(spec.data, absent);
-  if (absent) return 0;
+  if (absent) return {};
   const double tokens = static_cast<double>(bytes) / kBytesPerToken;
-  if (!spec.limit) return tokens;
   const bool rows = fs::path(spec.data).extension() == ".jsonl";
-  const double items = rows ? line_count(spec.data) : tokens / kWindowTokens;
-  return tokens * std::min(1.0, static_cast<double>(*spec.limit) / std::max(1.0, items));
+  const double items = std::max(1.0, rows ? line_count(spec.data) : tokens / kWindowTokens);
+  const double share = spec.limit ? std::min(1.0, static_cast<double>(*spec.limit) / items) : 1;
+  return {.tokens = tokens * share, .item_tokens = tokens / items};
 }
 
 struct Shapes {  // read once per folder
@@ -56,82 +54,150 @@ struct Shapes {  // read once per folder
   }
 };
 
-double flops_of(const TrialSettings& settings, const ModelShape& shape, double tokens) {
-  const StepLoad load{.tokens = settings.data.max_tokens, .sequence = settings.data.max_tokens};
-  return flops_per_token(settings, shape, load) * tokens;
-}
-
 const DataInput* data_of(const TrialSettings& settings, const Inputs& inputs) {
   const auto model = inputs.models.find(model_key(settings.model));
   if (model == inputs.models.end()) return nullptr;
   const auto data = inputs.data.find(data_key(settings.data, model->second.tokenizer_sha256));
-  return data == inputs.data.end() ? nullptr : &data->second;
+  return data == inputs.data.end() || data->second.rows == 0 ? nullptr : &data->second;
+}
+
+// Mean lengths, in tokens.
+struct RowLengths {
+  double row = 1;
+  double segment = 1;
+};
+
+RowLengths lengths_in(const DataInput& data) {
+  const auto tokens = static_cast<double>(data.tokens);
+  const double row = std::max(1.0, tokens / static_cast<double>(data.rows));
+  const double document = tokens / std::max(1.0, static_cast<double>(data.documents));
+  return {.row = row, .segment = std::clamp(document, 1.0, row)};
+}
+
+// Of a trial whose data is not among the inputs: its rows as full as its tokens say, or full.
+RowLengths lengths_in(const MeasuredTrial& trial) {
+  const double most = trial.settings.data.max_tokens;
+  const auto steps = static_cast<double>(trial.settings.budget.steps.value_or(0));
+  const double row =
+      steps > 0 ? static_cast<double>(trial.tokens) / (steps * trial.settings.train.batch) : most;
+  return {.row = std::clamp(row, 1.0, most), .segment = std::clamp(row, 1.0, most)};
+}
+
+double step_seconds(const ProductSpeeds& speeds, const TrialSettings& settings, const ModelShape& shape,
+                    const RowLengths& lengths, std::optional<int> microbatch) {
+  const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
+  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(rows * lengths.row)),
+                      .sequence = std::llround(lengths.segment)};
+  return training_step_seconds(speeds, settings, shape, load, settings.train.batch / static_cast<double>(rows))
+      .sum();
+}
+
+double seconds_of(const ProductSpeeds& speeds, const TrialSettings& settings, const ModelShape& shape,
+                  const EvalSpec& eval) {
+  const EvalSize size = size_of(eval);
+  if (size.tokens < 1) return 0;
+  const double forward = std::min(size.tokens, static_cast<double>(kEvalMicrobatch * settings.data.max_tokens));
+  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(forward)),
+                      .sequence = std::max<int64_t>(1, std::llround(size.item_tokens))};
+  return size.tokens / forward * eval_seconds(speeds, settings, shape, load).sum();
+}
+
+// Predicted, before it is corrected.
+double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape) {
+  const auto runs = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
+  double seconds = 0;
+  for (const EvalTask& task : trial.evals)
+    seconds += static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, task.spec);
+  return seconds;
 }
 
 std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, const Inputs& inputs,
-                                   std::optional<int> microbatch) {
-  const auto& shape = shapes.of(trial.settings.model.path);
-  const DataInput* data = data_of(trial.settings, inputs);
-  if (!shape || !data || data->rows == 0) return std::nullopt;
-  const double row_tokens = static_cast<double>(data->tokens) / static_cast<double>(data->rows);
-  const double step_tokens = row_tokens * trial.settings.train.batch;
-  TrialCost cost;
-  cost.training_flops = flops_of(trial.settings, *shape, step_tokens * static_cast<double>(trial.steps));
-  TrialSettings forward = trial.settings;
-  forward.method = Method::full;
-  forward.lora.reset();
-  const auto runs = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
-  for (const EvalTask& task : trial.evals)
-    cost.eval_flops +=
-        kForwardShare * flops_of(forward, *shape, eval_tokens(task.spec)) * static_cast<double>(runs);
-  const int rows = microbatch_rows(*shape, trial.settings, DeviceClass::cpu, microbatch);
-  cost.memory_bytes = predicted_peak_bytes(trial.settings, *shape, largest_load(trial.settings, rows));
-  return cost;
+                                   const Timing& timing, std::optional<int> microbatch) {
+  const TrialSettings& settings = trial.settings;
+  const auto& shape = shapes.of(settings.model.path);
+  const DataInput* data = data_of(settings, inputs);
+  if (!shape || !data) return std::nullopt;
+  const double step = step_seconds(timing.speeds, settings, *shape, lengths_in(*data), microbatch);
+  const double predicted =
+      step * static_cast<double>(trial.steps) + evals_seconds(timing.speeds, trial, *shape);
+  const auto correction = timing.corrections.find(settings.model.dtype);
+  const int rows = microbatch_rows(*shape, settings, DeviceClass::cpu, microbatch);
+  return TrialCost{.seconds = predicted * (correction == timing.corrections.end() ? 1 : correction->second),
+                   .memory_bytes = predicted_peak_bytes(settings, *shape, largest_load(settings, rows)),
+                   .basis = timing.basis(settings.model.dtype)};
+}
+
+std::map<Dtype, double> corrections_by(const ProductSpeeds& speeds, const std::vector<MeasuredTrial>& finished,
+                                       const Inputs& inputs) {
+  Shapes shapes;
+  std::map<Dtype, std::pair<double, double>> sums;  // seconds measured, predicted
+  for (const MeasuredTrial& trial : finished) {
+    const auto& shape = shapes.of(trial.settings.model.path);
+    if (!shape || trial.tokens <= 0) continue;
+    const DataInput* data = data_of(trial.settings, inputs);
+    const RowLengths lengths = data ? lengths_in(*data) : lengths_in(trial);
+    const double steps = static_cast<double>(trial.tokens) / (lengths.row * trial.settings.train.batch);
+    auto& [measured, predicted] = sums[trial.settings.model.dtype];
+    measured += trial.seconds;
+    predicted += steps * step_seconds(speeds, trial.settings, *shape, lengths, {});
+  }
+  std::map<Dtype, double> corrections;
+  for (const auto& [dtype, sum] : sums) corrections[dtype] = sum.first / sum.second;
+  return corrections;
 }
 
 }  // namespace
 
-std::optional<TrialCost> cost_of(const SweepTrial& trial, const Inputs& inputs) {
-  Shapes shapes;
-  return cost_with(shapes, trial, inputs, {});
+std::string word_of(TimeBasis basis) {
+  if (basis == TimeBasis::guess) return "guess";
+  return basis == TimeBasis::products ? "products" : "trials";
 }
 
-double guessed_rate(Dtype dtype) {
-  const bool bf16 = dtype == Dtype::bf16;
-  if (bf16 && processor_has("avx512_bf16")) return 110e9;
-  if (processor_has("avx512f")) return bf16 ? 35e9 : 60e9;
-  return bf16 ? 25e9 : 30e9;  // bf16 by fp32's kernels, and the widening
+std::string phrase_of(TimeBasis basis) {
+  if (basis == TimeBasis::trials) return "finished trials";
+  if (basis == TimeBasis::products) return "measured products of this machine";
+  return "a first guess; `ranktide doctor --measure` takes 10 s and makes it sharper";
 }
 
-std::map<Dtype, double> measured_rates(const std::vector<MeasuredTrial>& trials) {
-  Shapes shapes;
-  std::map<Dtype, std::pair<double, double>> sums;  // FLOPs, seconds
-  for (const MeasuredTrial& trial : trials) {
-    const auto& shape = shapes.of(trial.settings.model.path);
-    if (!shape) continue;
-    auto& [flops, seconds] = sums[trial.settings.model.dtype];
-    flops += flops_of(trial.settings, *shape, static_cast<double>(trial.tokens));
-    seconds += trial.seconds;
-  }
-  std::map<Dtype, double> rates;
-  for (const auto& [dtype, sum] : sums) rates[dtype] = sum.first / sum.second;
-  return rates;
+// Within a factor of two of what was seen of processors with these instructions.
+ProductTable guessed_table(const Processor& processor, int threads) {
+  const bool has_avx512 = processor.instructions.starts_with("avx512");
+  const double fp32 = (has_avx512 ? 60e9 : 30e9) * threads;
+  const double bf16 = (processor.instructions == "avx512_bf16" ? 110e9 : 35e9) * threads;
+  const auto row = [](Dtype dtype, double rate) {
+    return MeasuredProduct{.dtype = dtype, .m = 1, .n = 1, .k = 1, .flops_per_second = rate};
+  };
+  return {.device = processor.name,
+          .instructions = processor.instructions,
+          .threads = threads,
+          .widens_bf16 = !has_avx512,
+          .bytes_per_second = kGuessedBytesPerSecond,
+          .rows = {row(Dtype::fp32, fp32), row(Dtype::bf16, bf16)}};
 }
 
-std::optional<SweepEstimate> estimate(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                      const std::map<Dtype, double>& measured, std::optional<int> microbatch) {
-  SweepEstimate sum{.measured = true};
+TimeBasis Timing::basis(Dtype dtype) const {
+  if (corrections.contains(dtype)) return TimeBasis::trials;
+  return is_measured ? TimeBasis::products : TimeBasis::guess;
+}
+
+Timing timing_of(const std::optional<ProductTable>& table, int threads,
+                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
+  ProductSpeeds speeds(table ? *table : guessed_table(this_processor(), threads));
+  auto corrections = corrections_by(speeds, finished, inputs);
+  return {.speeds = std::move(speeds), .is_measured = table.has_value(), .corrections = std::move(corrections)};
+}
+
+std::vector<std::optional<TrialCost>> costs_of(const std::vector<SweepTrial>& trials, const Inputs& inputs,
+                                               const Timing& timing, std::optional<int> microbatch) {
   Shapes shapes;
+  std::map<std::string, std::optional<TrialCost>> of_cells;  // seeds cost alike
+  std::vector<std::optional<TrialCost>> out;
   for (const SweepTrial& trial : trials) {
-    const auto cost = cost_with(shapes, trial, inputs, microbatch);
-    if (!cost) return std::nullopt;
-    const auto rate = measured.find(trial.settings.model.dtype);
-    sum.measured = sum.measured && rate != measured.end();
-    const double per_second = rate != measured.end() ? rate->second : guessed_rate(trial.settings.model.dtype);
-    sum.slot_seconds += (cost->training_flops + cost->eval_flops) / per_second;
-    sum.memory_bytes = std::max(sum.memory_bytes, cost->memory_bytes);
+    const auto [at, is_new] = of_cells.try_emplace(trial.cell.text);
+    if (is_new) at->second = cost_with(shapes, trial, inputs, timing, microbatch);
+    out.push_back(at->second);
   }
-  return sum;
+  return out;
 }
 
 int slots_for(int cores, int64_t memory_available_bytes, int64_t trials, int64_t memory_per_trial_bytes) {

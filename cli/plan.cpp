@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
+#include "cli/device_table.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/results.h"
@@ -17,19 +18,29 @@
 namespace ranktide::cli {
 namespace {
 
+constexpr int kThreads = 1;  // of a slot, as `run` and workers make them unless told otherwise
+
 struct PlanOptions {
   SweepChoice sweep;
   bool list = false;
 };
 
+Json block_json(const SweepPlan& plan, const BlockCount& b) {
+  Json out{{"block", b.block},
+           {"axes", b.axes},
+           {"cells", b.cells},
+           {"excluded", b.excluded},
+           {"distinct", b.distinct()}};
+  if (const auto range = cost_range(plan, b.block)) {
+    out["seconds"] = {{"min", range->seconds_min}, {"max", range->seconds_max}};
+    out["memory_bytes"] = {{"min", range->memory_bytes_min}, {"max", range->memory_bytes_max}};
+  }
+  return out;
+}
+
 Json plan_json(const SweepPlan& plan, int slots) {
   Json blocks = Json::array();
-  for (const BlockCount& b : plan.blocks)
-    blocks.push_back({{"block", b.block},
-                      {"axes", b.axes},
-                      {"cells", b.cells},
-                      {"excluded", b.excluded},
-                      {"distinct", b.distinct()}});
+  for (const BlockCount& b : plan.blocks) blocks.push_back(block_json(plan, b));
   Json out{{"sweep", plan.spec.name},
            {"blocks", blocks},
            {"trials", plan.trials.size()},
@@ -42,18 +53,24 @@ Json plan_json(const SweepPlan& plan, int slots) {
   if (plan.estimate)
     out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots},
                        {"slots", slots},
-                       {"measured", plan.estimate->measured},
+                       {"measured", plan.estimate->basis == TimeBasis::trials},
+                       {"basis", word_of(plan.estimate->basis)},
                        {"memory_bytes", plan.estimate->memory_bytes}};
   return out;
 }
 
 Json trials_json(const SweepPlan& plan) {
   Json out = Json::array();
-  for (const SweepTrial& trial : plan.trials)
+  for (size_t i = 0; i < plan.trials.size(); ++i) {
+    const SweepTrial& trial = plan.trials[i];
     out.push_back({{"trial", trial.id.text},
                    {"provisional", trial.provisional},
                    {"steps", trial.steps},
                    {"label", label_of(trial)}});
+    if (!plan.costs[i]) continue;
+    out.back()["seconds"] = plan.costs[i]->seconds;
+    out.back()["memory_bytes"] = plan.costs[i]->memory_bytes;
+  }
   return out;
 }
 
@@ -99,11 +116,12 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet && !globals.json) std::cerr << line << "\n";
   };
-  const SweepPlan plan = make_plan(chosen_sweep(options.sweep), options.sweep.file,
-                                   {.data = data_folder(globals.data_dir),
-                                    .coordinator = [&] { return chosen_coordinator(globals); },
-                                    .say = say},
-                                   past_for(globals));
+  const std::filesystem::path data = data_folder(globals.data_dir);
+  const Past past = past_for(globals);
+  SweepPlan plan =
+      make_plan(chosen_sweep(options.sweep), options.sweep.file,
+                {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say}, past);
+  predict(plan, past, kept_table(data, kThreads, say), kThreads);
   const NodeCapacity node = measure_node();
   const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
                               plan.estimate ? plan.estimate->memory_bytes : 0);

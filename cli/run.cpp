@@ -4,23 +4,28 @@
 #include <chrono>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <functional>
 #include <iostream>
 #include <random>
 #include <spdlog/spdlog.h>
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/device_table.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/interrupt.h"
 #include "cli/local_cluster.h"
+#include "cli/remote_watch.h"
 #include "cli/report_file.h"
 #include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
 #include "cli/sweep_watch.h"
 #include "cli/version.h"
 #include "coordinator/edge/query.h"
+#include "coordinator/edge/query_status.h"
 #include "coordinator/edge/report.h"
+#include "coordinator/edge/store.h"
 #include "coordinator/edge/store_folder.h"
 #include "worker/daemon/devices.h"
 
@@ -101,7 +106,44 @@ int show_results(const RunOptions& options, const GlobalOptions& globals, const 
   std::cout << print(frame, globals.json ? FrameFormat::json : FrameFormat::table);
   if (!globals.quiet) std::cerr << "report: " << report.string() << "\n";
   print_failures(reader, sweep);
-  return failed_trials(reader, sweep) > 0 ? kTrialsFailed : kOk;
+  const SweepStatus status = sweep_status(reader, sweep).value();
+  if (status.failed_evals) std::cerr << failed_evals_text(*status.failed_evals) << "\n";
+  return has_failures(status) ? kTrialsFailed : kOk;
+}
+
+using Say = std::function<void(const std::string&)>;
+
+// A short sweep is over before its times are known better.
+constexpr double kWorthMeasuringSeconds = 300;
+
+// Times by this machine's products, measured once where they are not known and the sweep is long. They are for
+// people: a machine that cannot be measured trains all the same.
+void predict_with_products(SweepPlan& plan, const Past& past, const fs::path& data, const RunOptions& options,
+                           const Say& say) {
+  const int threads = options.threads_per_slot;
+  const auto table = kept_table(data, threads, say);
+  predict(plan, past, table, threads);
+  const bool is_long =
+      plan.estimate && plan.estimate->slot_seconds / slots_of(options, plan) > kWorthMeasuringSeconds;
+  if (table || !is_long) return;
+  say("measuring this machine's products once (10 s)");
+  try {
+    const ProductTable fresh = measured_table(trainer_program(), threads);
+    predict(plan, past, fresh, threads);
+    keep_table(data, fresh);
+  } catch (const CommandError& failure) {
+    say(fmt::format("{}; times stay a first guess", failure.what()));
+  }
+}
+
+// Asked before the minutes that reading the inputs may take: whether the folder is free, and its database one
+// that this program reads; one of an older version is brought up to date here, before it is read.
+void claim(const fs::path& data) {
+  make_data_folder(data);
+  if (fs::exists(database_file(data)))
+    Store{data, Store::Open::existing};
+  else
+    FolderLock{data};
 }
 
 int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
@@ -111,12 +153,11 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
     if (!globals.quiet) std::cerr << line << "\n";
   };
   SweepSpec spec = chosen_sweep(options.sweep);
-  // Asked before the minutes that reading the inputs may take.
-  make_data_folder(data);
-  FolderLock{data};
-  const SweepPlan plan =
-      make_plan(std::move(spec), options.sweep.file, {.data = data, .say = say}, past_of(data));
+  claim(data);
+  const Past past = past_of(data);
+  SweepPlan plan = make_plan(std::move(spec), options.sweep.file, {.data = data, .say = say}, past);
   refuse_unreadable(plan);
+  predict_with_products(plan, past, data, options, say);
   const int slots = slots_of(options, plan);
   say(plan_text(plan, slots));
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view

@@ -1,5 +1,6 @@
 #include "cli/sweep_plan.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <limits>
@@ -7,6 +8,7 @@
 
 #include "cli/inputs.h"
 #include "cli/terminal.h"
+#include "common/vocabulary/check.h"
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/store.h"
 
@@ -47,11 +49,32 @@ std::string equal_text(const BlockCount& block) {
 }
 
 std::string estimate_text(const SweepEstimate& e, int slots) {
-  const std::string basis = e.measured ? "from measured trials, ±30 %"
-                                       : "from formulas, nothing was measured yet: within a factor of two";
-  return fmt::format("estimate  {} on {} slot{} ({}); about {} of memory a trial\n",
-                     duration_text(e.slot_seconds / slots), slots, slots == 1 ? "" : "s", basis,
+  return fmt::format("estimate  {} on {} slot{} (basis: {}); about {} of memory a trial\n",
+                     duration_text(e.slot_seconds / slots), slots, slots == 1 ? "" : "s", phrase_of(e.basis),
                      bytes_text(static_cast<double>(e.memory_bytes)));
+}
+
+std::string between_text(const std::string& least, const std::string& most) {
+  return least == most ? least : least + " to " + most;
+}
+
+std::string range_text(const CostRange& range) {
+  return fmt::format("a trial {}, {}",
+                     between_text(duration_text(range.seconds_min), duration_text(range.seconds_max)),
+                     between_text(bytes_text(static_cast<double>(range.memory_bytes_min)),
+                                  bytes_text(static_cast<double>(range.memory_bytes_max))));
+}
+
+std::optional<SweepEstimate> estimate_of(const SweepPlan& plan) {
+  SweepEstimate sum;
+  for (size_t i = 0; i < plan.trials.size(); ++i) {
+    if (plan.is_done[i]) continue;
+    if (!plan.costs[i]) return std::nullopt;
+    sum.slot_seconds += plan.costs[i]->seconds;
+    sum.memory_bytes = std::max(sum.memory_bytes, plan.costs[i]->memory_bytes);
+    sum.basis = std::min(sum.basis, plan.costs[i]->basis);
+  }
+  return sum;
 }
 
 }  // namespace
@@ -73,22 +96,42 @@ SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSource
   plan.blocks = grid.counts();
   plan.warnings = warnings_of(grid, plan.blocks);
   const KnownTrials known = known_in(past);
-  std::vector<SweepTrial> open;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     const auto trial = grid.at(raw);
     if (!trial) continue;
     plan.trials.push_back(*trial);
-    if (known.done.contains(trial->id.text))
-      ++plan.done;
-    else
-      open.push_back(*trial);
+    plan.is_done.push_back(known.done.contains(trial->id.text));
+    if (plan.is_done.back()) ++plan.done;
     if (const auto kept = known.kept.find(trial->id.text);
         kept != known.kept.end() && leaves_less(kept->second, plan.spec.run.keep, trial->settings.method))
       ++plan.not_kept;
     if (known.resumable.contains(trial->id.text)) ++plan.resumable;
   }
-  plan.estimate = estimate(open, plan.spec.inputs, measured_rates(past.measured), plan.spec.run.microbatch);
+  predict(plan, past, std::nullopt, 1);
   return plan;
+}
+
+void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads) {
+  const Timing timing = timing_of(table, threads, past.measured, plan.spec.inputs);
+  plan.costs = costs_of(plan.trials, plan.spec.inputs, timing, plan.spec.run.microbatch);
+  plan.estimate = estimate_of(plan);
+}
+
+std::optional<CostRange> cost_range(const SweepPlan& plan, const std::string& block) {
+  RT_CHECK(plan.costs.size() == plan.trials.size());
+  std::optional<CostRange> range;
+  for (size_t i = 0; i < plan.trials.size(); ++i) {
+    const auto& blocks = plan.trials[i].blocks;
+    if (std::find(blocks.begin(), blocks.end(), block) == blocks.end()) continue;
+    if (!plan.costs[i]) return std::nullopt;
+    const TrialCost& cost = *plan.costs[i];
+    if (!range) range = {cost.seconds, cost.seconds, cost.memory_bytes, cost.memory_bytes};
+    range->seconds_min = std::min(range->seconds_min, cost.seconds);
+    range->seconds_max = std::max(range->seconds_max, cost.seconds);
+    range->memory_bytes_min = std::min(range->memory_bytes_min, cost.memory_bytes);
+    range->memory_bytes_max = std::max(range->memory_bytes_max, cost.memory_bytes);
+  }
+  return range;
 }
 
 std::string plan_text(const SweepPlan& plan, int slots) {
@@ -101,6 +144,7 @@ std::string plan_text(const SweepPlan& plan, int slots) {
     out += fmt::format("{:<{}}  {:>4} cells  {}", b.block, name_width, b.cells, fmt::join(b.axes, " x "));
     if (b.excluded > 0) out += fmt::format("  {} excluded", b.excluded);
     if (!b.equal_to.empty()) out += "  equal: " + equal_text(b);
+    if (const auto range = cost_range(plan, b.block)) out += "  " + range_text(*range);
     out += "\n";
   }
   const auto total = static_cast<int64_t>(plan.trials.size());

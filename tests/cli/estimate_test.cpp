@@ -1,32 +1,146 @@
 #include "cli/estimate.h"
 
+#include <fstream>
 #include <gtest/gtest.h>
+
+#include "cli/sweep_plan.h"
+#include "common/sweep/identity.h"
+#include "tests/common/model/product_rates.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
 namespace {
 
 constexpr int64_t kGiB = int64_t{1} << 30;
 
-TEST(Estimate, SlotsAreBoundedByCoresTrialsAndMemory) {
+// A model of two layers on this machine, and data of 100 rows of 48 tokens.
+class Estimate : public testing::Test {
+ protected:
+  Estimate() {
+    std::ofstream(model() + "/config.json")
+        << R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 1024,
+               "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+               "num_key_value_heads": 2, "head_dim": 16, "hidden_act": "silu", "rms_norm_eps": 1e-5,
+               "rope_theta": 10000.0, "max_position_embeddings": 512, "tie_word_embeddings": true})";
+    const TrialSettings settings = full_trial().settings;
+    inputs_.models[model_key(settings.model)] = ModelInput{.tokenizer_sha256 = "t"};
+    inputs_.data[data_key(settings.data, "t")] = DataInput{.documents = 100, .tokens = 4800, .rows = 100};
+  }
+
+  std::string model() const { return folder_.path().string(); }
+
+  SweepTrial full_trial(Dtype dtype = Dtype::fp32, Step steps = 10) const {
+    SweepTrial trial;
+    trial.cell.text = "full" + std::to_string(static_cast<int>(dtype)) + std::to_string(steps);
+    trial.settings.model = {.path = model(), .tokenizer = "", .dtype = dtype};
+    trial.settings.method = Method::full;
+    trial.settings.train.batch = 4;
+    trial.settings.data.max_tokens = 64;
+    trial.steps = steps;
+    return trial;
+  }
+
+  Timing timing(const std::vector<MeasuredTrial>& finished = {}, double speed = 1) const {
+    return timing_of(products_at(speed), 1, finished, inputs_);
+  }
+
+  TrialCost cost(const SweepTrial& trial, const Timing& timing) const {
+    return costs_of({trial}, inputs_, timing).at(0).value();
+  }
+
+  // The same trial, finished `factor` times as slowly as predicted.
+  MeasuredTrial finished(const SweepTrial& trial, double factor) const {
+    return {.settings = trial.settings,
+            .tokens = trial.steps * 4 * 48,
+            .seconds = factor * cost(trial, timing()).seconds};
+  }
+
+  TemporaryFolder folder_;
+  Inputs inputs_;
+};
+
+TEST_F(Estimate, OfATrialGrowsWithItsSteps) {
+  EXPECT_NEAR(cost(full_trial(Dtype::fp32, 20), timing()).seconds,
+              2 * cost(full_trial(Dtype::fp32, 10), timing()).seconds, 1e-12);
+}
+
+TEST_F(Estimate, StandsOnMeasuredProductsWhereThereAreSomeElseOnAGuess) {
+  EXPECT_EQ(cost(full_trial(), timing()).basis, TimeBasis::products);
+  const Timing guess = timing_of(std::nullopt, 1, {}, inputs_);
+  EXPECT_EQ(cost(full_trial(), guess).basis, TimeBasis::guess);
+  EXPECT_GT(cost(full_trial(), guess).seconds, 0);
+  EXPECT_NEAR(cost(full_trial(), timing({}, 2)).seconds, cost(full_trial(), timing()).seconds / 2, 1e-12);
+}
+
+TEST_F(Estimate, IsCorrectedByWhatFinishedInTheSameDtype) {
+  const Timing corrected = timing({finished(full_trial(), 3)});
+  EXPECT_NEAR(cost(full_trial(), corrected).seconds, 3 * cost(full_trial(), timing()).seconds, 1e-9);
+  EXPECT_EQ(cost(full_trial(), corrected).basis, TimeBasis::trials);
+  EXPECT_EQ(cost(full_trial(Dtype::bf16), corrected).seconds, cost(full_trial(Dtype::bf16), timing()).seconds);
+  EXPECT_EQ(cost(full_trial(Dtype::bf16), corrected).basis, TimeBasis::products);
+}
+
+TEST_F(Estimate, AFinishedTrialOfAModelThatIsNotHereCorrectsNothing) {
+  MeasuredTrial elsewhere = finished(full_trial(), 3);
+  elsewhere.settings.model.path = "/no/such/model";
+  EXPECT_TRUE(timing({elsewhere}).corrections.empty());
+}
+
+TEST_F(Estimate, AnEvalTakesItsForwardPasses) {
+  SweepTrial trial = full_trial();
+  const std::string file = model() + "/eval.txt";
+  std::ofstream(file) << std::string(40'000, 'x');
+  trial.evals = {{.name = "loss", .spec = {.data = file}}};
+  trial.eval_at = {0, 10};
+  const double with = cost(trial, timing()).seconds, without = cost(full_trial(), timing()).seconds;
+  EXPECT_GT(with, without);
+  trial.cell.text += " limited";
+  trial.evals[0].spec.limit = 1;  // of some twenty windows
+  const double limited = cost(trial, timing()).seconds;
+  EXPECT_GT(limited, without);
+  EXPECT_LT(limited - without, (with - without) / 5);
+}
+
+TEST_F(Estimate, ATrialWhoseInputsAreUnknownCannotBeCosted) {
+  SweepTrial trial = full_trial();
+  trial.settings.model.path = "/no/such/model";
+  EXPECT_FALSE(costs_of({trial}, inputs_, timing()).at(0));
+  EXPECT_FALSE(costs_of({full_trial()}, Inputs{}, timing()).at(0));
+}
+
+TEST_F(Estimate, OfASweepIsOfWhatIsNotDoneAndStandsOnTheWeakestBasis) {
+  SweepPlan plan{.trials = {full_trial(), full_trial(Dtype::bf16), full_trial(Dtype::fp32, 30)},
+                 .is_done = {false, false, true}};
+  plan.spec.inputs = inputs_;
+  for (SweepTrial& trial : plan.trials) trial.blocks = {"full"};
+  predict(plan, {.measured = {finished(full_trial(), 3)}}, products_at(1), 1);
+  ASSERT_TRUE(plan.estimate);
+  EXPECT_DOUBLE_EQ(plan.estimate->slot_seconds, plan.costs[0]->seconds + plan.costs[1]->seconds);
+  EXPECT_EQ(plan.estimate->basis, TimeBasis::products);
+  const auto range = cost_range(plan, "full");
+  ASSERT_TRUE(range);
+  EXPECT_EQ(range->seconds_max, plan.costs[2]->seconds);
+  EXPECT_FALSE(cost_range(plan, "lora"));
+}
+
+TEST(GuessedTable, IsFasterWithWiderInstructionsAndMoreThreads) {
+  const auto seconds = [](const char* instructions, int threads, Dtype dtype) {
+    return ProductSpeeds(guessed_table({.name = "x", .instructions = instructions}, threads))
+        .seconds(dtype, 64, 64, 64);
+  };
+  EXPECT_LT(seconds("avx512_bf16", 1, Dtype::bf16), seconds("avx512f", 1, Dtype::bf16));
+  EXPECT_LT(seconds("avx512f", 1, Dtype::fp32), seconds("avx2", 1, Dtype::fp32));
+  EXPECT_EQ(seconds("avx2", 2, Dtype::fp32), seconds("avx2", 1, Dtype::fp32) / 2);
+}
+
+TEST(Slots, AreBoundedByCoresTrialsAndMemory) {
   EXPECT_EQ(slots_for(2, 24 * kGiB, 20, 2 * kGiB), 2);
   EXPECT_EQ(slots_for(64, 24 * kGiB, 20, 2 * kGiB), 12);
   EXPECT_EQ(slots_for(64, 24 * kGiB, 3, 2 * kGiB), 3);
 }
 
-TEST(Estimate, ThereIsAlwaysOneSlot) {
+TEST(Slots, ThereIsAlwaysOne) {
   EXPECT_EQ(slots_for(0, kGiB, 0, 100 * kGiB), 1);
-}
-
-TEST(Estimate, AGuessedRateIsFasterInBf16OnlyWhereTheProcessorHasIt) {
-  EXPECT_GT(guessed_rate(Dtype::fp32), 0);
-  EXPECT_GT(guessed_rate(Dtype::bf16), 0);
-}
-
-TEST(Estimate, ATrialWhoseInputsAreUnknownCannotBeCosted) {
-  SweepTrial trial;
-  trial.settings.model.path = "/no/such/model";
-  EXPECT_FALSE(cost_of(trial, Inputs{}));
-  EXPECT_FALSE(estimate({trial}, Inputs{}, {}));
 }
 
 }  // namespace

@@ -129,13 +129,57 @@ TEST(Commands, DoctorExaminesTheMachineAndTheTrainer) {
   const Json findings = parse_json(world.ranktide({"doctor", "--json"}).out);
   std::vector<std::string> checks;
   for (const Json& finding : findings) checks.push_back(finding.at("check"));
-  EXPECT_THAT(checks, testing::IsSupersetOf(
-                          {"versions", "CURVE", "machine", "data folder", "disk", "keys", "trainer"}));
+  EXPECT_THAT(checks, testing::IsSupersetOf({"versions", "CURVE", "machine", "data folder", "disk", "keys",
+                                             "trainer", "products"}));
   for (const Json& finding : findings) {
     if (finding.at("check") == "trainer") {
       EXPECT_TRUE(finding.at("good").get<bool>()) << finding;
     }
   }
+}
+
+TEST(Commands, PlanStandsOnWhatDoctorMeasuredOnceAndSaysSo) {
+  const TinyWorld world;
+  const std::string file = world.sweep().string();
+  EXPECT_THAT(world.ranktide({"plan", file}).out,
+              HasSubstr("a first guess; `ranktide doctor --measure` takes 10 s"));
+  const Ended measured = world.ranktide({"doctor", "--measure"});
+  EXPECT_THAT(measured.out, ContainsRegex("ok +products +measured now: up to fp32 [0-9]+"));
+  EXPECT_THAT(world.ranktide({"doctor"}).out, ContainsRegex("ok +products +measured: up to fp32 [0-9]+"));
+  EXPECT_THAT(world.ranktide({"plan", file}).out,
+              testing::AllOf(HasSubstr("(basis: measured products of this machine)"),
+                             ContainsRegex("lora +2 cells .*a trial [0-9]:[0-9][0-9].*iB\n")));
+  const Json plan = parse_json(world.ranktide({"plan", file, "--json", "--list"}).out);
+  EXPECT_EQ(plan.at("estimate").at("basis"), "products");
+  for (const Json& trial : plan.at("list")) {
+    EXPECT_GT(trial.at("seconds").get<double>(), 0) << trial;
+    EXPECT_GT(trial.at("memory_bytes").get<int64_t>(), 0) << trial;
+  }
+  for (const Json& block : plan.at("blocks")) {
+    EXPECT_GT(block.at("seconds").at("min").get<double>(), 0) << block;
+    EXPECT_GE(block.at("seconds").at("max"), block.at("seconds").at("min")) << block;
+  }
+}
+
+TEST(Commands, RunMeasuresTheMachineOnceBeforeALongSweep) {
+  const TinyWorld world;
+  const std::vector<std::string> long_sweep{"run", world.sweep().string(), "budget.steps=10000000"};
+  const auto tables = [&] {
+    const auto folder = world.data() / "devices";
+    return std::filesystem::exists(folder) ? std::distance(std::filesystem::directory_iterator(folder),
+                                                           std::filesystem::directory_iterator())
+                                           : 0;
+  };
+  {
+    Program first(world.command(long_sweep), world.folder() / "first");
+    ASSERT_TRUE(first.says("measuring this machine's products once (10 s)", 60s));
+    ASSERT_TRUE(first.says("(basis: measured products of this machine)", 120s));
+  }
+  EXPECT_EQ(tables(), 1);
+  Program second(world.command(long_sweep), world.folder() / "second");
+  ASSERT_TRUE(second.says("estimate  ", 60s));
+  second.signal_group(SIGKILL);
+  EXPECT_THAT(second.wait(30s).err, testing::Not(HasSubstr("measuring this machine")));
 }
 
 TEST(Commands, HelpHasTheSettingsTheExitCodesAndTheEnvironment) {
