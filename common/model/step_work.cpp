@@ -15,7 +15,7 @@ constexpr int64_t kAttentionRows = 64;  // queries that share a product (worker/
 
 // Element-wise work is counted in bytes read and written. An exponential costs more than its bytes: as much as
 // so many; so does a random number of a dropout mask.
-constexpr double kExponential = 8;
+constexpr double kExponential = 16;
 constexpr double kDraw = 16;
 
 double real(int64_t n) {
