@@ -38,11 +38,6 @@ bool nothing_can_start(const SweepStatus& status) {
 
 }  // namespace
 
-int64_t failed_trials(const Reader& reader, const std::string& sweep) {
-  const auto status = sweep_status(reader, sweep);
-  return status ? trials_in(*status, "failed") : 0;
-}
-
 SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals)
     : reader_(data),
       sweep_(plan.spec.name),

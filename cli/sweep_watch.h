@@ -16,9 +16,6 @@
 
 namespace ranktide::cli {
 
-// Returns: trials of the sweep that ended without a result.
-int64_t failed_trials(const Reader& reader, const std::string& sweep);
-
 // The slots of a worker that died without a word stand in the database until its next life has joined.
 inline constexpr std::chrono::seconds kStuckAfter{10};
 
