@@ -32,10 +32,21 @@ const std::vector<Command>& commands() {
        "else one JSON object {metric, value, stderr, items, tokens}.\n"
        "Example:\n  ranktide-trainer eval --model models/smollm2-135m --data piqa.jsonl --kind choice --items",
        setup_eval},
-      {"selfcheck", "check what the trainer stands on: LibTorch, threads, kernels",
-       "Prints one line per check; exit code 1 when one fails, warnings do not.\n"
+      {"selfcheck", "check what the trainer stands on, and that it trains and resumes as it should",
+       "One line per check of LibTorch, threads and kernels; then small models of every family train in memory "
+       "for\n"
+       "some steps beside the same steps in fp64, and once more cut and resumed. Exit code 1 when a line says "
+       "FAILED;\n"
+       "warnings do not count. --quick leaves the trainings out, which take some seconds.\n"
        "Example:\n  ranktide-trainer selfcheck",
        setup_selfcheck},
+      {"gemm", "measure this machine's matrix products, from which times of trials are predicted",
+       "M, N, K of a product (M, K) (K, N) and its rate; with --json one JSON object {device, instructions, "
+       "isa,\n"
+       "threads, libtorch, numerics_version, widens_bf16, bytes_per_second, rows: [{dtype, m, n, k,\n"
+       "flops_per_second}]}. `ranktide doctor --measure` keeps it for `ranktide plan`.\n"
+       "Example:\n  ranktide-trainer gemm --threads 1 --json",
+       setup_gemm},
       {"serve", "run the works that a worker hands over (started by a worker, not by hand)",
        "Commands come in on descriptor 3, reports go out on descriptor 4; the log is standard error.\n"
        "Exit codes: 0 told to stop, 71 device fault, 78 bad start configuration.\n"

@@ -1,37 +1,31 @@
-// `selfcheck`: prints what selfcheck.h finds.
+// `selfcheck`: the options of check/selfcheck.h.
 
-#include <algorithm>
-#include <iomanip>
 #include <iostream>
 #include <memory>
+#include <string>
 
+#include "worker/trainer/check/selfcheck.h"
 #include "worker/trainer/program/command.h"
-#include "worker/trainer/program/selfcheck.h"
 
 namespace ranktide {
-namespace {
-
-const char* word_of(Verdict verdict) {
-  if (verdict == Verdict::failed) return "FAILED";
-  return verdict == Verdict::warning ? "warning" : "ok";
-}
-
-int print_selfcheck(int threads) {
-  const std::vector<Finding> findings = selfcheck(threads);
-  for (const Finding& f : findings)
-    std::cout << std::left << std::setw(9) << word_of(f.verdict) << std::setw(11) << f.subject << f.detail
-              << "\n";
-  const bool failed = std::any_of(findings.begin(), findings.end(),
-                                  [](const Finding& f) { return f.verdict == Verdict::failed; });
-  return failed ? kExitFailed : kExitOk;
-}
-
-}  // namespace
 
 std::function<int()> setup_selfcheck(CLI::App& command) {
-  const auto threads = std::make_shared<int>(1);
-  command.add_option("--threads", *threads, "CPU threads")->check(CLI::Range(1, 1024))->capture_default_str();
-  return [threads] { return print_selfcheck(*threads); };
+  const auto options = std::make_shared<SelfcheckOptions>();
+  const auto device = std::make_shared<std::string>("cpu");
+  command.add_flag("--quick", options->quick,
+                   "only what the trainer stands on, in about a second: what `ranktide doctor` asks");
+  command.add_flag("--json", options->json, "one JSON object instead of the table");
+  command
+      .add_option("--device", *device, "what trains: cpu; cuda is refused, for this build trains on CPUs only")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command.add_option("--threads", options->threads, "CPU threads")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  return [options, device] {
+    options->training.device = at::Device(*device);
+    return selfcheck(*options, std::cout);
+  };
 }
 
 }  // namespace ranktide

@@ -190,15 +190,36 @@ TEST_F(Windows, EvalNamesTheRowThatCannotBeRead) {
 
 // ---- all
 
-TEST_F(Windows, SelfcheckFindsTheFoundationsSound) {
+TEST_F(Windows, SelfcheckFindsTheFoundationsSoundAndTrainsEveryFamily) {
   const Ended ended = window({"selfcheck"});
   EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
   for (const char* subject : {"LibTorch", "device", "OpenMP", "products", "gradients"})
     EXPECT_THAT(ended.out, HasSubstr(subject));
+  for (const char* family : {"llama ", "llama3 ", "mistral ", "qwen2 ", "qwen3 "})
+    EXPECT_THAT(ended.out, HasSubstr(family));
+}
+
+TEST_F(Windows, SelfcheckIsQuickOnRequestAndSpeaksJson) {
+  const Ended ended = window({"selfcheck", "--quick", "--json"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
+  const Json report = Json::parse(ended.out);
+  EXPECT_EQ(report["good"], true);
+  EXPECT_EQ(report["foundations"].size(), 5U);
+  EXPECT_EQ(report["trainings"], Json::array());
+}
+
+TEST_F(Windows, SelfcheckPretendsNoTrainingOnAGpu) {
+  for (const char* form : {"--json", "--quick"}) {
+    const Ended ended = window({"selfcheck", "--device", "cuda", form});
+    EXPECT_EQ(ended.exit_code, kExitFailed);
+    EXPECT_EQ(ended.out, "");
+    EXPECT_THAT(ended.err, HasSubstr("error: cuda: this build trains on CPUs only"));
+  }
+  EXPECT_EQ(window({"selfcheck", "--device", "tpu"}).exit_code, kExitUsage);
 }
 
 TEST_F(Windows, EveryCommandExplainsItselfWithAnExample) {
-  for (const char* command : {"tokenize", "logits", "eval", "selfcheck", "serve"}) {
+  for (const char* command : {"tokenize", "logits", "eval", "selfcheck", "gemm", "serve"}) {
     const Ended ended = window({command, "--help"});
     EXPECT_EQ(ended.exit_code, 0);
     EXPECT_THAT(ended.out, HasSubstr("Example:\n  ranktide-trainer " + std::string(command)));

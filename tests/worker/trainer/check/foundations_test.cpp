@@ -1,8 +1,11 @@
-#include "worker/trainer/program/selfcheck.h"
+#include "worker/trainer/check/foundations.h"
 
+#include <cstdio>
 #include <gmock/gmock.h>
 #include <map>
 #include <torch/version.h>
+
+#include "worker/trainer/lm/product.h"
 
 namespace ranktide {
 namespace {
@@ -12,32 +15,42 @@ using testing::Not;
 
 std::map<std::string, Finding> findings() {
   std::map<std::string, Finding> by_subject;
-  for (const Finding& f : selfcheck(1)) by_subject[f.subject] = f;
+  for (const Finding& f : check_foundations(1)) by_subject[f.subject] = f;
   return by_subject;
 }
 
-TEST(Selfcheck, NamesTheLoadedLibTorchWhichIsTheCompiledOne) {
+TEST(Foundations, NamesTheLoadedLibTorchWhichIsTheCompiledOne) {
   const Finding f = findings().at("LibTorch");
   EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
   EXPECT_THAT(std::string(TORCH_VERSION), testing::StartsWith(f.detail));
 }
 
-TEST(Selfcheck, FindsExactlyOneOpenMpRuntime) {
+TEST(Foundations, FindsExactlyOneOpenMpRuntime) {
   const Finding f = findings().at("OpenMP");
   EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
   EXPECT_THAT(f.detail, HasSubstr("libgomp"));
   EXPECT_THAT(f.detail, Not(HasSubstr(",")));
 }
 
-TEST(Selfcheck, SaysHowManyThreadsAndWhichInstructions) {
+TEST(Foundations, SaysHowManyThreadsAndWhichInstructions) {
   EXPECT_THAT(findings().at("device").detail, HasSubstr("cpu, 1 thread(s), "));
 }
 
-TEST(Selfcheck, MeasuresBothDtypes) {
+TEST(Foundations, MeasuresBothDtypes) {
   EXPECT_THAT(findings().at("products").detail, testing::ContainsRegex("fp32 [0-9]+, bf16 [0-9]+ GFLOP/s"));
 }
 
-TEST(Selfcheck, FindsThatTheGradientSaysHowTheLossFalls) {
+// Widened, bf16 is about as fast as fp32, also where LibTorch's own kernels for it are many times slower.
+TEST(Foundations, MeasureBf16AsTheEngineMultipliesIt) {
+  const bool before = multiply_bf16_as_it_is(false);
+  const Finding f = findings().at("products");
+  multiply_bf16_as_it_is(before);
+  int fp32 = 0, bf16 = 0;
+  ASSERT_EQ(std::sscanf(f.detail.c_str(), "fp32 %d, bf16 %d GFLOP/s", &fp32, &bf16), 2) << f.detail;
+  EXPECT_GT(4 * bf16, fp32);
+}
+
+TEST(Foundations, FindsThatTheGradientSaysHowTheLossFalls) {
   const Finding f = findings().at("gradients");
   EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What the trainer stands on, checked where it will run: LibTorch, threads, OpenMP, kernels. Not the model or
-// the data. The engine thread.
+// What the trainer stands on, checked where it will run: LibTorch, threads, OpenMP, kernels, one gradient. Not
+// the model or the data, and no training. The engine thread.
 
 #include <string>
 #include <vector>
@@ -15,7 +15,7 @@ struct Finding {
   std::string detail;  // what was found; where it is not ok, what to do
 };
 
-// Starts the engine and looks at everything. Takes well under a second.
-std::vector<Finding> selfcheck(int threads);
+// Starts the engine and looks at everything. Takes about a second.
+std::vector<Finding> check_foundations(int threads);
 
 }  // namespace ranktide
