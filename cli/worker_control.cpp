@@ -75,14 +75,33 @@ int list_workers(const GlobalOptions& globals) {
   return kOk;
 }
 
+Json post_to_worker(const HttpClient& coordinator, const std::string& name, const std::string& action) {
+  const std::string target = "/api/v1/workers/" + percent_encode(name) + "/" + action;
+  return post_command(coordinator, target, {{"request_id", fresh_request_id(action)}});
+}
+
 int tell(const HttpClient& coordinator, const std::string& name, const std::string& action,
          const GlobalOptions& globals) {
-  const std::string target = "/api/v1/workers/" + percent_encode(name) + "/" + action;
-  const Json now = post_command(coordinator, target, {{"request_id", fresh_request_id(action)}});
+  const Json now = post_to_worker(coordinator, name, action);
   if (globals.json)
     std::cout << now.dump(2) << "\n";
   else if (!globals.quiet)
     std::cerr << now.value("now", "") << "\n";
+  return kOk;
+}
+
+int drain_all(const GlobalOptions& globals) {
+  const HttpClient coordinator = require_coordinator(globals);
+  Json told = Json::array();
+  for (const auto& worker :
+       from_json<std::vector<WorkerStatus>>(parse_json(get_body(coordinator, "/api/v1/workers")))) {
+    if (worker.state != "joined") continue;
+    const std::string now = post_to_worker(coordinator, worker.name, "drain").value("now", "");
+    told.push_back({{"worker", worker.name}, {"now", now}});
+    if (!globals.json && !globals.quiet) std::cerr << now << "\n";
+  }
+  if (told.empty()) throw CommandError(kNotFound, "no worker is joined at " + coordinator.url());
+  if (globals.json) std::cout << told.dump(2) << "\n";
   return kOk;
 }
 
@@ -135,7 +154,7 @@ std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const
   const auto is_sure = std::make_shared<bool>(false);
   auto* const listing = worker.add_subcommand("list", "workers, where they stand and what runs on them");
   auto* const draining = worker.add_subcommand("drain", "have a worker checkpoint and give back what it runs");
-  draining->add_option("worker", *name, "its name")->required();
+  draining->add_option("worker", *name, "its name; all: every one that is joined")->required();
   auto* const revoking = worker.add_subcommand("revoke", "cut a worker at once and never let its key in again");
   revoking->add_option("worker", *name, "its name")->required();
   revoking->add_flag("--yes", *is_sure, "do not ask");
@@ -143,6 +162,7 @@ std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const
     for (const CLI::App* word : {listing, draining, revoking})
       if (word->parsed()) refuse_misplaced(worker, *word);
     if (listing->parsed()) return list_workers(globals);
+    if (draining->parsed() && *name == "all") return drain_all(globals);
     if (draining->parsed()) return tell(require_coordinator(globals), *name, "drain", globals);
     if (!revoking->parsed()) return std::nullopt;
     require_consent("revoke the key of " + *name + " for good and give what it runs to others?", *is_sure,

@@ -100,6 +100,12 @@ TEST_F(Client, WorkersAreListedDrainedAndRevokedFromAnywhere) {
   EXPECT_THAT(ask({"worker", "list"}).out, AllOf(HasSubstr("n1"), HasSubstr("joined")));
   EXPECT_EQ(ask({"worker", "drain", "n1"}).exit_code, 0);
   EXPECT_THAT(ask({"worker", "drain", "nobody"}).err, HasSubstr("nobody"));
+  const auto n2 = worker("n2"), n3 = worker("n3");
+  for (const auto& each : {&n2, &n3}) ASSERT_TRUE((*each)->says("joined the coordinator", 60s));
+  for (int i = 0; i < 100 && ask_json({"worker", "list"}).size() < 3; ++i) std::this_thread::sleep_for(100ms);
+  EXPECT_THAT(ask({"worker", "drain", "all"}).err,
+              AllOf(HasSubstr("n2"), HasSubstr("n3"), Not(HasSubstr("n1"))));
+  EXPECT_EQ(ask({"worker", "drain", "all"}).exit_code, 5) << "none is joined";
   const Ended unknown = ask({"worker", "revoke", "nobody"});
   EXPECT_EQ(unknown.exit_code, 5);
   EXPECT_THAT(unknown.err, AllOf(HasSubstr("no worker named \"nobody\""), HasSubstr("n1")));
