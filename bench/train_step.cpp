@@ -1,13 +1,14 @@
 // Optimizer steps of the engine alone, one micro-batch each: no worker, no service.
 //
 //     ninja -C build/dev train_step
-//     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [IDS]
+//     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [IDS|products=FILE]
 //
 // IDS is a file of token ids, int32 in the processor's byte order: row after row is trained on. Without it
 // tokens are random. Prints one line of JSON: seconds of every step by the clock and of the processor, which a
 // busy machine distorts less; medians of all steps but the first two (page faults, kernel caches); every loss;
 // the peak of resident memory of the steps, what the cost model predicts for it, and that of the whole process.
-// METHOD is full, lora (rank 16 on all linears) or lora:RANK:TARGET.
+// METHOD is full, lora (rank 16 on all linears) or lora:RANK:TARGET. With products=FILE, a table that
+// `ranktide-trainer gemm --json` printed, also the seconds that it predicts; with 0 steps these alone.
 
 #include <algorithm>
 #include <cstdio>
@@ -17,12 +18,15 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/model/cost.h"
+#include "common/model/step_time.h"
 #include "common/sweep/setting_check.h"
 #include "common/vocabulary/random.h"
+#include "common/vocabulary/wire.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/train/trainer.h"
 
@@ -129,10 +133,29 @@ double median_after_warm(std::vector<double> seconds) {
   return seconds[seconds.size() / 2];
 }
 
+constexpr std::string_view kProducts = "products=";
+
+nlohmann::ordered_json predicted_seconds(const std::string& file, const TrialSettings& settings,
+                                         const ModelShape& model, const Shape& shape) {
+  std::ifstream in(file);
+  const auto table = from_json<ProductTable>(Json::parse(in));
+  const StepLoad load{.tokens = int64_t{shape.rows} * shape.tokens, .sequence = shape.tokens};
+  const StepSeconds s = training_step_seconds(ProductSpeeds(table), settings, model, load, 1);
+  return {{"predicted_seconds", s.sum()},
+          {"predicted_parts",
+           {{"products", s.products}, {"elementwise", s.elementwise}, {"optimizer", s.optimizer}}}};
+}
+
 int run(int count, char** args) {
   const Shape shape{.rows = std::atoi(args[4]), .tokens = std::atoi(args[5])};
   const TrialSettings settings = settings_of(args[2], args[3]);
   const Step steps = std::atoi(args[7]);
+  nlohmann::ordered_json predicted = nlohmann::ordered_json::object();
+  if (count == 9 && std::string_view(args[8]).starts_with(kProducts)) {
+    predicted = predicted_seconds(args[8] + kProducts.size(), settings, read_shape(args[1]), shape);
+    --count;
+  }
+  if (steps == 0) return std::puts(predicted.dump().c_str()), 0;
   start_engine(std::atoi(args[6]));
   Model model = Model::for_trial(Base::load(args[1], settings.model.dtype), settings);
   const int64_t tokens = int64_t{shape.rows} * shape.tokens;
@@ -145,26 +168,34 @@ int run(int count, char** args) {
   const Measured measured = measure(model, settings, rows_of(ids, shape), steps);
   const double median = median_after_warm(measured.seconds);
   const StepLoad load{.tokens = tokens, .sequence = shape.tokens};
-  const nlohmann::ordered_json out{
-      {"seconds", median},
-      {"processor_seconds", median_after_warm(measured.processor_seconds)},
-      {"gflop_per_second",
-       1e-9 * static_cast<double>(tokens) * flops_per_token(settings, model.shape(), load) / median},
-      {"peak_bytes", measured.memory_peak_bytes},
-      {"life_peak_bytes", life_peak_bytes()},
-      {"predicted_peak_bytes", predicted_peak_bytes(settings, model.shape(), load)},
-      {"losses", measured.losses},
-      {"step_seconds", measured.seconds}};
+  nlohmann::ordered_json out{{"seconds", median},
+                             {"processor_seconds", median_after_warm(measured.processor_seconds)},
+                             {"gflop_per_second", 1e-9 * static_cast<double>(tokens) *
+                                                      flops_per_token(settings, model.shape(), load) / median},
+                             {"peak_bytes", measured.memory_peak_bytes},
+                             {"life_peak_bytes", life_peak_bytes()},
+                             {"predicted_peak_bytes", predicted_peak_bytes(settings, model.shape(), load)},
+                             {"losses", measured.losses},
+                             {"step_seconds", measured.seconds}};
+  out.update(predicted);
   std::puts(out.dump().c_str());
   return 0;
+}
+
+// Enough to leave the warm ones out, or none, where there is something to print without any.
+bool is_count_of_steps(Step steps, bool has_products) {
+  return steps > static_cast<Step>(kWarmSteps) || (steps == 0 && has_products);
 }
 
 }  // namespace
 }  // namespace ranktide
 
 int main(int count, char** args) {
-  if ((count == 8 || count == 9) && std::atoi(args[7]) > 2) return ranktide::run(count, args);
-  std::fprintf(stderr, "usage: %s MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS(> 2) [IDS]\n",
+  const bool has_products = count == 9 && std::string_view(args[8]).starts_with(ranktide::kProducts);
+  if ((count == 8 || count == 9) && ranktide::is_count_of_steps(std::atoi(args[7]), has_products))
+    return ranktide::run(count, args);
+  std::fprintf(stderr,
+               "usage: %s MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS(> 2) [IDS|products=FILE]\n",
                args[0]);
   return 2;
 }
