@@ -5,6 +5,7 @@
 #include <numeric>
 #include <string_view>
 
+#include "common/model/step_work.h"
 #include "tests/worker/trainer/lm/random_network.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/transformer.h"
@@ -71,21 +72,24 @@ std::vector<int32_t> first_numbers(int64_t n) {
   return numbers;
 }
 
+const std::vector<int32_t> kTwoSegments{14, kTokens};
+
 // Forward and backward.
-SeenProducts products_of_training(int64_t layers, const Trained& trained) {
+SeenProducts products_of_training(int64_t layers, const Trained& trained,
+                                  const std::vector<int32_t>& ends = kTwoSegments) {
   const ModelShape shape = shape_of(layers);
   const Network network = oracle::random_network(shape, at::kFloat, trained);
-  const std::vector<int32_t> tokens = first_numbers(kTokens), ends{14, kTokens},
-                             labels = first_numbers(kLabels);
+  const std::vector<int32_t> tokens = first_numbers(kTokens), labels = first_numbers(kLabels);
   Workspace memory;
   return products_of([&] { add_gradients(network, shape, {tokens, ends}, {labels, labels}, 1, {}, memory); });
 }
 
 // Without head.
-SeenProducts products_of_forward(int64_t layers, const Trained& trained) {
+SeenProducts products_of_forward(int64_t layers, const Trained& trained,
+                                 const std::vector<int32_t>& ends = kTwoSegments) {
   const ModelShape shape = shape_of(layers);
   const Network network = oracle::random_network(shape, at::kFloat, trained);
-  const std::vector<int32_t> tokens = first_numbers(kTokens), ends{14, kTokens};
+  const std::vector<int32_t> tokens = first_numbers(kTokens);
   Workspace memory;
   return products_of([&] { residual_stream(network, shape, {tokens, ends}, memory); });
 }
@@ -131,6 +135,32 @@ TEST(FrozenCost, RowsWithoutALabelHaveNoHead) {
   std::erase_if(of_head, [](const SeenProduct& p) { return !p.has_side(kWords); });
   ASSERT_EQ(of_head.size(), 2U);
   for (const SeenProduct& p : of_head) EXPECT_EQ(p.rows, kLabels);
+}
+
+// What times are predicted from (common/model/step_work.h) is what the engine multiplies, product by product.
+TEST(PredictedProducts, AreThoseOfTheEngine) {
+  const auto counted = [](const Trained& trained, bool is_training) {
+    TrialSettings settings;
+    settings.model.dtype = Dtype::fp32;
+    settings.method = trained.all ? Method::full : Method::lora;
+    if (!trained.all) settings.lora = LoraSettings{.rank = kRank, .target = trained.adapters};
+    const StepLoad load{
+        .tokens = kTokens, .sequence = kTokens, .labelled_share = is_training ? double{kLabels} / kTokens : 0};
+    const PassWork work = (is_training ? training_work : eval_work)(settings, shape_of(3), load, Bf16::widened);
+    double terms = 0;
+    for (const CountedProduct& p : work.products) terms += p.count * static_cast<double>(p.m * p.n * p.k);
+    return terms;
+  };
+  const std::vector<Trained> kinds{{.all = true},
+                                   kQueriesAndValues,
+                                   {.all = false, .adapters = {"gate_proj", "o_proj"}},
+                                   {.all = false, .adapters = {"down_proj"}}};
+  for (const Trained& trained : kinds) {
+    EXPECT_NEAR(counted(trained, true),
+                static_cast<double>(terms_of(products_of_training(3, trained, {kTokens}))), 0.5);
+    EXPECT_NEAR(counted(trained, false),
+                static_cast<double>(terms_of(products_of_forward(3, trained, {kTokens}))), 0.5);
+  }
 }
 
 }  // namespace
