@@ -39,7 +39,6 @@ struct Command {
   Setup setup;
   bool asks_coordinator = false;  // takes --context and --coordinator
   int usage_code = kUsage;        // of a command line that is not understood; services have their own table
-  bool prints_json = true;        // takes --json; what prints a script, a text or a log does not
   std::vector<Word> words{};
 };
 

@@ -1,6 +1,7 @@
 // `ranktide coordinator`: serves a data folder to workers and clients until it is told to stop.
 
 #include <csignal>
+#include <iostream>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <sysexits.h>
@@ -15,6 +16,7 @@
 #include "cli/version.h"
 #include "common/net/clock.h"
 #include "common/sweep/scalar_text.h"
+#include "common/vocabulary/wire.h"
 #include "coordinator/edge/http_server.h"
 #include "coordinator/edge/join_lines.h"
 #include "coordinator/edge/router.h"
@@ -134,6 +136,19 @@ void wait_for_ending() {
   pthread_sigmask(SIG_UNBLOCK, &ending, nullptr);
 }
 
+// On standard output, for the person or the program that started it: at the folder's first start a join line,
+// with --json beside where it serves.
+void say_start(const GlobalOptions& globals, const fs::path& data, const JoinAddresses& addresses, Json place) {
+  const auto join = first_join_line(data, addresses);
+  if (join) place["join"] = *join;
+  if (globals.json)
+    std::cout << place.dump() << std::endl;
+  else if (join)
+    std::cout << *join << std::endl;
+  spdlog::info("`ranktide invite` prints a line for new workers{}",
+               join ? "; the first one, good for an hour, is on standard output" : "");
+}
+
 int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   log_as_service(options.log_format);
   const fs::path data = data_folder(globals.data_dir);
@@ -147,26 +162,31 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   std::signal(SIGPIPE, SIG_IGN);
   CoordinatorService service(
       {.data_folder = data, .endpoint = options.bind, .bulk_endpoint = bulk, .after_turn = WatchdogKick()});
-  auto door = open_enrolment(data, {.link_endpoint = service.endpoint(),
-                                    .enrol_endpoint = enrol_endpoint_beside(options.bind),
-                                    .host = options.host});
+  Enrolment enrolment = open_enrolment(data, {.link_endpoint = service.endpoint(),
+                                              .enrol_endpoint = enrol_endpoint_beside(options.bind),
+                                              .host = options.host});
   RefusalCounts refusals = service.bulk_refusals();
-  refusals.insert(refusals.end(), door->refusals().begin(), door->refusals().end());
+  const RefusalCounts& at_the_door = enrolment.door->refusals();
+  refusals.insert(refusals.end(), at_the_door.begin(), at_the_door.end());
   HttpServer server({.data_folder = data,
                      .address = address,
                      .names = options.http_names,
                      .is_behind_tls_proxy = options.is_behind_tls_proxy,
                      .version = kVersion,
-                     .doors = {service.bulk_sign(), door->sign()},
+                     .doors = {service.bulk_sign(), enrolment.door->sign()},
                      .refusals = std::move(refusals),
                      .blobs = &service.blobs()},
                     service.mailbox());
+  say_start(globals, data, enrolment.addresses,
+            {{"data_folder", data.string()},
+             {"workers", service.endpoint()},
+             {"clients", "http://" + server.address().text()}});
   spdlog::info("serves {} to clients at http://{}", data.string(), server.address().text());
   tell_service_manager("READY=1");
   wait_for_ending();
   tell_service_manager("STOPPING=1");
   spdlog::info("stopping; workers go on training and find the next coordinator");
-  door.reset();
+  enrolment.door.reset();
   server.stop_accepting();
   service.stop();
   // All is durable and said; only a reader of results could still be at work, and nobody waits for it.

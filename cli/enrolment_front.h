@@ -1,12 +1,13 @@
 #pragma once
-// How a coordinator lets new workers in: opens the enrolment door, keeps its address for `ranktide invite`, and
-// prints the first join line. One thread.
+// How a coordinator lets new workers in: opens the enrolment door and keeps its address for `ranktide invite`.
+// One thread.
 
 #include <filesystem>
 #include <memory>
 #include <string>
 
 #include "coordinator/edge/enrol_door.h"
+#include "coordinator/edge/join_lines.h"
 
 namespace ranktide::cli {
 
@@ -17,8 +18,12 @@ struct EnrolmentFront {
   std::string host;    // how workers reach this machine; empty: as the link's endpoint says
 };
 
-// Returns: the door, open until it is destroyed. Throws: RouterError, KeyError.
-std::unique_ptr<EnrolDoor> open_enrolment(const std::filesystem::path& data_folder,
-                                          const EnrolmentFront& front);
+struct Enrolment {
+  std::unique_ptr<EnrolDoor> door;  // open until it is destroyed
+  JoinAddresses addresses;          // that join lines name
+};
+
+// Throws: RouterError, KeyError.
+Enrolment open_enrolment(const std::filesystem::path& data_folder, const EnrolmentFront& front);
 
 }  // namespace ranktide::cli

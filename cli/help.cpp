@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "common/sweep/settings.h"
+#include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
 namespace {
@@ -16,7 +17,7 @@ constexpr const char* kExitCodes = R"(Exit codes of ranktide
   3    no coordinator answers
   4    no token, or one that may not do this
   5    no such sweep, trial or data folder
-  6    everything ended, some trials failed
+  6    everything ended, some trials or evals of theirs failed
   7    submit --wait: the time was up before the sweep had ended
   74   a commit to the data folder failed (a full disk, for one); nothing acknowledged is lost
   130  interrupted; what ran is checkpointed, the same command goes on
@@ -62,23 +63,25 @@ constexpr const char* kEnvironment = R"(Environment
   CLICOLOR_FORCE        non-empty: colour even when the output is no terminal
 )";
 
-int print_topic(const std::string& topic) {
-  if (topic == "exit-codes")
-    std::cout << kExitCodes;
-  else if (topic == "environment")
-    std::cout << kEnvironment;
-  else
-    std::cout << settings_reference();
+std::string text_of(const std::string& topic) {
+  if (topic == "exit-codes") return kExitCodes;
+  if (topic == "environment") return kEnvironment;
+  return settings_reference();
+}
+
+int print_topic(const std::string& topic, bool json) {
+  const std::string text = text_of(topic);
+  std::cout << (json ? Json{{"topic", topic}, {"text", text}}.dump(2) + "\n" : text);
   return kOk;
 }
 
 }  // namespace
 
-std::function<int()> setup_help(CLI::App& command, const GlobalOptions&) {
+std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals) {
   const auto topic = std::make_shared<std::string>("sweep-file");
   command.add_option("topic", *topic, "sweep-file, exit-codes or environment")
       ->check(CLI::IsMember({"sweep-file", "exit-codes", "environment"}));
-  return [topic] { return print_topic(*topic); };
+  return [topic, &globals] { return print_topic(*topic, globals.json); };
 }
 
 }  // namespace ranktide::cli

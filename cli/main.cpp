@@ -55,7 +55,6 @@ const std::vector<Command>& commands() {
        setup_context,
        false,
        kUsage,
-       true,
        {{"list", "ranktide context list"},
         {"add", "ranktide context add lab --coordinator http://10.0.0.5:8080"},
         {"use", "ranktide context use lab"},
@@ -66,7 +65,6 @@ const std::vector<Command>& commands() {
        setup_worker,
        false,
        EX_USAGE,
-       true,
        {{"run", "ranktide worker run --join join-line.txt --labels a100"},
         {"list", "ranktide worker list --coordinator http://10.0.0.5:8080", true},
         {"drain", "ranktide worker drain gpu03", true},
@@ -76,14 +74,13 @@ const std::vector<Command>& commands() {
       {"authorise", "let a worker's key in by hand", "ranktide authorise node7 node7.keys/worker.public",
        setup_authorise},
       {"coordinator", "serve a data folder to workers and clients",
-       "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE, false},
+       "ranktide coordinator --bind tcp://0.0.0.0:5555", setup_coordinator, false, EX_USAGE},
       {"token",
        "who may use a coordinator over HTTP",
        "ranktide token add ann --scope submit",
        setup_token,
        false,
        kUsage,
-       true,
        {{"add", "ranktide token add ann --scope submit --expires 30d"},
         {"list", "ranktide token list"},
         {"revoke", "ranktide token revoke ann"}}},
@@ -95,16 +92,13 @@ const std::vector<Command>& commands() {
        setup_slurm,
        false,
        kUsage,
-       false,
        {{"script", "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt"}}},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
-      {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help, false, kUsage,
-       false},
+      {"help", "sweep-file, exit-codes, environment", "ranktide help sweep-file", setup_help},
       {"version", "this program's version", "ranktide version", setup_version},
       {"completion", "print a script that completes this command line in a shell",
-       "source <(ranktide completion bash)", setup_completion, false, kUsage, false},
-      {"man-pages", "write the manual pages", "ranktide man-pages ~/.local/share/man/man1", setup_man_pages,
-       false, kUsage, false},
+       "source <(ranktide completion bash)", setup_completion},
+      {"man-pages", "write the manual pages", "ranktide man-pages ~/.local/share/man/man1", setup_man_pages},
   };
   return table;
 }
@@ -135,9 +129,9 @@ int guarded(const std::function<int()>& act) {
   }
 }
 
-void add_globals(CLI::App& command, GlobalOptions& globals, bool prints_json) {
+void add_globals(CLI::App& command, GlobalOptions& globals) {
   command.add_option("--data-dir", globals.data_dir, "data folder: database, artifacts, cache, reports");
-  if (prints_json) command.add_flag("--json", globals.json, "machine-readable output");
+  command.add_flag("--json", globals.json, "machine-readable output");
   command.add_flag("-q,--quiet", globals.quiet, "only results and errors");
   command.add_option("--color", globals.color, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
@@ -149,19 +143,18 @@ void add_coordinator_options(CLI::App& command, GlobalOptions& globals) {
 }
 
 // What the table says of a command or of a word below it.
-void describe(CLI::App& command, const Word& word, bool prints_json, GlobalOptions& globals) {
+void describe(CLI::App& command, const Word& word, GlobalOptions& globals) {
   command.footer(std::string("Example:\n  ") + word.example);
-  add_globals(command, globals, prints_json);
+  add_globals(command, globals);
   if (word.asks_coordinator) add_coordinator_options(command, globals);
 }
 
 void add_command(CLI::App& app, const Command& entry, GlobalOptions& globals, std::function<int()>& chosen) {
   CLI::App* const command = app.add_subcommand(entry.name, entry.summary);
-  describe(*command, {entry.name, entry.example, entry.asks_coordinator}, entry.prints_json, globals);
+  describe(*command, {entry.name, entry.example, entry.asks_coordinator}, globals);
   const auto act = entry.setup(*command, globals);
   command->callback([&chosen, act] { chosen = act; });
-  for (const Word& word : entry.words)
-    describe(*command->get_subcommand(word.name), word, entry.prints_json, globals);
+  for (const Word& word : entry.words) describe(*command->get_subcommand(word.name), word, globals);
   RT_CHECK(command->get_subcommands(nullptr).size() == entry.words.size());
 }
 

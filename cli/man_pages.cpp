@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/version.h"
+#include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -108,16 +109,18 @@ void add_pages(std::vector<ManPage>& pages, const CommandOutline& command, const
   for (const CommandOutline& below : command.commands) add_pages(pages, below, &command);
 }
 
-int write_pages(const CommandOutline& root, const fs::path& folder) {
+int write_pages(const CommandOutline& root, const fs::path& folder, bool json) {
   std::error_code failed;
   fs::create_directories(folder, failed);
+  std::vector<std::string> written;
   for (const ManPage& page : man_pages(root)) {
     std::ofstream out(folder / page.file);
     out << page.text;
     if (!out.flush())
       throw CommandError(kFailed, (folder / page.file).string() + " cannot be written; name another folder");
-    std::cout << (folder / page.file).string() << "\n";
+    written.push_back((folder / page.file).string());
   }
+  std::cout << (json ? Json(written).dump(2) : fmt::format("{}", fmt::join(written, "\n"))) << "\n";
   return kOk;
 }
 
@@ -129,11 +132,13 @@ std::vector<ManPage> man_pages(const CommandOutline& root) {
   return pages;
 }
 
-std::function<int()> setup_man_pages(CLI::App& command, const GlobalOptions&) {
+std::function<int()> setup_man_pages(CLI::App& command, const GlobalOptions& globals) {
   const auto folder = std::make_shared<std::string>();
   command.add_option("folder", *folder, "where they go, for one ~/.local/share/man/man1; made if it is absent")
       ->required();
-  return [&command, folder] { return write_pages(outline_of(*command.get_parent()), *folder); };
+  return [&command, &globals, folder] {
+    return write_pages(outline_of(*command.get_parent()), *folder, globals.json);
+  };
 }
 
 }  // namespace ranktide::cli

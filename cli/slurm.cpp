@@ -7,6 +7,7 @@
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
 #include "cli/slurm_script.h"
+#include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
@@ -16,7 +17,8 @@ namespace {
 int print_script(SlurmJob job, const GlobalOptions& globals) {
   job.folder = (data_folder(globals.data_dir) / "slurm").string();
   try {
-    std::cout << slurm_script(job);
+    const std::string script = slurm_script(job);
+    std::cout << (globals.json ? Json{{"script", script}}.dump(2) + "\n" : script);
   } catch (const SlurmJobError& e) {
     throw CommandError(kUsage, e.what());
   }

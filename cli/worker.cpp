@@ -1,6 +1,7 @@
 // `ranktide worker`: trains for a coordinator on another machine, or on this one, until it is told to stop.
 
 #include <csignal>
+#include <iostream>
 #include <optional>
 #include <spdlog/spdlog.h>
 #include <sysexits.h>
@@ -18,6 +19,7 @@
 #include "cli/worker_start.h"
 #include "common/net/join_line.h"
 #include "common/sweep/scalar_text.h"
+#include "common/vocabulary/wire.h"
 #include "worker/daemon/enrolment.h"
 #include "worker/daemon/link.h"
 #include "worker/daemon/nvml.h"
@@ -115,6 +117,19 @@ int sysexit_of(WorkerEnd end, const fs::path& folder) {
   return EX_SOFTWARE;
 }
 
+void say_start(const GlobalOptions& globals, const Joined& coordinator, const fs::path& folder) {
+  const std::string key = fingerprint(coordinator.worker_key);
+  if (globals.json)
+    std::cout << Json{{"data_folder", folder.string()},
+                      {"worker", coordinator.name},
+                      {"coordinator", coordinator.endpoint},
+                      {"fingerprint", key}}
+                     .dump()
+              << std::endl;
+  spdlog::info("works in {} for the coordinator at {}, key fingerprint {}", folder.string(),
+               coordinator.endpoint, key);
+}
+
 int serve(const WorkerOptions& options, const GlobalOptions& globals) {
   log_as_service(options.log_format);
   std::signal(SIGPIPE, SIG_IGN);
@@ -141,8 +156,7 @@ int serve(const WorkerOptions& options, const GlobalOptions& globals) {
     slurm.emplace(worker);
   else
     person.emplace(worker);
-  spdlog::info("works in {} for the coordinator at {}, key fingerprint {}", folder.string(),
-               coordinator.endpoint, fingerprint(keys.public_key));
+  say_start(globals, coordinator, folder);
   tell_service_manager("READY=1");
   worker.wait();
   tell_service_manager("STOPPING=1");
@@ -183,7 +197,8 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   command.add_option("--max-idle", options.max_idle, "end after so long with nothing to do: 90s, 10m, 2h");
-  command.add_flag("--once", options.once, "end after one lease a slot");
+  command.add_flag("--once", options.once,
+                   "end after one trial a slot; evals leased by themselves do not count");
   command.add_flag(
       "--slurm", options.slurm,
       "in a Slurm job: takes nothing new in its last minutes; USR2, TERM and the time limit ask for a "

@@ -1,4 +1,4 @@
-// Every command that takes --json prints JSON on standard output, and nothing else there.
+// Every command takes --json, and with it prints JSON on standard output and nothing else there.
 
 #include <cstdlib>
 #include <gmock/gmock.h>
@@ -27,16 +27,27 @@ class JsonOutput : public testing::Test {
     const Ended ended = world_.ranktide(words);
     EXPECT_EQ(ended.exit_code, 0) << command << ": " << ended.err;
     asked_.insert(command);
+    return json_of(command, ended.out);
+  }
+
+  // Ends a service that was started with --json. Returns: what it printed.
+  Json said_by(const std::string& command, Program& service) {
+    service.signal(SIGTERM);
+    asked_.insert(command);
+    return json_of(command, service.wait(30s).out);
+  }
+
+  static Json json_of(const std::string& command, const std::string& out) {
     try {
-      return parse_json(ended.out);
+      return parse_json(out);
     } catch (const std::exception& error) {
-      ADD_FAILURE() << command << " printed no JSON (" << error.what() << "):\n" << ended.out;
+      ADD_FAILURE() << command << " printed no JSON (" << error.what() << "):\n" << out;
       return Json::object();
     }
   }
 
-  // Returns: the commands whose help offers --json.
-  std::set<std::string> that_offer_json() const {
+  // Returns: the names of all commands; each one's help must offer --json.
+  std::set<std::string> all_commands() const {
     const std::string help = run({ranktide_program().string(), "--help"}, world_.folder() / "help").out;
     std::istringstream lines(help.substr(help.find("Subcommands:")));
     std::set<std::string> out;
@@ -45,9 +56,26 @@ class JsonOutput : public testing::Test {
       const std::string name = line.substr(0, line.find(' ', 2)).substr(std::min<size_t>(2, line.size()));
       if (name.empty()) continue;
       const Ended ended = run({ranktide_program().string(), name, "--help"}, world_.folder() / "help");
-      if (ended.out.find("--json") != std::string::npos) out.insert(name);
+      EXPECT_THAT(ended.out, testing::HasSubstr("--json")) << name;
+      out.insert(name);
     }
     return out;
+  }
+
+  std::vector<std::string> coordinator_command() const {
+    return world_.command({"coordinator", "--bind", "tcp://127.0.0.1:*", "--http", "127.0.0.1:0", "--json"});
+  }
+
+  std::vector<std::string> worker_command(const std::string& line) const {
+    return {ranktide_program().string(),
+            "worker",
+            "--join",
+            line,
+            "--name",
+            "node8",
+            "--json",
+            "--data-dir",
+            (world_.folder() / "node8").string()};
   }
 
   std::string another_sweep() const {
@@ -62,7 +90,7 @@ class JsonOutput : public testing::Test {
   std::set<std::string> asked_;
 };
 
-TEST_F(JsonOutput, IsJsonOfEveryCommandThatOffersIt) {
+TEST_F(JsonOutput, IsJsonOfEveryCommand) {
   const std::string file = world_.sweep().string();
   EXPECT_EQ(said_by({"plan", file}).at("trials"), 8);
   EXPECT_FALSE(said_by({"run", file}).at("rows").empty());
@@ -74,6 +102,10 @@ TEST_F(JsonOutput, IsJsonOfEveryCommandThatOffersIt) {
   said_by({"report", "tiny", "-o", (world_.folder() / "page.html").string()});
   said_by({"doctor"});
   said_by({"version"});
+  EXPECT_EQ(said_by({"help", "exit-codes"}).at("topic"), "exit-codes");
+  EXPECT_EQ(said_by({"completion", "bash"}).at("shell"), "bash");
+  EXPECT_THAT(said_by({"slurm", "script"}).at("script").get<std::string>(), testing::StartsWith("#!"));
+  EXPECT_GT(said_by({"man-pages", (world_.folder() / "man1").string()}).size(), 20u);
   EXPECT_EQ(said_by({"token", "add", "ann"}).at("name"), "ann");
   EXPECT_EQ(said_by({"token", "list"}).size(), 1u);
   EXPECT_EQ(said_by({"token", "revoke", "ann"}).at("standing"), "revoked");
@@ -81,15 +113,17 @@ TEST_F(JsonOutput, IsJsonOfEveryCommandThatOffersIt) {
   said_by({"context", "list"});
   said_by({"context", "use", "local"});
   said_by({"context", "remove", "lab"});
+
+  Program coordinator(coordinator_command(), world_.folder() / "coordinator");
+  ASSERT_TRUE(coordinator.says("to clients at", 60s));
+  EXPECT_TRUE(said_by({"health"}).at("ok").get<bool>());
   const std::string keys = (world_.folder() / "node7.keys").string();
   said_by({"keygen", "node7", "-o", keys});
   EXPECT_EQ(said_by({"authorise", "node7", keys + "/worker.public"}).at("name"), "node7");
-
-  Program coordinator(world_.command({"coordinator", "--bind", "tcp://127.0.0.1:*", "--http", "127.0.0.1:0"}),
-                      world_.folder() / "coordinator");
-  ASSERT_TRUE(coordinator.says("to clients at", 60s));
-  EXPECT_TRUE(said_by({"health"}).at("ok").get<bool>());
-  said_by({"invite"});
+  const std::string line = said_by({"invite"}).at("join");
+  Program worker(worker_command(line), world_.folder() / "worker");
+  ASSERT_TRUE(worker.says("works in", 60s));
+  EXPECT_EQ(said_by("worker", worker).at("worker"), "node8");
   said_by({"worker", "list"});
   said_by({"fetch", trial, "-o", (world_.folder() / "fetched").string()});
   EXPECT_FALSE(said_by({"submit", another_sweep(), "--dry-run"}).at("submitted").get<bool>());
@@ -102,7 +136,16 @@ TEST_F(JsonOutput, IsJsonOfEveryCommandThatOffersIt) {
   said_by({"retry", "other"});
   said_by({"cancel", "other", "--yes"});
 
-  EXPECT_EQ(asked_, that_offer_json());
+  const Json place = said_by("coordinator", coordinator);
+  EXPECT_THAT(place.at("clients").get<std::string>(), testing::StartsWith("http://127.0.0.1:"));
+  EXPECT_EQ(asked_, all_commands());
+}
+
+TEST_F(JsonOutput, OfACoordinatorHoldsTheFirstJoinLine) {
+  Program coordinator(coordinator_command(), world_.folder() / "coordinator");
+  ASSERT_TRUE(coordinator.says("to clients at", 60s));
+  EXPECT_THAT(said_by("coordinator", coordinator).at("join").get<std::string>(),
+              testing::StartsWith("ranktide-join/"));
 }
 
 }  // namespace
