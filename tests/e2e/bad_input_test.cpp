@@ -250,6 +250,29 @@ TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
   EXPECT_THAT(ended.err, AllOf(HasSubstr("999"), HasSubstr("newer")));
 }
 
+// Makes the database what schema version 4 was: nothing says which numerics a trial was computed with.
+void age(const fs::path& database, const fs::path& output) {
+  const std::string file = "'" + database.string() + "'";
+  const Ended aged =
+      run({"/bin/sh", "-c",
+           "sqlite3 " + file +
+               " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
+               " && sqlite3 " + file + " 'ALTER TABLE stage DROP COLUMN numerics; PRAGMA user_version = 4'"},
+          output);
+  ASSERT_EQ(aged.exit_code, 0) << aged.err;
+}
+
+TEST_F(BadInput, ADataFolderOfAnOlderVersionIsBroughtUpToDateByRunAndNamedByPlan) {
+  ASSERT_EQ(run_sweep().exit_code, 0);
+  age(world_.data() / "ranktide.db", world_.folder() / "sqlite");
+  const Ended plan = world_.ranktide({"plan", world_.sweep().string()});
+  EXPECT_EQ(plan.exit_code, 1);
+  EXPECT_THAT(plan.err, AllOf(HasSubstr("has data version 4"), HasSubstr("`ranktide run`")));
+  const Ended again = run_sweep();
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.err, HasSubstr("8 done"));
+}
+
 TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   world_.write_sweep(TinyWorld::sweep_text(2000, 1));
   Program first(world_.command({"run", world_.sweep().string()}), world_.folder() / "first");
