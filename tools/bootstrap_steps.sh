@@ -190,7 +190,7 @@ build_programs() {
   local pending
   pending=$(cmake --build --preset release -- -n | grep -c '^\[' || true)
   if [ "$pending" -gt 0 ]; then
-    say "Programs: $pending build steps with $(compile_jobs) jobs (about 8 minutes from nothing on 2 cores)"
+    say "Programs: $pending build steps with $(compile_jobs) jobs (about 12 minutes from nothing on 2 cores)"
     check_space 1000
     logged build "The first error above is the cause." cmake --build --preset release --parallel "$(compile_jobs)"
   fi
