@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Loads a Hugging Face folder in transformers and compares its token ids and logits with given ones:
-FOLDER TEXT.txt IDS.jsonl LOGITS.safetensors, the last two as `ranktide-trainer tokenize` and `logits` write them.
+LIMIT FOLDER TEXT.txt IDS.jsonl LOGITS.safetensors, the last two as `ranktide-trainer tokenize` and `logits` write them.
 
-Exit 0: the folder is whole, the ids are equal, the logits within 1e-4. Exit 1: not. Exit 77: transformers is not installed
+Exit 0: the folder is whole, the ids are equal, all logits within LIMIT. Exit 1: not. Exit 77: transformers is not installed
 here.
 """
 
@@ -17,7 +17,7 @@ except ImportError as e:
     print(f"skipped: {e}")
     sys.exit(77)
 
-folder, text, ids, logits = sys.argv[1:]
+limit, folder, text, ids, logits = sys.argv[1:]
 torch.set_num_threads(1)
 model, told = AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32, output_loading_info=True)
 wrong = {what: names for what, names in told.items() if names}
@@ -34,4 +34,4 @@ for n, line in enumerate(ours):
         difference = model.eval()(torch.tensor([line])).logits[0] - theirs[f"logits.{n}"]
     largest = torch.maximum(torch.tensor(largest), difference.abs().max()).item()  # keeps a NaN, as max() does not
 print("largest difference", largest)
-sys.exit(0 if largest < 1e-4 else 1)
+sys.exit(0 if largest < float(limit) else 1)

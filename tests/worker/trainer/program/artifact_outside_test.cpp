@@ -85,19 +85,43 @@ TEST_F(Artifact, EvalWithTheTrainedAdapterIsTheSumOverItsLogits) {
   }
 }
 
-TEST_F(Artifact, OfFullWeightsIsAFolderToWhichTransformersGivesTheSameLogits) {
-  const fs::path source = RANKTIDE_SOURCE_DIR, python = source / ".env/bin/python";
-  if (!fs::exists(python)) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
-  const fs::path folder = trained(Method::full), text = folder_ / "text.txt";
-  write_file(text, "the tide comes in\nand 42 gulls go out again: <|im_end|> naïve\n");
-  write_logits(text, {"--model", folder.string()});
-  const std::string command = python.string() + " " +
-                              (source / "tests/golden/check_weights_in_transformers.py").string() + " " +
-                              folder.string() + " " + text.string() + " " + (folder_ / "ids.jsonl").string() +
-                              " " + (folder_ / "logits.safetensors").string();
-  const int status = std::system(command.c_str());
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "transformers is not installed in .env";
-  EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
+class InTransformers : public Artifact {
+ protected:
+  void SetUp() override {
+    Artifact::SetUp();
+    if (!fs::exists(python())) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
+  }
+  // Fails unless transformers reads the folder as a whole, and gives each line of `lines` the same ids and
+  // logits.
+  void expect_logits_within(const std::string& limit, const fs::path& folder, const std::string& lines) const {
+    const fs::path text = folder_ / "text.txt";
+    write_file(text, lines);
+    write_logits(text, {"--model", folder.string()});
+    const fs::path script = fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden/check_weights_in_transformers.py";
+    std::string command = python().string() + " " + script.string() + " " + limit;
+    for (const fs::path& each : {folder, text, folder_ / "ids.jsonl", folder_ / "logits.safetensors"})
+      command += " " + each.string();
+    const int status = std::system(command.c_str());
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "transformers is not installed in .env";
+    EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
+  }
+  static fs::path python() { return fs::path(RANKTIDE_SOURCE_DIR) / ".env/bin/python"; }
+};
+
+TEST_F(InTransformers, FullWeightsOfATrialHaveTheSameLogits) {
+  expect_logits_within("1e-4", trained(Method::full),
+                       "the tide comes in\nand 42 gulls go out again: <|im_end|> naïve\n");
+}
+
+TEST_F(InTransformers, TheBaseModelHasTheSameLogitsAtTwentyPrompts) {
+  const fs::path source = RANKTIDE_SOURCE_DIR, problems = source / "data/problems_held.jsonl";
+  const fs::path base = source / "models/smollm2-135m";
+  if (!fs::exists(base) || !fs::exists(problems)) GTEST_SKIP() << "no base model or data: run ./bootstrap test";
+  const std::vector<std::string> rows = split_lines(read_file(problems));
+  std::string prompts;
+  for (size_t n = 0; n < 20; ++n) prompts += Json::parse(rows.at(n)).at("prompt").get<std::string>() + "\n";
+  // All columns; the goldens hold 1e-4 at their columns and sums. At these prompts AVX2 is 0.95e-4 away.
+  expect_logits_within("2e-4", base, prompts);
 }
 
 }  // namespace
