@@ -106,17 +106,21 @@ double flops_per_token(const TrialSettings& settings, const ModelShape& shape, c
   return 4 * weights + 6 * static_cast<double>(trained_parameters(settings, shape)) + attention;
 }
 
+PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
+  const auto tokens = static_cast<double>(load.tokens);
+  return {.kept = kept_bytes_per_token(settings, shape) * tokens,
+          .scratch = std::max(loss_bytes(settings, shape, load), block_bytes_per_token(shape) * tokens)};
+}
+
 int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
   const auto weights = static_cast<double>(parameters_of(shape).total);
   const auto trained = static_cast<double>(trained_parameters(settings, shape));
   const double b = product_bytes(settings);
   // Trained weights: fp32 value, gradient and two moments; in bf16 a copy for products besides.
   const double state = 16 * trained + (b < 4 ? b * trained : 0);
-  const auto tokens = static_cast<double>(load.tokens);
-  const double step = kept_bytes_per_token(settings, shape) * tokens +
-                      std::max(loss_bytes(settings, shape, load), block_bytes_per_token(shape) * tokens);
+  const PassBytes pass = pass_bytes(settings, shape, load);
   constexpr double kMost = 0x1p62;  // more rows can be asked for than an int64 counts bytes
-  return static_cast<int64_t>(std::min(kRuntimeBytes + b * weights + state + step, kMost));
+  return static_cast<int64_t>(std::min(kRuntimeBytes + b * weights + state + pass.kept + pass.scratch, kMost));
 }
 
 }  // namespace ranktide

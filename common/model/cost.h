@@ -34,8 +34,16 @@ double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& sha
 // Returns: FLOPs per token, forward and backward, multiply and add counted apart.
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
+// Bytes of the two arenas of a pass (worker/trainer/lm/arena.h), each at its fullest. What is below 1 % of the
+// whole is left out.
+struct PassBytes {
+  double kept = 0;     // from the forward pass to the backward pass
+  double scratch = 0;  // the larger of the loss and the backward pass of one block
+};
+PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
+
 // Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters,
-// gradients, moments, activations, and the larger of the loss chunk and the backward pass of one block.
+// gradients, moments, and both arenas.
 int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
 }  // namespace ranktide

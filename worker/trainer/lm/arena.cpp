@@ -2,6 +2,10 @@
 
 #include <ATen/ops/empty.h>
 #include <algorithm>
+#include <c10/util/Exception.h>
+#include <cstdint>
+#include <numeric>
+#include <sys/mman.h>
 
 #include "common/vocabulary/check.h"
 
@@ -15,6 +19,15 @@ int64_t up_to_border(int64_t bytes) {
   return (bytes + kBorder - 1) / kBorder * kBorder;
 }
 
+// Passes go through hundreds of megabytes a step: of 4 KiB pages the processor forgets the addresses on the
+// way. A kernel that has no large pages refuses, and nothing is lost.
+void ask_for_large_pages(const at::Tensor& block) {
+  constexpr uintptr_t kPage = uintptr_t{2} << 20;
+  const auto begin = reinterpret_cast<uintptr_t>(block.const_data_ptr());
+  const uintptr_t first = (begin + kPage - 1) / kPage * kPage, last = (begin + block.nbytes()) / kPage * kPage;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+}
+
 }  // namespace
 
 at::Tensor Arena::take(at::IntArrayRef sizes, at::ScalarType dtype) {
@@ -23,8 +36,7 @@ at::Tensor Arena::take(at::IntArrayRef sizes, at::ScalarType dtype) {
   if (at_.used == 0 && blocks_.size() > 1) merge_blocks();
   while (at_.block < blocks_.size() && at_.offset + bytes > blocks_[at_.block].numel())
     at_ = {.block = at_.block + 1, .offset = 0, .used = at_.used};
-  if (at_.block == blocks_.size())
-    blocks_.push_back(at::empty({std::max(bytes, kBlockBytes)}, at::TensorOptions(device_).dtype(at::kByte)));
+  if (at_.block == blocks_.size()) add_block(std::max(bytes, kBlockBytes));
   const at::Tensor raw = blocks_[at_.block].narrow(0, at_.offset, wanted);
   at_.offset += bytes;
   at_.used += bytes;
@@ -34,6 +46,19 @@ at::Tensor Arena::take(at::IntArrayRef sizes, at::ScalarType dtype) {
 
 at::Tensor Arena::converted(const at::Tensor& x, at::ScalarType dtype) {
   return x.scalar_type() == dtype ? x : take(x.sizes(), dtype).copy_(x);
+}
+
+void Arena::reserve(int64_t bytes) {
+  RT_CHECK(blocks_.empty());
+  try {
+    add_block(up_to_border(bytes));
+  } catch (const c10::Error&) {  // no such room; rows are seldom as long as they may be, so less may do
+  }
+}
+
+int64_t Arena::held_bytes() const {
+  return std::accumulate(blocks_.begin(), blocks_.end(), int64_t{0},
+                         [](int64_t sum, const at::Tensor& block) { return sum + block.numel(); });
 }
 
 void Arena::release() {
@@ -47,7 +72,12 @@ void Arena::release() {
 void Arena::merge_blocks() {
   const int64_t needed = most_used_;
   release();
-  blocks_.push_back(at::empty({needed}, at::TensorOptions(device_).dtype(at::kByte)));
+  add_block(needed);
+}
+
+void Arena::add_block(int64_t bytes) {
+  blocks_.push_back(at::empty({bytes}, at::TensorOptions(device_).dtype(at::kByte)));
+  if (device_.is_cpu()) ask_for_large_pages(blocks_.back());
 }
 
 }  // namespace ranktide

@@ -18,6 +18,14 @@ class Arena {
   at::Tensor take(at::IntArrayRef sizes, at::ScalarType dtype);
   // Returns: x itself where it has this dtype, else a copy that was taken.
   at::Tensor converted(const at::Tensor& x, at::ScalarType dtype);
+  // Takes so many bytes from the system at once, for passes that are known to need about as many. Where they do
+  // not suffice, or are not to be had, what is needed is taken as it is needed. Requires: nothing was taken
+  // since release().
+  void reserve(int64_t bytes);
+  // Returns: bytes held, in use or not.
+  int64_t held_bytes() const;
+  // Returns: the most bytes in use at once since the memory was taken.
+  int64_t most_used_bytes() const { return most_used_; }
   // Gives all memory back to the system. Requires: no frame is open.
   void release();
 
@@ -29,6 +37,7 @@ class Arena {
     int64_t used = 0;    // bytes up to here, over all blocks
   };
   void merge_blocks();
+  void add_block(int64_t bytes);
 
   at::Device device_;
   std::vector<at::Tensor> blocks_;  // bytes

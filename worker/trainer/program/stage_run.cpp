@@ -72,8 +72,9 @@ class StageRun {
   Outcome train_and_keep() {
     Model model = Model::for_trial(base_, order_.stage.settings);
     reporter_.phase("training");
-    Outcome outcome = train(order_.stage, model, batches(),
-                            {folders_.checkpoints, order_.attempt, order_.resume_at_most}, hooks(model), stop_);
+    Outcome outcome =
+        train(order_.stage, model, batches(), {folders_.checkpoints, order_.attempt, order_.resume_at_most},
+              hooks(model), stop_, asked_microbatch());
     outcome.exact = microbatch() == default_microbatch();
     outcome.numerics = kNumericsVersion;
     std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
@@ -85,9 +86,11 @@ class StageRun {
   int default_microbatch() const {
     return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
   }
+  std::optional<int> asked_microbatch() const {
+    return order_.microbatch > 0 ? std::optional(order_.microbatch) : std::nullopt;
+  }
   int microbatch() const {
-    const auto asked = order_.microbatch > 0 ? std::optional(order_.microbatch) : std::nullopt;
-    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu, asked);
+    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu, asked_microbatch());
   }
   BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "common/model/microbatch.h"
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/weights.h"
@@ -41,12 +42,19 @@ void reset_memory_peak() {
 // is made next needs the room.
 class OwnMemory {
  public:
-  explicit OwnMemory(Workspace& memory) : memory_(memory) { give_back(); }
+  OwnMemory(Workspace& memory, const PassBytes& planned) : memory_(memory) {
+    give_back();
+    memory_.kept.reserve(static_cast<int64_t>(kMargin * planned.kept));
+    memory_.scratch.reserve(static_cast<int64_t>(kMargin * planned.scratch));
+  }
   ~OwnMemory() { give_back(); }
   OwnMemory(const OwnMemory&) = delete;
   OwnMemory& operator=(const OwnMemory&) = delete;
 
  private:
+  static constexpr double kMargin =
+      1.03;  // for what the plan leaves out; pages that nothing touched cost nothing
+
   void give_back() {
     memory_.kept.release();
     memory_.scratch.release();
@@ -192,8 +200,11 @@ void TrainRun::note(const std::string& line) const {
 }
 
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,
-              const TrainHooks& hooks, std::stop_token stop) {
-  const OwnMemory memory(*model.base().tensors().workspace);
+              const TrainHooks& hooks, std::stop_token stop, std::optional<int> microbatch) {
+  const TrialSettings& settings = stage.settings;
+  const int rows = microbatch_rows(model.shape(), settings, DeviceClass::cpu, microbatch);
+  const OwnMemory memory(*model.base().tensors().workspace,
+                         pass_bytes(settings, model.shape(), largest_load(settings, rows)));
   reset_memory_peak();
   TrainRun run(stage, model, batches, folders, hooks, std::move(stop));
   while (run.step()) {

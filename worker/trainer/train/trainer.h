@@ -105,8 +105,10 @@ class TrainRun {
 // still holds the weights before that step); or stopped, after a checkpoint, when `stop` was asked for between
 // steps. A checkpoint on the way that cannot be saved is noted and training goes on; the one of a stop throws.
 // Throws: TrainError, ModelError, and what LibTorch throws; the caller turns them into failed or out_of_memory.
+// microbatch: rows that `batches` puts into a micro-batch, where a user set them by hand; memory is taken for
+// as many (common/model/microbatch.h).
 // Requires: the model was made for stage.settings and not trained before; stage.from < stage.to.
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,
-              const TrainHooks& hooks, std::stop_token stop);
+              const TrainHooks& hooks, std::stop_token stop, std::optional<int> microbatch = {});
 
 }  // namespace ranktide

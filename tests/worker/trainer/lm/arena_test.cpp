@@ -46,6 +46,25 @@ TEST(Arena, MakesOneBlockOfSeveralOnceAllIsGivenBack) {
   arena.release();
 }
 
+TEST(Arena, CutsWhatWasReservedBeforeItTakesMore) {
+  Arena arena;
+  arena.reserve(4 * kMany);
+  EXPECT_EQ(arena.held_bytes(), 4 * kMany);
+  const Frame frame(arena);
+  arena.take({kMany}, at::kFloat);
+  EXPECT_EQ(arena.held_bytes(), 4 * kMany);
+  arena.take({kMany}, at::kFloat);
+  EXPECT_EQ(arena.held_bytes(), 8 * kMany);
+  EXPECT_EQ(arena.most_used_bytes(), 8 * kMany);
+}
+
+TEST(Arena, DoesWithoutWhatIsNotToBeHadAtOnce) {
+  Arena arena;
+  arena.reserve(int64_t{1} << 60);
+  const Frame frame(arena);
+  EXPECT_EQ(arena.take({4}, at::kFloat).fill_(2).sum().item<float>(), 8);
+}
+
 TEST(Arena, ConvertsOnlyWhatHasAnotherDtype) {
   Arena arena;
   const Frame frame(arena);

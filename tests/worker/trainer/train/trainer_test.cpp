@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/model/microbatch.h"
 #include "tests/worker/trainer/train/lessons.h"
+#include "worker/trainer/lm/weights.h"
 
 namespace ranktide {
 namespace {
@@ -158,6 +160,21 @@ TEST(Trainer, AStepWithoutLabelsUpdatesNothing) {
     }
     EXPECT_EQ(weights[0], weights[1]);
   }
+}
+
+TEST(Train, TakesTheMemoryOfItsPassesAtOnce) {
+  const Stage stage = tiny::stage(3);
+  Model model = Model::for_trial(tiny::base("llama"), stage.settings);
+  const Workspace& memory = *model.base().tensors().workspace;
+  const int rows = microbatch_rows(model.shape(), stage.settings, DeviceClass::cpu);
+  const double planned = pass_bytes(stage.settings, model.shape(), largest_load(stage.settings, rows)).kept;
+  const Scratch scratch;
+  std::vector<int64_t> held;
+  tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path(), .after_step = [&](Step) {
+                                              held.push_back(memory.kept.held_bytes());
+                                            }});
+  EXPECT_THAT(held, testing::Each(testing::AllOf(testing::Ge(planned), testing::Le(1.1 * planned + 64))));
+  EXPECT_EQ(memory.kept.held_bytes(), 0);
 }
 
 }  // namespace
