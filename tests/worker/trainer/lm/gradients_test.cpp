@@ -74,7 +74,8 @@ void expect_gradients(const ModelShape& shape, at::ScalarType dtype, const Train
       .seed = 3, .step = 5, .first_token = 17, .lora_dropout = dropout, .attention_dropout = dropout};
   Workspace memory;
   const double loss = add_gradients(network, shape, text.input(), text.labels(), kScale, chance, memory);
-  Tensor plain = oracle::loss_of(leaves, shape, text.input(), text.labels(), kScale, chance);
+  const Rotation turns = rotation(shape, oracle::positions_of(text.ends), at::kDouble);
+  Tensor plain = oracle::loss_of(leaves, shape, turns, text.input(), text.labels(), kScale, chance);
   plain.backward();
   EXPECT_NEAR(loss, plain.item<double>(), tolerance * plain.item<double>());
   std::vector<Tensor> expected;
@@ -128,6 +129,15 @@ TEST_P(Gradients, StayNearInBf16) {
         expect_gradients(shape(), at::kBFloat16, trained, dropout, 0.15);
   }
   multiply_bf16_as_it_is(before);
+}
+
+// The engine takes its angles in fp32, as the field does: a position's error grows with it.
+TEST_P(Gradients, TurnHeadsByTheAnglesOfTheFormula) {
+  const Text text;
+  const Rotation expected = oracle::rotation_of(shape(), text.ends);
+  const Rotation turns = rotation(shape(), oracle::positions_of(text.ends), at::kDouble);
+  EXPECT_LT((turns.cos - expected.cos).abs().max().item<double>(), 1e-4);
+  EXPECT_LT((turns.sin - expected.sin).abs().max().item<double>(), 1e-4);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, Gradients, testing::Range(size_t{0}, families().size()));
