@@ -1,6 +1,6 @@
 # One way to declare a library, a program and a test, so that every target gets the same treatment.
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
+get_filename_component(RANKTIDE_ROOT ${CMAKE_CURRENT_LIST_DIR} DIRECTORY)  # whoever includes this
 
 # ranktide_library(NAME SOURCES a.cpp ... [USES targets...] [PRIVATELY targets...])
 # USES is what the headers show; PRIVATELY is what only the .cpp files see. Each arrow of the include table is one of them.
@@ -8,11 +8,11 @@ function(ranktide_library name)
   cmake_parse_arguments(L "" "" "SOURCES;USES;PRIVATELY" ${ARGN})
   if(L_SOURCES)
     add_library(${name} STATIC ${L_SOURCES})
-    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+    target_include_directories(${name} PUBLIC ${RANKTIDE_ROOT})
     target_link_libraries(${name} PUBLIC ${L_USES} PRIVATE ${L_PRIVATELY})
   else()
     add_library(${name} INTERFACE)
-    target_include_directories(${name} INTERFACE ${PROJECT_SOURCE_DIR})
+    target_include_directories(${name} INTERFACE ${RANKTIDE_ROOT})
     target_link_libraries(${name} INTERFACE ${L_USES})
   endif()
 endfunction()
@@ -25,6 +25,8 @@ function(ranktide_test name)
   add_executable(${name} ${T_SOURCES})
   # What a test does itself runs once; optimising it took half of its compile time.
   target_compile_options(${name} PRIVATE -O0)
+  target_precompile_headers(${name} REUSE_FROM ranktide_test_headers)
+  target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)  # ccache asks for it
   target_link_libraries(${name} PRIVATE ${T_USES} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE RANKTIDE_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              RANKTIDE_BUILD_DIR="${PROJECT_BINARY_DIR}"

@@ -59,6 +59,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/sweep_watch.cpp", "part of run; tests/e2e"},
       {"cli/transfer_told.cpp", "part of submit and fetch; tests/e2e"},
       {"cli/trial_label.cpp", "part of run; tests/e2e"},
+      {"worker/trainer/check/main.cpp", "standalone_test builds and runs it"},
       {"worker/trainer/lm/base.cpp", "part of lm/model.h; tests/worker/trainer/lm loads bases"},
       {"worker/trainer/lm/peft_folder.cpp", "part of lm/model.h; adapter_test saves and loads"},
       {"worker/trainer/program/main.cpp", "tests/e2e runs the program"},
