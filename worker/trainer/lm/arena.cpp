@@ -3,9 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <algorithm>
 #include <c10/util/Exception.h>
-#include <cstdint>
 #include <numeric>
-#include <sys/mman.h>
 
 #include "common/vocabulary/check.h"
 
@@ -17,15 +15,6 @@ constexpr int64_t kBlockBytes = int64_t{64} << 20;  // pages that nothing touche
 
 int64_t up_to_border(int64_t bytes) {
   return (bytes + kBorder - 1) / kBorder * kBorder;
-}
-
-// Passes go through hundreds of megabytes a step: of 4 KiB pages the processor forgets the addresses on the
-// way. A kernel that has no large pages refuses, and nothing is lost.
-void ask_for_large_pages(const at::Tensor& block) {
-  constexpr uintptr_t kPage = uintptr_t{2} << 20;
-  const auto begin = reinterpret_cast<uintptr_t>(block.const_data_ptr());
-  const uintptr_t first = (begin + kPage - 1) / kPage * kPage, last = (begin + block.nbytes()) / kPage * kPage;
-  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 }
 
 }  // namespace
@@ -77,7 +66,6 @@ void Arena::merge_blocks() {
 
 void Arena::add_block(int64_t bytes) {
   blocks_.push_back(at::empty({bytes}, at::TensorOptions(device_).dtype(at::kByte)));
-  if (device_.is_cpu()) ask_for_large_pages(blocks_.back());
 }
 
 }  // namespace ranktide
