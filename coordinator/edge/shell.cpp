@@ -21,6 +21,11 @@ size_t points_in(const FromWorker& input) {
   return report == nullptr ? 0 : report->findings.points.size();
 }
 
+bool has_new_worker(const Effects& effects) {
+  return std::any_of(effects.records.begin(), effects.records.end(),
+                     [](const Record& record) { return std::holds_alternative<WorkerJoined>(record); });
+}
+
 }  // namespace
 
 Shell::Shell(CoordinatorConfig config, State replayed, Store& store, Router& router, Mailbox& mailbox)
@@ -41,7 +46,8 @@ void Shell::turn() {
   commit(effects);
   const bool is_quiet = effects.records.empty() && effects.points.empty() && effects.messages.empty();
   if (!is_quiet || router_.counters() != shown_link_) is_shown_ = false;
-  if (!effects.replies.empty()) show();  // whoever has an answer finds it in the picture
+  // Whoever has an answer, or has read of a worker, finds it in the picture that requests are checked against.
+  if (!effects.replies.empty() || has_new_worker(effects)) show();
   speak(effects);
   show_if_due();
 }
