@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kBorder = 64;                     // kernels pick their code by alignment, and bits may follow
 constexpr int64_t kBlockBytes = int64_t{64} << 20;  // pages that nothing touched cost nothing
+constexpr int64_t kMoreBytes = int64_t{4} << 20;    // than the first block: it was large enough, or planned
 
 int64_t up_to_border(int64_t bytes) {
   return (bytes + kBorder - 1) / kBorder * kBorder;
@@ -25,7 +26,7 @@ at::Tensor Arena::take(at::IntArrayRef sizes, at::ScalarType dtype) {
   if (at_.used == 0 && blocks_.size() > 1) merge_blocks();
   while (at_.block < blocks_.size() && at_.offset + bytes > blocks_[at_.block].numel())
     at_ = {.block = at_.block + 1, .offset = 0, .used = at_.used};
-  if (at_.block == blocks_.size()) add_block(std::max(bytes, kBlockBytes));
+  if (at_.block == blocks_.size()) add_block(std::max(bytes, blocks_.empty() ? kBlockBytes : kMoreBytes));
   const at::Tensor raw = blocks_[at_.block].narrow(0, at_.offset, wanted);
   at_.offset += bytes;
   at_.used += bytes;
