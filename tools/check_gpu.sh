@@ -35,8 +35,9 @@ libtorch_of_python() {
 build() {
   local settings=("-DLIBTORCH_ROOT=$1")
   [ -z "${JSON_INCLUDE:-}" ] || settings+=("-DJSON_INCLUDE=$JSON_INCLUDE")
-  cmake -S "$root/tools/standalone" -B "$build_dir" "${settings[@]}" >&2
-  cmake --build "$build_dir" --parallel "${RANKTIDE_JOBS:-$(nproc)}" >&2
+  # `|| fail` at the caller turns errexit off in here.
+  cmake -S "$root/tools/standalone" -B "$build_dir" "${settings[@]}" >&2 &&
+    cmake --build "$build_dir" --parallel "${RANKTIDE_JOBS:-$(nproc)}" >&2
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

@@ -6,9 +6,9 @@
 
 namespace ranktide {
 
-// Starts the engine. Measures a grid of sizes that holds what decoders of 100M to 8B parameters multiply, each
-// the median of a few rounds; the right factor comes from memory, as a weight does, the left one is at hand.
-// Takes about 5 s, 10 on a slow core.
+// Starts the engine. Measures a grid of sizes up to 2048, beyond which rates are taken to stay as they are,
+// each the median of a few rounds; the right factor comes from memory, as a weight does, the left one is at
+// hand. Takes about 5 s, 10 on a slow core.
 ProductTable measure_products(int threads);
 
 }  // namespace ranktide

@@ -33,11 +33,14 @@ const std::vector<Command>& commands() {
        "Example:\n  ranktide-trainer eval --model models/smollm2-135m --data piqa.jsonl --kind choice --items",
        setup_eval},
       {"selfcheck", "check what the trainer stands on, and that it trains and resumes as it should",
-       "One line per check of LibTorch, threads and kernels; then small models of every family train in memory "
-       "for\n"
-       "some steps beside the same steps in fp64, and once more cut and resumed. Exit code 1 when a line says "
-       "FAILED;\n"
-       "warnings do not count. --quick leaves the trainings out, which take some seconds.\n"
+       "One line per check of LibTorch, threads and kernels; then small models of every family, in a folder "
+       "below "
+       "TMPDIR\n"
+       "that is removed, train for some steps beside the same steps in fp64, and once more cut and resumed. "
+       "Exit "
+       "code 1\n"
+       "when a line says FAILED; warnings do not count. --quick leaves the trainings out, which take some "
+       "seconds.\n"
        "Example:\n  ranktide-trainer selfcheck",
        setup_selfcheck},
       {"gemm", "measure this machine's matrix products, from which times of trials are predicted",
