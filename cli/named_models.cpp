@@ -60,7 +60,7 @@ class FolderFinder {
   std::string model(const ContentName& name, bool reads_its_own) {
     const std::vector<fs::path> found = those_of(
         folders_with("config.json"), [&](const fs::path& folder) { return base_of(folder) == name.sha256; });
-    if (!found.empty()) return (reads_its_own ? with_one_tokenizer(name, found) : found.front()).string();
+    if (!found.empty()) return take(reads_its_own ? with_one_tokenizer(name, found) : found.front());
     const std::vector<FolderElsewhere> there = those_elsewhere(
         name, "model", [&](const FolderElsewhere& folder) { return base_made_by(folder).text == name.sha256; });
     return take(reads_its_own ? with_one_tokenizer(name, there) : there.front());
@@ -71,7 +71,7 @@ class FolderFinder {
     const std::vector<fs::path> found = those_of(folders_with("tokenizer.json"), [&](const fs::path& folder) {
       return tokenizer_of(folder) == name.sha256;
     });
-    if (!found.empty()) return found.front().string();
+    if (!found.empty()) return take(found.front());
     return take(those_elsewhere(name, "tokenizer", [&](const FolderElsewhere& folder) {
                   return tokenizer_of(folder.here) == name.sha256;
                 }).front());
@@ -157,6 +157,17 @@ class FolderFinder {
   bool is_free(const FolderElsewhere& folder) const {
     const auto known = elsewhere_.find(folder.root);
     return !taken_.contains(folder.root) && (known == elsewhere_.end() || known->second.is_same(folder));
+  }
+
+  // A path means one content in a sweep, so a folder here and another that lay elsewhere at its path exclude
+  // each other, whichever is looked for first.
+  std::string take(const fs::path& folder) {
+    if (elsewhere_.contains(folder.string()))
+      throw std::runtime_error(folder.string() +
+                               ": the sweep has that path for a model of another machine; move this folder and "
+                               "name it once by its new path");
+    taken_.insert(folder.string());
+    return folder.string();
   }
 
   std::string take(const FolderElsewhere& folder) {

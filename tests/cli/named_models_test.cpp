@@ -330,6 +330,18 @@ TEST_F(NamedModels, APathThatTheSweepHasForAnotherModelIsNotTaken) {
               ElementsAre(HasSubstr(folder.string() + " of another machine has it, but the sweep")));
 }
 
+TEST_F(NamedModels, AModelHereAndOneThatLayAtItsPathElsewhereAreNotOne) {
+  coordinator_serves();
+  for (const char* weights : {"a", "b", "c", "d"}) {  // names are looked for in the order of their hashes
+    const fs::path folder = model(weights, std::string("old ") + weights, "gpt2");
+    const std::string old = base_of(folder);
+    was_submitted(folder, weights);
+    const std::string fresh = base_of(hashed(model(weights, std::string("new ") + weights, "")));
+    SweepSpec spec = sweep_with("axes: {model.path: [\"" + fresh + "\", \"" + old + "\"]}\nbudget.steps: 1\n");
+    EXPECT_THAT(place(spec), ElementsAre(HasSubstr(folder.string())));
+  }
+}
+
 TEST_F(NamedModels, WhatTheCoordinatorKnowsAndHasNoFilesOfIsSaid) {
   coordinator_serves();
   const fs::path folder = model("tiny", "w", "gpt2");
