@@ -90,13 +90,23 @@ int tell(const HttpClient& coordinator, const std::string& name, const std::stri
   return kOk;
 }
 
+// Returns: what is so now. A worker that left after the list was read keeps nobody from telling the others.
+std::string drained(const HttpClient& coordinator, const std::string& name) {
+  try {
+    return post_to_worker(coordinator, name, "drain").value("now", "");
+  } catch (const CommandError& gone) {
+    if (gone.code == kUnreachable || gone.code == kNotAuthorised) throw;
+    return gone.what();
+  }
+}
+
 int drain_all(const GlobalOptions& globals) {
   const HttpClient coordinator = require_coordinator(globals);
   Json told = Json::array();
   for (const auto& worker :
        from_json<std::vector<WorkerStatus>>(parse_json(get_body(coordinator, "/api/v1/workers")))) {
     if (worker.state != "joined") continue;
-    const std::string now = post_to_worker(coordinator, worker.name, "drain").value("now", "");
+    const std::string now = drained(coordinator, worker.name);
     told.push_back({{"worker", worker.name}, {"now", now}});
     if (!globals.json && !globals.quiet) std::cerr << now << "\n";
   }
