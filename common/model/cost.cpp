@@ -8,7 +8,6 @@ namespace ranktide {
 namespace {
 
 constexpr double kRuntimeBytes = 0.19e9;  // LibTorch and its libraries in memory, before a model is loaded
-constexpr int64_t kLossRows = 256;        // rows of a chunk of the loss (worker/trainer/lm/loss.h)
 
 constexpr std::array kLayerLinears{"q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"};
 

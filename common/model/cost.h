@@ -27,6 +27,10 @@ struct StepLoad {
   double labelled_share = 1.0;  // of the tokens: only they cost the head
 };
 
+// How the engine cuts its work, for the engine and for those who predict it.
+inline constexpr int64_t kLossRows = 256;      // rows of a chunk of the loss
+inline constexpr int64_t kAttentionRows = 64;  // queries of a segment that share a product
+
 // Returns: bytes kept per token of a micro-batch between its forward and its backward pass, over all layers.
 // microbatch_rows cuts batches by it: a change may change bits, and then raises kNumericsVersion (lm/engine.h).
 double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& shape);

@@ -10,9 +10,6 @@
 namespace ranktide {
 namespace {
 
-constexpr int64_t kHeadRows = 256;      // of a chunk of the loss (worker/trainer/lm/loss.h)
-constexpr int64_t kAttentionRows = 64;  // queries that share a product (worker/trainer/lm/attention.cpp)
-
 // Element-wise work is counted in bytes read and written. An exponential costs more than its bytes: as much as
 // so many; so does a random number of a dropout mask.
 constexpr double kExponential = 16;
@@ -197,7 +194,7 @@ class Counter {
 
   void head(bool is_backward) {
     const int64_t d = shape_.hidden, v = shape_.vocabulary;
-    const auto rows = std::min<int64_t>(kHeadRows, std::max<int64_t>(1, std::llround(labels_)));
+    const auto rows = std::min<int64_t>(kLossRows, std::max<int64_t>(1, std::llround(labels_)));
     const double chunks = labels_ / real(rows);
     add(rows, v, d, chunks);
     if (is_backward) add(rows, d, v, chunks);

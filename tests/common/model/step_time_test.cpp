@@ -43,6 +43,9 @@ TEST(StepTime, IsTheSumOfProductsElementwiseWorkAndOptimizer) {
   EXPECT_GT(s.products, 0);
   EXPECT_GT(s.elementwise, 0);
   EXPECT_GT(s.optimizer, 0);
+  const double bandwidth = products_at(1).bytes_per_second;
+  EXPECT_DOUBLE_EQ(s.elementwise, training_work(wholly(), kSmolLm2, kLoad, Bf16::widened).bytes / bandwidth);
+  EXPECT_DOUBLE_EQ(s.optimizer, optimizer_bytes(wholly(), kSmolLm2) / bandwidth);
   EXPECT_DOUBLE_EQ(s.sum(), s.products + s.elementwise + s.optimizer);
 }
 

@@ -63,11 +63,7 @@ double go_back_through(const Network& leaves, const ModelShape& shape, const Bat
 double step_loss(const Network& leaves, const ModelShape& shape, const TrialSettings& settings,
                  const StepBatch& data, Step step) {
   const double scale = 1 / static_cast<double>(count_labels(data));
-  Chance chance{.seed = settings.seed,
-                .step = step,
-                .first_token = 0,
-                .lora_dropout = settings.lora ? settings.lora->dropout : 0,
-                .attention_dropout = settings.train.attention_dropout};
+  Chance chance = chance_of(settings, step);
   double loss = 0;
   for (const Batch& batch : data.micro) {
     loss += go_back_through(leaves, shape, batch, scale, chance);

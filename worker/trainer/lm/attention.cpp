@@ -9,6 +9,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/model/cost.h"
 #include "worker/trainer/lm/product.h"
 
 namespace ranktide {
@@ -16,10 +17,8 @@ namespace {
 
 using at::Tensor;
 
-// Queries of a segment that share one product; keys that the last of them does not see are left out of it.
-constexpr int64_t kBlockRows = 64;
-
-// The query tokens [from, to) of every segment of a run. Each sees keys [0, to), less the causal triangle.
+// The query tokens [from, to) of every segment of a run, kAttentionRows of them or the rest. Each sees keys [0,
+// to), less the causal triangle.
 struct Block {
   int64_t from = 0, to = 0;
   int64_t rows() const { return to - from; }
@@ -70,8 +69,9 @@ RunTensors tensors_of(const Attention& attention, const Run& run, const Tensor& 
 // -inf where a row of a diagonal block, (row, head of the group), may not look.
 Tensor future_of(const RunTensors& run) {
   const Tensor square =
-      at::full({kBlockRows, kBlockRows}, -std::numeric_limits<double>::infinity(), run.q.options()).triu(1);
-  return square.repeat_interleave(run.group, 0);  // (kBlockRows g, kBlockRows)
+      at::full({kAttentionRows, kAttentionRows}, -std::numeric_limits<double>::infinity(), run.q.options())
+          .triu(1);
+  return square.repeat_interleave(run.group, 0);  // (kAttentionRows g, kAttentionRows)
 }
 
 // P = softmax(q k' / sqrt(hd)) of one block.
@@ -104,8 +104,8 @@ void drop(const Tensor& x, const Tensor& mask) {
 
 template <class Visit>
 void for_each_block(const Run& run, const Visit& visit) {
-  for (int64_t from = 0; from < run.length; from += kBlockRows)
-    visit(Block{.from = from, .to = std::min(from + kBlockRows, run.length)});
+  for (int64_t from = 0; from < run.length; from += kAttentionRows)
+    visit(Block{.from = from, .to = std::min(from + kAttentionRows, run.length)});
 }
 
 void run_forward(const Attention& attention, const Run& run, const Tensor& q, const Tensor& k, const Tensor& v,

@@ -15,6 +15,14 @@ constexpr int64_t kRowsPerTask = 16;
 
 }  // namespace
 
+Chance chance_of(const TrialSettings& settings, Step step) {
+  return {.seed = settings.seed,
+          .step = step,
+          .first_token = 0,
+          .lora_dropout = settings.lora ? settings.lora->dropout : 0,
+          .attention_dropout = settings.train.attention_dropout};
+}
+
 DropoutKey dropout_key(const Chance& chance, size_t layer, int place, double rate, int64_t first_row) {
   const uint64_t where = layer * 16 + static_cast<uint64_t>(place);
   return {.key = mix(mix(chance.seed, static_cast<uint64_t>(chance.step)), where),

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
 
 namespace ranktide {
 
@@ -19,6 +20,9 @@ struct Chance {
   double lora_dropout = 0;
   double attention_dropout = 0;
 };
+
+// Returns: that of a trial's step, for its first micro-batch.
+Chance chance_of(const TrialSettings& settings, Step step);
 
 // Places of a layer: 0-6 are the adapters in the order of kLinears. Values are permanent: results depend on
 // them.

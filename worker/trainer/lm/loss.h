@@ -4,12 +4,11 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "common/model/cost.h"
 #include "worker/trainer/lm/arena.h"
 #include "worker/trainer/lm/network.h"
 
 namespace ranktide {
-
-inline constexpr int64_t kLossRows = 256;
 
 // x: fp32 (R, D), normed rows that have a label; targets: int64 (R). Overwrites dx, fp32 (R, D),
 // with the gradient of x, and adds that of the head to its own where it trains: both are made beside the loss,

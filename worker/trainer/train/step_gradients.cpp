@@ -56,11 +56,7 @@ double gradients_of_step(Model& model, const StepBatch& data, const TrialSetting
                          int64_t labels) {
   model.tensors().grads.zero_();
   const double scale = 1 / static_cast<double>(labels);
-  Chance chance{.seed = settings.seed,
-                .step = step,
-                .first_token = 0,
-                .lora_dropout = settings.lora ? settings.lora->dropout : 0,
-                .attention_dropout = settings.train.attention_dropout};
+  Chance chance = chance_of(settings, step);
   double loss = 0;
   for (const Batch& batch : data.micro) {
     loss += accumulate(model, batch, chance, scale);
