@@ -127,12 +127,15 @@ void predict_with_products(SweepPlan& plan, const Past& past, const fs::path& da
       plan.estimate && plan.estimate->slot_seconds / slots_of(options, plan) > kWorthMeasuringSeconds;
   if (table || !is_long) return;
   say("measuring this machine's products once (10 s)");
+  bool is_measured = false;
   try {
     const ProductTable fresh = measured_table(trainer_program(), threads);
     predict(plan, past, fresh, threads);
+    is_measured = true;
     keep_table(data, fresh);
   } catch (const CommandError& failure) {
-    say(fmt::format("{}; times stay a first guess", failure.what()));
+    say(fmt::format("{}; {}", failure.what(),
+                    is_measured ? "the next run measures again" : "times stay a first guess"));
   }
 }
 

@@ -16,7 +16,7 @@ struct TransferTold {
 };
 
 // Returns: what to write as a file moves: on a terminal a line with a bar, in place of the one before and no
-// wider than the screen; elsewhere a line at the file's end, and "" before.
+// wider than a screen of 60 columns or more; elsewhere a line at the file's end, and "" before.
 std::string transfer_text(const Terminal& terminal, const std::string& doing, const std::string& path,
                           int64_t here, int64_t total);
 

@@ -84,10 +84,9 @@ void upload_inputs(PatientClient& client, const Inputs& inputs, const std::set<s
                    int64_t file_bytes_max, const TransferTold& told) {
   std::set<std::string> sent;
   for (const auto& [path, content] : inputs.contents) {
-    if (is_for_workers_to_have(path) || !sent.insert(content.sha256).second) continue;
-    if (elsewhere.contains(path))
-      name_if_missing(client, path, content, told);
-    else if (content.bytes <= file_bytes_max)
+    const bool is_elsewhere = elsewhere.contains(path);
+    if (is_elsewhere || is_for_workers_to_have(path) || !sent.insert(content.sha256).second) continue;
+    if (content.bytes <= file_bytes_max)
       upload(client, place_of_input(path), content, told);
     else
       told.say(fmt::format(
@@ -95,6 +94,10 @@ void upload_inputs(PatientClient& client, const Inputs& inputs, const std::set<s
           "a copy",
           path, content.bytes >> 20));
   }
+  // Last: another path here may have had the same content.
+  for (const auto& [path, content] : inputs.contents)
+    if (elsewhere.contains(path) && !is_for_workers_to_have(path) && sent.insert(content.sha256).second)
+      name_if_missing(client, path, content, told);
 }
 
 }  // namespace ranktide::cli

@@ -44,10 +44,14 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${PYTHON:-python3}
 build_dir=${BUILD_DIR:-$root/build/standalone}
 
-if [ "${1:-}" = --help ]; then
-  usage
-  exit 0
-fi
+# Before the minutes that building takes; the program looks at the values.
+for word in "$@"; do
+  case $word in
+    --help) usage; exit 0 ;;
+    --quick | --json | --device | --threads | cpu | cuda | [0-9]*) ;;
+    *) printf 'check_gpu: unknown option %s\n' "$word" >&2; usage >&2; exit 2 ;;
+  esac
+done
 command -v cmake >/dev/null || fail "there is no cmake; install it (pip install cmake will do)"
 libtorch=${LIBTORCH_ROOT:-$(libtorch_of_python)}
 build "$libtorch" || fail "the build failed; its messages stand above"

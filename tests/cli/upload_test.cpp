@@ -125,6 +125,15 @@ TEST_F(Upload, WhatIsOnAnotherMachineIsNotReadHereAndNamedWhereTheCoordinatorLac
   EXPECT_NE(said_[0].find("is not on this machine, and the coordinator has no copy"), std::string::npos);
 }
 
+TEST_F(Upload, AFileHereIsSentThoughOneOfAnotherMachineHasTheSameContent) {
+  elsewhere_.insert(write("a.json", "same"));
+  fs::remove(folder_.path() / "a.json");
+  write("b.json", "same");
+  upload();
+  EXPECT_TRUE(said_.empty());
+  EXPECT_TRUE(is_there("same"));
+}
+
 TEST_F(Upload, AFileThatChangedSinceItWasHashedIsRefused) {
   const std::string path = write("a.jsonl", "0123456789");
   std::ofstream(path) << "9876543210";

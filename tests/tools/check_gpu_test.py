@@ -33,6 +33,13 @@ class CheckGpu(unittest.TestCase):
         self.assertEqual(done.stdout, "")
         self.assertIn("python-of-a-bare-machine has no torch; install it there (pip install torch)", done.stderr)
 
+    def test_a_mistyped_option_is_refused_before_anything_is_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = check_gpu("--quick", "--devise", "cpu", BUILD_DIR=str(Path(folder) / "build"))
+            self.assertFalse((Path(folder) / "build").exists())
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown option --devise", done.stderr)
+
     def test_a_python_that_is_missing_is_named(self):
         done = check_gpu(PYTHON="python-that-nobody-has")
         self.assertEqual(done.returncode, 1)
