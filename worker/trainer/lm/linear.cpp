@@ -152,7 +152,11 @@ void add_linear_forward(const Branch& branch, const Tensor& x, const Tensor& sum
   const Linear& linear = branch.linear;
   const Tensor fx = input_factor({&branch, 1}, x, memory.scratch);  // (T, In)
   saved.xa = adapter_inputs({&branch, 1}, fx, memory);
-  add_product(sum, fx, linear.w.value.t(), memory.scratch);  // (T, Out)
+  // Not add_product(): a kernel that adds a long inner side up in pieces would round each at the size of the
+  // residual stream, which is much larger than what a branch adds to it.
+  const Tensor y = memory.scratch.take(sum.sizes(), fx.scalar_type());  // (T, Out)
+  product_into(y, fx, linear.w.value.t(), memory.scratch);
+  sum.add_(y);
   if (linear.bias.exists()) sum.add_(linear.bias.value);
   add_adapter({&branch, 1}, 0, saved, sum, memory.scratch);
 }
