@@ -107,7 +107,9 @@ std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, cons
   if (!list.is_list())
     throw bad(place, list, std::string(setting.key) + ": values takes a list, got " + shown(list));
   if (list.items.empty())
-    throw bad(place, list, "axis " + std::string(setting.key) + " has no values, so the grid would be empty");
+    throw bad(place, list,
+              "axis " + std::string(setting.key) +
+                  " has no values, so the grid would be empty; give it at least one, or leave the key out");
   checked_size(static_cast<double>(list.items.size()), list, place);
   std::vector<AxisPoint> out;
   std::set<std::string> seen;

@@ -94,7 +94,8 @@ std::string range_values(const Override& o) {
   if (numbers.size() < 2 || numbers.size() > 3)
     fail(o, "range takes two or three numbers: range(0,3), range(1,10,4)");
   const double step = numbers.size() == 3 ? numbers[2] : 1;
-  if (!(step > 0) || numbers[1] <= numbers[0]) fail(o, "range has no values");
+  if (!(step > 0) || numbers[1] <= numbers[0])
+    fail(o, "range has no values; its end has to be above its start and its step above 0: range(0,3)");
   if ((numbers[1] - numbers[0]) / step > static_cast<double>(kAxisPointsMax))
     fail(o, "range has more than 10,000 values");
   std::string out;

@@ -104,6 +104,25 @@ TEST(Grid, ListTypedSettingsAreOneValue) {
             (std::vector<std::string>{"q_proj", "v_proj"}));
 }
 
+SweepSpec sweep_on(const std::string& target) {
+  return sweep(kLora + "lora.target: " + target + "\n");
+}
+
+TEST(Grid, AttnAndMlpAreTheModulesOfTheirHalfAndTogetherAll) {
+  using Names = std::vector<std::string>;
+  const auto modules = [](const std::string& target) {
+    return trials_of(sweep_on(target)).at(0).settings.lora->target;
+  };
+  EXPECT_EQ(modules("attn"), (Names{"k_proj", "o_proj", "q_proj", "v_proj"}));
+  EXPECT_EQ(modules("mlp"), (Names{"down_proj", "gate_proj", "up_proj"}));
+  EXPECT_EQ(modules("all"),
+            (Names{"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"}));
+  for (const char* target : {"attn+mlp", "mlp+attn", "attn+gate_proj+up_proj+down_proj"})
+    EXPECT_EQ(ids_of(sweep_on(target)), ids_of(sweep_on("all"))) << target;
+  EXPECT_NE(ids_of(sweep_on("attn")), ids_of(sweep_on("all")));
+  EXPECT_NE(ids_of(sweep_on("attn")), ids_of(sweep_on("mlp")));
+}
+
 TEST(Grid, ZipGoesTogether) {
   const auto trials =
       trials_of(sweep(kLora + "zip: {size: {train.batch: [1, 2], data.max_tokens: [64, 32]}}\n"));

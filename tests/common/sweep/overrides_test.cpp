@@ -79,6 +79,10 @@ TEST(Overrides, MistakesNameTheOverride) {
             "override \"train.lr=fast\": train.lr takes a number from 0 to 1000, got \"fast\"");
   EXPECT_EQ(error_in(kLora, {"train.rl=1"}),
             "override \"train.rl=1\": unknown key \"train.rl\"; did you mean \"train.lr\"?");
+  EXPECT_EQ(error_in(kLora, {"train.batch=range(3,3)"}),
+            "override \"train.batch=range(3,3)\": range has no values; its end has to be above its start and "
+            "its step "
+            "above 0: range(0,3)");
   EXPECT_EQ(error_in(kLora, {"oops"}), "override \"oops\": expected key=value, ~key or block:key=value");
 }
 

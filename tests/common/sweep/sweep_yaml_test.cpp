@@ -131,7 +131,8 @@ TEST(SweepYaml, WhatIsNotBuiltIsRefusedByName) {
 
 TEST(SweepYaml, AnEmptyGridIsRefused) {
   EXPECT_EQ(error_in(kHead + "method: lora\naxes: {lora.rank: []}\n"),
-            "bad.yaml:8:19: axis lora.rank has no values, so the grid would be empty");
+            "bad.yaml:8:19: axis lora.rank has no values, so the grid would be empty; give it at least one, or "
+            "leave the key out");
   EXPECT_EQ(error_in(kLora + "seeds: []\n"),
             "bad.yaml:9:8: seeds is an empty list, so the grid would be empty");
   EXPECT_EQ(error_in(kHead + "blocks: {}\n").find("bad.yaml:7:9: blocks takes a map"), 0U);
