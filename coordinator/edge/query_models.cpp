@@ -11,12 +11,15 @@
 namespace ranktide {
 namespace {
 
-std::vector<InputFile> files_below(const Inputs& inputs, const std::string& root) {
+// A model's files lie in its folder: those of a folder inside it are another model's, or data.
+std::vector<InputFile> files_in(const Inputs& inputs, const std::string& root) {
   std::vector<InputFile> out;
   const std::string folder = root + "/";
   const auto& all = inputs.contents;
-  for (auto it = all.lower_bound(folder); it != all.end() && it->first.starts_with(folder); ++it)
-    out.push_back({it->first.substr(folder.size()), it->second.sha256, it->second.bytes});
+  for (auto it = all.lower_bound(folder); it != all.end() && it->first.starts_with(folder); ++it) {
+    const std::string name = it->first.substr(folder.size());
+    if (name.find('/') == std::string::npos) out.push_back({name, it->second.sha256, it->second.bytes});
+  }
   return out;
 }
 
@@ -27,6 +30,7 @@ std::set<std::string> roots_with(const Inputs& inputs, const std::string& sha256
     if (model.base.text == sha256) out.insert(model.path);
     if (model.tokenizer_sha256 == sha256) out.insert(tokenizer_path(key, model.path));
   }
+  out.erase("");
   return out;
 }
 
@@ -37,22 +41,26 @@ bool is_same(const KnownModel& a, const KnownModel& b) {
                                         });
 }
 
+void add_new(std::vector<KnownModel>& out, KnownModel found) {
+  const bool is_told =
+      std::any_of(out.begin(), out.end(), [&](const KnownModel& m) { return is_same(m, found); });
+  const bool has_room = out.size() < kKnownModelsMax;
+  if (!found.files.empty() && !is_told && has_room) out.push_back(std::move(found));
+}
+
 }  // namespace
 
+// The hash stands in the journal's text as it is: a submission that does not have it is not even decoded.
 std::vector<KnownModel> known_models(const Reader& reader, const std::string& sha256) {
   std::vector<KnownModel> out;
-  for (const auto& row :
-       reader.select("SELECT kind, body FROM record WHERE kind='SweepSubmitted' ORDER BY seq DESC").rows) {
-    const auto record = from_journal(std::get<std::string>(row[0]), std::get<std::string>(row[1]));
-    const Inputs& inputs = std::get<SweepSubmitted>(record).spec.inputs;
-    for (const std::string& root : roots_with(inputs, sha256)) {
-      KnownModel found{.root = root, .files = files_below(inputs, root)};
-      const bool is_told =
-          std::any_of(out.begin(), out.end(), [&](const KnownModel& m) { return is_same(m, found); });
-      if (!found.files.empty() && !is_told) out.push_back(std::move(found));
-      if (out.size() == kKnownModelsMax) return out;
-    }
-  }
+  reader.each("SELECT kind, body FROM record WHERE kind='SweepSubmitted' AND instr(body, ?1) ORDER BY seq DESC",
+              {sha256}, [&](const std::vector<Value>& row) {
+                const auto record = from_journal(std::get<std::string>(row[0]), std::get<std::string>(row[1]));
+                const Inputs& inputs = std::get<SweepSubmitted>(record).spec.inputs;
+                for (const std::string& root : roots_with(inputs, sha256))
+                  add_new(out, {.root = root, .files = files_in(inputs, root)});
+                return out.size() < kKnownModelsMax;
+              });
   return out;
 }
 

@@ -14,7 +14,7 @@ namespace ranktide {
 
 struct KnownModel {
   std::string root;  // as the sweep's settings have it: a path on whatever machine it was, or a `hub:` name
-  std::vector<InputFile> files;  // with paths below the root
+  std::vector<InputFile> files;  // that lie in it, by name; not those of folders inside it
 };
 template <class Ar>
 void fields(Ar& ar, KnownModel& m) {
@@ -24,7 +24,7 @@ void fields(Ar& ar, KnownModel& m) {
 inline constexpr size_t kKnownModelsMax = 16;
 
 // Returns: the folders whose base or whose tokenizer has this hash, each content at a root once, that of the
-// newest submission first; at most kKnownModelsMax. Throws: StoreError, as Reader::select.
+// newest submission first; at most kKnownModelsMax. Throws: StoreError, as Reader::each.
 std::vector<KnownModel> known_models(const Reader& reader, const std::string& sha256);
 
 }  // namespace ranktide

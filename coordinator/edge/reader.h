@@ -4,6 +4,7 @@
 // coordinator. One thread per reader; open one per thread.
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,12 @@ class Reader {
   // Throws: StoreError for anything but a SELECT, for more than kRowsMax rows and after kSeconds.
   Selection select(std::string_view sql, const std::vector<Value>& parameters = {}) const;
 
+  // Calls `on_row` with the rows of one SELECT until it says that it wants no more; only one of them is in
+  // memory at a time. For texts of any size and number, as in the journal. on_row must not ask this reader.
+  // Throws: StoreError for anything but a SELECT, and when a row takes longer than kSeconds to come.
+  using OnRow = std::function<bool(const std::vector<Value>& row)>;
+  void each(std::string_view sql, const std::vector<Value>& parameters, const OnRow& on_row) const;
+
   // Runs `read` over one unchanging state of the database: all its selects see the same commit.
   template <class F>
   auto snapshot(F read) const {
@@ -47,6 +54,7 @@ class Reader {
     const Reader& reader;
   };
   struct Limits;
+  void give_time() const;  // to what is asked next
 
   std::filesystem::path folder_;
   std::unique_ptr<Limits> limits_;

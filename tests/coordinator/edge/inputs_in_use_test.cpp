@@ -3,6 +3,7 @@
 
 #include "coordinator/edge/query_inputs.h"
 #include "coordinator/edge/query_models.h"
+#include "coordinator/edge/store.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -85,6 +86,32 @@ TEST_F(KnownModels, AreFoundByBaseAndByTokenizerTheNewestFirst) {
   ASSERT_EQ(found.at(0).files.size(), 1u) << "of this folder alone";
   EXPECT_EQ(found[0].files[0].path, "config.json");
   EXPECT_EQ(found[0].files[0].sha256, "c");
+}
+
+TEST_F(KnownModels, AFolderInsideAModelsFolderIsNoPartOfIt) {
+  const std::map<std::string, FileContent> outer{{"/m/config.json", {"c", 2}}};
+  std::map<std::string, FileContent> both = outer;
+  both["/m/small/config.json"] = {"d", 2};
+  submit("outer", {.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"}, "/m", outer);
+  submit("both", {.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"}, "/m", both);
+  const auto found = known_models(history_.reader(), "b");
+  ASSERT_EQ(found.size(), 1u) << "the same folder, whatever lies inside";
+  ASSERT_EQ(found[0].files.size(), 1u);
+  EXPECT_EQ(found[0].files[0].path, "config.json");
+}
+
+TEST_F(KnownModels, AKeyThatNamesNoTokenizerStandsForNoFolder) {
+  submit("odd", {.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"}, "of nothing",
+         {{"/tokenizer.json", {"v", 3}}});
+  EXPECT_TRUE(roots("t").empty());
+}
+
+TEST_F(KnownModels, ASubmissionThatDoesNotHaveTheHashIsNotDecoded) {
+  submit("first", {.path = "/m", .base = BaseId{"b"}, .tokenizer_sha256 = "t"}, "/m",
+         {{"/m/config.json", {"c", 2}}});
+  Connection(database_file(folder_.path()), Connection::Mode::writer)
+      .execute("INSERT INTO record SELECT max(seq) + 1, 0, 'SweepSubmitted', '{' FROM record");
+  EXPECT_EQ(roots("b"), std::vector<std::string>{"/m"});
 }
 
 TEST_F(KnownModels, AFolderWhoseFilesNobodyHashedIsNoHelp) {

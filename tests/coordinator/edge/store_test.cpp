@@ -227,6 +227,24 @@ TEST_F(StoreTest, AReaderCannotCheckpointNorWrite) {
   EXPECT_THAT(message_of([&] { reader.execute("DELETE FROM trial"); }), HasSubstr("readonly"));
 }
 
+TEST_F(StoreTest, AReaderGivesRowsOneByOneUntilNoMoreAreWanted) {
+  const Reader reader = history.reader();
+  const std::string numbers =
+      "WITH RECURSIVE n(i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+  std::vector<int64_t> seen;
+  reader.each(numbers, {int64_t{7}}, [&](const std::vector<Value>& row) {
+    seen.push_back(std::get<int64_t>(row.at(0)));
+    return seen.size() < 3;
+  });
+  EXPECT_EQ(seen, (std::vector<int64_t>{7, 8, 9})) << "of rows without end";
+  size_t rows = 0;
+  const std::string limit = std::to_string(Reader::kRowsMax + 1);
+  reader.each(numbers + " LIMIT " + limit, {int64_t{0}}, [&](const std::vector<Value>&) { return ++rows > 0; });
+  EXPECT_EQ(rows, Reader::kRowsMax + 1) << "none is kept";
+  const auto wants_none = [](const std::vector<Value>&) { return false; };
+  EXPECT_NE(message_of([&] { reader.each("DELETE FROM trial", {}, wants_none); }), "no error");
+}
+
 TEST_F(StoreTest, AReaderRunsNothingButSelect) {
   const Reader reader = history.reader();
   for (const char* sql :
