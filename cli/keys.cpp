@@ -27,9 +27,8 @@ struct KeygenOptions {
 };
 
 void require_name(const std::string& name) {
-  if (!is_worker_name(name))
-    throw CommandError(
-        kUsage, "\"" + name + "\" is no worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+  if (const std::string fault = fault_of_worker_name(name); !fault.empty())
+    throw CommandError(kUsage, "\"" + name + "\": " + fault);
 }
 
 // The folder is the keys folder of a worker to be.

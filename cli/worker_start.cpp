@@ -145,10 +145,8 @@ std::vector<Gpu> usable_gpus(const std::string& wish) {
 }  // namespace
 
 Joined find_coordinator(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
-  if (!is_worker_name(options.name))
-    throw CommandError(EX_USAGE,
-                       "--name: \"" + options.name +
-                           "\" is no worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+  if (const std::string fault = fault_of_worker_name(options.name); !fault.empty())
+    throw CommandError(EX_USAGE, "--name: \"" + options.name + "\": " + fault);
   if (!options.join.empty()) return join(options, folder, keys);
   if (!options.coordinator.empty()) return connect_to(options, folder, keys);
   if (auto before = read_joined(folder)) return *before;
@@ -174,7 +172,7 @@ std::string default_worker_name() {
   name.resize(std::min<size_t>(name.size(), 64));
   for (char& c : name)
     if (!is_worker_name(std::string("a") + c)) c = '-';
-  return is_worker_name(name) ? name : "worker";
+  return fault_of_worker_name(name).empty() ? name : "worker";
 }
 
 }  // namespace ranktide::cli

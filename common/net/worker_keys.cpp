@@ -14,6 +14,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kWorkerNameBytesMax = 64;
 constexpr std::string_view kUntil = "until=";
+constexpr std::string_view kEveryWorker = "all";
 
 // Returns: the place of a key's line, or the end.
 size_t line_of(const std::vector<std::string>& lines, std::string_view public_key) {
@@ -25,9 +26,8 @@ size_t line_of(const std::vector<std::string>& lines, std::string_view public_ke
 
 void require_key_and_name(const fs::path& file, std::string_view public_key, const WorkerName& worker) {
   if (!is_key_text(public_key)) fail_on(file, "not a public key: " + std::string(public_key));
-  if (!is_worker_name(worker.text))
-    fail_on(file, "not a worker name: \"" + worker.text +
-                      "\" (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)");
+  if (const std::string fault = fault_of_worker_name(worker.text); !fault.empty())
+    fail_on(file, "\"" + worker.text + "\": " + fault);
 }
 
 // Returns: nullopt for what is no mark of a key's time.
@@ -208,6 +208,12 @@ bool is_worker_name(std::string_view text) {
   return !text.empty() && text.size() <= kWorkerNameBytesMax &&
          text.find_first_not_of(kAllowed) == std::string_view::npos &&
          std::string_view("._-").find(text.front()) == std::string_view::npos;
+}
+
+std::string fault_of_worker_name(std::string_view text) {
+  if (text == kEveryWorker) return "not a worker name: `worker drain all` means every worker; take another";
+  return is_worker_name(text) ? ""
+                              : "not a worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)";
 }
 
 }  // namespace ranktide

@@ -71,7 +71,8 @@ class WorkerKeys {
 
 // Enrols a key, or gives an enrolled one another name and time; replaces the file in one step, so that a reader
 // sees the old table or the new one. until_ms: nullopt: it never expires.
-// Throws: KeyError for a malformed key or name, a revoked key, or failed I/O.
+// Throws: KeyError for a malformed key, a name that fault_of_worker_name() refuses, a revoked key, or failed
+// I/O.
 void authorise_worker(const std::filesystem::path& file, std::string_view public_key, const WorkerName& worker,
                       std::optional<int64_t> until_ms = std::nullopt);
 // As above, under the wanted name or, when another key has that already, the first free one of wanted-2,
@@ -88,7 +89,10 @@ struct UnknownWorker : KeyError {
 // are, when there is none of that name; KeyError for failed I/O.
 int revoke_worker(const std::filesystem::path& file, const WorkerName& worker);
 
-// Returns: whether it can be a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
+// Returns: whether it reads as a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
 bool is_worker_name(std::string_view text);
+// Returns: why no worker is given this name, without it; empty when one may be. `all` is none: where commands
+// name a worker it means every one. A table that has a worker of that name from earlier is read all the same.
+std::string fault_of_worker_name(std::string_view text);
 
 }  // namespace ranktide

@@ -78,9 +78,8 @@ std::optional<EnrolMessage> EnrolDesk::look_at(const std::string& public_key, st
 EnrolMessage EnrolDesk::decide(const std::string& public_key, const Enrol& enrol, int64_t wall_ms) const {
   const std::filesystem::path table = keys_folder_ / "workers";
   if (enrol.protocol != kProtocolVersion) return other_version(enrol.protocol);
-  if (!is_worker_name(enrol.name))
-    return EnrolRefused{EnrolRefusal::bad_name,
-                        "not a worker name (1 to 64 of A-Z a-z 0-9 . _ -, first a letter or digit)"};
+  if (const std::string fault = fault_of_worker_name(enrol.name); !fault.empty())
+    return EnrolRefused{EnrolRefusal::bad_name, fault};
   if (WorkerKeys(table).standing(public_key) == KeyStanding::revoked)
     return EnrolRefused{EnrolRefusal::revoked_key, "this worker's key was revoked"};
   const auto refused = refusal_of(use_invite(keys_folder_ / "invites", enrol.token, public_key, wall_ms));

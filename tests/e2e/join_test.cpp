@@ -145,6 +145,18 @@ TEST_F(Join, AKeyThatExpiresIsCutWithANoticeOfItsOwnAndRenewedByAuthorisingItAga
   EXPECT_TRUE(joins("n1", 20s));
 }
 
+TEST_F(Join, NoWorkerIsCalledAsAllOfThemTogetherAre) {
+  const Ended made = command({"keygen", "all", "--out", home("keys").string()});
+  const Ended let_in = command({"authorise", "all", make_key_pair().public_key});
+  const Ended started = worker_ends("all", {"--join", line()});
+  EXPECT_EQ(made.exit_code, 2);
+  EXPECT_EQ(let_in.exit_code, 2);
+  EXPECT_EQ(started.exit_code, 64);
+  for (const Ended& ended : {made, let_in, started})
+    EXPECT_THAT(ended.err, HasSubstr("\"all\": not a worker name: `worker drain all` means every worker"));
+  EXPECT_FALSE(fs::exists(home("keys")));
+}
+
 TEST_F(Join, AnExpiryThatIsNoTimeIsRefused) {
   const Ended ended = command({"authorise", "n1", make_key_pair().public_key, "--expires", "soon"});
   EXPECT_EQ(ended.exit_code, 2);

@@ -103,6 +103,9 @@ TEST_F(Desk, NamesBothProtocolVersionsAndSpendsNothing) {
 TEST_F(Desk, RefusesARevokedKeyAndANameThatIsNone) {
   const std::string token = invite();
   EXPECT_EQ(refusal(ask(key_, {.token = token, .name = "../up"})).why, EnrolRefusal::bad_name);
+  const EnrolRefused every = refusal(ask(key_, {.token = token, .name = "all"}));
+  EXPECT_EQ(every.why, EnrolRefusal::bad_name);
+  EXPECT_THAT(every.text, HasSubstr("`worker drain all` means every worker"));
   authorise_worker(keys_ / "workers", key_, WorkerName{"old"});
   revoke_worker_key(keys_ / "workers", key_);
   EXPECT_EQ(refusal(ask(key_, {.token = token, .name = "node"})).why, EnrolRefusal::revoked_key);

@@ -170,6 +170,23 @@ TEST_F(WorkerKeysTest, RefuseANameThatCouldBeAPath) {
               HasSubstr("not a worker name"));
 }
 
+TEST_F(WorkerKeysTest, RefuseTheNameThatMeansEveryWorker) {
+  for (const auto& give : {+[](const std::filesystem::path&table, const std::string&key) {
+                             authorise_worker(table, key, WorkerName{"all"});
+                           },
+                           +[](const std::filesystem::path&table, const std::string&key) {
+                             (void)enrol_worker(table, key, WorkerName{"all"});
+                           }})
+    EXPECT_THAT(refusal_of([&] { give(file(), key_); }), HasSubstr("`worker drain all` means every worker"));
+  EXPECT_EQ(fault_of_worker_name("all-2"), "");
+}
+
+TEST_F(WorkerKeysTest, AnOlderTableWithAWorkerOfThatNameIsRead) {
+  std::ofstream(file()) << key_ << " all\n";
+  EXPECT_EQ(WorkerKeys(file()).name_of(key_), WorkerName{"all"});
+  EXPECT_EQ(revoke_worker(file(), WorkerName{"all"}), 1);
+}
+
 TEST_F(WorkerKeysTest, EnrolUnderTheFirstFreeName) {
   const std::string second = make_key_pair().public_key;
   EXPECT_EQ(enrol_worker(file(), key_, WorkerName{"node"}), WorkerName{"node"});
