@@ -69,7 +69,7 @@ struct Agent::Life {
   Outbox outbox;
   std::map<int, Runner> runners;      // by slot
   std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
-  std::set<UnitId> trained;           // of leases that train and have not ended
+  std::set<Lease> training;           // held ones that train and have not ended
   std::set<int> served;               // slots that had such a lease
   bool has_ended_one = false;         // such a lease of this life
   std::set<Lease> cancelled;          // over once their trainers have stopped; at most one a slot
@@ -180,7 +180,7 @@ void Agent::Life::hear(const Grant& m) {
 // An eval of the base is the same for everybody and takes seconds: it is not what `once` was said for.
 void Agent::Life::note_training(const Grant& m, int slot) {
   if (m.work.kind != WorkKind::train) return;
-  trained.insert(m.lease.unit);
+  training.insert(m.lease);
   served.insert(slot);
 }
 
@@ -200,6 +200,7 @@ void Agent::Life::give_back(const Lease& lease) {
 }
 
 void Agent::Life::forget(const Lease& lease) {
+  training.erase(lease);
   outbox.forget(lease, *out);
   for (auto& [slot, runner] : runners) runner.forget(lease, now, *out);
 }
@@ -229,7 +230,7 @@ void Agent::Life::keep(const std::vector<Said>& said) {
   for (const Said& s : said) {
     if (const auto* outcome = std::get_if<Outcome>(&s.what)) {
       outbox.close(s.lease, trimmed(*outcome), *out);
-      has_ended_one = trained.erase(s.lease.unit) > 0 || has_ended_one;
+      has_ended_one = training.erase(s.lease) > 0 || has_ended_one;
     } else {
       for (const Findings& piece : in_pieces(std::get<Findings>(s.what))) outbox.append(s.lease, piece, *out);
     }

@@ -418,6 +418,18 @@ TEST_F(OneRound, SaysThatItTakesNothingMoreBeforeItsFirstDone) {
   EXPECT_TRUE(agent_.is_drained());
 }
 
+// What is kept of an attempt goes with it: a later one of its unit is judged by itself.
+TEST_F(OneRound, AnAttemptThatWasFencedIsForgotten) {
+  start();
+  granted_on(0, lease());
+  hears(Fenced{lease(), 2});
+  ends(OutcomeKind::stopped);
+  granted_on(0, lease(3), WorkKind::evaluate);
+  ends(OutcomeKind::completed, lease(3));
+  EXPECT_EQ(said<Done>().size(), 1U);
+  EXPECT_TRUE(said<Drain>().empty());
+}
+
 TEST_F(OneRound, EvalsByThemselvesAreNoLeaseOfItsRound) {
   start();
   granted_on(0, lease(), WorkKind::evaluate);
