@@ -74,8 +74,9 @@ void keep_table(const fs::path& data, const ProductTable& table) {
   fs::create_directories(file.parent_path(), error);
   const bool written = write_and_sync(draft, to_json(table).dump(1) + "\n");
   if (written) fs::rename(draft, file, error);
-  if (!written || error)
-    throw CommandError(kFailed, "cannot write " + file.string() + "; is the data folder writable?");
+  if (written && !error) return;
+  fs::remove(draft, error);  // where it was never made, there is none
+  throw CommandError(kFailed, "cannot write " + file.string() + "; is the data folder writable?");
 }
 
 ProductTable measured_table(const fs::path& trainer, int threads) {

@@ -106,6 +106,12 @@ TEST_F(DeviceTable, WithoutAFolderToKeepItInSaysSo) {
   EXPECT_THROW(keep_table(data(), own_table()), CommandError);
 }
 
+TEST_F(DeviceTable, ThatCannotTakeItsPlaceLeavesNoDraftEither) {
+  fs::create_directories(file() / "something in the way");
+  EXPECT_THROW(keep_table(data(), own_table()), CommandError);
+  EXPECT_EQ(std::distance(fs::directory_iterator(data() / "devices"), fs::directory_iterator()), 1);
+}
+
 TEST_F(DeviceTable, IsWhatTheTrainerPrints) {
   const fs::path program = trainer("cat <<'END'\n" + to_json(own_table()).dump() + "\nEND\n");
   EXPECT_TRUE(equal(measured_table(program, 1), own_table()));
