@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "cli/brought_models.h"
 #include "cli/folders.h"
 #include "common/content/manifest.h"
 #include "common/model/base_identity.h"
@@ -45,6 +46,7 @@ fs::path place_here(const KnownModel& known, const ContentSources& sources) {
 // Names and hashes came over the network and become names of files: nothing but kModelFiles is made.
 FolderElsewhere brought(const KnownModel& known, const ContentSources& sources, ContentFinder& finder) {
   const fs::path here = place_here(known, sources);
+  use_brought(here);
   for (const InputFile& file : known.files) {
     if (!is_sha256_text(file.sha256)) throw std::runtime_error(file.path + ": its hash is none");
     if (is_model_file(file.path)) finder.link({.sha256 = file.sha256, .ending = ""}, here / file.path);
@@ -86,6 +88,7 @@ FoundElsewhere find_elsewhere(const ContentName& name, const ContentSources& sou
                                 model.root, error.what());
     }
   }
+  limit_brought(models_brought(cache_folder(sources.data)), kModelsBroughtBytesMax, sources.say);
   return out;
 }
 

@@ -21,11 +21,6 @@ inline constexpr std::array kModelFiles{
 // Returns: whether it is one of kModelFiles.
 bool is_model_file(const std::string& name);
 
-// Returns: the folder of what was brought from elsewhere.
-inline std::filesystem::path models_brought(const std::filesystem::path& cache) {
-  return cache / "models";
-}
-
 struct FolderElsewhere {
   std::string root;              // as settings name it: where workers look first
   std::filesystem::path here;    // a folder of this machine, with those of kModelFiles that it has

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "cli/brought_models.h"
 #include "cli/folders.h"
 #include "cli/name_replacement.h"
 #include "common/content/hash_cache.h"

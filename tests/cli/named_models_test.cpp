@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/brought_models.h"
 #include "cli/folders.h"
 #include "common/content/hash_cache.h"
 #include "common/model/base_identity.h"
@@ -295,6 +296,34 @@ TEST_F(NamedModels, OneThatASweepOfTheCoordinatorNamedIsPlannedWithWithoutItsWei
   EXPECT_EQ(placed(sweep("other", tokenizer), "model.tokenizer"), folder);
   EXPECT_EQ(placed(sweep(name, tokenizer)), folder) << "both of one folder";
   EXPECT_THAT(said_, IsEmpty());
+}
+
+TEST_F(NamedModels, WhatWasBroughtFromElsewhereGoesWhenItWasLongUnusedAndIsTooMuch) {
+  coordinator_serves();
+  const fs::path models = models_brought(cache_folder(data()));
+  const auto unused_since = [&](const std::string& name, std::chrono::hours age) {
+    write(models / name / "tokenizer.json", "");
+    fs::resize_file(models / name / "tokenizer.json", kModelsBroughtBytesMax / 2);  // a hole
+    fs::last_write_time(models / name, fs::file_time_type::clock::now() - age);
+  };
+  unused_since("last week", std::chrono::hours(24 * 7));
+  unused_since("yesterday", std::chrono::hours(24));
+  const fs::path folder = model("tiny", "w", "gpt2");
+  const std::string name = base_of(folder);
+  was_submitted(folder);
+  placed(sweep(name));
+  const fs::path here = elsewhere_.at(folder.string()).here;
+  EXPECT_FALSE(fs::exists(models / "last week"));
+  EXPECT_TRUE(fs::exists(models / "yesterday")) << "it is little enough now";
+
+  fs::last_write_time(here, fs::file_time_type::clock::now() - std::chrono::hours(48));
+  unused_since("lately", std::chrono::hours(0));
+  placed(sweep(name));
+  EXPECT_TRUE(fs::exists(here / "tokenizer.json")) << "used again, and so the newest";
+  EXPECT_FALSE(fs::exists(models / "yesterday"));
+  unused_since("at once", std::chrono::hours(0));
+  placed(sweep(name));
+  EXPECT_TRUE(fs::exists(models / "lately")) << "another command may read it yet";
 }
 
 TEST_F(NamedModels, OneOfThisMachineIsPreferredToOneOfAnother) {
