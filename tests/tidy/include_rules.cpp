@@ -21,7 +21,7 @@ const std::vector<Layer>& layers() {
       {"common/vocabulary", {}},
       {"common/model", {"common/vocabulary"}},
       {"common/text", {"common/vocabulary"}},
-      {"common/sweep", {"common/vocabulary", "common/text"}},
+      {"common/sweep", {"common/vocabulary"}},
       {"common/net", {"common/vocabulary"}},
       {"common/content", {"common/vocabulary"}},
       {"coordinator/core", {"common/vocabulary", "common/sweep", "common/model"}},
@@ -88,6 +88,8 @@ const Layer* layer_of(std::string_view path) {
   return found == layers().end() ? nullptr : &*found;
 }
 
+}  // namespace
+
 bool may_include(std::string_view path, std::string_view include) {
   const Layer* layer = layer_of(path);
   if (layer == nullptr) {
@@ -97,8 +99,6 @@ bool may_include(std::string_view path, std::string_view include) {
          std::any_of(layer->may_include.begin(), layer->may_include.end(),
                      [&](std::string_view folder) { return lies_in(include, folder); });
 }
-
-}  // namespace
 
 std::vector<Violation> check_includes(const SourceFile& file) {
   std::vector<Violation> found;

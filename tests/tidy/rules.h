@@ -3,6 +3,7 @@
 // lengths: those are printed, never judged. Any thread.
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/tidy/source_file.h"
@@ -19,6 +20,12 @@ void append(std::vector<Violation>& to, std::vector<Violation> from);
 
 // Who may include whom, and which folder owns which library: the two tables in include_rules.cpp.
 std::vector<Violation> check_includes(const SourceFile&);
+bool may_include(std::string_view path, std::string_view include);
+
+// The same in CMake, tests and benchmarks left out: no target links, itself or through others, one whose folder
+// its own may not include, and no file includes a header of a target that its own does not link. A header
+// without a .cpp of its name asks for any target of its folder.
+std::vector<Violation> check_targets(const std::vector<SourceFile>&);
 
 // The cores (coordinator/core, worker/agent) have no clock, chance, environment, hash order or threads.
 std::vector<Violation> check_core_is_pure(const SourceFile&);

@@ -161,6 +161,7 @@ std::vector<std::string> listed_edges() {
 
 std::vector<Violation> check_tree(const std::vector<SourceFile>& files) {
   std::vector<Violation> found = check_has_test(files);
+  append(found, check_targets(files));
   for (const SourceFile& file : files) {
     for (const auto& check : {check_includes, check_core_is_pure, check_catch_all, check_todo, check_header,
                               check_bare_check, check_machine_paths}) {
