@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -85,14 +86,16 @@ TEST_F(BadInput, AFileThatIsNoSweepIsToldWhatItIs) {
 TEST_F(BadInput, AWrongTypeIsNamedWithItsPlace) {
   const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "batch: 2", "batch: two"));
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:5:16: train.batch"), HasSubstr("two")));
+  EXPECT_THAT(ended.err,
+              HasSubstr("tiny.yaml:5:16: train.batch takes a whole number from 1 to 1048576, got \"two\""));
   EXPECT_TRUE(nothing_was_begun());
 }
 
 TEST_F(BadInput, AnEmptyGridIsRefused) {
   const Ended ended = run_text(replaced(TinyWorld::sweep_text(), "lora.rank: 4", "lora.rank: []"));
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:15:35: axis lora.rank has no values")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tiny.yaml:15:35: axis lora.rank has no values"),
+                               HasSubstr("give it at least one, or leave the key out")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -146,7 +149,8 @@ TEST_F(BadInput, AMalformedJsonLineIsNamedByFileAndLine) {
   write_text(world_.folder() / "math_train.jsonl", rows + "{\"prompt\": \"broken\n");
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, HasSubstr("math_train.jsonl:201:"));
+  EXPECT_THAT(ended.err,
+              AllOf(HasSubstr("math_train.jsonl:201:"), HasSubstr("one complete object on each line")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -186,7 +190,8 @@ TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
              replaced(read_text(world_.model() / "tokenizer.json"), "\"BPE\"", "\"Unigram\""));
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("tokenizer.json"), HasSubstr("Unigram"),
+                               HasSubstr("supported are byte-level BPE tokenizers as those of")));
   EXPECT_TRUE(nothing_was_begun());
 }
 
@@ -241,13 +246,25 @@ TEST_F(BadInput, ADataFolderThatCannotBeWrittenIsNamedWithARemedy) {
   EXPECT_THAT(plan.out, AllOf(HasSubstr("8 new"), Not(HasSubstr("provisional"))));
 }
 
+// Every file of a data folder by its path, but for the one that says who serves it.
+std::map<fs::path, std::string> contents_of(const fs::path& folder) {
+  std::map<fs::path, std::string> contents;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && entry.path() != folder / "lock")
+      contents[entry.path()] = read_text(entry.path());
+  return contents;
+}
+
 TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
   ASSERT_EQ(run_sweep().exit_code, 0);
   run({"/usr/bin/sqlite3", (world_.data() / "ranktide.db").string(), "PRAGMA user_version = 999"},
       world_.folder() / "sqlite");
+  const auto before = contents_of(world_.data());
   const Ended ended = run_sweep();
   EXPECT_EQ(ended.exit_code, 1);
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("999"), HasSubstr("newer")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr((world_.data() / "ranktide.db").string() + " has data version 999"),
+                               HasSubstr("use the newer ranktide that wrote it, or another --data-dir")));
+  EXPECT_TRUE(contents_of(world_.data()) == before) << "a refused start leaves every byte as it was";
 }
 
 // Makes the database what schema version 4 was: nothing says which numerics a trial was computed with.
