@@ -1,4 +1,4 @@
-// What a trial leaves, read from outside: by the windows, and by transformers.
+// What a trial leaves, read from outside: by the windows, by transformers, and by PEFT.
 
 #include <algorithm>
 #include <cmath>
@@ -85,27 +85,54 @@ TEST_F(Artifact, EvalWithTheTrainedAdapterIsTheSumOverItsLogits) {
   }
 }
 
-class InTransformers : public Artifact {
+class InPython : public Artifact {
  protected:
   void SetUp() override {
     Artifact::SetUp();
     if (!fs::exists(python())) GTEST_SKIP() << "no Python environment at .env: run ./bootstrap test";
   }
+  // Fails unless this script of tests/golden agrees; it exits with 77 where what it imports is not installed.
+  static void expect_agreement(const std::string& script, const std::vector<std::string>& arguments) {
+    std::string command =
+        python().string() + " " + (fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden" / script).string();
+    for (const std::string& each : arguments) command += " " + each;
+    const int status = std::system(command.c_str());
+    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "what " << script << " imports is not installed in .env";
+    EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
+  }
+  static fs::path python() { return fs::path(RANKTIDE_SOURCE_DIR) / ".env/bin/python"; }
+};
+
+class InPeft : public InPython {
+ protected:
+  // Fails unless PEFT gives the line the adapter's logits as `ranktide-trainer logits` does.
+  void expect_equal_logits(const fs::path& adapter, const std::string& line) const {
+    write_file(folder_ / "text.txt", line + "\n");
+    write_logits(folder_ / "text.txt", {"--model", model().string(), "--adapter", adapter.string()});
+    const SafetensorsFile file(folder_ / "logits.safetensors");
+    const std::span bytes = file.tensors().at("logits.0").bytes;
+    const std::span values(reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float));
+    write_file(folder_ / "logits.json", Json(std::vector<float>(values.begin(), values.end())).dump());
+    expect_agreement("check_adapter_in_peft.py",
+                     {model().string(), adapter.string(), folder_ / "ids.jsonl", folder_ / "logits.json"});
+  }
+};
+
+TEST_F(InPeft, TheAdapterThatATrialTrainedHasTheSameLogits) {
+  expect_equal_logits(trained(Method::lora), "the tide comes in and 42 gulls go out again");
+}
+
+class InTransformers : public InPython {
+ protected:
   // Fails unless transformers reads the folder as a whole, and gives each line of `lines` the same ids and
   // logits.
   void expect_logits_within(const std::string& limit, const fs::path& folder, const std::string& lines) const {
     const fs::path text = folder_ / "text.txt";
     write_file(text, lines);
     write_logits(text, {"--model", folder.string()});
-    const fs::path script = fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden/check_weights_in_transformers.py";
-    std::string command = python().string() + " " + script.string() + " " + limit;
-    for (const fs::path& each : {folder, text, folder_ / "ids.jsonl", folder_ / "logits.safetensors"})
-      command += " " + each.string();
-    const int status = std::system(command.c_str());
-    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "transformers is not installed in .env";
-    EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
+    expect_agreement("check_weights_in_transformers.py",
+                     {limit, folder, text, folder_ / "ids.jsonl", folder_ / "logits.safetensors"});
   }
-  static fs::path python() { return fs::path(RANKTIDE_SOURCE_DIR) / ".env/bin/python"; }
 };
 
 TEST_F(InTransformers, FullWeightsOfATrialHaveTheSameLogits) {
