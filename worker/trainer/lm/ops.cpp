@@ -2,7 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mean.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/pow.h>
 #include <ATen/ops/reciprocal.h>
@@ -46,9 +46,11 @@ void embed_backward(const Table& table, const Tensor& tokens, const Tensor& dy) 
 
 void inverse_rms(const Tensor& x, double eps, const Tensor& inverse, Arena& scratch) {
   const Frame frame(scratch);
-  Tensor root = inverse;  // (..., 1)
-  at::linalg_vector_norm_out(root, scratch.converted(x, root.scalar_type()), 2, at::IntArrayRef{-1}, true);
-  root.square_().div_(static_cast<double>(x.size(-1))).add_(eps).rsqrt_();
+  Tensor mean = inverse;  // (..., 1)
+  const Tensor wide = scratch.converted(x, mean.scalar_type());
+  const Tensor squares = times_into(scratch.take(x.sizes(), wide.scalar_type()), wide, wide);  // (..., D)
+  at::mean_out(mean, squares, at::IntArrayRef{-1}, /*keepdim=*/true);  // by halves: rounds less than one by one
+  mean.add_(eps).rsqrt_();
 }
 
 // x^ = x / sqrt(mean(x^2) + eps);   y = w x^
