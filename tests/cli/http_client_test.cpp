@@ -27,16 +27,16 @@ TEST(HttpClient, APeerThatTakesTheConnectionAndStaysSilentIsGivenUp) {
 
 TEST(HttpClient, ASilentPeerIsAskedOnceAndHasTheCodeOfUnreachable) {
   const SilentPeer peer;
-  const HttpClient client(peer.url(), "", kShort);
+  const HttpClient client(peer.url(), "", {.connect = 2s, .silence = 2s});
   const auto begin = Clock::now();
   try {
     get_body(client, "/api/v1/sweeps");
     FAIL() << "it cannot have been answered";
   } catch (const CommandError& error) {
     EXPECT_EQ(error.code, kUnreachable);
-    EXPECT_THAT(error.what(), HasSubstr("nobody answered at " + peer.url().text() + " for 0.3 s"));
+    EXPECT_THAT(error.what(), HasSubstr("nobody answered at " + peer.url().text() + " for 2 s"));
   }
-  EXPECT_LT(Clock::now() - begin, 800ms) << "asked again, it would only take as long again";
+  EXPECT_LT(Clock::now() - begin, 4s) << "asked again, it would only take as long again";
 }
 
 TEST(HttpClient, AnAddressThatSwallowsConnectionsIsGivenUp) {
@@ -57,8 +57,8 @@ TEST(HttpClient, ASilentPeerIsGivenUpOverTlsToo) {
 
 TEST(HttpClient, AnAnswerThatKeepsComingMayTakeLongerThanASilence) {
   const std::string head = "HTTP/1.1 200 OK\r\nServer: ranktide\r\nContent-Length: 6\r\n\r\n";
-  const SlowPeer peer({head.substr(0, 20), head.substr(20), "ab", "cd", "ef"}, 150ms);
-  const auto answer = HttpClient(peer.url(), "", {.connect = 10s, .silence = 600ms}).get("/livez");
+  const SlowPeer peer({head.substr(0, 20), head.substr(20), "ab", "cd", "ef"}, 800ms);
+  const auto answer = HttpClient(peer.url(), "", {.connect = 10s, .silence = 3s}).get("/livez");
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->body, "abcdef");
 }

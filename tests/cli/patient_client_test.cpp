@@ -98,7 +98,7 @@ TEST_F(Patient, SaysOfAnAnswerThatWasCutThatItWas) {
   PatientClient patient([&] { return chosen; },
                         {.limit = 200ms, .say = [this](const std::string& line) { said_.push_back(line); }});
   ASSERT_TRUE(patient.get("/livez").has_value());
-  chosen.emplace(peer.url(), "", HttpLimits{.connect = 100ms, .silence = 100ms});
+  chosen.emplace(peer.url(), "", HttpLimits{.connect = 2s, .silence = 2s});
   EXPECT_THROW(patient.get("/livez"), CommandError);
   EXPECT_THAT(said_, ElementsAre(HasSubstr("was cut off")));
 }

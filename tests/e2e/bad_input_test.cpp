@@ -299,7 +299,7 @@ TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   EXPECT_THAT(second.err, AllOf(HasSubstr(world_.data().string() + " is in use: process " +
                                           std::to_string(first.pid()) + " serves it"),
                                 HasSubstr("name another folder with --data-dir")));
-  EXPECT_EQ(first.wait(120s).exit_code, 0);
+  EXPECT_EQ(first.wait(600s).exit_code, 0);
 }
 
 TEST_F(BadInput, AFullDiskIsSaidWithItsRemedyAndTheSameCommandGoesOnWhenThereIsSpace) {

@@ -21,7 +21,7 @@ class ClientWorld : public testing::Test {
   ~ClientWorld() override { ::unsetenv("XDG_CONFIG_HOME"); }
 
   // A client has no data folder of its own: only the context says whom it means.
-  Ended ask(std::vector<std::string> words, std::chrono::seconds limit = std::chrono::seconds(120)) const {
+  Ended ask(std::vector<std::string> words, std::chrono::seconds limit = std::chrono::seconds(600)) const {
     words.insert(words.begin(), ranktide_program().string());
     return run(words, world_.folder() / "client", limit);
   }

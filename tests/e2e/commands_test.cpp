@@ -113,7 +113,7 @@ TEST(Commands, AnswerWhileACoordinatorServesTheFolderToo) {
   const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
   EXPECT_NE(status.at(0).at("state"), "finished");
   EXPECT_GE(world.query_rows({"--trials"}).size(), 1u);
-  EXPECT_EQ(running.wait(200s).exit_code, 0);
+  EXPECT_EQ(running.wait(600s).exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(world.data() / "coordinator.http"));
 }
 

@@ -50,7 +50,7 @@ class Coordinator : public testing::Test {
   }
   Ended stop(int number = SIGTERM) {
     program_->signal(number);
-    return program_->wait(10s);
+    return program_->wait(60s);
   }
   cli::HttpAnswer get(const std::string& target) const { return client_->get(target).value(); }
   cli::HttpAnswer submit(const std::string& name, const std::string& request_id) const {
@@ -90,7 +90,7 @@ TEST_F(Coordinator, KeepsWhatWasSubmittedAcrossATermination) {
   EXPECT_EQ(submit("tide", "r1").body, first.body);
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(stop().exit_code, 0);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
   EXPECT_FALSE(fs::exists(data() / "ranktide.db-wal")) << "the log was not moved into the database";
   start();
   EXPECT_EQ(submit("tide", "r1").body, first.body);

@@ -128,15 +128,15 @@ TEST_F(Join, AnotherLineEnrolsAWorkerThatItsCoordinatorHasForgotten) {
 
 TEST_F(Join, AKeyThatExpiresIsCutWithANoticeOfItsOwnAndRenewedByAuthorisingItAgain) {
   const std::string key = load_or_make_key_pair(home("n1") / "keys", "worker").public_key;
-  ASSERT_EQ(command({"authorise", "n1", key, "--expires", "10s"}).exit_code, 0);
+  ASSERT_EQ(command({"authorise", "n1", key, "--expires", "20s"}).exit_code, 0);
   const std::vector<std::string> where{"--coordinator", endpoint_, "--server-key",
                                        (data() / "keys" / "coordinator.public").string()};
   const auto n1 = worker_with("n1", where, 20);
-  ASSERT_TRUE(joins("n1", 9s));
-  const Ended cut = n1->wait(20s);
+  ASSERT_TRUE(joins("n1", 19s));
+  const Ended cut = n1->wait(60s);
   EXPECT_EQ(cut.exit_code, 77);
   EXPECT_THAT(cut.err, HasSubstr("this worker's key has expired; authorise it again"));
-  EXPECT_TRUE(eventually([&] { return !is_joined("n1"); }, 5s));
+  EXPECT_TRUE(eventually([&] { return !is_joined("n1"); }, 30s));
   const Ended again = worker_ends("n1", where);
   EXPECT_EQ(again.exit_code, 77) << "at the handshake too";
   EXPECT_THAT(again.err, HasSubstr("ranktide authorise NAME '" + key + "'"));
@@ -286,12 +286,12 @@ TEST_F(Join, ASignalDrainsAndASecondOneEndsAtOnce) {
   n1->signal(SIGTERM);
   EXPECT_EQ(n1->wait(30s).exit_code, 0);
   EXPECT_TRUE(eventually([&] { return count("attempt WHERE end_reason='returned'") == 1; }));
-  const auto slow = worker_with("n1", {}, 3'000);  // a step is longer than the test's patience
+  const auto slow = worker_with("n1", {}, 60'000);  // a step is longer than the test's patience
   ASSERT_TRUE(eventually([&] { return count("attempt WHERE ended IS NULL") == 1; }));
   slow->signal(SIGINT);
-  std::this_thread::sleep_for(300ms);
+  std::this_thread::sleep_for(1s);
   slow->signal(SIGINT);
-  EXPECT_EQ(slow->wait(2s).exit_code, 130);
+  EXPECT_EQ(slow->wait(30s).exit_code, 130);
 }
 
 TEST_F(Join, GoesOnTrainingWithoutItsCoordinatorAndDeliversWhenItIsBack) {

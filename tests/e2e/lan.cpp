@@ -41,7 +41,7 @@ Words in_namespaces_of(const Program& holder, const Words& argv) {
 }
 
 // Says when its namespaces are there, and ends by itself should nobody be left to end it.
-const Words kHold{"/bin/sh", "-c", "echo held >&2; exec sleep 900"};
+const Words kHold{"/bin/sh", "-c", "echo held >&2; exec sleep 3600"};
 
 std::unique_ptr<Program> held(const Words& argv, const fs::path& output) {
   auto out = std::make_unique<Program>(argv, output);

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <thread>
+#include <unistd.h>
 
 #include "cli/http_client.h"
 #include "coordinator/edge/reader.h"
@@ -87,7 +88,8 @@ class Nodes : public testing::Test {
 };
 
 TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNothing) {
-  start_coordinator("tcp://127.0.0.1:*");
+  // Below the ports that the system gives away: the next one is the enrolment door's, and both are taken twice.
+  start_coordinator("tcp://127.0.0.1:" + std::to_string(20'000 + 2 * (::getpid() % 6'000)));
   const std::string bind = link_endpoint();
   auto w1 = worker("w1", {"--join", first_line()});
   const std::string invited = command({"invite", "--quiet"}).out;

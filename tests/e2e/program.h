@@ -39,7 +39,7 @@ class Program {
 };
 
 Ended run(const std::vector<std::string>& argv, const std::filesystem::path& folder,
-          std::chrono::seconds limit = std::chrono::seconds{120});
+          std::chrono::seconds limit = std::chrono::seconds{600});
 
 std::string read_text(const std::filesystem::path& file);
 void write_text(const std::filesystem::path& file, const std::string& text);

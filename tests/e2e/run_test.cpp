@@ -121,7 +121,7 @@ TEST(Run, GoesOnAfterCtrlCAndEndsWithTheSameWeightsBitForBit) {
     Program first(world.command({"run", world.sweep().string()}), world.folder() / "first");
     ASSERT_TRUE(first.says("step ", 60s));
     first.signal(SIGINT);
-    const Ended ended = first.wait(60s);
+    const Ended ended = first.wait(300s);
     EXPECT_EQ(ended.exit_code, 130) << ended.err;
     EXPECT_THAT(ended.err, HasSubstr("the same command goes on"));
   }
@@ -153,7 +153,7 @@ TEST(Run, EndsWithTheSameNumbersAfterKillMinusNineAtSeveralMoments) {
     doomed.signal_group(SIGKILL);
     doomed.wait(10s);
   }
-  const Ended ended = world.ranktide({"run", world.sweep().string()}, 200s);
+  const Ended ended = world.ranktide({"run", world.sweep().string()}, 600s);
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(logs_of(world), ContainsRegex("resumed at step [1-9]")) << "no kill came after a checkpoint";
   EXPECT_EQ(weights.size(), 2u);
@@ -171,7 +171,7 @@ TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {
               HasSubstr(" wait for a slot that fits: they need 1024.0 GiB"));
   const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
   EXPECT_EQ(status.at(0).at("waiting").at("memory_bytes_max"), int64_t{1} << 40);
-  const Ended ended = program.wait(60s);
+  const Ended ended = program.wait(300s);
   EXPECT_EQ(ended.exit_code, 1) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("run.needs.memory sets another figure"));
   const Ended again = world.ranktide({"run", world.sweep().string(), "run.needs.memory=1MiB"});
@@ -184,7 +184,7 @@ TEST(Run, EndsWhenItsSweepIsStoppedFromAnotherShellAndCountsWhatNeverStarted) {
   Program program(world.command({"run", world.sweep().string(), "--slots", "1"}), world.folder() / "program");
   ASSERT_TRUE(program.says("step ", 60s));
   EXPECT_EQ(world.ranktide({"stop", "tiny"}).exit_code, 0);
-  const Ended ended = program.wait(60s);
+  const Ended ended = program.wait(300s);
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.out, ContainsRegex("of 8 trials are in no mean: .*[1-9] not started"));
   EXPECT_THAT(world.ranktide({"status", "tiny"}).out, ContainsRegex("stopped  [1-7]/8 trials"));

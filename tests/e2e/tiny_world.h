@@ -29,7 +29,7 @@ class TinyWorld {
   // The command line of the program under test with this world's data folder.
   std::vector<std::string> command(std::vector<std::string> arguments) const;
   Ended ranktide(std::vector<std::string> arguments,
-                 std::chrono::seconds limit = std::chrono::seconds{120}) const;
+                 std::chrono::seconds limit = std::chrono::seconds{600}) const;
   // Returns: the rows of `ranktide query tiny --json` with these further arguments.
   Json query_rows(std::vector<std::string> arguments = {}) const;
 

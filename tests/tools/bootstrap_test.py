@@ -287,7 +287,7 @@ esac"""
         before = self.python_calls()
         started = time.monotonic()
         done = self.bootstrap("run")
-        self.assertLess(time.monotonic() - started, 3)
+        self.assertLess(time.monotonic() - started, 60)
         self.assertEqual(self.python_calls()[len(before):], ["-m pip --version"])
         self.assertEqual([line for line in done.stdout.splitlines() if line.startswith("==>")],
                          [f"==> Running {self.root}/sweeps/quickstart.yaml"])

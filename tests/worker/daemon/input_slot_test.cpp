@@ -33,7 +33,7 @@ class SlotWithInputs : public testing::Test, protected InputWorld {
   // Takes reports until one is of the wanted kind.
   template <class Report>
   std::optional<Report> wait_for(InputSlot& slot) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(300);
     while (std::chrono::steady_clock::now() < end) {
       auto items = slot.pollfds();
       ::poll(items.data(), items.size(), 50);

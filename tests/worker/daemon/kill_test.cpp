@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Seams, KillAtSeam, testing::Values("before_commit", "af
 
 TEST_F(Kill, OfATrainerIsRetriedByTheSameWorker) {
   start_coordinator();
-  start_worker(1, 20);
+  start_worker(1, 50);
   submit(sweep_of({.seeds = {1}, .steps = kSteps}));
   ASSERT_TRUE(eventually([&] { return points() > 3; }));
   std::vector<pid_t> killed;  // the trainer is the only child of this process

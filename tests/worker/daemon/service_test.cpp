@@ -113,7 +113,7 @@ TEST_F(Service, CancelStopsWhatRuns) {
 
 TEST_F(Service, ForgetsWhatResumesWouldNeedOnceAResultIsDurable) {
   start(1, 20);
-  submit(sweep_of({.seeds = {1}, .steps = 40}));
+  submit(sweep_of({.seeds = {1}, .steps = 400}));
   ASSERT_TRUE(eventually([&] { return count("point") > 3; }));
   worker->drain();
   worker->wait();
