@@ -36,7 +36,8 @@ std::multimap<fs::file_time_type, BroughtFolder> by_last_use(const fs::path& mod
 
 void use_brought(const fs::path& folder) {
   fs::create_directories(folder);
-  fs::last_write_time(folder, fs::file_time_type::clock::now());
+  std::error_code not_ours;  // another user's, or read only: it is read all the same
+  fs::last_write_time(folder, fs::file_time_type::clock::now(), not_ours);
 }
 
 void limit_brought(const fs::path& models, int64_t bytes_max,

@@ -21,8 +21,8 @@ inline std::filesystem::path models_brought(const std::filesystem::path& cache) 
   return cache / "models";
 }
 
-// Makes the folder where it is not there, and notes that it is used now. Throws:
-// std::filesystem::filesystem_error.
+// Makes the folder where it is not there, and notes that it is used now, where this user may.
+// Throws: std::filesystem::filesystem_error for a folder that cannot be made.
 void use_brought(const std::filesystem::path& folder);
 
 // Carries out the policy in models_brought(). `say` is told what could not be removed.

@@ -84,6 +84,8 @@ FoundElsewhere find_elsewhere(const ContentName& name, const ContentSources& sou
     try {
       out.folders.push_back(brought(model, sources, finder));
     } catch (const std::runtime_error& error) {
+      std::error_code is_not_empty;
+      fs::remove(place_here(model, sources), is_not_empty);
       out.looked += fmt::format("{}{} of another machine has it, but {}", out.looked.empty() ? "" : "; ",
                                 model.root, error.what());
     }

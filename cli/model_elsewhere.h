@@ -24,7 +24,7 @@ bool is_model_file(const std::string& name);
 struct FolderElsewhere {
   std::string root;              // as settings name it: where workers look first
   std::filesystem::path here;    // a folder of this machine, with those of kModelFiles that it has
-  std::vector<InputFile> files;  // all of it, with paths below the root
+  std::vector<InputFile> files;  // that lie in it, by name; not of folders inside it
 
   bool is_same(const FolderElsewhere& other) const;  // in all its files
 };

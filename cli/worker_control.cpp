@@ -172,7 +172,7 @@ std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const
     for (const CLI::App* word : {listing, draining, revoking})
       if (word->parsed()) refuse_misplaced(worker, *word);
     if (listing->parsed()) return list_workers(globals);
-    if (draining->parsed() && *name == "all") return drain_all(globals);
+    if (draining->parsed() && *name == kEveryWorker) return drain_all(globals);
     if (draining->parsed()) return tell(require_coordinator(globals), *name, "drain", globals);
     if (!revoking->parsed()) return std::nullopt;
     require_consent("revoke the key of " + *name + " for good and give what it runs to others?", *is_sure,

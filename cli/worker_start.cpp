@@ -50,6 +50,12 @@ bool is_same_pair(const Joined& a, const Joined& b) {
   return a.worker_key == b.worker_key && a.coordinator_key == b.coordinator_key;
 }
 
+// Only of a worker that is new: one that joined before a name was refused goes on under it.
+void require_free_name(const std::string& name) {
+  if (const std::string fault = fault_of_worker_name(name); !fault.empty())
+    throw CommandError(EX_USAGE, "--name: \"" + name + "\": " + fault);
+}
+
 Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
   const JoinLine line = parse_join_line(join_text(options.join));
   Joined out{.endpoint = tcp_endpoint(line.host, line.link_port),
@@ -63,6 +69,7 @@ Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& k
     spdlog::info("joined before, as {}; the join line is not used", before->name);
     out.name = before->name;
   } else {
+    require_free_name(options.name);
     out.name = enrol({.endpoint = tcp_endpoint(line.host, line.enrol_port),
                       .coordinator_key = line.server_key,
                       .keys = keys,
@@ -78,6 +85,7 @@ Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& k
 // For keys that were copied by hand: `ranktide authorise` has let this one in, or will.
 Joined connect_to(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
   const auto before = read_joined(folder);
+  if (!before) require_free_name(options.name);
   if (options.server_key.empty() && !before)
     throw CommandError(EX_USAGE,
                        "--coordinator needs --server-key: the file keys/coordinator.public of the "
@@ -145,8 +153,6 @@ std::vector<Gpu> usable_gpus(const std::string& wish) {
 }  // namespace
 
 Joined find_coordinator(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
-  if (const std::string fault = fault_of_worker_name(options.name); !fault.empty())
-    throw CommandError(EX_USAGE, "--name: \"" + options.name + "\": " + fault);
   if (!options.join.empty()) return join(options, folder, keys);
   if (!options.coordinator.empty()) return connect_to(options, folder, keys);
   if (auto before = read_joined(folder)) return *before;

@@ -14,7 +14,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t kWorkerNameBytesMax = 64;
 constexpr std::string_view kUntil = "until=";
-constexpr std::string_view kEveryWorker = "all";
 
 // Returns: the place of a key's line, or the end.
 size_t line_of(const std::vector<std::string>& lines, std::string_view public_key) {

@@ -91,8 +91,9 @@ int revoke_worker(const std::filesystem::path& file, const WorkerName& worker);
 
 // Returns: whether it reads as a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
 bool is_worker_name(std::string_view text);
-// Returns: why no worker is given this name, without it; empty when one may be. `all` is none: where commands
-// name a worker it means every one. A table that has a worker of that name from earlier is read all the same.
+inline constexpr std::string_view kEveryWorker = "all";  // where commands name a worker
+// Returns: why no worker is given this name, without it; empty when one may be. kEveryWorker is none. A table
+// that has a worker of that name from earlier is read all the same.
 std::string fault_of_worker_name(std::string_view text);
 
 }  // namespace ranktide

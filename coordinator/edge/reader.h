@@ -1,7 +1,7 @@
 #pragma once
 // The one function that opens readers: a read-only connection that can neither checkpoint nor run anything but
-// SELECT, and that gives up after five seconds. Not the writer (store.h). Works with and without a running
-// coordinator. One thread per reader; open one per thread.
+// SELECT, and that gives up after five seconds without a row. Not the writer (store.h). Works with and without
+// a running coordinator. One thread per reader; open one per thread.
 
 #include <filesystem>
 #include <functional>

@@ -22,9 +22,9 @@ void append(std::vector<Violation>& to, std::vector<Violation> from);
 std::vector<Violation> check_includes(const SourceFile&);
 bool may_include(std::string_view path, std::string_view include);
 
-// The same in CMake, tests and benchmarks left out: no target links, itself or through others, one whose folder
-// its own may not include, and no file includes a header of a target that its own does not link. A header
-// without a .cpp of its name asks for any target of its folder.
+// The same in CMake, with tests/, bench/, tools/ and cmake/ left out: no target links, itself or through
+// others, one whose folder its own may not include, and no file includes a header of a target that its own does
+// not link. A header without a .cpp of its name asks for any target of its folder.
 std::vector<Violation> check_targets(const std::vector<SourceFile>&);
 
 // The cores (coordinator/core, worker/agent) have no clock, chance, environment, hash order or threads.

@@ -8,7 +8,7 @@ namespace ranktide {
 
 // Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not
 // resumed.
-inline constexpr int kNumericsVersion = 6;
+inline constexpr int kNumericsVersion = 7;
 
 struct Engine {
   int threads = 1;
