@@ -15,6 +15,8 @@ namespace ranktide::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kLookAgain{500};
+// A worker sends what its trainers printed every two seconds: a log's end comes after its trial's.
+constexpr std::chrono::milliseconds kLastWords{5'000};
 constexpr int64_t kTailBytesMax = 1 << 20;  // what --tail looks at
 
 struct LogOptions {
@@ -97,21 +99,38 @@ int show(const Results& results, const std::string& trial, const LogOptions& opt
   return kOk;
 }
 
-// Prints what comes, attempt after attempt, until the trial is over or nobody reads any more.
+// Returns: whether there was anything.
+bool print_new(std::map<Attempt, LogLines>& logs, bool is_final) {
+  bool has_grown = false;
+  for (auto& [number, log] : logs) {
+    const auto lines = log.take(is_final);
+    print_lines(log, lines);
+    has_grown = has_grown || !lines.empty();
+  }
+  return has_grown;
+}
+
+// Prints what comes, attempt after attempt, until the trial is over and its log with it, or nobody reads any
+// more. A trial that was over before is not waited for.
 int follow(const Results& results, const std::string& trial, const LogOptions& options) {
   std::map<Attempt, LogLines> logs;
-  for (;;) {
+  bool was_running = false;
+  for (std::chrono::milliseconds quiet{0}; quiet <= kLastWords; std::this_thread::sleep_for(kLookAgain)) {
     const TrialHistory history = results.history_of(trial);
     for (const TrialAttempt& attempt : history.attempts)
       if (is_asked_for(options, attempt))
         logs.try_emplace(attempt.lease.attempt, results, attempt, options.tail);
-    for (auto& [number, log] : logs) print_lines(log, log.take(history.is_over));
+    const bool has_grown = print_new(logs, false);
     if (!std::cout) return kOk;
     const bool is_past =
         options.attempt > 0 && !logs.empty() && history.attempts.back().lease.attempt > options.attempt;
-    if (history.is_over || is_past) return kOk;
-    std::this_thread::sleep_for(kLookAgain);
+    const bool is_over = history.is_over || is_past;
+    if (is_over && !was_running && has_grown) break;
+    was_running = was_running || !is_over;
+    quiet = is_over && !has_grown ? quiet + kLookAgain : std::chrono::milliseconds{0};
   }
+  print_new(logs, true);
+  return kOk;
 }
 
 int run_logs(const LogOptions& options, const GlobalOptions& globals) {

@@ -35,7 +35,7 @@ TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
 }
 
 TEST_F(Client, ALogIsFollowedFromAnotherMachineThanTheOneThatWritesIt) {
-  ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=300"}).exit_code, 0);
+  ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=1000"}).exit_code, 0);
   const auto n1 = worker("n1");
   std::string trial;
   for (int i = 0; i < 600 && trial.empty(); ++i, std::this_thread::sleep_for(100ms)) {
