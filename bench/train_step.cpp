@@ -75,8 +75,10 @@ BatchSource rows_of(const Ids& ids, const Shape& shape) {
 }
 
 // METHOD is full, lora, or lora:RANK:TARGET.
-TrialSettings settings_of(const std::string& method, const std::string& dtype) {
+TrialSettings settings_of(const std::string& method, const std::string& dtype, const Shape& shape) {
   TrialSettings settings;
+  settings.train.batch = shape.rows;
+  settings.data.max_tokens = shape.tokens;
   settings.method = method == "full" ? Method::full : Method::lora;
   settings.model.dtype = dtype == "bf16" ? Dtype::bf16 : Dtype::fp32;
   settings.train.lr = 1e-4;
@@ -116,7 +118,7 @@ Measured measure(Model& model, const TrialSettings& settings, const BatchSource&
   }};
   const auto folder = std::filesystem::temp_directory_path() / ("train_step." + std::to_string(::getpid()));
   measured.memory_peak_bytes =
-      train(stage, model, batches, {.checkpoints = folder}, hooks, {}).memory_peak_bytes;
+      train(stage, model, batches, {.checkpoints = folder}, hooks, {}, settings.train.batch).memory_peak_bytes;
   std::filesystem::remove_all(folder);
   return measured;
 }
@@ -148,7 +150,7 @@ nlohmann::ordered_json predicted_seconds(const std::string& file, const TrialSet
 
 int run(int count, char** args) {
   const Shape shape{.rows = std::atoi(args[4]), .tokens = std::atoi(args[5])};
-  const TrialSettings settings = settings_of(args[2], args[3]);
+  const TrialSettings settings = settings_of(args[2], args[3], shape);
   const Step steps = std::atoi(args[7]);
   nlohmann::ordered_json predicted = nlohmann::ordered_json::object();
   if (count == 9 && std::string_view(args[8]).starts_with(kProducts)) {
