@@ -88,7 +88,8 @@ TEST(Lora, ASavedAdapterLoadsInPeftWithEqualLogits) {
                               " " + tiny::folder("prompt.json").string() + " " +
                               (scratch.path() / "logits.json").string();
   const int status = std::system(command.c_str());
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "PEFT is not installed in .env";
+  if (WEXITSTATUS(status) == 77)
+    GTEST_SKIP() << "PEFT is not installed in .env: run ./bootstrap test, which installs it";
   EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
 }
 

@@ -97,7 +97,8 @@ class InPython : public Artifact {
         python().string() + " " + (fs::path(RANKTIDE_SOURCE_DIR) / "tests/golden" / script).string();
     for (const std::string& each : arguments) command += " " + each;
     const int status = std::system(command.c_str());
-    if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "what " << script << " imports is not installed in .env";
+    if (WEXITSTATUS(status) == 77)
+      GTEST_SKIP() << script << " imports what .env does not have: run ./bootstrap test, which installs it";
     EXPECT_EQ(status, 0) << "exit code or signal, as wait gives it";
   }
   static fs::path python() { return fs::path(RANKTIDE_SOURCE_DIR) / ".env/bin/python"; }
