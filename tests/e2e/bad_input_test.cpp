@@ -291,7 +291,7 @@ TEST_F(BadInput, ADataFolderOfAnOlderVersionIsBroughtUpToDateByRunAndNamedByPlan
 }
 
 TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
-  world_.write_sweep(TinyWorld::sweep_text(500, 1));
+  world_.write_sweep(TinyWorld::sweep_text(1000, 1));
   Program first(world_.command({"run", world_.sweep().string()}), world_.folder() / "first");
   ASSERT_TRUE(first.says("step ", 60s));
   const Ended second = run_sweep();

@@ -2,6 +2,7 @@
 // client has is trained over the network, through everything that happens to hosts, and its numbers are those
 // of one machine.
 
+#include <algorithm>
 #include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -32,10 +33,23 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find('\n'));
 }
 
+constexpr int kSeeds = 5, kTrials = 4 * kSeeds;
+constexpr double kTrialSeconds = 5;  // the shortest trial's: time to find it begun and to do something to it
+
+// Returns: how many steps make the trials that long on this machine, by the shortest of one trial per cell.
+int steps_of_a_long_trial() {
+  constexpr int kTried = 400;
+  const TinyWorld probe;
+  probe.write_sweep(TinyWorld::sweep_text(kTried, 1));
+  const Ended ran = probe.ranktide({"run", probe.sweep().string()});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  const auto shortest = Reader(probe.data()).select("SELECT min(seconds) FROM v_attempt WHERE kind='stage'");
+  return std::max(100, static_cast<int>(kTried * kTrialSeconds / std::get<double>(shortest.rows.at(0).at(0))));
+}
+
 // The lease is the shortest there is: whoever is killed is missed half a minute later.
-constexpr int kSteps = 400, kSeeds = 5, kTrials = 4 * kSeeds;
-std::string long_sweep() {
-  return TinyWorld::sweep_text(kSteps, kSeeds) + "run: {lease: 30s, checkpoint_every: 1s}\n";
+std::string long_sweep(int steps) {
+  return TinyWorld::sweep_text(steps, kSeeds) + "run: {lease: 30s, checkpoint_every: 1s}\n";
 }
 
 class Hosts : public testing::Test {
@@ -43,7 +57,8 @@ class Hosts : public testing::Test {
   void SetUp() override {
     const std::string obstacle = Lan::obstacle(home("obstacle"));
     if (!obstacle.empty()) GTEST_SKIP() << obstacle;
-    desk_.write_sweep(long_sweep());
+    steps_ = steps_of_a_long_trial();
+    desk_.write_sweep(long_sweep(steps_));
     lan_.emplace(
         std::vector<Host>{
             {"head", home("head")}, {"n1", home("n1")}, {"n2", home("n2")}, {"desk", desk_.folder()}},
@@ -131,13 +146,13 @@ class Hosts : public testing::Test {
   static std::string running_on(const std::string& name) {
     return "v_attempt a WHERE kind='stage' AND ended_at IS NULL AND worker='" + name + "'";
   }
-  // Returns: the trial that the worker is in the first fifth of: enough is left for a cut of seconds.
+  // Returns: the trial that the worker is in the first half of; empty after a failure.
   std::string trial_begun_by(const std::string& name) const {
     const std::string sql =
         "SELECT trial FROM " + running_on(name) +
         " AND (SELECT count(*) FROM v_metric m WHERE m.trial=a.trial AND m.attempt=a.attempt AND "
         "m.name='loss') BETWEEN 2 AND " +
-        std::to_string(kSteps / 5);
+        std::to_string(steps_ / 2);
     Selection found;
     EXPECT_TRUE(comes_true([&] { return !(found = Reader(data()).select(sql)).rows.empty(); }, 300s))
         << name << " begins no trial";
@@ -161,6 +176,7 @@ class Hosts : public testing::Test {
   TinyWorld desk_;
   fs::path hosts_ = desk_.folder().string() + ".hosts";
   std::optional<Lan> lan_;
+  int steps_ = 0;
   int starts_ = 0;
   std::unique_ptr<Program> coordinator_;
 };
@@ -171,22 +187,24 @@ TEST_F(Hosts, WhateverHappensToThemASweepEndsOnceAndWithTheNumbersOfOneMachine) 
   auto n1 = worker("n1", "n1", {"--join", first_line(read_text(home("coordinator-1") / "out"))});
   auto n2 = worker("n2", "n2", {"--join", invited()});
   must({"submit", desk_.sweep().string()});
-  trial_begun_by("n1");
-  trial_begun_by("n2");
+  ASSERT_FALSE(trial_begun_by("n1").empty());
+  ASSERT_FALSE(trial_begun_by("n2").empty());
 
   coordinator_->signal(SIGKILL);
   (void)coordinator_->wait(10s);
   std::this_thread::sleep_for(1s);  // they go on meanwhile
   start_coordinator();
-  EXPECT_FALSE(trial_begun_by("n1").empty());
+  ASSERT_FALSE(trial_begun_by("n1").empty());
 
   auto late = worker("late", "n1", {"--join", invited()});
-  EXPECT_FALSE(trial_begun_by("late").empty());
+  ASSERT_FALSE(trial_begun_by("late").empty());
 
   const std::string orphan = trial_begun_by("n2");
+  ASSERT_FALSE(orphan.empty());
   n2->signal(SIGKILL);
   (void)n2->wait(10s);
   const std::string unplugged = trial_begun_by("n1");
+  ASSERT_FALSE(unplugged.empty());
   lan_->unplug("n1");
   const uintmax_t kept = spooled("n1", "n1");
   must({"pause", "tiny"});  // what runs goes on; the rest waits until the killed worker is missed
@@ -199,7 +217,7 @@ TEST_F(Hosts, WhateverHappensToThemASweepEndsOnceAndWithTheNumbersOfOneMachine) 
   EXPECT_EQ(attempts_at(unplugged), 1);
 
   const TinyWorld alone;
-  alone.write_sweep(long_sweep());
+  alone.write_sweep(long_sweep(steps_));
   const Ended ran = alone.ranktide({"run", alone.sweep().string()}, 900s);
   ASSERT_EQ(ran.exit_code, 0) << ran.err;
 
@@ -208,12 +226,12 @@ TEST_F(Hosts, WhateverHappensToThemASweepEndsOnceAndWithTheNumbersOfOneMachine) 
   EXPECT_TRUE(comes_true([&] { return is_completed(orphan); }));
   EXPECT_EQ(attempts_at(orphan), 2) << "another took over";
 
-  trial_begun_by("late");
+  ASSERT_FALSE(trial_begun_by("late").empty());
   EXPECT_EQ(at_head({"worker", "drain", "late"}).exit_code, 0);
   EXPECT_TRUE(comes_true([&] { return count(running_on("late")) == 0; }));
   late->signal(SIGTERM);
   EXPECT_EQ(late->wait(30s).exit_code, 0);
-  trial_begun_by("n1");
+  ASSERT_FALSE(trial_begun_by("n1").empty());
   EXPECT_EQ(at_head({"worker", "revoke", "n1"}).exit_code, 0);
   EXPECT_EQ(n1->wait(60s).exit_code, 77);
 
@@ -241,6 +259,7 @@ TEST_F(Hosts, ACutThatOutlivesTheConnectionCostsNoAttempt) {
   const auto n1 = worker("n1", "n1", {"--join", first_line(read_text(home("coordinator-1") / "out"))});
   must({"submit", desk_.sweep().string()});
   const std::string unplugged = trial_begun_by("n1");
+  ASSERT_FALSE(unplugged.empty());
   lan_->unplug("n1");
   std::this_thread::sleep_for(20s);
   EXPECT_FALSE(is_completed(unplugged));

@@ -62,7 +62,7 @@ class Kept : public ClientWorld {
 
 TEST_F(Kept, CheckpointsAndWeightsComeToTheCoordinatorByteForByte) {
   const auto n1 = worker("n1");
-  submit_and_wait("checkpoints", 600);
+  submit_and_wait("checkpoints", 1500);
   for (const std::string method : {"full", "lora"}) {
     const std::string trial = trial_of(method);
     ASSERT_TRUE(arrives(trial)) << read_text(home_of("n1") / "logs/artifacts.log");
