@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/text/rows_cache.h"
 #include "common/text/rows_file.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
@@ -132,9 +133,13 @@ Dataset load_dataset(const DataSettings& settings, const Tokenizer& tokenizer,
   require_sources(settings);
   std::string content = content_sha256(settings);
   const std::filesystem::path file = cache_folder / (cache_key(settings, tokenizer, content) + ".rows");
-  if (auto cached = read_rows_file(file)) return std::move(*cached);
+  if (auto cached = read_rows_file(file)) {
+    note_use_of_rows(file);
+    return std::move(*cached);
+  }
   Dataset dataset = build(settings, tokenizer, std::move(content));
   write_rows_file(file, dataset);
+  limit_rows(file, kRowsKeptBytesMax);
   return dataset;
 }
 

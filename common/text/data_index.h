@@ -41,7 +41,8 @@ struct Dataset {
 // Throws: DataError (a file, or data that makes no row), TokenizerError.
 Dataset load_dataset(const DataSettings&, const Tokenizer&);
 
-// The same through a cache folder, which is made when absent. An entry that is torn or corrupt is rebuilt.
+// The same through a cache folder, which is made when absent and has a limit (rows_cache.h). An entry that is
+// torn or corrupt is rebuilt.
 Dataset load_dataset(const DataSettings&, const Tokenizer&, const std::filesystem::path& cache_folder);
 
 }  // namespace ranktide

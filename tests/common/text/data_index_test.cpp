@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include "common/text/rows_cache.h"
 #include "common/vocabulary/wire.h"
 #include "tests/common/text/text_fixture.h"
 
@@ -30,6 +31,17 @@ class DataIndexTest : public TextTest {
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::directory_iterator(path("cache"))) files.push_back(entry.path());
     return files;
+  }
+
+  // Makes a cache file of so many bytes, a hole, that nobody used for so long. Returns: its path.
+  std::filesystem::path unused_since(const std::string& name, std::chrono::hours age, int64_t bytes) const {
+    const std::filesystem::path out = file("cache/" + name, "");
+    std::filesystem::resize_file(out, static_cast<uintmax_t>(bytes));
+    was_used(out, age);
+    return out;
+  }
+  static void was_used(const std::filesystem::path& file, std::chrono::hours age) {
+    std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() - age);
   }
 
   Tokenizer tokenizer_ = small_tokenizer("gpt2");
@@ -85,6 +97,38 @@ TEST_F(DataIndexTest, RebuildsATornOrAlteredEntry) {
   std::fstream(entry, std::ios::in | std::ios::out | std::ios::binary).seekp(200).put('\x7f');
   EXPECT_EQ(cached(s).rows, built.rows);
   EXPECT_EQ(load_dataset(s, tokenizer_, path("cache")).rows, built.rows);
+}
+
+TEST_F(DataIndexTest, TheLeastRecentlyUsedGoWhenTheCacheIsTooLarge) {
+  const DataSettings used = settings(lines("a.jsonl", 10));
+  cached(used);
+  const std::filesystem::path entry = cache_files().at(0);
+  was_used(entry, std::chrono::hours(24 * 7));
+  const auto older = unused_since("0.rows", std::chrono::hours(48), kRowsKeptBytesMax / 2);
+  const auto newer = unused_since("1.rows", std::chrono::hours(24), kRowsKeptBytesMax / 2);
+  cached(used);
+  EXPECT_TRUE(std::filesystem::exists(older)) << "nothing came, so nothing goes";
+  cached(settings(lines("b.jsonl", 11)));
+  EXPECT_FALSE(std::filesystem::exists(older));
+  EXPECT_TRUE(std::filesystem::exists(newer)) << "it is little enough now";
+  EXPECT_TRUE(std::filesystem::exists(entry)) << "it was used since";
+  EXPECT_EQ(cache_files().size(), 3u);
+}
+
+TEST_F(DataIndexTest, WhatWasJustMadeStaysHoweverLargeItIs) {
+  const auto large = unused_since("0.rows", std::chrono::hours(24), kRowsKeptBytesMax * 2);
+  limit_rows(large, kRowsKeptBytesMax);
+  EXPECT_TRUE(std::filesystem::exists(large));
+}
+
+TEST_F(DataIndexTest, WhatAKilledProcessHadBegunToCacheGoes) {
+  const auto left = unused_since("0.rows.7.tmp", std::chrono::hours(25), 5);
+  const auto written = unused_since("1.rows.8.tmp", std::chrono::hours(23), 5);
+  const auto others = unused_since("hashes.json.7.tmp", std::chrono::hours(25), 5);
+  cached(settings(lines("a.jsonl", 10)));
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(written));
+  EXPECT_TRUE(std::filesystem::exists(others));
 }
 
 TEST_F(DataIndexTest, SaysWhenTheCacheCannotBeWritten) {
