@@ -22,6 +22,7 @@ void WorkerNode::start() {
   AgentConfig config{.boot = boot(), .version = "sim", .slots = slots_};
   config.stop_grace = Duration{5'000};
   config.trainer_silence = Duration{20'000};
+  config.grant_copies_within = Duration{60'000};  // the slowest message of any run takes 20 s
   for (const Slot& slot : slots_) trainers_[slot.index].process += 1;
   agent_ = std::make_unique<Agent>(config, world_.now());
   world_.note(name_.text + " up, life " + std::to_string(life_));

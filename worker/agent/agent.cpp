@@ -1,6 +1,7 @@
 #include "worker/agent/agent.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -25,6 +26,7 @@ int64_t resume_below(int64_t spool_bytes_max) {
 struct Agent::Life {
   Life(AgentConfig c, Instant start) : config(std::move(c)), now(start), outbox(config) {
     for (const Slot& slot : config.slots) runners.emplace(slot.index, Runner(slot.index, config));
+    looked_for_ended_at = start;
   }
 
   void on(const SpoolLoaded& loaded);
@@ -56,6 +58,9 @@ struct Agent::Life {
   void give_back(const Lease& lease);
   void forget(const Lease& lease);
   void forget_cancelled_units();
+  bool trains(const Lease& lease) const;
+  void forget_long_ended();
+  bool is_minded(const Lease& newest) const;
   void mind_the_spool_limit();
   void leave_after_one_round();
   void take_nothing_new();
@@ -63,16 +68,22 @@ struct Agent::Life {
 
   bool said_goodbye() const { return is_draining && said_drain && outbox.is_empty(); }
 
+  struct Started {  // the highest attempt of a unit that this life took
+    Attempt attempt = 0;
+    bool had_ended = false;  // at the last look of forget_long_ended()
+  };
+
   AgentConfig config;
   Instant now;
   AgentEffects* out = nullptr;  // of the step in progress
   Outbox outbox;
   std::map<int, Runner> runners;      // by slot
-  std::map<UnitId, Attempt> started;  // highest attempt taken in this life: a repeated Grant starts nothing
-  std::set<Lease> training;           // held ones that train and have not ended
-  std::set<int> served;               // slots that had such a lease
-  bool has_ended_one = false;         // such a lease of this life
-  std::set<Lease> cancelled;          // over once their trainers have stopped; at most one a slot
+  std::map<UnitId, Started> started;  // a repeated Grant starts nothing
+  Instant looked_for_ended_at;
+  std::set<Lease> training;    // held ones that train and have not ended
+  std::set<int> served;        // slots that had such a lease
+  bool has_ended_one = false;  // such a lease of this life
+  std::set<Lease> cancelled;   // over once their trainers have stopped; at most one a slot
 
   uint64_t epoch = 0;
   bool is_loaded = false;
@@ -166,11 +177,11 @@ void Agent::Life::beat() {
 
 void Agent::Life::hear(const Grant& m) {
   const bool is_for_this_life = m.boot == config.boot || seeded_bug("grant_any_life");
-  const bool is_repeated = started.contains(m.lease.unit) && started.at(m.lease.unit) >= m.lease.attempt &&
-                           !seeded_bug("grant_twice");
+  const bool is_repeated = started.contains(m.lease.unit) &&
+                           started.at(m.lease.unit).attempt >= m.lease.attempt && !seeded_bug("grant_twice");
   const auto runner = m.slots.empty() ? runners.end() : runners.find(m.slots.front());
   if (!is_for_this_life || is_repeated || runner == runners.end() || outbox.holds(m.lease)) return;
-  started[m.lease.unit] = m.lease.attempt;
+  started[m.lease.unit] = {.attempt = m.lease.attempt};
   outbox.open(m.lease);
   if (is_draining) return give_back(m.lease);
   note_training(m, runner->first);
@@ -208,12 +219,37 @@ void Agent::Life::forget(const Lease& lease) {
 // Wanted again meanwhile, a unit goes on from what the cancelled attempt left.
 void Agent::Life::forget_cancelled_units() {
   std::erase_if(cancelled, [this](const Lease& lease) {
-    const auto has_it = [&](const auto& entry) { return entry.second.has(lease); };
-    if (std::any_of(runners.begin(), runners.end(), has_it)) return false;
+    if (trains(lease)) return false;
     const auto newest = started.find(lease.unit);
-    if (newest == started.end() || newest->second <= lease.attempt) out->over.push_back(lease.unit);
+    if (newest == started.end() || newest->second.attempt <= lease.attempt) out->over.push_back(lease.unit);
     return true;
   });
+}
+
+bool Agent::Life::trains(const Lease& lease) const {
+  return std::any_of(runners.begin(), runners.end(),
+                     [&](const auto& entry) { return entry.second.has(lease); });
+}
+
+// The coordinator says a Grant again until it knows that it arrived: a copy may come when the attempt has
+// ended. None is said after the answer to its Done, or after it was fenced, so what comes then was under way. A
+// unit is forgotten when its attempt was over at two looks with that time between them, for all units of a life
+// grow without limit.
+void Agent::Life::forget_long_ended() {
+  if (now - looked_for_ended_at < config.grant_copies_within) return;
+  looked_for_ended_at = now;
+  for (auto it = started.begin(); it != started.end();) {
+    const bool has_ended = !is_minded(Lease{it->first, it->second.attempt});
+    const bool had_ended = std::exchange(it->second.had_ended, has_ended);
+    it = has_ended && had_ended ? started.erase(it) : std::next(it);
+  }
+}
+
+// A cancelled attempt asks for the newest one of its unit when it ends.
+bool Agent::Life::is_minded(const Lease& newest) const {
+  const auto cancelled_one = cancelled.lower_bound(Lease{newest.unit, 0});
+  const bool has_cancelled_one = cancelled_one != cancelled.end() && cancelled_one->unit == newest.unit;
+  return outbox.holds(newest) || trains(newest) || has_cancelled_one;
 }
 
 // ---- trainers
@@ -285,6 +321,7 @@ void Agent::Life::take_nothing_new() {
 
 void Agent::Life::finish_step() {
   forget_cancelled_units();
+  forget_long_ended();
   mind_the_spool_limit();
   leave_after_one_round();
   if (!is_welcomed) return;

@@ -35,7 +35,8 @@ struct AgentConfig {
   Duration hello_again_after{5'000};  // without a Welcome
   Duration stop_grace{30'000};        // from StopWork to KillTrainer
   Duration trainer_silence{900'000};  // a running trainer that says nothing for this long hangs: an own failure
-  size_t in_flight_max = 256;         // entries sent and not acked, all attempts together
+  Duration grant_copies_within{3'600'000};  // of the attempt's end; a copy that takes longer never comes
+  size_t in_flight_max = 256;               // entries sent and not acked, all attempts together
   int64_t in_flight_bytes_max = 4 << 20;
   int64_t spool_bytes_max =
       256 << 20;  // at it trainers are paused, nothing is dropped; entries are held in memory too

@@ -169,6 +169,19 @@ TEST_F(Desk, StartsARepeatedGrantOnce) {
   EXPECT_TRUE(out_.trainers.empty()) << "a copy that was long under way";
 }
 
+TEST_F(Desk, RemembersAnEndedUnitAsLongAsACopyOfItsGrantMayBeUnderWay) {
+  start();
+  granted();
+  ends(OutcomeKind::completed);
+  hears(Ack{lease(), 1});
+  pass(59min);
+  granted();
+  EXPECT_TRUE(out_.trainers.empty());
+  for (int look = 0; look < 2; ++look) pass(1h);
+  granted();
+  EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u) << "for the daemon's life it would be too many";
+}
+
 TEST_F(Desk, RefusesAGrantMeantForAnotherLife) {
   start();
   hears(Grant{.lease = lease(), .boot = "former life", .slots = {0}, .work = {}});
@@ -354,6 +367,18 @@ TEST_F(Desk, ACancelledUnitThatIsWantedAgainIsNotOver) {
   ends(OutcomeKind::stopped);
   EXPECT_TRUE(out_.over.empty());
   EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
+}
+
+TEST_F(Desk, ACancelledUnitThatWasWantedAgainIsNotOverHoweverLongItsTrainerHangs) {
+  start();
+  granted();
+  hears(Stop{lease(), StopKind::kill});
+  granted(lease(2));
+  hears(Stop{lease(2), StopKind::checkpoint});
+  hears(Ack{lease(2), 1});
+  for (int look = 0; look < 3; ++look) pass(1h);
+  step(TrainerDied{.slot = 0, .message = "killed", .log_tail = ""});
+  EXPECT_TRUE(out_.over.empty());
 }
 
 TEST_F(Desk, ADrainWaitsForCancelledTrainersWithoutAWord) {
