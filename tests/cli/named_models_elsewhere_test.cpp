@@ -1,6 +1,7 @@
 // Models and tokenizers that a sweep names by their hash, and only other machines have.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "cli/brought_models.h"
 #include "common/sweep/identity.h"
@@ -99,6 +100,29 @@ TEST_F(ModelsElsewhere, WhatWasBroughtFromElsewhereGoesWhenItWasLongUnusedAndIsT
   unused_since("at once", std::chrono::hours(0));
   placed(sweep(name));
   EXPECT_TRUE(fs::exists(models / "lately")) << "another command may read it yet";
+}
+
+TEST_F(ModelsElsewhere, WithoutAPlaceForWhatIsBroughtThePlanSaysWhyAndGoesOn) {
+  coordinator_serves();
+  const fs::path folder = model("tiny", "w", "gpt2");
+  const std::string name = base_of(folder);
+  was_submitted(folder);
+  const fs::path in_the_way = models_brought(cache_folder(data()));
+  write(in_the_way, "a file");
+  EXPECT_EQ(placed(sweep(name)), name);
+  EXPECT_THAT(said_, ElementsAre(AllOf(HasSubstr(folder.string() + " of another machine has it, but"),
+                                       HasSubstr(in_the_way.string()))));
+  EXPECT_EQ(read_text(in_the_way), "a file");
+  fs::remove(in_the_way);
+  EXPECT_EQ(placed(sweep(name)), folder);
+}
+
+// Root may mark everything, so that it is somebody else meanwhile.
+TEST_F(ModelsElsewhere, AFolderThatCannotBeMarkedAsUsedIsReadAllTheSame) {
+  const uid_t user = geteuid();
+  if (user == 0 && seteuid(65'534) != 0) GTEST_SKIP() << "there is no other user to be";
+  EXPECT_NO_THROW(use_brought("/usr"));
+  ASSERT_EQ(seteuid(user), 0);
 }
 
 TEST_F(ModelsElsewhere, OneOfThisMachineIsPreferredToOneOfAnother) {
