@@ -1,11 +1,22 @@
 #include "common/vocabulary/wire.h"
 
+#include <algorithm>
+
 template class nlohmann::basic_json<>;
 
 namespace ranktide {
 namespace {
 
 constexpr size_t kDepthMax = 32;
+
+// Text as JSON can hold it: what is no UTF-8 becomes U+FFFD. A byte of a worker's message that a JSON writer
+// refuses would otherwise stay in the journal for good.
+std::string as_text(std::string&& bytes) {
+  const bool is_ascii =
+      std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  if (is_ascii) return std::move(bytes);
+  return Json::parse(Json(std::move(bytes)).dump(-1, ' ', false, Json::error_handler_t::replace));
+}
 
 // Builds a Json while it counts nesting and watches for keys given twice. Not the library's parser, because
 // that one recurses without a bound on MessagePack and lets the last of two equal keys win.
@@ -18,13 +29,14 @@ class BoundedSax : public nlohmann::json_sax<Json> {
   bool number_integer(number_integer_t v) override { return place(v); }
   bool number_unsigned(number_unsigned_t v) override { return place(v); }
   bool number_float(number_float_t v, const string_t&) override { return place(v); }
-  bool string(string_t& v) override { return place(std::move(v)); }
+  bool string(string_t& v) override { return place(as_text(std::move(v))); }
   bool binary(binary_t&) override { throw ProtocolError("binary values are not part of the protocol"); }
   bool start_object(size_t) override { return open(Json::object()); }
   bool end_object() override { return close(); }
   bool start_array(size_t) override { return open(Json::array()); }
   bool end_array() override { return close(); }
-  bool key(string_t& name) override {
+  bool key(string_t& bytes) override {
+    const std::string name = as_text(std::move(bytes));
     if (stack_.back()->contains(name)) throw ProtocolError("key \"" + name + "\" is given twice");
     key_ = name;
     return true;

@@ -239,6 +239,7 @@ T from_json(const Json& in) {
 }
 
 // Returns: parsed input. Throws: ProtocolError on malformed input, nesting over 32, or a key given twice.
+// Every text of the result is UTF-8: MessagePack's are mended with U+FFFD, JSON's refused.
 Json parse_json(std::string_view text);
 Json parse_msgpack(std::string_view bytes);
 

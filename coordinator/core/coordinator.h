@@ -22,12 +22,21 @@ struct FromWorker {  // `sender` is the name behind the connection's CURVE key
   WorkerName sender;
   WorkerMessage message;
 };
+// What a look at every cell of a spec finds. It takes a minute for a million trials, so the turn is spared it.
+struct SpecLook {
+  std::string fault;  // why no sweep is made of it; empty: nothing is wrong
+  int64_t trial_count = 0;
+};
+// Pure, any thread.
+SpecLook look_at(const SweepSpec& spec);
+
 struct Submit {  // answered by Submitted or Rejected; the same request id and spec give the same answer again
   uint64_t reply_to = 0;
   std::string request_id;
   std::string actor = kLocalActor;  // becomes the owner of a new sweep
   bool is_admin = true;             // may give any sweep a new revision, not its own only
   SweepSpec spec;
+  std::optional<SpecLook> looked{};  // look_at(spec), where somebody had the time before the turn
 };
 enum class SweepAction {
   pause,   // what runs goes on, nothing starts
@@ -47,11 +56,22 @@ struct ControlSweep {  // answered by Controlled or Rejected; asking for what is
   std::string sweep;  // its name
   SweepAction action = SweepAction::pause;
 };
+// Which trials of a revision some beginnings of ids mean. Every trial of the grid is looked at, since each has
+// to mean one only, which takes as long as a look at the spec.
+struct TrialsLook {
+  int revision = 0;
+  std::vector<int64_t> trials;  // raw indices, rising
+  std::string fault;            // for people; empty: each means one trial
+};
+// Pure, any thread.
+TrialsLook look_for(const std::vector<std::string>& prefixes, const Grid& grid, int revision);
+
 // Some trials of a sweep: those whose id begins with one of these, and, with `failed`, those that failed or of
 // which an eval did.
 struct TrialChoice {
   std::vector<std::string> prefixes;
   bool failed = false;
+  std::optional<TrialsLook> looked{};  // look_for(prefixes), where somebody had the time before the turn
 };
 // Answered by Controlled or Rejected. cancel: the sweep goes on without them; retry: tried again while the
 // sweep goes on. Requires: action is one of these two.

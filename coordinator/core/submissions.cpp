@@ -22,15 +22,21 @@ std::string missing_input(const SweepSpec& spec) {
   return {};
 }
 
-struct Looked {       // at a spec, whole
-  std::string fault;  // why no sweep is made of it; empty: nothing is wrong
-  int64_t trial_count = 0;
-};
+bool has_failures(const Sweep& sweep) {
+  constexpr auto failed = static_cast<size_t>(UnitLife::failed);
+  return sweep.stages[failed] + sweep.eval_units[failed] > 0;
+}
 
-// Looks at every cell once, so that listing later meets no cell that does not resolve, and what is not listed
-// yet is counted all the same.
-Looked look_at(const SweepSpec& spec) {
-  Looked out;
+bool ended_early(const Sweep& sweep) {
+  return sweep.is_cancelled || sweep.is_stopped || has_failures(sweep);
+}
+
+}  // namespace
+
+// Every cell once, so that listing later meets no cell that does not resolve, and what is not listed yet is
+// counted all the same.
+SpecLook look_at(const SweepSpec& spec) {
+  SpecLook out;
   try {
     out.trial_count = trial_count(spec, Grid(spec).counts());
   } catch (const SpecError& error) {
@@ -42,17 +48,6 @@ Looked look_at(const SweepSpec& spec) {
         missing + " was not read by the client, so trials have no identity; submit from where the inputs are";
   return out;
 }
-
-bool has_failures(const Sweep& sweep) {
-  constexpr auto failed = static_cast<size_t>(UnitLife::failed);
-  return sweep.stages[failed] + sweep.eval_units[failed] > 0;
-}
-
-bool ended_early(const Sweep& sweep) {
-  return sweep.is_cancelled || sweep.is_stopped || has_failures(sweep);
-}
-
-}  // namespace
 
 void Coordinator::on(const Submit& submit) {
   const std::string spec_sha256 = sha256_hex(to_json(submit.spec).dump());
@@ -71,7 +66,7 @@ void Coordinator::on(const Submit& submit) {
   if (known && known->owner != submit.actor && !submit.is_admin)
     return reply(submit.reply_to, Rejected{"sweep \"" + submit.spec.name + "\" belongs to " + known->owner +
                                            "; give yours another name (`name:` in the file)"});
-  const Looked looked = look_at(submit.spec);
+  const SpecLook looked = submit.looked ? *submit.looked : look_at(submit.spec);
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
 
   reply(submit.reply_to,

@@ -1,5 +1,6 @@
 // Users' hands on some trials of a sweep while the others go on.
 
+#include <numeric>
 #include <optional>
 #include <set>
 
@@ -49,30 +50,17 @@ struct Found {
   std::string fault;  // for people; empty: each prefix means one trial
 };
 
-// Every trial of the grid is looked at: a prefix must be known to mean one only.
 Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
-  Found out;
-  std::vector<int> matches(choice.prefixes.size());
-  for (int64_t raw = 0; raw < sweep.grid.raw_count(); ++raw) {
-    if (choice.prefixes.empty() && !sweep.trials.contains(raw)) continue;  // not listed: it cannot have failed
-    std::optional<SweepTrial> trial = sweep.grid.at(raw);
-    if (!trial) continue;
-    bool is_chosen = choice.failed && has_failed(state, *trial);
-    for (size_t i = 0; i < matches.size(); ++i) {
-      if (!trial->id.text.starts_with(choice.prefixes[i])) continue;
-      ++matches[i];
-      is_chosen = true;
-    }
-    if (is_chosen) out.trials.push_back(std::move(*trial));
-  }
-  for (size_t i = 0; i < matches.size(); ++i) {
-    const std::string which = "\"" + choice.prefixes[i] + "\" begins ";
-    if (matches[i] == 0)
-      out.fault = which + "no trial of sweep \"" + sweep.name() + "\"; `ranktide plan --list` names them";
-    if (matches[i] > 1)
-      out.fault =
-          which + std::to_string(matches[i]) + " trials of sweep \"" + sweep.name() + "\"; give more of the id";
-  }
+  const bool is_known = choice.looked && choice.looked->revision == sweep.revision;
+  const TrialsLook look = is_known                  ? *choice.looked
+                          : choice.prefixes.empty() ? TrialsLook{}
+                                                    : look_for(choice.prefixes, sweep.grid, sweep.revision);
+  Found out{.trials = {}, .fault = look.fault};
+  std::set<int64_t> chosen(look.trials.begin(), look.trials.end());
+  if (choice.failed)
+    for (const auto& [listed, stage] : sweep.trials)
+      if (has_failed(state, *sweep.grid.at(listed))) chosen.insert(listed);
+  for (const int64_t raw : chosen) out.trials.push_back(*sweep.grid.at(raw));
   return out;
 }
 
@@ -88,6 +76,26 @@ std::string trials_text(size_t n) {
 }
 
 }  // namespace
+
+TrialsLook look_for(const std::vector<std::string>& prefixes, const Grid& grid, int revision) {
+  TrialsLook out{.revision = revision, .trials = {}, .fault = ""};
+  std::vector<int> matches(prefixes.size());
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    const std::optional<SweepTrial> trial = grid.at(raw);
+    if (!trial) continue;
+    const int before = std::accumulate(matches.begin(), matches.end(), 0);
+    for (size_t i = 0; i < matches.size(); ++i) matches[i] += trial->id.text.starts_with(prefixes[i]) ? 1 : 0;
+    if (std::accumulate(matches.begin(), matches.end(), 0) > before) out.trials.push_back(raw);
+  }
+  const std::string sweep = "of sweep \"" + grid.spec().name + "\"; ";
+  for (size_t i = 0; i < matches.size(); ++i) {
+    const std::string which = "\"" + prefixes[i] + "\" begins ";
+    if (matches[i] == 0) out.fault = which + "no trial " + sweep + "`ranktide plan --list` names them";
+    if (matches[i] > 1)
+      out.fault = which + std::to_string(matches[i]) + " trials " + sweep + "give more of the id";
+  }
+  return out;
+}
 
 void Coordinator::on(const ControlTrials& control) {
   RT_CHECK(control.action == SweepAction::cancel || control.action == SweepAction::retry);

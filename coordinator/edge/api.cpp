@@ -4,6 +4,7 @@
 #include <cctype>
 #include <charconv>
 #include <optional>
+#include <spdlog/spdlog.h>
 
 #include "common/content/manifest.h"
 #include "coordinator/edge/artifact_routes.h"
@@ -11,6 +12,8 @@
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_models.h"
 #include "coordinator/edge/query_past.h"
+#include "coordinator/edge/query_settings.h"
+#include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/query_workers.h"
 #include "coordinator/edge/report.h"
 
@@ -79,18 +82,18 @@ ApiResponse answer_query(const Reader& reader, const Target& target) {
 
 ApiResponse answer_sweeps(const Reader& reader, const Target& target) {
   const std::string name = argument_of(target, "name", "");
-  if (name.empty()) return {.body = to_json(all_sweep_status(reader)).dump()};
+  if (name.empty()) return {.body = printed(to_json(all_sweep_status(reader)))};
   const auto status = sweep_status(reader, name);
   if (!status) return failure(404, "no sweep named \"" + name + "\"");
-  return {.body = to_json(std::vector<SweepStatus>{*status}).dump()};
+  return {.body = printed(to_json(std::vector<SweepStatus>{*status}))};
 }
 
 ApiResponse answer_trials(const Reader& reader, const Target& target) {
-  return {.body = to_json(trials_with_prefix(reader, argument_of(target, "prefix", ""))).dump()};
+  return {.body = printed(to_json(trials_with_prefix(reader, argument_of(target, "prefix", ""))))};
 }
 
 ApiResponse answer_attempts(const Reader& reader, const Target& target) {
-  return {.body = to_json(history_of(reader, argument_of(target, "trial", ""))).dump()};
+  return {.body = printed(to_json(history_of(reader, argument_of(target, "trial", ""))))};
 }
 
 ApiResponse answer_log(const Reader& reader, const Target& target) {
@@ -98,25 +101,39 @@ ApiResponse answer_log(const Reader& reader, const Target& target) {
                     static_cast<Attempt>(std::clamp<int64_t>(integer_of(target, "attempt", 1), 0, INT32_MAX))};
   if (!is_sha256_text(lease.unit.text)) throw QueryError("unit is the id that /api/v1/attempts names");
   const LogPart part = read_log(logs_of(reader.data_folder()), lease, integer_of(target, "offset", 0));
-  return {.body = to_json(part).dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.body = printed(to_json(part))};
 }
 
 ApiResponse answer_workers(const Reader& reader, const Target&) {
-  return {.body = to_json(all_workers(reader)).dump()};
+  return {.body = printed(to_json(all_workers(reader)))};
 }
 
 ApiResponse answer_standings(const Reader& reader, const Target& target) {
-  return {.body = to_json(trials_after(reader, argument_of(target, "after", ""))).dump()};
+  return {.body = printed(to_json(trials_after(reader, argument_of(target, "after", ""))))};
 }
 
 ApiResponse answer_measured(const Reader& reader, const Target&) {
-  return {.body = to_json(measured_trials(reader)).dump()};
+  return {.body = printed(to_json(measured_trials(reader)))};
 }
 
 ApiResponse answer_models(const Reader& reader, const Target& target) {
   const std::string sha256 = argument_of(target, "sha256", "");
   if (!is_sha256_text(sha256)) throw QueryError("sha256 is the 64 hex digits of a base or a tokenizer");
-  return {.body = to_json(known_models(reader, sha256)).dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.body = printed(to_json(known_models(reader, sha256)))};
+}
+
+ApiResponse answer_spec(const Reader& reader, const Target& target) {
+  const std::string name = argument_of(target, "sweep", "");
+  const auto submitted = newest_submission(reader, name);
+  if (!submitted) return failure(404, "no sweep named \"" + name + "\"");
+  return {.body = printed(to_json(submitted->spec))};
+}
+
+ApiResponse answer_settings(const Reader& reader, const Target& target) {
+  const std::string trial = argument_of(target, "trial", "");
+  const auto settings = trial_settings(reader, trial);
+  if (!settings) return failure(404, "no trial \"" + trial + "\"");
+  return {.body = printed(*settings)};
 }
 
 ApiResponse answer_report(const Reader& reader, const Target& target, const std::string& version) {
@@ -138,14 +155,20 @@ const std::map<std::string, Read>& reads() {
                                                      {"/api/v1/workers", answer_workers},
                                                      {"/api/v1/standings", answer_standings},
                                                      {"/api/v1/measured", answer_measured},
-                                                     {"/api/v1/models", answer_models}};
+                                                     {"/api/v1/models", answer_models},
+                                                     {"/api/v1/settings", answer_settings},
+                                                     {"/api/v1/spec", answer_spec}};
   return kReads;
 }
 
 }  // namespace
 
+std::string printed(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 ApiResponse failure(int status, const std::string& text) {
-  return {.status = status, .body = Json{{"error", text}}.dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.status = status, .body = printed(Json{{"error", text}})};
 }
 
 std::string argument_of(const Target& target, const std::string& name, const std::string& otherwise) {
@@ -202,25 +225,32 @@ std::string query_target(const QueryRequest& request, const std::string& format)
   return out;
 }
 
+ApiResponse unforeseen(const std::exception& error) {
+  spdlog::error("a request was not answered: {}", error.what());
+  return failure(500, std::string("the coordinator could not answer: ") + error.what());
+}
+
 bool is_readable(const std::string& path) {
   return reads().contains(path) || path == kReport || is_artifact_path(path);
 }
 
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text,
-                        const std::string& version) {
+                        const std::string& version, std::chrono::milliseconds time) {
   try {
     const Target target = parse_target(text);
     if (is_artifact_path(target.path)) return answer_artifact(data_folder, target);
-    if (target.path == kReport) return answer_report(Reader(data_folder), target, version);
+    if (target.path == kReport) return answer_report(Reader(data_folder, time), target, version);
     const auto read = reads().find(target.path);
     if (read == reads().end()) return failure(404, "nothing is served at " + target.path);
-    return read->second(Reader(data_folder), target);
+    return read->second(Reader(data_folder, time), target);
   } catch (const SweepNotFound& e) {
     return failure(404, e.what());
   } catch (const QueryError& e) {
     return failure(400, e.what());
   } catch (const StoreError& e) {
     return failure(503, e.what());
+  } catch (const std::exception& e) {
+    return unforeseen(e);
   }
 }
 

@@ -15,6 +15,7 @@
 // Not who may ask (http_access.h), not commands (api_commands.h), not health (api_health.h). Pure but for the
 // reads; any thread. Errors are JSON {"error": text} with 400, 404 or 503.
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -30,14 +31,20 @@ struct ApiResponse {
   std::string type = "application/json";
   std::string body;
 };
+// Returns: a body. Bytes that are no UTF-8, as an older database may hold them, become U+FFFD.
+std::string printed(const Json& json);
 // Returns: the answer that says what is wrong.
 ApiResponse failure(int status, const std::string& text);
+// Returns: 500, and logs it: for what only a defect or a broken disk throws. One request ends, not the service.
+ApiResponse unforeseen(const std::exception& error);
 
 // Returns: whether answer_read() knows this path.
 bool is_readable(const std::string& path);
+// How long one answer may read from the database; under the time that clients wait in silence (http_client.h).
+constexpr std::chrono::milliseconds kReadTime = std::chrono::seconds{30};
 // version: of this program, for reports.
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target,
-                        const std::string& version = "");
+                        const std::string& version = "", std::chrono::milliseconds time = kReadTime);
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {

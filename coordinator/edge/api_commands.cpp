@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "common/net/worker_keys.h"
+#include "coordinator/edge/query_spec.h"
 
 namespace ranktide {
 
@@ -39,6 +40,9 @@ T field(const Json& body, const char* name) {
 UserRequest submit(const CommandOrder& order) {
   auto spec = field<SweepSpec>(order.body, "spec");
   validate(spec);
+  if (const int64_t trials = raw_trials(spec); trials > kTrialsMaxDefault)
+    throw SpecError("a coordinator takes sweeps of up to 1,000,000 trials, and this one has " +
+                    std::to_string(trials) + "; shorten an axis, or submit it in parts");
   return Submit{.request_id = order.request_id,
                 .actor = order.actor,
                 .is_admin = order.is_admin,
@@ -124,6 +128,18 @@ struct Respond {
   ApiResponse operator()(const Rejected& r) const { return failure(409, r.reason); }
 };
 
+// Which trials are meant, on the revision that the journal has now; of another one the core looks itself.
+std::optional<ApiResponse> look_ahead(ControlTrials& control, const std::filesystem::path& data_folder) {
+  if (control.trials.prefixes.empty()) return std::nullopt;
+  try {
+    if (const auto newest = newest_submission(Reader(data_folder), control.sweep))
+      control.trials.looked = look_for(control.trials.prefixes, Grid(newest->spec), newest->revision);
+  } catch (const StoreError& error) {
+    return failure(503, error.what());
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Scope CommandTarget::scope() const {
@@ -182,7 +198,9 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
   return std::nullopt;
 }
 
-std::optional<ApiResponse> prepare(const UserRequest& request, const std::filesystem::path& data_folder) {
+std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
+  if (auto* submission = std::get_if<Submit>(&request)) submission->looked = look_at(submission->spec);
+  if (auto* control = std::get_if<ControlTrials>(&request)) return look_ahead(*control, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);
   if (!revoke) return std::nullopt;
   try {

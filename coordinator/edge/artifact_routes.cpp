@@ -27,7 +27,7 @@ ApiResponse answer_list(const fs::path& data_folder, const std::string& trial) {
   if (artifact.files.empty())
     return failure(404, "nothing is kept here of trial " + trial.substr(0, 12) +
                             "; run.keep says what finished trials leave");
-  return {.body = to_json(artifact).dump(-1, ' ', false, Json::error_handler_t::replace)};
+  return {.body = printed(to_json(artifact))};
 }
 
 ApiResponse answer_piece(const fs::path& data_folder, const std::string& trial, const std::string& file,

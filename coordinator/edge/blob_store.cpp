@@ -175,7 +175,18 @@ void BlobStore::require_size(int64_t total) const {
                         "); put it on a file system that the workers share, or copy it to them");
 }
 
+// What users and workers send must not take the last of the disk from the journal.
+void BlobStore::require_disk(int64_t bytes) const {
+  const fs::space_info disk = fs::space(folder_);
+  const double left = static_cast<double>(disk.available) - static_cast<double>(bytes);
+  if (left < limits_.disk_free_min * static_cast<double>(disk.capacity))
+    throw BlobError(BlobFault::full, "the disk of the coordinator's " + folder_.string() + " has " +
+                                         std::to_string(disk.available >> 20) +
+                                         " MiB left, too little for this file; free space there");
+}
+
 void BlobStore::make_room(int64_t bytes) {
+  require_disk(bytes);
   if (has_room(bytes)) return;
   forget_old_parts();
   if (!has_room(bytes) && named_) evict(used_bytes_ + bytes - limits_.total_bytes);

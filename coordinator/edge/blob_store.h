@@ -25,6 +25,7 @@ namespace ranktide {
 struct BlobLimits {
   int64_t total_bytes = int64_t{20} << 30;  // of all files, those that arrive included
   int64_t file_bytes = int64_t{2} << 30;
+  double disk_free_min = 0.02;  // of the disk: what would leave less is refused as full
 };
 
 enum class BlobFault { malformed, too_large, full, wrong_content };
@@ -79,6 +80,7 @@ class BlobStore {
   Part& part_of(const std::string& sha256);
   Standing standing_locked(const std::string& sha256);
   void require_size(int64_t total) const;
+  void require_disk(int64_t bytes) const;
   void make_room(int64_t bytes);
   bool has_room(int64_t bytes) const { return used_bytes_ + bytes <= limits_.total_bytes; }
   void evict(int64_t bytes);

@@ -69,7 +69,7 @@ std::optional<EventFeed::Page> EventFeed::read(std::optional<int64_t> after) con
       return {.newest = newest,
               .changes = after ? changes_after(reader, *after, kChangesPerRead) : std::vector<Change>{}};
     });
-  } catch (const StoreError& error) {
+  } catch (const std::exception& error) {
     spdlog::warn("events: {}", error.what());
     return std::nullopt;
   }
@@ -86,7 +86,10 @@ void EventFeed::read_on() {
 
 void EventFeed::take(const std::optional<Page>& page) {
   is_reading_ = false;
-  if (!page) return;  // the next look tries again
+  if (!page) {
+    committed_seen_.reset();  // the next look tries again
+    return;
+  }
   recent_.insert(recent_.end(), page->changes.begin(), page->changes.end());
   while (recent_.size() > kRecentMax) recent_.pop_front();
   newest_ = page->changes.empty() ? newest_.value_or(page->newest) : page->changes.back().record;

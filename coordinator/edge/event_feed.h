@@ -69,9 +69,9 @@ class EventFeed {
   const Mailbox& mailbox_;
   boost::asio::steady_timer timer_;
   std::set<std::shared_ptr<EventStream>> streams_;
-  std::deque<Change> recent_;      // the newest changes, without a gap
-  std::optional<int64_t> newest_;  // record; absent before the first look
-  uint64_t committed_seen_ = 0;    // records of this process at the last look
+  std::deque<Change> recent_;               // the newest changes, without a gap
+  std::optional<int64_t> newest_;           // record; absent before the first look
+  std::optional<uint64_t> committed_seen_;  // records of this process at the last look that was one
   bool is_reading_ = false;
   bool is_ticking_ = false;
 };

@@ -158,8 +158,10 @@ HttpServer::~HttpServer() {
   });
   parts_->thread.join();
   parts_->service.gate->close();
-  parts_->service.pool.stop();  // what has not begun to read is not answered any more
-  parts_->service.pool.join();
+  for (auto* pool : {&parts_->service.reads, &parts_->service.tasks}) {
+    pool->stop();  // what has not begun to read is not answered any more
+    pool->join();
+  }
 }
 
 void HttpServer::stop_accepting() {

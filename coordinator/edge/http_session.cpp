@@ -166,7 +166,7 @@ void HttpSession::follow_events(const Target& target, const Caller& caller) {
 }
 
 void HttpSession::read_on_pool() {
-  asio::post(service_.pool, [self = shared_from_this()]() mutable {
+  asio::post(service_.reads, [self = shared_from_this()]() mutable {
     const HttpServerConfig& config = self->service_.config;
     auto response = answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version);
     auto& io = self->service_.io;
@@ -176,8 +176,15 @@ void HttpSession::read_on_pool() {
 
 void HttpSession::blob_on_pool(const BlobRoute& route, const Target& target) {
   if (service_.config.blobs == nullptr) return write(failure(404, "this coordinator keeps no files"));
-  asio::post(service_.pool, [self = shared_from_this(), route, target]() mutable {
-    auto response = answer_blob(*self->service_.config.blobs, route, target, self->parser_->get().body());
+  asio::post(service_.reads, [self = shared_from_this(), route, target]() mutable {
+    const auto answer = [&]() -> ApiResponse {
+      try {
+        return answer_blob(*self->service_.config.blobs, route, target, self->parser_->get().body());
+      } catch (const std::exception& e) {
+        return unforeseen(e);
+      }
+    };
+    auto response = answer();
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
   });
@@ -186,9 +193,9 @@ void HttpSession::blob_on_pool(const BlobRoute& route, const Target& target) {
 void HttpSession::command(const CommandTarget& target, const Caller& caller) {
   if (const auto refusal = refuse_command(target, caller, service_.mailbox.live())) return write(*refusal);
   spdlog::info("{} asks: POST {}", caller.name, text_of(parser_->get().target()));
-  asio::post(service_.pool, [self = shared_from_this(), target, caller]() mutable {
+  asio::post(service_.tasks, [self = shared_from_this(), target, caller]() mutable {
     auto request = read_command(target, self->parser_->get().body(), caller);
-    if (const auto* asked = std::get_if<UserRequest>(&request))
+    if (auto* asked = std::get_if<UserRequest>(&request))
       if (auto failed = prepare(*asked, self->service_.config.data_folder)) request = std::move(*failed);
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), request = std::move(request)]() mutable {

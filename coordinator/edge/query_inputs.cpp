@@ -1,6 +1,5 @@
 #include "coordinator/edge/query_inputs.h"
 
-#include <map>
 #include <utility>
 #include <variant>
 
@@ -14,29 +13,26 @@ bool is_sweep_over(const SweepStatus& sweep) {
   return sweep.state == "finished" || sweep.state == "stopped" || sweep.state == "cancelled";
 }
 
-// Returns: by the sweep's name, of its newest revision.
-std::map<std::string, Inputs> newest_inputs(const Reader& reader) {
-  std::map<std::string, Inputs> out;
-  for (const auto& row :
-       reader.select("SELECT kind, body FROM record WHERE kind='SweepSubmitted' ORDER BY seq").rows) {
-    auto record = from_journal(std::get<std::string>(row[0]), std::get<std::string>(row[1]));
-    SweepSpec& spec = std::get<SweepSubmitted>(record).spec;
-    out[spec.name] = std::move(spec.inputs);
-  }
-  return out;
+SweepSpec spec_in(const std::vector<Value>& submission) {
+  auto record = from_journal(std::get<std::string>(submission[0]), std::get<std::string>(submission[1]));
+  return std::move(std::get<SweepSubmitted>(record).spec);
 }
 
 }  // namespace
 
 // Two looks at the database: what is submitted in between was asked for a moment before, by the client.
 std::set<std::string> contents_in_use(const Reader& reader) {
-  std::set<std::string> over;
+  std::set<std::string> passed;  // sweeps that are over, then those whose newest revision was seen
   for (const SweepStatus& sweep : all_sweep_status(reader))
-    if (is_sweep_over(sweep)) over.insert(sweep.name);
+    if (is_sweep_over(sweep)) passed.insert(sweep.name);
   std::set<std::string> out;
-  for (const auto& [name, inputs] : newest_inputs(reader))
-    if (!over.contains(name))
-      for (const auto& [path, content] : inputs.contents) out.insert(content.sha256);
+  reader.each("SELECT kind, body FROM record WHERE kind='SweepSubmitted' ORDER BY seq DESC", {},
+              [&](const std::vector<Value>& row) {
+                const SweepSpec spec = spec_in(row);
+                if (passed.insert(spec.name).second)
+                  for (const auto& [path, content] : spec.inputs.contents) out.insert(content.sha256);
+                return true;
+              });
   return out;
 }
 

@@ -10,7 +10,7 @@
 namespace ranktide {
 
 // Returns: the hashes that the newest revision of every sweep that is not over (finished, stopped, cancelled)
-// names as its inputs. Throws: StoreError, as Reader::select.
+// names as its inputs. Throws: StoreError, as Reader::each.
 std::set<std::string> contents_in_use(const Reader& reader);
 
 }  // namespace ranktide

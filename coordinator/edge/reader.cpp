@@ -1,5 +1,6 @@
 #include "coordinator/edge/reader.h"
 
+#include <algorithm>
 #include <chrono>
 #include <sqlite3.h>
 
@@ -9,7 +10,8 @@
 namespace ranktide {
 
 struct Reader::Limits {
-  std::chrono::steady_clock::time_point deadline;
+  std::chrono::steady_clock::time_point end;       // of the reader
+  std::chrono::steady_clock::time_point deadline;  // of what is asked now
 };
 
 namespace {
@@ -33,8 +35,9 @@ std::vector<Value> row_of(const Statement& statement) {
 
 }  // namespace
 
-Reader::Reader(const std::filesystem::path& data_folder)
+Reader::Reader(const std::filesystem::path& data_folder, Milliseconds lifetime)
     : folder_(data_folder), limits_(std::make_unique<Limits>()) {
+  limits_->end = std::chrono::steady_clock::now() + lifetime;
   const auto file = database_file(folder_);
   if (!std::filesystem::exists(file))
     throw StoreError("no results in " + folder_.string() +
@@ -56,7 +59,9 @@ Reader::Reader(const std::filesystem::path& data_folder)
 Reader::~Reader() = default;
 
 void Reader::give_time() const {
-  limits_->deadline = std::chrono::steady_clock::now() + std::chrono::seconds(kSeconds);
+  const auto now = std::chrono::steady_clock::now();
+  if (now >= limits_->end) throw StoreError("reading the results took longer than its limit: ask for less");
+  limits_->deadline = std::min(now + std::chrono::seconds(kSeconds), limits_->end);
 }
 
 Selection Reader::select(std::string_view sql, const std::vector<Value>& parameters) const {

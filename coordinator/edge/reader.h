@@ -3,6 +3,7 @@
 // SELECT, and that gives up after five seconds without a row. Not the writer (store.h). Works with and without
 // a running coordinator. One thread per reader; open one per thread.
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -21,17 +22,23 @@ struct Selection {
 
 class Reader {
  public:
+  using Milliseconds = std::chrono::milliseconds;
+  static constexpr Milliseconds kWithoutEnd = std::chrono::hours{24 * 365};
+
+  // `lifetime`: for whoever serves others; after it, nothing more is read, however short each query is.
   // Throws: StoreError when the folder has no database, or one of a newer version than this program knows.
-  explicit Reader(const std::filesystem::path& data_folder);
+  explicit Reader(const std::filesystem::path& data_folder, Milliseconds lifetime = kWithoutEnd);
   ~Reader();
 
   // Runs one SELECT with ?1, ?2 ... bound to parameters.
-  // Throws: StoreError for anything but a SELECT, for more than kRowsMax rows and after kSeconds.
+  // Throws: StoreError for anything but a SELECT, for more than kRowsMax rows, after kSeconds and after the
+  // reader's lifetime.
   Selection select(std::string_view sql, const std::vector<Value>& parameters = {}) const;
 
   // Calls `on_row` with the rows of one SELECT until it says that it wants no more; only one of them is in
   // memory at a time. For texts of any size and number, as in the journal. on_row must not ask this reader.
-  // Throws: StoreError for anything but a SELECT, and when a row takes longer than kSeconds to come.
+  // Throws: StoreError for anything but a SELECT, when a row takes longer than kSeconds to come, and after the
+  // reader's lifetime.
   using OnRow = std::function<bool(const std::vector<Value>& row)>;
   void each(std::string_view sql, const std::vector<Value>& parameters, const OnRow& on_row) const;
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
 #include <sys/file.h>
 #include <sys/statvfs.h>
 #include <system_error>
+#include <thread>
 #include <unistd.h>
 
 namespace ranktide {
@@ -26,6 +28,17 @@ std::string holder_of(const std::filesystem::path& lock_file) {
   return pid.empty() ? "another process" : "process " + pid;
 }
 
+// Somebody may hold it for a moment, to see whether somebody holds it.
+bool took(int descriptor) {
+  for (int tried = 0; tried < 5; ++tried) {
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  errno = EWOULDBLOCK;
+  return false;
+}
+
 }  // namespace
 
 void make_data_folder(const std::filesystem::path& folder) {
@@ -42,7 +55,7 @@ FolderLock::FolderLock(const std::filesystem::path& folder) {
   if (descriptor_ < 0)
     throw FolderError(FolderError::Why::cannot_write, "cannot write in data folder " + folder.string() + ": " +
                                                           std::strerror(errno) + folder_remedy());
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+  if (!took(descriptor_)) {
     const bool is_held = errno == EWOULDBLOCK;
     const std::string reason = std::strerror(errno);
     ::close(descriptor_);
@@ -56,6 +69,15 @@ FolderLock::FolderLock(const std::filesystem::path& folder) {
   // A note for the next one's message; without it the lock holds all the same.
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, pid.data(), pid.size(), 0) < 0) errno = 0;
+}
+
+std::optional<std::string> FolderLock::holder(const std::filesystem::path& folder) {
+  const auto file = folder / "lock";
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return std::nullopt;
+  const bool is_held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  return is_held ? std::optional(holder_of(file)) : std::nullopt;
 }
 
 FolderLock::~FolderLock() {

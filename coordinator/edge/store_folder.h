@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "coordinator/edge/store_sql.h"
@@ -26,6 +27,9 @@ class FolderLock {
   explicit FolderLock(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(const FolderLock&) = delete;
+
+  // Returns: "process 123", who holds the folder now; nullopt when nobody does, or it cannot be looked at.
+  static std::optional<std::string> holder(const std::filesystem::path& folder);
   FolderLock& operator=(const FolderLock&) = delete;
 
  private:

@@ -58,6 +58,17 @@ TEST(Wire, SaysWhereAValueHasTheWrongType) {
             "rank: expected an integer, got number");
 }
 
+TEST(Wire, BytesThatAreNoTextAreMendedBeforeAnybodyKeepsThem) {
+  const std::string bytes =
+      "\x81\xa3k\xe2\x82\xa3"
+      "a\xff"
+      "b";  // {"k<half a euro sign>": "a<255>b"}
+  const Json read = parse_msgpack(bytes);
+  EXPECT_EQ(read.dump(), "{\"k\uFFFD\":\"a\uFFFDb\"}");
+  const auto whole = Json::to_msgpack(Json{{"naïve", "가 😀"}});
+  EXPECT_EQ(parse_msgpack(std::string(whole.begin(), whole.end())), (Json{{"naïve", "가 😀"}}));
+}
+
 TEST(Wire, RefusesDeepNestingInsteadOfOverflowingTheStack) {
   EXPECT_EQ(wire_error([] { parse_msgpack(std::string(100000, '\x91')); }), "nested deeper than 32 levels");
   EXPECT_EQ(wire_error([] { parse_json(std::string(100000, '[')); }), "nested deeper than 32 levels");

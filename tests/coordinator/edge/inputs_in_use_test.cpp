@@ -1,8 +1,9 @@
-// Which files a store must keep for sweeps.
+// What sweeps were submitted with: files that a store must keep for them, models, the spec itself.
 #include <gtest/gtest.h>
 
 #include "coordinator/edge/query_inputs.h"
 #include "coordinator/edge/query_models.h"
+#include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/store.h"
 #include "tests/coordinator/edge/history.h"
 
@@ -45,6 +46,15 @@ TEST_F(InputsInUse, ASweepThatIsOverNeedsNone) {
   EXPECT_TRUE(in_use().empty()) << "no trials: finished";
   submit(2, "two");
   EXPECT_EQ(in_use(), std::set<std::string>{"two"}) << "another revision opens it again";
+}
+
+TEST_F(InputsInUse, ASpecIsThatOfTheNewestRevision) {
+  EXPECT_FALSE(newest_submission(history_.reader(), "quick"));
+  submit(1, "one");
+  submit(2, "two");
+  EXPECT_EQ(newest_submission(history_.reader(), "quick")->spec.inputs.contents.at("/data/train.jsonl").sha256,
+            "two");
+  EXPECT_FALSE(newest_submission(history_.reader(), "qui"));
 }
 
 // Sweeps that named models, and who asks for one by its content.

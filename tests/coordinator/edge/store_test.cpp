@@ -245,6 +245,19 @@ TEST_F(StoreTest, AReaderGivesRowsOneByOneUntilNoMoreAreWanted) {
   EXPECT_NE(message_of([&] { reader.each("DELETE FROM trial", {}, wants_none); }), "no error");
 }
 
+TEST_F(StoreTest, AReaderEndsWithItsLifetimeWhateverIsAsked) {
+  const Reader over(folder.path(), std::chrono::milliseconds{0});
+  EXPECT_THAT(message_of([&] { over.select("SELECT 1"); }), HasSubstr("longer than its limit: ask for less"));
+  const Reader brief(folder.path(), std::chrono::milliseconds{50});
+  const std::string numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+  EXPECT_THAT(message_of([&] { brief.select(numbers + " WHERE i < 0"); }), HasSubstr("longer than its limit"))
+      << "one query without a row";
+  const Reader brief_too(folder.path(), std::chrono::milliseconds{50});
+  const auto wants_all = [](const std::vector<Value>&) { return true; };
+  EXPECT_THAT(message_of([&] { brief_too.each(numbers, {}, wants_all); }), HasSubstr("longer than its limit"))
+      << "rows without end, each in time";
+}
+
 TEST_F(StoreTest, AReaderRunsNothingButSelect) {
   const Reader reader = history.reader();
   for (const char* sql :

@@ -42,6 +42,12 @@ TEST_F(Api, AnswersAQueryAsTheReaderDoes) {
   EXPECT_EQ(answer.body, direct);
 }
 
+TEST_F(Api, AReadThatTakesTooLongIsEndedAndSaid) {
+  const ApiResponse late = answer_read(folder_.path(), "/api/v1/sweeps", "", std::chrono::milliseconds{0});
+  EXPECT_EQ(late.status, 503);
+  EXPECT_THAT(late.body, testing::HasSubstr("ask for less"));
+}
+
 TEST_F(Api, ListsSweepsTrialsAttemptsAndWorkers) {
   EXPECT_EQ(from_json<std::vector<SweepStatus>>(parse_json(get("/api/v1/sweeps").body)).at(0).name, "tide");
   EXPECT_EQ(parse_json(get("/api/v1/trials?prefix=" + trial_.substr(0, 8)).body), Json::array({trial_}));
@@ -84,6 +90,24 @@ TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
   ASSERT_EQ(measured.size(), 1u);
   EXPECT_EQ(measured[0].settings.lora->rank, 4);
   EXPECT_GT(measured[0].seconds, 0);
+}
+
+TEST_F(Api, GivesASweepAsItWasSubmitted) {
+  EXPECT_EQ(from_json<SweepSpec>(parse_json(get("/api/v1/spec?sweep=tide").body)).name, "tide");
+  EXPECT_EQ(get("/api/v1/spec?sweep=ebb").status, 404);
+}
+
+TEST_F(Api, BytesThatAreNoTextDoNotEndIt) {
+  Connection writer(database_file(folder_.path()), Connection::Mode::writer);
+  writer.execute("UPDATE worker SET version=CAST(x'61ff62' AS TEXT)");
+  const ApiResponse answer = get("/api/v1/workers");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_NE(answer.body.find("a\uFFFDb"), std::string::npos) << answer.body;
+}
+
+TEST_F(Api, GivesATrialsSettings) {
+  EXPECT_EQ(parse_json(get("/api/v1/settings?trial=" + trial_).body).at("lora.rank"), 4);
+  EXPECT_EQ(get("/api/v1/settings?trial=ebb").status, 404);
 }
 
 TEST_F(Api, AnswersAReportAsTheReaderDoes) {

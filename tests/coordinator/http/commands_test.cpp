@@ -8,6 +8,7 @@
 #include "coordinator/edge/api_commands.h"
 #include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_routes.h"
+#include "tests/coordinator/edge/history.h"
 #include "tests/sim/sweep_for_tests.h"
 #include "tests/temporary_folder.h"
 
@@ -134,10 +135,53 @@ TEST(Commands, ARevokedKeyIsEndedInItsTableBeforeTheCoreDecides) {
   std::filesystem::permissions(folder.path() / "keys", std::filesystem::perms::owner_all);
   const auto table = folder.path() / "keys" / "workers";
   authorise_worker(table, make_key_pair().public_key, WorkerName{"gpu03"});
-  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu03"}}, folder.path()), std::nullopt);
-  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu03"}}, folder.path()), std::nullopt) << "asked again";
+  const auto revoke = [&](const std::string& name) {
+    UserRequest request = RevokeWorker{.worker = WorkerName{name}};
+    return prepare(request, folder.path());
+  };
+  EXPECT_EQ(revoke("gpu03"), std::nullopt);
+  EXPECT_EQ(revoke("gpu03"), std::nullopt) << "asked again";
   EXPECT_THAT(WorkerKeys(table).revoked_names(), testing::ElementsAre(WorkerName{"gpu03"}));
-  EXPECT_EQ(prepare(RevokeWorker{.worker = WorkerName{"gpu04"}}, folder.path())->status, 404);
+  EXPECT_EQ(revoke("gpu04")->status, 404);
+}
+
+TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
+  UserRequest request = Submit{.request_id = "r", .spec = sweep_for_tests({})};
+  EXPECT_EQ(prepare(request, {}), std::nullopt);
+  const auto& looked = std::get<Submit>(request).looked;
+  ASSERT_TRUE(looked);
+  EXPECT_EQ(looked->fault, "");
+  EXPECT_GT(looked->trial_count, 0);
+}
+
+TEST(Commands, TrialsThatAreNamedAreFoundOnTheJournalsRevisionBeforeTheCoreDecides) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  const SweepSpec spec = sweep_for_tests({.name = "tide"});
+  history.record(
+      SweepSubmitted{.sweep = 1, .revision = 1, .request_id = "first", .spec_sha256 = "s", .spec = spec});
+  const std::string id = Grid(spec).at(0)->id.text;
+  UserRequest request = ControlTrials{.request_id = "r", .sweep = "tide", .trials = {.prefixes = {id, "zz"}}};
+  EXPECT_EQ(prepare(request, folder.path()), std::nullopt);
+  const auto& looked = std::get<ControlTrials>(request).trials.looked;
+  ASSERT_TRUE(looked);
+  EXPECT_EQ(looked->revision, 1);
+  EXPECT_EQ(looked->trials, std::vector<int64_t>{0});
+  EXPECT_THAT(looked->fault, testing::HasSubstr("\"zz\" begins no trial"));
+}
+
+TEST(Commands, ASubmissionIsNoLargerThanACoordinatorTakesWhateverItSaysOfItself) {
+  SweepSpec large = sweep_for_tests({});
+  large.max_trials = int64_t{1} << 40;
+  for (uint64_t seed = 0; large.seeds.size() < 100'000; ++seed) large.seeds.push_back(1000 + seed);
+  Axis axis{.name = "train.clip", .points = {}, .when = ""};
+  for (int i = 0; i < 100; ++i)
+    axis.points.push_back({.label = std::to_string(i), .set = {{"train.clip", static_cast<double>(i)}}});
+  large.blocks.at(0).axes.push_back(axis);
+  const auto refused = read("/api/v1/sweeps", {{"request_id", "r"}, {"spec", to_json(large)}});
+  EXPECT_EQ(std::get<ApiResponse>(refused).status, 400);
+  EXPECT_THAT(std::get<ApiResponse>(refused).body, testing::HasSubstr("up to 1,000,000 trials"));
 }
 
 TEST(Commands, BodiesThatAreNotUnderstoodSayWhatIsWrong) {

@@ -40,6 +40,13 @@ class BlobStoreTest : public testing::Test {
   TemporaryFolder folder_;
 };
 
+TEST_F(BlobStoreTest, LeavesTheDiskWhatTheJournalNeeds) {
+  BlobStore store(folder(), {.disk_free_min = 1});
+  EXPECT_NE(fault_of([&] { send(store, "abc"); }).find("MiB left, too little for this file"),
+            std::string::npos);
+  EXPECT_TRUE(fs::is_empty(folder())) << "nothing was begun";
+}
+
 TEST_F(BlobStoreTest, HandsOutWhatArrivedWhole) {
   BlobStore store(folder());
   EXPECT_FALSE(store.read(sha256_hex("0123456789"), 0, 100));

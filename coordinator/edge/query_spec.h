@@ -1,0 +1,16 @@
+#pragma once
+// A sweep as it was submitted, from the journal: what a newer file is compared with. Reads only.
+
+#include <optional>
+#include <string>
+
+#include "coordinator/core/records.h"
+#include "coordinator/edge/reader.h"
+
+namespace ranktide {
+
+// Returns: the newest revision, its spec with the inputs; nullopt when no sweep has this name. Throws:
+// StoreError, as Reader::each.
+std::optional<SweepSubmitted> newest_submission(const Reader& reader, const std::string& sweep);
+
+}  // namespace ranktide
