@@ -54,6 +54,7 @@ struct CommandError : std::runtime_error {
 std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_compare(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_fetch(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_status(CLI::App& command, const GlobalOptions& globals);

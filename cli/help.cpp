@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/exit_codes.h"
+#include "common/sweep/json_schema.h"
 #include "common/sweep/settings.h"
 #include "common/vocabulary/wire.h"
 
@@ -63,15 +64,19 @@ constexpr const char* kEnvironment = R"(Environment
   CLICOLOR_FORCE        non-empty: colour even when the output is no terminal
 )";
 
+constexpr const char* kSchema = "sweep-schema";
+
 std::string text_of(const std::string& topic) {
   if (topic == "exit-codes") return kExitCodes;
   if (topic == "environment") return kEnvironment;
+  if (topic == kSchema) return sweep_json_schema().dump(2) + "\n";
   return settings_reference();
 }
 
 int print_topic(const std::string& topic, bool json) {
   const std::string text = text_of(topic);
-  std::cout << (json ? Json{{"topic", topic}, {"text", text}}.dump(2) + "\n" : text);
+  const bool is_json = topic == kSchema;
+  std::cout << (json && !is_json ? Json{{"topic", topic}, {"text", text}}.dump(2) + "\n" : text);
   return kOk;
 }
 
@@ -79,8 +84,8 @@ int print_topic(const std::string& topic, bool json) {
 
 std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals) {
   const auto topic = std::make_shared<std::string>("sweep-file");
-  command.add_option("topic", *topic, "sweep-file, exit-codes or environment")
-      ->check(CLI::IsMember({"sweep-file", "exit-codes", "environment"}));
+  command.add_option("topic", *topic, "sweep-file, sweep-schema (JSON Schema), exit-codes or environment")
+      ->check(CLI::IsMember({"sweep-file", kSchema, "exit-codes", "environment"}));
   return [topic, &globals] { return print_topic(*topic, globals.json); };
 }
 

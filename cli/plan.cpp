@@ -8,6 +8,7 @@
 #include "cli/device_table.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
+#include "cli/plan_difference.h"
 #include "cli/results.h"
 #include "cli/sweep_choice.h"
 #include "cli/sweep_plan.h"
@@ -23,6 +24,7 @@ constexpr int kThreads = 1;  // of a slot, as `run` and workers make them unless
 struct PlanOptions {
   SweepChoice sweep;
   bool list = false;
+  std::string diff;  // the sweep to compare with; empty: none
 };
 
 Json block_json(const SweepPlan& plan, const BlockCount& b) {
@@ -128,6 +130,9 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   Json out = plan_json(plan, slots);
   out["models"] = models_json(plan);
   if (options.list) out["list"] = trials_json(plan);
+  std::optional<PlanDifference> difference;
+  if (!options.diff.empty()) difference = difference_to(Results(globals).spec(options.diff), plan.spec);
+  if (difference) out["diff"] = to_json(*difference);
   if (globals.json) {
     std::cout << out.dump(2) << "\n";
     return kOk;
@@ -135,6 +140,7 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   std::cout << plan_text(plan, slots);
   print_models(out["models"]);
   if (options.list) print_trials(plan);
+  if (difference) std::cout << text_of(*difference);
   return kOk;
 }
 
@@ -144,6 +150,8 @@ std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals)
   const auto options = std::make_shared<PlanOptions>();
   add_sweep_options(command, options->sweep);
   command.add_flag("--list", options->list, "one line per trial");
+  command.add_option("--diff", options->diff,
+                     "how it differs from a sweep that was submitted before, by its name");
   return [options, &globals] { return run_plan(*options, globals); };
 }
 

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "coordinator/edge/api.h"
+#include "coordinator/edge/store_folder.h"
 
 namespace ranktide::cli {
 namespace {
@@ -44,6 +45,19 @@ Json post_command(const HttpClient& client, const std::string& target, Json body
 
 std::string get_body(const HttpClient& client, const std::string& target) {
   return body_of(insist(client, [&] { return client.get(target); }));
+}
+
+std::optional<std::string> body_of_folder(const std::filesystem::path& data, const std::string& target,
+                                          std::chrono::milliseconds patience) {
+  for (const auto end = std::chrono::steady_clock::now() + patience;; std::this_thread::sleep_for(100ms)) {
+    const auto client = client_of_folder(data);
+    if (const auto answer = client ? client->get(target) : std::nullopt) return body_of(*answer);
+    const auto holder = FolderLock::holder(data);
+    if (!holder) return std::nullopt;
+    if (std::chrono::steady_clock::now() >= end)
+      throw CommandError(kUnreachable, *holder + " serves " + data.string() +
+                                           " and does not answer; ask again in a while, or end it");
+  }
 }
 
 std::string sweep_target(const std::string& sweep, const std::string& action) {

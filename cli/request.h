@@ -3,6 +3,9 @@
 // while nobody listens, so that it is done once however often it is asked. Not for commands that stay
 // (patient_client.h). One thread.
 
+#include <chrono>
+#include <filesystem>
+#include <optional>
 #include <string>
 
 #include "cli/http_client.h"
@@ -19,6 +22,12 @@ Json post_command(const HttpClient& client, const std::string& target, Json body
 
 // Returns: the answer to a read. Throws: as post_command().
 std::string get_body(const HttpClient& client, const std::string& target);
+
+// Returns: the answer of the coordinator that serves this data folder; nullopt when none does, and its files
+// may be read. Throws: CommandError of code kUnreachable when a process holds the folder and does not answer
+// for so long: what it has not told is not read behind its back.
+std::optional<std::string> body_of_folder(const std::filesystem::path& data, const std::string& target,
+                                          std::chrono::milliseconds patience = std::chrono::seconds{5});
 
 // Returns: the target of an action on a sweep.
 std::string sweep_target(const std::string& sweep, const std::string& action);

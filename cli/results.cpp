@@ -9,6 +9,8 @@
 #include "cli/request.h"
 #include "cli/version.h"
 #include "coordinator/edge/api.h"
+#include "coordinator/edge/query_settings.h"
+#include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/report.h"
 #include "coordinator/edge/store.h"
 
@@ -32,10 +34,7 @@ void Results::outlive_restarts(Patience patience) {
 std::optional<std::string> Results::ask(const std::string& target) const {
   if (patient_) return body_of(patient_->get(target).value());
   if (named_) return get_body(*named_, target);
-  const auto client = client_of_folder(data_folder_);
-  const auto answer = client ? client->get(target) : std::nullopt;
-  if (!answer) return std::nullopt;
-  return body_of(*answer);
+  return body_of_folder(data_folder_, target);
 }
 
 std::string Results::query(const QueryRequest& request, const std::string& format) const {
@@ -93,6 +92,21 @@ std::vector<MeasuredTrial> Results::measured() const {
   if (const auto body = ask("/api/v1/measured"))
     return from_json<std::vector<MeasuredTrial>>(parse_json(*body));
   return measured_trials(Reader(data_folder_));
+}
+
+Json Results::settings(const std::string& trial) const {
+  if (const auto body = ask("/api/v1/settings?trial=" + percent_encode(trial))) return parse_json(*body);
+  auto found = trial_settings(Reader(data_folder_), trial);
+  if (!found) throw CommandError(kNotFound, "no trial " + trial);
+  return *std::move(found);
+}
+
+SweepSpec Results::spec(const std::string& sweep) const {
+  if (const auto body = ask("/api/v1/spec?sweep=" + percent_encode(sweep)))
+    return from_json<SweepSpec>(parse_json(*body));
+  auto found = newest_submission(Reader(data_folder_), sweep);
+  if (!found) throw CommandError(kNotFound, "no sweep named \"" + sweep + "\"; `ranktide status` lists them");
+  return std::move(found->spec);
 }
 
 Artifact Results::artifact(const std::string& trial) const {

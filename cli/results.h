@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/http_client.h"
 #include "cli/patient_client.h"
+#include "common/sweep/sweep_spec.h"
 #include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
 #include "coordinator/edge/query.h"
@@ -41,6 +42,10 @@ class Results {
   // Returns: what every trial of the folder has come to, by id.
   std::vector<TrialStanding> standings() const;
   std::vector<MeasuredTrial> measured() const;
+  // Returns: a trial's settings, flat. Throws: CommandError when there is no such trial. Requires: a full id.
+  Json settings(const std::string& trial) const;
+  // Returns: a sweep as it was submitted last. Throws: CommandError of code kNotFound when there is none.
+  SweepSpec spec(const std::string& sweep) const;
   // Returns: what the trial left. Requires, here and below: `trial` is a full id. Throws: CommandError of code
   // kNotFound for one that left nothing.
   Artifact artifact(const std::string& trial) const;

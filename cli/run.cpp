@@ -16,6 +16,7 @@
 #include "cli/folders.h"
 #include "cli/interrupt.h"
 #include "cli/local_cluster.h"
+#include "cli/plan_difference.h"
 #include "cli/remote_watch.h"
 #include "cli/report_file.h"
 #include "cli/sweep_choice.h"
@@ -23,6 +24,7 @@
 #include "cli/sweep_watch.h"
 #include "cli/version.h"
 #include "coordinator/edge/query.h"
+#include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/query_status.h"
 #include "coordinator/edge/report.h"
 #include "coordinator/edge/store.h"
@@ -149,6 +151,13 @@ void claim(const fs::path& data) {
     FolderLock{data};
 }
 
+void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& say) {
+  if (!fs::exists(database_file(data))) return;
+  const auto old = newest_submission(Reader(data), spec.name);
+  const std::string notice = old ? revision_notice(old->spec, spec) : "";
+  if (!notice.empty()) say(notice);
+}
+
 int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
   const fs::path trainer = trainer_program();
@@ -163,6 +172,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   predict_with_products(plan, past, data, options, say);
   const int slots = slots_of(options, plan);
   say(plan_text(plan, slots));
+  say_new_revision(plan.spec, data, say);
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view
   LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
   const Interrupt interrupt(cluster.worker());

@@ -10,11 +10,13 @@
 #include "cli/folders.h"
 #include "cli/inputs.h"
 #include "cli/patient_client.h"
+#include "cli/plan_difference.h"
 #include "cli/remote_watch.h"
 #include "cli/request.h"
 #include "cli/sweep_choice.h"
 #include "cli/upload.h"
 #include "common/sweep/grid.h"
+#include "coordinator/edge/api.h"
 
 namespace ranktide::cli {
 namespace {
@@ -62,6 +64,12 @@ int wait_for(const PatientClient& client, const std::string& sweep, const Submit
   return exit_code_of(watch(client, sweep, globals, until));
 }
 
+void tell_new_revision(PatientClient& client, const SweepSpec& spec) {
+  const HttpAnswer answer = client.get("/api/v1/spec?sweep=" + percent_encode(spec.name)).value();
+  if (answer.status == 404) return;  // a new sweep, or a coordinator of before
+  std::cerr << revision_notice(from_json<SweepSpec>(parse_json(body_of(answer))), spec);
+}
+
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
   const auto [spec, elsewhere] = sweep_of(options, globals);
   const int64_t trials = trial_count(spec, Grid(spec).counts());
@@ -75,6 +83,7 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
   PatientClient client(globals, {.say = told_on_stderr(globals)});
   upload_inputs(client, spec.inputs, elsewhere, int64_t{options.upload_max_mib} << 20,
                 told_on_terminal(globals, "sending"));
+  if (!globals.quiet) tell_new_revision(client, spec);
   const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
   const Json body{{"request_id", id}, {"spec", to_json(spec)}};
   Json answer = parse_json(

@@ -24,9 +24,8 @@ constexpr std::chrono::seconds kHangs{5};
 
 // The coordinator answers where one serves the folder, else the folder does.
 std::vector<WorkerStatus> known_workers(const fs::path& data) {
-  const auto client = client_of_folder(data);
-  const auto answer = client ? client->get("/api/v1/workers") : std::nullopt;
-  if (answer) return from_json<std::vector<WorkerStatus>>(parse_json(body_of(*answer)));
+  if (const auto body = body_of_folder(data, "/api/v1/workers"))
+    return from_json<std::vector<WorkerStatus>>(parse_json(*body));
   return fs::exists(database_file(data)) ? all_workers(Reader(data)) : std::vector<WorkerStatus>{};
 }
 

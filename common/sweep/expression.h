@@ -3,13 +3,18 @@
 // derive, when and exclude in sweep files, for --only and for query --where. The tree is open so that a query
 // can turn it into SQL with bound parameters. Pure; nesting and size are bounded.
 //
-//   expr   := or ['if' or 'else' expr]            or  := and ('or' and)*       and := not ('and' not)*
-//   not    := 'not' not | compare                  compare := sum (('='|'=='|'!='|'<'|'<='|'>'|'>='|'in'|'not
-//   in') sum)? sum    := product (('+'|'-') product)*         product := sign (('*'|'/') sign)* sign   := '-'
-//   sign | power                     power := atom ('**' sign)? atom   := number | 'text' | "text" | name |
-//   function '(' list ')' | '(' list ')'
+//   expr    := or ['if' or 'else' expr]
+//   or      := and ('or' and)*
+//   and     := not ('and' not)*
+//   not     := 'not' not | compare
+//   compare := sum (('=' | '==' | '!=' | '<' | '<=' | '>' | '>=' | 'in' | 'not in') sum)?
+//   sum     := product (('+' | '-') product)*
+//   product := sign (('*' | '/') sign)*
+//   sign    := '-' sign | power
+//   power   := atom ('**' sign)?
+//   atom    := number | 'text' | "text" | name | function '(' list ')' | '(' list ')'
+//
 // A name is a full key or its unique last part. Comparisons do not chain.
-// do not chain.
 
 #include <cstddef>
 #include <functional>

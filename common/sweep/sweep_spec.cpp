@@ -32,7 +32,9 @@ void check_values(const Block& block, const SettingValues& values) {
 
 void check_axis(const Block& block, const Axis& axis) {
   if (!find_setting(axis.name) && !is_name(axis.name)) fail(block, name_refusal("an axis' name", axis.name));
-  if (axis.points.empty()) fail(block, "axis " + axis.name + " has no values");
+  if (axis.points.empty())
+    fail(block, "axis " + axis.name +
+                    " has no values, so the grid would be empty; give it at least one, or leave it out");
   if (axis.points.size() > kAxisPointsMax)
     fail(block, "axis " + axis.name + " has " + std::to_string(axis.points.size()) +
                     " values; at most 10,000 are allowed");

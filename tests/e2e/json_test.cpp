@@ -34,7 +34,7 @@ class JsonOutput : public testing::Test {
   Json said_by(const std::string& command, Program& service) {
     service.signal(SIGTERM);
     asked_.insert(command);
-    return json_of(command, service.wait(30s).out);
+    return json_of(command, service.wait(120s).out);
   }
 
   static Json json_of(const std::string& command, const std::string& out) {
@@ -100,6 +100,7 @@ TEST_F(JsonOutput, IsJsonOfEveryCommand) {
   EXPECT_EQ(said_by({"list"}).size(), 1u);
   EXPECT_EQ(said_by({"logs", trial}).at(0).at("attempt"), 1);
   said_by({"report", "tiny", "-o", (world_.folder() / "page.html").string()});
+  EXPECT_TRUE(said_by({"compare", trial, trial}).at("settings").empty());
   said_by({"doctor"});
   said_by({"version"});
   EXPECT_EQ(said_by({"help", "exit-codes"}).at("topic"), "exit-codes");

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::e2e {
 namespace {
@@ -15,7 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::filesystem::path kOutput = testing::TempDir() + "/program_test";
+const TemporaryFolder kOutputFolder;
+const std::filesystem::path& kOutput = kOutputFolder.path();
 
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 double child_cpu_ms() {
@@ -27,15 +29,23 @@ double child_cpu_ms() {
   return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
-// Processor time, so that a busy machine does not decide: what it would take alone on a core.
-TEST(Program, AnswersItsVersionInUnderThirtyMilliseconds) {
-  double best = 1e9;
-  for (int i = 0; i < 5; ++i) {
+// Returns: the least processor time of ten runs, so that a busy machine does not decide: what it would take
+// alone on a core.
+double least_cpu_ms(const std::vector<std::string>& argv) {
+  double least = 1e9;
+  for (int i = 0; i < 10; ++i) {
     const double before = child_cpu_ms();
-    EXPECT_THAT(run({ranktide_program().string(), "--version"}, kOutput).out, testing::StartsWith("ranktide "));
-    best = std::min(best, child_cpu_ms() - before);
+    EXPECT_EQ(run(argv, kOutput).exit_code, 0);
+    least = std::min(least, child_cpu_ms() - before);
   }
-  EXPECT_LT(best, 30);
+  return least;
+}
+
+// The 30 ms are meant for a core of today, where a program that does nothing takes 0.7. On a slower one both
+// take longer.
+TEST(Program, AnswersItsVersionInUnderThirtyMillisecondsOrFortyTimesAProgramThatDoesNothing) {
+  const double nothing = least_cpu_ms({"/bin/true"});
+  EXPECT_LT(least_cpu_ms({ranktide_program().string(), "--version"}), std::max(30.0, 40 * nothing));
 }
 #endif
 
@@ -49,10 +59,10 @@ TEST(Program, LinksNoLibTorch) {
 
 TEST(Program, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",    "plan",   "query",      "status",    "logs",        "report", "submit", "list",
-        "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",  "set",    "context",
-        "worker", "invite", "keygen",     "authorise", "coordinator", "token",  "health", "slurm",
-        "doctor", "help",   "completion", "man-pages", "fetch",       "version"}) {
+       {"run",    "plan",   "query",      "status",    "logs",        "report",  "submit", "list",
+        "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",   "set",    "context",
+        "worker", "invite", "keygen",     "authorise", "coordinator", "token",   "health", "slurm",
+        "doctor", "help",   "completion", "man-pages", "fetch",       "version", "compare"}) {
     const Ended ended = run({ranktide_program().string(), command, "--help"}, kOutput);
     EXPECT_EQ(ended.exit_code, 0);
     const size_t example = ended.out.find("Example:\n  ");

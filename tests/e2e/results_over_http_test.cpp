@@ -42,6 +42,26 @@ TEST(ResultsOverHttp, AClientElsewhereHasTheReportThePlanAndTheAdapters) {
   EXPECT_THAT(plan.out, HasSubstr("8 trials: 8 done, 0 resumable, 0 new")) << plan.err;
   EXPECT_THAT(ask({"plan", world.sweep().string(), "budget.steps=9"}).out, HasSubstr("8 new"));
 
+  const std::string more = "lora:lora.rank=4,8";
+  EXPECT_THAT(ask({"plan", world.sweep().string(), more, "--diff", "tiny"}).out,
+              HasSubstr("\nlora.rank 4 -> [4, 8] in block lora: 8 trials kept, 4 new, 0 no longer listed\n"));
+  const Json changed =
+      parse_json(ask({"plan", world.sweep().string(), "seeds=1", "--diff", "tiny", "--json"}).out);
+  EXPECT_EQ(changed.at("diff").at("changes"), parse_json(R"([{"what": "seeds - 1", "blocks": []}])"));
+  EXPECT_EQ(changed.at("diff").at("gone"), 4);
+  EXPECT_EQ(ask({"plan", world.sweep().string(), "--diff", "nobody"}).exit_code, 5);
+  EXPECT_EQ(world.ranktide({"plan", world.sweep().string(), more, "--diff", "tiny"}).out,
+            ask({"plan", world.sweep().string(), more, "--diff", "tiny"}).out);
+
+  const Json trials = parse_json(ask({"query", "tiny", "--trials", "--json"}).out).at("rows");
+  const std::string first = trials.at(0).at("trial"), second = trials.at(1).at("trial");
+  const Json compared = parse_json(ask({"compare", first.substr(0, 12), second, "--json"}).out);
+  EXPECT_EQ(compared.at("a"), first);
+  EXPECT_EQ(compared.at("settings"), parse_json(R"([{"key": "seed", "a": 0, "b": 1}])"));
+  EXPECT_THAT(world.ranktide({"compare", first, second}).out, HasSubstr("\nseed   0             1\n"));
+  EXPECT_THAT(ask({"compare", "tiny", "tiny"}).out, HasSubstr("nothing differs: 8 trials kept"));
+  EXPECT_EQ(ask({"compare", "tiny", first}).exit_code, 5);
+
   const Json rows = parse_json(ask({"query", "tiny", "--trials", "--where", "method = lora", "--json"}).out);
   const std::string trial = rows.at("rows").at(0).at("trial");
   const Ended fetched = ask({"fetch", trial.substr(0, 12), "-o", (home / "adapter").string()});
