@@ -31,7 +31,7 @@ struct WorkerServiceConfig {
   std::string coordinator_endpoint;
   std::string coordinator_key;                 // public
   std::filesystem::path trainer;               // program
-  std::vector<std::string> trainer_arguments;  // after `serve --work-dir DIR --threads N`
+  std::vector<std::string> trainer_arguments;  // after those of trainer_start.h
   // `ranktide` itself, of which `find-inputs` looks for inputs beside each trainer; empty: works go to their
   // trainers as they came.
   std::filesystem::path inputs_program{};
@@ -40,8 +40,10 @@ struct WorkerServiceConfig {
   bool sends_artifacts = false;  // to the coordinator, by inputs_program; not where it has this folder itself
   std::vector<Slot> slots;       // devices.h makes them
   std::string version;
-  bool once = false;                 // drains by itself after one round of leases (agent.h)
-  Duration max_idle{0};              // drains by itself after that time with nothing to do; 0: never
+  bool once = false;                            // drains by itself after one round of leases (agent.h)
+  Duration max_idle{0};                         // drains by itself after that time with nothing to do; 0: never
+  Duration unused_looked_for_every{3'600'000};  // of what is kept for resumes (work_folder.h); not at its
+                                                // start, when what it is granted first may go on from there
   std::optional<WorkerTime> time{};  // absent: it has all the time there is
   std::function<void()> after_turn;  // on the worker's thread, at least every second; neither waits nor throws
 };

@@ -1,14 +1,50 @@
 #include "worker/daemon/work_folder.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <map>
 #include <string>
 #include <sys/file.h>
 #include <unistd.h>
 #include <utility>
 
+#include "common/content/manifest.h"
+
 namespace ranktide {
+namespace {
+
+constexpr std::array kForResumes{"checkpoints", "evals"};  // a folder for each unit in each
+
+using FileTime = std::filesystem::file_time_type;
+
+std::vector<std::filesystem::path> folders_of_units(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> out;
+  std::error_code absent;
+  auto it = std::filesystem::directory_iterator(folder, absent);
+  for (; !absent && it != std::filesystem::directory_iterator(); it.increment(absent))
+    if (is_sha256_text(it->path().filename().string())) out.push_back(it->path());
+  return out;
+}
+
+// Returns: when it or anything below it was last written or used; now where that cannot be told, as while a
+// trainer removes an old checkpoint.
+FileTime last_use_of(const std::filesystem::path& folder) {
+  std::error_code error;
+  FileTime out = std::filesystem::last_write_time(folder, error);
+  auto it = std::filesystem::recursive_directory_iterator(folder, error);
+  while (!error && it != std::filesystem::recursive_directory_iterator()) {
+    const FileTime written = it->last_write_time(error);
+    if (error) break;
+    out = std::max(out, written);
+    it.increment(error);
+  }
+  return error ? FileTime::clock::now() : out;
+}
+
+}  // namespace
 
 WorkFolder::WorkFolder(std::filesystem::path folder) : folder_(std::move(folder)) {
   std::error_code error;
@@ -29,8 +65,28 @@ WorkFolder::~WorkFolder() {
 
 void WorkFolder::forget(const UnitId& unit) const {
   std::error_code ignored;
-  for (const char* kept : {"checkpoints", "evals"})
-    std::filesystem::remove_all(folder_ / kept / unit.text, ignored);
+  for (const char* kept : kForResumes) std::filesystem::remove_all(folder_ / kept / unit.text, ignored);
+}
+
+void WorkFolder::use(const UnitId& unit) const {
+  std::error_code absent;
+  for (const char* kept : kForResumes)
+    std::filesystem::last_write_time(folder_ / kept / unit.text, FileTime::clock::now(), absent);
+}
+
+std::vector<UnitId> WorkFolder::forget_unused(std::chrono::hours kept) const {
+  std::map<UnitId, FileTime> last_used;
+  for (const char* each : kForResumes)
+    for (const std::filesystem::path& folder : folders_of_units(folder_ / each)) {
+      FileTime& used = last_used.try_emplace(UnitId{folder.filename().string()}, FileTime::min()).first->second;
+      used = std::max(used, last_use_of(folder));
+    }
+  const FileTime long_ago = FileTime::clock::now() - kept;
+  std::vector<UnitId> out;
+  for (const auto& [unit, used] : last_used)
+    if (used < long_ago) out.push_back(unit);
+  for (const UnitId& unit : out) forget(unit);
+  return out;
 }
 
 }  // namespace ranktide

@@ -3,12 +3,16 @@
 // would send the same spool and train into the same checkpoints. It may be a coordinator's data folder too,
 // which has no such names of its own. Thread rule: one thread.
 
+#include <chrono>
 #include <filesystem>
 #include <stdexcept>
+#include <vector>
 
 #include "common/vocabulary/ids.h"
 
 namespace ranktide {
+
+inline constexpr std::chrono::hours kResumesKept{28 * 24};  // what nobody went on from for so long
 
 struct WorkFolderError : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -30,6 +34,12 @@ class WorkFolder {
   // Removes what trainers keep (work_folders.h says the same names) for a resume of this unit:
   // checkpoints/<unit> and evals/<unit>. What cannot be removed only takes room.
   void forget(const UnitId& unit) const;
+  // Notes that an attempt of this unit begins now, and goes on from what is kept of it, if anything is.
+  void use(const UnitId& unit) const;
+  // Policy at the limit of what is kept for resumes, which is a time: forgets units of which nothing was
+  // written or used for so long. Nobody tells a worker where a unit went that it has lost, and how it ended
+  // there. Returns: them.
+  std::vector<UnitId> forget_unused(std::chrono::hours kept) const;
   // Returns: the folder with <unit>/<attempt>.log, for whoever shows logs.
   static std::filesystem::path logs_of(const std::filesystem::path& work_folder) {
     return work_folder / "logs";
