@@ -11,6 +11,9 @@ namespace {
 // result's bits depend on this number and on what a token is taken to keep.
 constexpr int64_t kCpuActivationBytesMax = int64_t{1} << 30;
 
+// The same until one was measured: who places a trial predicts its memory without asking what kind its slot is.
+constexpr int64_t kGpuActivationBytesMax = kCpuActivationBytesMax;
+
 // Both dtypes and methods are cut alike, so that their loss curves differ by arithmetic only.
 double activation_bytes_per_token(const ModelShape& shape) {
   TrialSettings widest;
@@ -23,6 +26,8 @@ int64_t activation_bytes_max(DeviceClass device) {
   switch (device) {
     case DeviceClass::cpu:
       return kCpuActivationBytesMax;
+    case DeviceClass::gpu:
+      return kGpuActivationBytesMax;
   }
   RT_CHECK(!"a device class without an allowance");
   return 0;

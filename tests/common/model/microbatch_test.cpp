@@ -25,6 +25,13 @@ TEST(Microbatch, CutsALargerBatchByTokensNotByRows) {
   EXPECT_NEAR(microbatch_rows(kSmolLm2, trial(64, 256), DeviceClass::cpu), rows / 2, 1);
 }
 
+// Who places a trial predicts its memory without asking what kind its slot is.
+TEST(Microbatch, IsTheSameOnAGpuWhileNoneWasMeasured) {
+  for (const int max_tokens : {128, 256, 100'000})
+    EXPECT_EQ(microbatch_rows(kSmolLm2, trial(64, max_tokens), DeviceClass::gpu),
+              microbatch_rows(kSmolLm2, trial(64, max_tokens), DeviceClass::cpu));
+}
+
 TEST(Microbatch, IsEvenedOutOverTheBatch) {
   for (int batch = 1; batch <= 40; ++batch) {
     const int rows = microbatch_rows(kSmolLm2, trial(batch, 512), DeviceClass::cpu);

@@ -9,6 +9,7 @@
 #include "worker/daemon/devices.h"
 #include "worker/daemon/gpu_choice.h"
 #include "worker/daemon/nvml.h"
+#include "worker/daemon/trainer_start.h"
 
 namespace ranktide {
 namespace {
@@ -106,6 +107,22 @@ TEST(OpenableGpus, AreThoseWhoseDeviceFileIsOpenToUs) {
   std::ofstream(root.path() / "dev/nvidiactl") << "";
   std::ofstream(root.path() / "dev/nvidia1") << "";
   EXPECT_THAT(uuids(openable_gpus(gpus, root.path())), ElementsAre(kSecond));
+}
+
+TEST(GpuSlots, EachStartsATrainerThatComputesOnItsGpuAndSeesNoOther) {
+  const std::vector<Slot> slots = gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 0, 0);
+  ASSERT_EQ(slots.size(), 2U);
+  const ChildConfig start = trainer_start("trainer", "folder", {"more"}, slots[1]);
+  EXPECT_THAT(start.arguments,
+              ElementsAre("serve", "--work-dir", "folder", "--threads", "4", "--device", "cuda", "more"));
+  EXPECT_EQ(start.gpu, kSecond);
+}
+
+TEST(CpuSlots, StartTrainersOnTheCpuThatSeeNoGpu) {
+  const ChildConfig start = trainer_start("trainer", "folder", {}, {.index = 0, .device = "cpu", .threads = 2});
+  EXPECT_THAT(start.arguments,
+              ElementsAre("serve", "--work-dir", "folder", "--threads", "2", "--device", "cpu"));
+  EXPECT_EQ(start.gpu, "");
 }
 
 TEST(GpuSlots, AreOneADeviceAndShareTheCores) {

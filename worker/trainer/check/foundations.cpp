@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include <sstream>
 #include <torch/version.h>
 
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
@@ -37,8 +39,9 @@ Finding check_version() {
           "compiled against " TORCH_VERSION ", loaded " + loaded + "; rebuild, or correct the library path"};
 }
 
-Finding check_device(const Engine& engine) {
-  return {Verdict::ok, "device", "cpu, " + std::to_string(engine.threads) + " thread(s), " + engine.isa};
+Finding check_device(const Engine& engine, at::Device device) {
+  const std::string name = c10::DeviceTypeName(device.type(), /*lower_case=*/true);
+  return {Verdict::ok, "device", name + ", " + std::to_string(engine.threads) + " thread(s), " + engine.isa};
 }
 
 // Two OpenMP runtimes in one process are two thread pools that fight for the cores.
@@ -63,21 +66,23 @@ Finding check_openmp() {
 
 // Returns: GFLOP/s of a product of the shape that a 135M model's feed-forward layer has, as the engine makes
 // it.
-double gemm_speed(at::ScalarType dtype) {
+double gemm_speed(at::ScalarType dtype, at::Device device) {
   constexpr int64_t kRows = 512, kIn = 576, kOut = 1536;
   constexpr int kRounds = 8;
-  const at::Tensor a = at::randn({kRows, kIn}).to(dtype), b = at::randn({kIn, kOut}).to(dtype);
-  const at::Tensor out = at::zeros({kRows, kOut}, dtype);
-  Arena scratch;
+  const at::Tensor a = at::randn({kRows, kIn}).to(device, dtype), b = at::randn({kIn, kOut}).to(device, dtype);
+  const at::Tensor out = at::zeros({kRows, kOut}, a.options());
+  Arena scratch(device);
   product_into(out, a, b, scratch);  // the first call builds the kernel
+  wait_for(device);
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < kRounds; ++i) product_into(out, a, b, scratch);
+  wait_for(device);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   return 2e-9 * kRows * kIn * kOut * kRounds / took.count();
 }
 
-Finding check_speed() {
-  const double fp32 = gemm_speed(at::kFloat), bf16 = gemm_speed(at::kBFloat16);
+Finding check_speed(at::Device device) {
+  const double fp32 = gemm_speed(at::kFloat, device), bf16 = gemm_speed(at::kBFloat16, device);
   std::ostringstream text;
   text << std::fixed << std::setprecision(0) << "fp32 " << fp32 << ", bf16 " << bf16 << " GFLOP/s";
   constexpr double kSlow = 0.5;  // milliseconds say no more; widening costs a little
@@ -86,17 +91,17 @@ Finding check_speed() {
 }
 
 // One layer of random weights that all train, with its head.
-Network trained_layer(const ModelShape& shape) {
+Network trained_layer(const ModelShape& shape, at::Device device) {
   Network network;
   for (const ParameterSlot& slot : weight_slots(network, shape)) {
-    slot.weight->value = at::randn(slot.sizes).mul_(slot.stays_fp32 ? 1 : 0.2);
-    slot.weight->grad = at::zeros(slot.sizes);
+    slot.weight->value = at::randn(slot.sizes).mul_(slot.stays_fp32 ? 1 : 0.2).to(device);
+    slot.weight->grad = at::zeros_like(slot.weight->value);
   }
   return network;
 }
 
 // A small step down the gradient g lowers the loss by step |g|^2: the whole engine, there and back.
-Finding check_gradients() {
+Finding check_gradients(at::Device device) {
   const ModelShape shape{.family = "llama",
                          .vocabulary = 32,
                          .hidden = 16,
@@ -105,9 +110,9 @@ Finding check_gradients() {
                          .heads = 4,
                          .kv_heads = 2,
                          .head_dim = 4};
-  Network network = trained_layer(shape);
+  Network network = trained_layer(shape, device);
   const std::vector<int32_t> tokens{3, 1, 4, 1, 5, 9, 2, 6}, ends{8}, rows{0, 2, 4, 6}, targets{1, 1, 9, 6};
-  Workspace memory;
+  Workspace memory(device);
   const auto loss = [&] {
     return add_gradients(network, shape, {tokens, ends}, {rows, targets}, 1, {}, memory);
   };
@@ -128,9 +133,10 @@ Finding check_gradients() {
 
 }  // namespace
 
-std::vector<Finding> check_foundations(int threads) {
-  const Engine engine = start_engine(threads);
-  return {check_version(), check_device(engine), check_openmp(), check_speed(), check_gradients()};
+std::vector<Finding> check_foundations(int threads, at::Device device) {
+  start_engine(threads);
+  return {check_version(), check_device(current_engine(device), device), check_openmp(), check_speed(device),
+          check_gradients(device)};
 }
 
 }  // namespace ranktide

@@ -1,7 +1,8 @@
 #pragma once
 // What the trainer stands on, checked where it will run: LibTorch, threads, OpenMP, kernels, one gradient. Not
-// the model or the data, and no training. The engine thread.
+// the model or the data, and no training. Shows LibTorch. The engine thread.
 
+#include <c10/core/Device.h>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,8 @@ struct Finding {
   std::string detail;  // what was found; where it is not ok, what to do
 };
 
-// Starts the engine and looks at everything. Takes about a second.
-std::vector<Finding> check_foundations(int threads);
+// Starts the engine and looks at everything; products and the gradient are made on the device. Takes about a
+// second.
+std::vector<Finding> check_foundations(int threads, at::Device device = at::kCPU);
 
 }  // namespace ranktide

@@ -33,15 +33,12 @@ struct TrainingRow {
   double loss_error_max = 0;                                    // what it may be
   bool resumes_exactly = false;   // cut and resumed it has the losses and weights of the uninterrupted one
   double steps_per_second = 0;    // of the uninterrupted one
-  int64_t memory_peak_bytes = 0;  // resident in the process, LibTorch with it
+  int64_t memory_peak_bytes = 0;  // resident in the process, LibTorch with it; on a device what was handed out
   std::string failure{};          // what is wrong; empty: the row passed
 };
 
-// Throws: TrainError when this build cannot train on the device.
-void require_trainable(at::Device device);
-
 // Returns: a row for each family, method and dtype, in this order. What one of them throws is its failure.
-// Works in a temporary folder that is removed. Throws: as require_trainable. Requires: start_engine was called.
+// Works in a temporary folder that is removed. Requires: start_engine was called; the device is there.
 std::vector<TrainingRow> check_training(const CheckOptions& options);
 
 }  // namespace ranktide

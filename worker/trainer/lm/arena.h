@@ -63,8 +63,11 @@ inline at::ScalarType sum_dtype(at::ScalarType dtype) {
   return dtype == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// The memory of the passes over one base. All its models share it, for one thread computes one pass at a time.
+// The memory of the passes over one base, on its device. All its models share it, for one thread computes one
+// pass at a time.
 struct Workspace {
+  explicit Workspace(at::Device device = at::kCPU) : kept(device), scratch(device) {}
+
   Arena kept;     // from the forward pass to the backward pass
   Arena scratch;  // within an operation
 };

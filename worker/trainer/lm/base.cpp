@@ -13,16 +13,29 @@ Base::Base(std::filesystem::path folder, Dtype dtype, ModelShape shape, std::uni
 Base::~Base() = default;
 
 std::shared_ptr<const Base> Base::load(const std::filesystem::path& folder, Dtype dtype) {
+  return load(folder, dtype, at::kCPU);
+}
+
+std::shared_ptr<const Base> Base::load(const std::filesystem::path& folder, Dtype dtype,
+                                       const c10::Device& device) {
   ModelShape shape = read_shape(folder);
-  auto tensors = std::make_unique<BaseTensors>(load_network(folder, shape, dtype));
+  auto tensors =
+      std::make_unique<BaseTensors>(BaseTensors{.network = load_network(folder, shape, dtype, device),
+                                                .device = device,
+                                                .workspace = std::make_unique<Workspace>(device)});
   return std::shared_ptr<const Base>(new Base(folder, dtype, std::move(shape), std::move(tensors)));
+}
+
+const c10::Device& Base::device() const {
+  return tensors_->device;
 }
 
 std::string Base::sha256() const {
   Network network = tensors_->network;  // the tensors are shared, not copied
   Sha256 all;
   for (const ParameterSlot& slot : weight_slots(network, shape_)) {
-    const auto bytes = view_of(slot.weight->value).bytes;
+    const at::Tensor weight = on_host(slot.weight->value);
+    const auto bytes = view_of(weight).bytes;
     all.update(slot.name);
     all.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }

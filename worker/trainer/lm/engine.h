@@ -4,6 +4,10 @@
 
 #include <string>
 
+namespace c10 {
+struct Device;
+}
+
 namespace ranktide {
 
 // Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not
@@ -12,16 +16,18 @@ inline constexpr int kNumericsVersion = 7;
 
 struct Engine {
   int threads = 1;
-  std::string isa;       // instruction set LibTorch picked, as it names it
+  std::string isa;  // the kernels, as device.h's kernels_of names them: on the CPU LibTorch's instruction set
   std::string libtorch;  // version this was compiled for
   int numerics_version = kNumericsVersion;
 };
 
-// Sets the thread count, deterministic algorithms and the allocator's thresholds.
+// Sets the thread count, deterministic algorithms and full fp32 on whatever computes, and the thresholds of the
+// CPU's allocator.
 // Requires: threads >= 1. May be called again (tests do) with another count, before the next model is used.
 Engine start_engine(int threads);
 
-// Returns: what is in force.
-Engine current_engine();
+// Returns: what is in force for models on the device.
+Engine current_engine(const c10::Device& device);
+Engine current_engine();  // on the CPU
 
 }  // namespace ranktide

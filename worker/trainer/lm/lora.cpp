@@ -1,6 +1,7 @@
 #include "worker/trainer/lm/lora.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -15,14 +16,16 @@ bool is_targeted(const LoraSettings& lora, const std::string& module) {
   return std::find(lora.target.begin(), lora.target.end(), module) != lora.target.end();
 }
 
-// Uniform in [-bound, bound) from 24 bits a number; `key` names the tensor.
+// Uniform in [-bound, bound) from 24 bits a number; `key` names the tensor. Drawn by the processor, moved once.
 void fill_uniform(at::Tensor tensor, double bound, uint64_t key) {
   const Philox philox{key};
-  float* out = tensor.mutable_data_ptr<float>();
+  const at::Tensor drawn = at::empty(tensor.sizes(), at::kFloat);
+  float* out = drawn.mutable_data_ptr<float>();
   for (int64_t i = 0; i < tensor.numel(); ++i) {
     const uint32_t word = philox(static_cast<uint64_t>(i / 4), 0)[static_cast<size_t>(i % 4)];
     out[i] = static_cast<float>((static_cast<double>(word >> 8) * 0x1p-23 - 1) * bound);
   }
+  tensor.copy_(drawn);
 }
 
 }  // namespace
@@ -50,7 +53,7 @@ void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelSh
     }
   }
   tensors.lora = lora;
-  allocate_parameters(tensors, std::move(slots), dtype);
+  allocate_parameters(tensors, std::move(slots), dtype, tensors.network.embedding.w.value.device());
 }
 
 void init_adapters(ModelTensors& tensors, uint64_t seed) {

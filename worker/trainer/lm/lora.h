@@ -14,7 +14,8 @@ namespace ranktide {
 double scale_of(const LoraSettings& lora);
 
 // Adds zero adapters to every target linear of tensors.network and makes them its parameters, under PEFT's
-// names. Throws: ModelError for a target that is no linear of the model. Requires: nothing trains yet.
+// names, on its device. Throws: ModelError for a target that is no linear of the model. Requires: nothing
+// trains yet.
 void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelShape& shape, Dtype dtype);
 
 // A uniform in +-1/sqrt(in), PEFT's kaiming_uniform with a = sqrt 5, from a counter keyed by (seed, layer,

@@ -38,7 +38,7 @@ Model Model::with_lora(std::shared_ptr<const Base> base, const LoraSettings& lor
 Model Model::full(std::shared_ptr<const Base> base, uint64_t seed) {
   auto tensors = std::make_unique<ModelTensors>();
   tensors->seed = seed;
-  allocate_parameters(*tensors, weight_slots(tensors->network, base->shape()), base->dtype());
+  allocate_parameters(*tensors, weight_slots(tensors->network, base->shape()), base->dtype(), base->device());
   load_parameters(*tensors, base->folder());
   refresh_products(*tensors);
   tie(tensors->network, base->shape());
@@ -67,8 +67,9 @@ std::vector<float> Model::logits(std::span<const int32_t> tokens) const {
   Workspace& memory = *base_->tensors().workspace;
   const Frame kept(memory.kept), scratch(memory.scratch);
   const at::Tensor stream = residual_stream(network, shape(), {tokens, ends}, memory);
-  const at::Tensor x = normed_rows(network, shape(), stream, indices(rows), memory.scratch);  // (T, D)
-  const at::Tensor out = head_logits(network.head, x, memory.scratch).contiguous();           // (T, V)
+  const at::Tensor x =
+      normed_rows(network, shape(), stream, indices(rows, base_->device()), memory.scratch);  // (T, D)
+  const at::Tensor out = on_host(head_logits(network.head, x, memory.scratch)).contiguous();  // (T, V)
   return {out.const_data_ptr<float>(), out.const_data_ptr<float>() + out.numel()};
 }
 
@@ -89,7 +90,8 @@ void Model::save(const std::filesystem::path& folder) const {
 std::string Model::weights_sha256() const {
   Sha256 all;
   for (const Parameter& p : tensors_->parameters) {
-    const auto bytes = view_of(p.value).bytes;
+    const at::Tensor value = on_host(p.value);
+    const auto bytes = view_of(value).bytes;
     all.update(p.name);
     all.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }

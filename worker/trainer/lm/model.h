@@ -1,6 +1,6 @@
 #pragma once
 // A language model as a trial sees it: the shared, immutable weights of a base, plus what the trial trains.
-// LoRA or full differ only in which parameters train. No LibTorch type appears here.
+// LoRA or full differ only in which parameters train. No LibTorch type appears here but the name of a device.
 // Thread rule: one engine thread (engine.h). A Base may be shared by any number of models.
 
 #include <cstdint>
@@ -14,22 +14,30 @@
 #include "common/model/shape.h"
 #include "common/vocabulary/trial.h"
 
+namespace c10 {
+struct Device;
+}
+
 namespace ranktide {
 
-struct BaseTensors;   // base.h: for the engine's own files
+struct BaseTensors;   // weights.h: for the engine's own files
 struct ModelTensors;  // parameters.h: for the engine's own files
 
-// The weights of one Hugging Face folder in one dtype. Never written to after loading.
+// The weights of one Hugging Face folder in one dtype, on one device: its models train, evaluate and merge
+// there. Never written to after loading.
 class Base {
  public:
   // Products use `dtype`; norms are kept in fp32.
   // Throws: ModelError when a file is missing, damaged, or does not fit config.json.
-  static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype);
+  static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype,
+                                          const c10::Device& device);
+  static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype);  // on the CPU
 
   ~Base();
   const ModelShape& shape() const { return shape_; }
   const std::filesystem::path& folder() const { return folder_; }
   Dtype dtype() const { return dtype_; }
+  const c10::Device& device() const;
   const BaseTensors& tensors() const { return *tensors_; }
   // Returns: SHA-256 over all weights in memory; a test asks it before and after a training.
   std::string sha256() const;

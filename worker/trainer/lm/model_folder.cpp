@@ -37,9 +37,12 @@ void write_config(const std::filesystem::path& from, const std::filesystem::path
 void write_model_folder(const Network& network, const Base& base, const std::filesystem::path& folder) {
   Network shared = network;  // the tensors are shared, not copied
   const bool has_masters = network.embedding.w.trains();
+  std::vector<at::Tensor> weights;  // what the views show
   std::map<std::string, TensorView> views;
-  for (const ParameterSlot& slot : weight_slots(shared, base.shape()))
-    views.emplace(slot.name, view_of(has_masters ? slot.weight->master : slot.weight->value));
+  for (const ParameterSlot& slot : weight_slots(shared, base.shape())) {
+    weights.push_back(on_host(has_masters ? slot.weight->master : slot.weight->value));
+    views.emplace(slot.name, view_of(weights.back()));
+  }
   write_safetensors(folder / "model.safetensors", views);
   const bool fp32 = has_masters || base.dtype() == Dtype::fp32;
   write_config(base.folder() / "config.json", folder / "config.json", fp32 ? "float32" : "bfloat16");

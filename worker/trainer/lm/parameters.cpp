@@ -29,13 +29,14 @@ int64_t padded_total(const std::vector<ParameterSlot>& slots) {
 
 }  // namespace
 
-void allocate_parameters(ModelTensors& t, std::vector<ParameterSlot> slots, Dtype dtype) {
+void allocate_parameters(ModelTensors& t, std::vector<ParameterSlot> slots, Dtype dtype, at::Device device) {
   RT_CHECK(t.parameters.empty());
   std::stable_partition(slots.begin(), slots.end(), [](const ParameterSlot& slot) { return slot.decays; });
   const int64_t total = padded_total(slots);
-  t.values = at::zeros({total}, at::kFloat);
-  t.grads = at::zeros({total}, at::kFloat);
-  if (dtype == Dtype::bf16) t.products = at::zeros({total}, at::kBFloat16);
+  const auto zeros = [&](at::ScalarType of) { return at::zeros({total}, at::TensorOptions(device).dtype(of)); };
+  t.values = zeros(at::kFloat);
+  t.grads = zeros(at::kFloat);
+  if (dtype == Dtype::bf16) t.products = zeros(at::kBFloat16);
   int64_t offset = 0;
   for (const ParameterSlot& slot : slots) {
     const int64_t n = elements(slot.sizes);

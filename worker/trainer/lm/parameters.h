@@ -40,8 +40,9 @@ struct ModelTensors {
   uint64_t seed = 0;
 };
 
-// Makes the flat buffers, zero, and points the network into them. Requires: called once.
-void allocate_parameters(ModelTensors& tensors, std::vector<ParameterSlot> slots, Dtype dtype);
+// Makes the flat buffers on the device, zero, and points the network into them. Requires: called once.
+void allocate_parameters(ModelTensors& tensors, std::vector<ParameterSlot> slots, Dtype dtype,
+                         at::Device device = at::kCPU);
 
 // Copies the values into the product dtype. Called after every change of values.
 void refresh_products(ModelTensors& tensors);

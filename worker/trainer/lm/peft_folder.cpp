@@ -90,8 +90,12 @@ void read_adapter_weights(ModelTensors& tensors, const std::filesystem::path& fo
 void write_adapter(const ModelTensors& tensors, const std::filesystem::path& base_folder,
                    const std::filesystem::path& folder) {
   const LoraSettings& lora = tensors.lora.value();
+  std::vector<at::Tensor> weights;  // what the views show
   std::map<std::string, TensorView> views;
-  for (const Parameter& p : tensors.parameters) views.emplace(p.name, view_of(p.value));
+  for (const Parameter& p : tensors.parameters) {
+    weights.push_back(on_host(p.value));
+    views.emplace(p.name, view_of(weights.back()));
+  }
   write_safetensors(folder / kWeightsName, views);
   // Exactly these keys: an older PEFT stops at one that it does not know.
   const Json config{{"alpha_pattern", Json::object()},

@@ -5,6 +5,7 @@
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/loss.h"
 #include "worker/trainer/lm/parameters.h"
+#include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/lm/transformer.h"
 #include "worker/trainer/lm/weights.h"
 
@@ -34,11 +35,13 @@ RowScores score_pack(const Model& model, const Pack& pack) {
   Workspace& memory = *model.base().tensors().workspace;
   const Frame kept(memory.kept), scratch(memory.scratch);
   const at::Tensor stream = residual_stream(network, model.shape(), {pack.tokens, pack.segment_ends}, memory);
-  const at::Tensor x = normed_rows(network, model.shape(), stream, indices(pack.rows), memory.scratch);
-  return head_scores(network.head, x, indices(pack.targets), memory.scratch);
+  const at::Device& device = model.base().device();
+  const at::Tensor x = normed_rows(network, model.shape(), stream, indices(pack.rows, device), memory.scratch);
+  const RowScores scores = head_scores(network.head, x, indices(pack.targets, device), memory.scratch);
+  return {.log_p = on_host(scores.log_p), .greedy = on_host(scores.greedy)};
 }
 
-// Deals the rows of a pack out to its questions again.
+// Deals the rows of a pack, which lie on the host, out to its questions again.
 void append_answers(std::vector<TokenScores>& answers, std::span<const Question> questions,
                     const RowScores& scores) {
   const float* log_p = scores.log_p.const_data_ptr<float>();

@@ -24,7 +24,12 @@ at::ScalarType scalar_type_of_file(const std::string& name, const std::string& d
 
 }  // namespace
 
+at::Tensor on_host(const at::Tensor& tensor) {
+  return tensor.cpu();
+}
+
 TensorView view_of(const at::Tensor& tensor) {
+  RT_CHECK(tensor.is_cpu());
   RT_CHECK(tensor.is_contiguous());
   RT_CHECK(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
   return {.dtype = tensor.scalar_type() == at::kFloat ? "F32" : "BF16",

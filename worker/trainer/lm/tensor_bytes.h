@@ -7,10 +7,13 @@
 
 namespace ranktide {
 
-// Returns: the tensor's memory as a file sees it. Requires: contiguous, on CPU; the tensor outlives the view.
+// Returns: the tensor where the processor can read it: itself on the CPU, a copy of one that lies on a device.
+at::Tensor on_host(const at::Tensor& tensor);
+
+// Returns: the tensor's memory as a file sees it. Requires: contiguous, on_host; the tensor outlives the view.
 TensorView view_of(const at::Tensor& tensor);
 
-// Returns: an own copy in `dtype`. `name` is for the message.
+// Returns: an own copy in `dtype`, on the CPU. `name` is for the message.
 // Throws: ModelError when the file's dtype is not a float type that is known, or its shape is not `sizes`.
 at::Tensor read_tensor(const std::string& name, const TensorView& view, const std::vector<int64_t>& sizes,
                        at::ScalarType dtype);

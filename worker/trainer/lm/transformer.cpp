@@ -20,27 +20,31 @@ struct LayerSaved {
 };
 
 // 0, 1, 2 ... from the start of each segment.
-Tensor positions_of(const Packed& input) {
-  Tensor positions = at::empty({std::ssize(input.tokens)}, at::kLong);
-  int64_t* out = positions.mutable_data_ptr<int64_t>();
-  int64_t begin = 0;
-  for (const int64_t end : input.segment_ends) {
+std::vector<int32_t> positions_of(const Packed& input) {
+  std::vector<int32_t> positions;
+  positions.reserve(input.tokens.size());
+  int32_t begin = 0;
+  for (const int32_t end : input.segment_ends) {
     RT_CHECK(end > begin);
-    for (int64_t i = begin; i < end; ++i) out[i] = i - begin;
+    for (int32_t i = begin; i < end; ++i) positions.push_back(i - begin);
     begin = end;
   }
   RT_CHECK(begin == std::ssize(input.tokens));
   return positions;
 }
 
+at::Device device_of(const Network& network) {
+  return network.embedding.w.value.device();
+}
+
 Pass pass_of(const Network& network, const ModelShape& shape, const Packed& input,
              const std::optional<Chance>& chance, Workspace& memory) {
   for (const int32_t token : input.tokens) RT_CHECK(token >= 0 && token < shape.vocabulary);
-  const Tensor& table = network.embedding.w.value;
-  const Tensor positions = positions_of(input).to(table.device());
+  const at::ScalarType dtype = network.embedding.w.value.scalar_type();
+  const Tensor positions = indices(positions_of(input), device_of(network));
   return {.shape = shape,
-          .dtype = table.scalar_type(),
-          .rotation = rotation(shape, positions, sum_dtype(table.scalar_type())),
+          .dtype = dtype,
+          .rotation = rotation(shape, positions, sum_dtype(dtype)),
           .runs = runs_of(input.segment_ends),
           .chance = chance,
           .memory = memory};
@@ -103,8 +107,7 @@ double head_gradients(const Network& network, const Tensor& stream, const Labels
   Arena& scratch = pass.memory.scratch;
   const Frame frame(scratch);
   const at::ScalarType fp32 = stream.scalar_type();
-  const Tensor rows = indices(labels.rows).to(stream.device()),
-               targets = indices(labels.targets).to(stream.device());
+  const Tensor rows = indices(labels.rows, stream.device()), targets = indices(labels.targets, stream.device());
   const Tensor h = rows_of(stream, rows, scratch), inverse = scratch.take({rows.size(0), 1}, fp32);  // (R, D)
   inverse_rms(h, pass.shape.norm_eps, inverse, scratch);
   const Tensor x = scratch.take(h.sizes(), fp32), dx = scratch.take(h.sizes(), fp32);  // (R, D)
@@ -122,10 +125,10 @@ at::ScalarType scalar_type_of(Dtype dtype) {
   return dtype == Dtype::bf16 ? at::kBFloat16 : at::kFloat;
 }
 
-Tensor indices(std::span<const int32_t> values) {
-  Tensor out = at::empty({std::ssize(values)}, at::kLong);
+Tensor indices(std::span<const int32_t> values, at::Device device) {
+  const Tensor out = at::empty({std::ssize(values)}, at::kLong);
   std::copy(values.begin(), values.end(), out.mutable_data_ptr<int64_t>());
-  return out;
+  return out.to(device);
 }
 
 Tensor residual_stream(const Network& network, const ModelShape& shape, const Packed& input,
@@ -133,7 +136,7 @@ Tensor residual_stream(const Network& network, const ModelShape& shape, const Pa
   const Frame frame(memory.scratch);
   const Pass pass = pass_of(network, shape, input, std::nullopt, memory);
   std::vector<LayerSaved> none;
-  const Tensor tokens = indices(input.tokens).to(network.embedding.w.value.device());
+  const Tensor tokens = indices(input.tokens, device_of(network));
   return stream_forward(network, tokens, network.layers.size(), none, pass);
 }
 
@@ -152,7 +155,7 @@ double add_gradients(const Network& network, const ModelShape& shape, const Pack
                      double scale, const Chance& chance, Workspace& memory) {
   const Frame kept(memory.kept), scratch(memory.scratch);
   const Pass pass = pass_of(network, shape, input, chance, memory);
-  const Tensor tokens = indices(input.tokens).to(network.embedding.w.value.device());
+  const Tensor tokens = indices(input.tokens, device_of(network));
   const size_t lowest = lowest_trained(network);
   std::vector<LayerSaved> saved(network.layers.size());
   const Tensor stream = stream_forward(network, tokens, lowest, saved, pass);   // (T, D)

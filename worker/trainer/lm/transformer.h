@@ -42,7 +42,8 @@ struct Labels {
 double add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
                      double scale, const Chance& chance, Workspace& memory);
 
-// Returns: int64 tensor of these values.
-at::Tensor indices(std::span<const int32_t> values);
+// Returns: int64 tensor of these values on the device: where tokens, rows, targets and positions are moved to
+// it.
+at::Tensor indices(std::span<const int32_t> values, at::Device device = at::kCPU);
 
 }  // namespace ranktide

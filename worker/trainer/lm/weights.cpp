@@ -77,12 +77,14 @@ void tie(Network& network, const ModelShape& shape) {
   if (shape.tied_head) network.head = network.embedding;
 }
 
-Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype) {
+Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype,
+                     at::Device device) {
   const WeightFiles files(folder);
   Network network;
   const auto slots = weight_slots(network, shape);
   for (const ParameterSlot& slot : slots) {
-    slot.weight->value = read_slot(files, slot, slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype));
+    slot.weight->value =
+        read_slot(files, slot, slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype)).to(device);
   }
   refuse_foreign_tensors(files, slots, shape);
   tie(network, shape);

@@ -15,8 +15,9 @@
 namespace ranktide {
 
 struct BaseTensors {
-  Network network;                                                       // no masters: nothing trains
-  std::unique_ptr<Workspace> workspace = std::make_unique<Workspace>();  // of all passes over this base
+  Network network;  // no masters: nothing trains
+  at::Device device;
+  std::unique_ptr<Workspace> workspace;  // of all passes over this base
 };
 
 // Sizes `network` to the shape. Returns: every stored tensor with its place in the network; a tied head is
@@ -26,9 +27,10 @@ std::vector<ParameterSlot> weight_slots(Network& network, const ModelShape& shap
 // Points what is shared at what it shares: a tied head at the embedding. Called after the slots were filled.
 void tie(Network& network, const ModelShape& shape);
 
-// Returns: the weights of a folder, products in `dtype`, norms in fp32.
+// Returns: the weights of a folder on the device, products in `dtype`, norms in fp32.
 // Throws: ModelError for tensors that are missing, of another shape, or that this architecture does not have.
-Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype);
+Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype,
+                     at::Device device = at::kCPU);
 
 // Fills allocated parameters from the files of the folder, in fp32.
 void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder);

@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "common/model/processor.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
@@ -30,9 +31,11 @@ constexpr int64_t kPoolValues = int64_t{1} << 24;  // 64 MB in fp32: more than m
 constexpr int64_t kPassValues = int64_t{1} << 22;
 constexpr int kPassRounds = 21;
 
-double seconds_of(const std::function<void()>& work, int repeats) {
+double seconds_of(at::Device device, const std::function<void()>& work, int repeats) {
+  wait_for(device);
   const auto start = Clock::now();
   for (int i = 0; i < repeats; ++i) work();
+  wait_for(device);
   return std::chrono::duration<double>(Clock::now() - start).count() / repeats;
 }
 
@@ -56,15 +59,17 @@ std::vector<Size> grid() {
 // Products of one dtype. Weights are cut from a pool one after the other, as a pass walks through a model.
 class Products {
  public:
-  explicit Products(at::ScalarType dtype)
-      : dtype_(dtype), pool_(at::randn({kPoolValues}, at::kFloat).to(dtype)) {}
+  Products(at::ScalarType dtype, at::Device device)
+      : pool_(at::randn({kPoolValues}, at::kFloat).to(device, dtype)), scratch_(device) {}
 
   double seconds(const Size& size) {
-    const at::Tensor x = at::ones({size.m, size.k}, dtype_), y = at::empty({size.m, size.n}, dtype_);
+    const at::Device device = pool_.device();
+    const at::Tensor x = at::ones({size.m, size.k}, pool_.options()),
+                     y = at::empty({size.m, size.n}, pool_.options());
     const auto multiply = [&] { product_into(y, x, next_weight(size).t(), scratch_); };
-    const double once = seconds_of(multiply, 1);  // the first call may build a kernel
+    const double once = seconds_of(device, multiply, 1);  // the first call may build a kernel
     const double repeats = kTimingSeconds / std::max(once, 1e-7);
-    return seconds_of(multiply, static_cast<int>(std::clamp(repeats, 1.0, 1000.0)));
+    return seconds_of(device, multiply, static_cast<int>(std::clamp(repeats, 1.0, 1000.0)));
   }
 
  private:
@@ -76,14 +81,13 @@ class Products {
     return weight;
   }
 
-  at::ScalarType dtype_;
   at::Tensor pool_;
   int64_t at_ = 0;
   Arena scratch_;
 };
 
-std::vector<MeasuredProduct> measured_in(Dtype dtype) {
-  Products products(scalar_type_of(dtype));
+std::vector<MeasuredProduct> measured_in(Dtype dtype, at::Device device) {
+  Products products(scalar_type_of(dtype), device);
   const std::vector<Size> sizes = grid();
   std::vector<std::vector<double>> seconds(sizes.size());
   for (int round = 0; round < kRounds; ++round)
@@ -98,31 +102,35 @@ std::vector<MeasuredProduct> measured_in(Dtype dtype) {
 }
 
 // Of a product of two tensors element by element, the plainest of the engine's passes.
-double bytes_per_second() {
-  const at::Tensor a = at::ones({kPassValues}, at::kFloat), b = at::ones({kPassValues}, at::kFloat);
-  at::Tensor y = at::empty({kPassValues}, at::kFloat);
+double bytes_per_second(at::Device device) {
+  const auto fp32 = at::TensorOptions(device).dtype(at::kFloat);
+  const at::Tensor a = at::ones({kPassValues}, fp32), b = at::ones({kPassValues}, fp32);
+  at::Tensor y = at::empty({kPassValues}, fp32);
   std::vector<double> seconds;
   for (int round = 0; round < kPassRounds; ++round)
-    seconds.push_back(seconds_of([&] { at::mul_out(y, a, b); }, 1));
+    seconds.push_back(seconds_of(
+        device, [&] { at::mul_out(y, a, b); }, 1));
   return 3.0 * 4 * kPassValues / median_of(seconds);
 }
 
 }  // namespace
 
-ProductTable measure_products(int threads) {
-  const Engine engine = start_engine(threads);
+ProductTable measure_products(int threads, const at::Device& device) {
+  start_engine(threads);
+  const Engine engine = current_engine(device);
   const Processor processor = this_processor();
-  ProductTable table{.device = processor.name,
-                     .instructions = processor.instructions,
+  ProductTable table{.device = device.is_cpu() ? processor.name : engine.isa,
+                     .instructions = device.is_cpu() ? processor.instructions : "",
                      .isa = engine.isa,
                      .threads = engine.threads,
                      .libtorch = engine.libtorch,
                      .numerics_version = engine.numerics_version,
-                     .widens_bf16 = factor_dtype(at::empty({1}, at::kBFloat16)) != at::kBFloat16,
-                     .bytes_per_second = bytes_per_second(),
-                     .rows = measured_in(Dtype::fp32)};
+                     .widens_bf16 = factor_dtype(at::empty(
+                                        {1}, at::TensorOptions(device).dtype(at::kBFloat16))) != at::kBFloat16,
+                     .bytes_per_second = bytes_per_second(device),
+                     .rows = measured_in(Dtype::fp32, device)};
   if (table.widens_bf16) return table;
-  const std::vector<MeasuredProduct> bf16 = measured_in(Dtype::bf16);
+  const std::vector<MeasuredProduct> bf16 = measured_in(Dtype::bf16, device);
   table.rows.insert(table.rows.end(), bf16.begin(), bf16.end());
   return table;
 }

@@ -4,16 +4,20 @@
 #include <iomanip>
 #include <iostream>
 #include <memory>
+#include <string>
 
 #include "common/vocabulary/wire.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/program/command.h"
 #include "worker/trainer/program/gemm.h"
+#include "worker/trainer/program/model_choice.h"
 
 namespace ranktide {
 namespace {
 
 struct GemmOptions {
   int threads = 1;
+  std::string device = "cpu";
   bool json = false;
 };
 
@@ -28,7 +32,7 @@ void print_for_people(const ProductTable& table) {
 }
 
 int print_products(const GemmOptions& options) {
-  const ProductTable table = measure_products(options.threads);
+  const ProductTable table = measure_products(options.threads, device_named(options.device));
   if (options.json)
     std::cout << to_json(table).dump() << "\n";
   else
@@ -43,6 +47,7 @@ std::function<int()> setup_gemm(CLI::App& command) {
   command.add_option("--threads", options->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_device_option(command, options->device);
   command.add_flag("--json", options->json, "one JSON object, every product a row");
   return [options] { return print_products(*options); };
 }

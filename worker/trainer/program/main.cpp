@@ -41,6 +41,7 @@ const std::vector<Command>& commands() {
        "code 1\n"
        "when a line says FAILED; warnings do not count. --quick leaves the trainings out, which take some "
        "seconds.\n"
+       "--device cuda takes the same way on a GPU; none has been seen to pass yet.\n"
        "Example:\n  ranktide-trainer selfcheck",
        setup_selfcheck},
       {"gemm", "measure this machine's matrix products, from which times of trials are predicted",
@@ -52,7 +53,8 @@ const std::vector<Command>& commands() {
        setup_gemm},
       {"serve", "run the works that a worker hands over (started by a worker, not by hand)",
        "Commands come in on descriptor 3, reports go out on descriptor 4; the log is standard error.\n"
-       "Exit codes: 0 told to stop, 71 device fault, 78 bad start configuration.\n"
+       "Exit codes: 0 told to stop, 71 device fault, 78 bad start configuration, a device that is not to be "
+       "had for one.\n"
        "Example:\n  ranktide-trainer serve --work-dir trainer --threads 1 3<commands 4>reports",
        setup_serve},
   };

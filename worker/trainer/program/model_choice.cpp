@@ -1,6 +1,7 @@
 #include "worker/trainer/program/model_choice.h"
 
 #include "common/vocabulary/wire.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 
 namespace ranktide {
@@ -12,12 +13,23 @@ void ModelChoice::add_options(CLI::App& command) {
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str();
   command.add_option("--threads", threads, "CPU threads")->check(CLI::Range(1, 1024))->capture_default_str();
+  add_device_option(command, device);
 }
 
 Model ModelChoice::load() const {
   start_engine(threads);
-  auto base = Base::load(folder, *enum_of<Dtype>(dtype));
+  auto base = Base::load(folder, *enum_of<Dtype>(dtype), device_named(device));
   return adapter.empty() ? Model::untouched(std::move(base)) : Model::with_adapter(std::move(base), adapter);
+}
+
+void add_device_option(CLI::App& command, std::string& device) {
+  command
+      .add_option(
+          "--device", device,
+          "what computes: cpu, or cuda, the first that CUDA_VISIBLE_DEVICES shows; cuda takes LibTorch's CUDA "
+          "build, and was never tried on a real GPU")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
 }
 
 void require_fit(const Tokenizer& tokenizer, const ModelShape& shape, const std::string& tokenizer_folder) {

@@ -5,11 +5,13 @@
 #include <iostream>
 #include <memory>
 
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/program/command.h"
 #include "worker/trainer/program/command_inbox.h"
 #include "worker/trainer/program/eval_run.h"
 #include "worker/trainer/program/failure.h"
+#include "worker/trainer/program/model_choice.h"
 #include "worker/trainer/program/report_pipe.h"
 #include "worker/trainer/program/stage_run.h"
 
@@ -28,8 +30,8 @@ void require_open(int fd, const char* what) {
 
 class Server {
  public:
-  Server(const WorkFolders& folders, ReportPipe& reports)
-      : folders_(folders), reports_(reports), inputs_(folders.cache) {}
+  Server(const WorkFolders& folders, ReportPipe& reports, at::Device device)
+      : folders_(folders), reports_(reports), device_(device), inputs_(folders.cache, device) {}
 
   // Throws: PipeClosed, DeviceLost.
   void serve(const CommandInbox::Order& order) {
@@ -48,7 +50,7 @@ class Server {
     } catch (const std::exception& e) {
       const Failure failure = failure_of(e);
       if (failure.kind == FailureKind::device) throw DeviceLost(failure.message);
-      if (failure.kind == FailureKind::memory) inputs_.clear();
+      if (failure.kind == FailureKind::memory) let_go();
       std::cerr << "work " << order.run.lease.unit.brief() << " failed: " << failure.message << "\n";
       reporter.flush();  // what the steps before the failure came to
       return outcome_of(failure);
@@ -71,18 +73,27 @@ class Server {
     return run_stage(stage, folders_, inputs_, reporter, order.stop);
   }
 
+  void let_go() {
+    inputs_.clear();
+    release_unused_memory(device_);
+  }
+
   const WorkFolders& folders_;
   ReportPipe& reports_;
+  at::Device device_;
   WorkInputs inputs_;
 };
 
-void serve_until_told(const WorkFolders& folders, int threads) {
+void serve_until_told(const WorkFolders& folders, const ServeOptions& options, at::Device device) {
   ReportPipe reports(kTrainerReportFd);
   CommandInbox inbox(kTrainerCommandFd);
-  const Engine engine = start_engine(threads);
-  reports.send(TrainerReady{
-      .numerics = engine.numerics_version, .threads = engine.threads, .isa = engine.isa, .device = "cpu"});
-  Server server(folders, reports);
+  start_engine(options.threads);
+  const Engine engine = current_engine(device);
+  reports.send(TrainerReady{.numerics = engine.numerics_version,
+                            .threads = engine.threads,
+                            .isa = engine.isa,
+                            .device = options.device});
+  Server server(folders, reports, device);
   while (const auto order = inbox.next()) server.serve(*order);
 }
 
@@ -91,10 +102,14 @@ void serve_until_told(const WorkFolders& folders, int threads) {
 int serve(const ServeOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // a worker that has gone shows as an error of write
   try {
+    const at::Device device = device_named(options.device);
     require_open(kTrainerCommandFd, "the command pipe");
     require_open(kTrainerReportFd, "the report pipe");
-    serve_until_told(make_work_folders(options.work_dir), options.threads);
+    serve_until_told(make_work_folders(options.work_dir), options, device);
   } catch (const FolderError& e) {
+    std::cerr << "error: " << e.what() << "\n";
+    return kExitBadStart;
+  } catch (const DeviceError& e) {
     std::cerr << "error: " << e.what() << "\n";
     return kExitBadStart;
   } catch (const DeviceLost& e) {
@@ -113,6 +128,7 @@ std::function<int()> setup_serve(CLI::App& command) {
   command.add_option("--threads", options->threads, "CPU threads")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
+  add_device_option(command, options->device);
   return [options] { return serve(*options); };
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/model/microbatch.h"
 #include "worker/trainer/data/step_batches.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/program/artifact.h"
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
@@ -32,10 +33,14 @@ int64_t megabytes(int64_t bytes) {
   return bytes / 1'000'000;
 }
 
-int64_t most_held_bytes() {
+// Returns: the most held so far and by whom, for who reads that memory ran out.
+std::string most_held_text(const at::Device& device) {
+  if (!device.is_cpu())
+    return "the trainer held " + std::to_string(megabytes(memory_peak_bytes(device))) +
+           " MB of the device at most";
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return int64_t{usage.ru_maxrss} * 1024;
+  return "the process held " + std::to_string(megabytes(int64_t{usage.ru_maxrss} * 1024)) + " MB at most";
 }
 
 class StageRun {
@@ -84,13 +89,14 @@ class StageRun {
   }
 
   int default_microbatch() const {
-    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu);
+    return microbatch_rows(base_->shape(), order_.stage.settings, device_class_of(base_->device()));
   }
   std::optional<int> asked_microbatch() const {
     return order_.microbatch > 0 ? std::optional(order_.microbatch) : std::nullopt;
   }
   int microbatch() const {
-    return microbatch_rows(base_->shape(), order_.stage.settings, DeviceClass::cpu, asked_microbatch());
+    return microbatch_rows(base_->shape(), order_.stage.settings, device_class_of(base_->device()),
+                           asked_microbatch());
   }
   BatchSource batches() const { return step_batches(data_, order_.stage.settings, microbatch()); }
 
@@ -107,8 +113,8 @@ class StageRun {
     std::ostringstream text;
     text << "out of memory while " << doing_ << ", training with " << microbatch() << " of the batch's "
          << s.train.batch << " rows at once (" << load.tokens << " tokens), predicted "
-         << megabytes(predicted_peak_bytes(s, base_->shape(), load)) << " MB, the process held "
-         << megabytes(most_held_bytes()) << " MB at most";
+         << megabytes(predicted_peak_bytes(s, base_->shape(), load)) << " MB, "
+         << most_held_text(base_->device());
     return text.str();
   }
 

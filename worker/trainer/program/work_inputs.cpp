@@ -27,7 +27,8 @@ void require_content(const EvalSpec& spec) {
 
 }  // namespace
 
-WorkInputs::WorkInputs(std::filesystem::path cache_folder) : cache_folder_(std::move(cache_folder)) {}
+WorkInputs::WorkInputs(std::filesystem::path cache_folder, const at::Device& device)
+    : cache_folder_(std::move(cache_folder)), device_(device) {}
 
 std::shared_ptr<const Base> WorkInputs::base(const ModelSettings& model, const BaseId& expected) {
   const std::string stamp = file_stamp(model.path);
@@ -40,7 +41,7 @@ std::shared_ptr<const Base> WorkInputs::base(const ModelSettings& model, const B
 
 std::shared_ptr<const Base> WorkInputs::weights(const std::filesystem::path& folder, Dtype dtype) {
   const std::string key = std::string(text_of(dtype)) + "\n" + file_stamp(folder);
-  return bases_.get(key, [&] { return Base::load(folder, dtype); });
+  return bases_.get(key, [&] { return Base::load(folder, dtype, device_); });
 }
 
 std::shared_ptr<const Tokenizer> WorkInputs::tokenizer(const ModelSettings& model, const ModelShape& shape,

@@ -4,6 +4,7 @@
 // hash, so that a file changed since the sweep was planned is an error and not a wrong result. The engine
 // thread.
 
+#include <c10/core/Device.h>
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
@@ -26,7 +27,8 @@ struct WorkError : std::runtime_error {
 
 class WorkInputs {
  public:
-  explicit WorkInputs(std::filesystem::path cache_folder);
+  // Weights are loaded to the device.
+  WorkInputs(std::filesystem::path cache_folder, const at::Device& device);
 
   // Throws: WorkError when the folder's content is not `expected`; ModelError.
   std::shared_ptr<const Base> base(const ModelSettings& model, const BaseId& expected);
@@ -46,6 +48,7 @@ class WorkInputs {
 
  private:
   std::filesystem::path cache_folder_;
+  at::Device device_;
   Kept<Base> bases_{1};  // by far the largest: never two at once
   Kept<BaseId> base_ids_{8};
   Kept<Tokenizer> tokenizers_{4};

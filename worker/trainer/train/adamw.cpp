@@ -3,8 +3,11 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <cmath>
+
+#include "worker/trainer/lm/tensor_bytes.h"
 
 namespace ranktide {
 namespace {
@@ -15,7 +18,7 @@ void update_range(ModelTensors& t, Moments& moments, const TrainSettings& s, dou
   if (from == to) return;
   std::vector<at::Tensor> p{t.values.slice(0, from, to)}, g{t.grads.slice(0, from, to)};
   std::vector<at::Tensor> m{moments.first.slice(0, from, to)}, v{moments.second.slice(0, from, to)};
-  std::vector<at::Tensor> steps{at::full({}, static_cast<double>(step), at::kFloat)};
+  std::vector<at::Tensor> steps{at::full({}, static_cast<double>(step), t.values.options())};
   at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay, s.eps,
                     /*amsgrad=*/false,
                     /*maximize=*/false);
@@ -27,13 +30,14 @@ Moments zero_moments(const ModelTensors& tensors) {
   return {.first = at::zeros_like(tensors.values), .second = at::zeros_like(tensors.values)};
 }
 
-// By parameter: one fp32 sum over a hundred million squares would lose digits.
+// By parameter: one fp32 sum over a hundred million squares would lose digits. A device is waited for once.
 double gradient_norm(const ModelTensors& tensors) {
+  std::vector<at::Tensor> norms;
+  for (const Parameter& p : tensors.parameters) norms.push_back(at::linalg_vector_norm(p.grad));
+  const at::Tensor all = on_host(at::stack(norms)).to(at::kDouble);
+  const double* norm = all.const_data_ptr<double>();
   double squares = 0;
-  for (const Parameter& p : tensors.parameters) {
-    const double norm = at::linalg_vector_norm(p.grad).item<double>();
-    squares += norm * norm;
-  }
+  for (size_t i = 0; i < norms.size(); ++i) squares += norm[i] * norm[i];
   return std::sqrt(squares);
 }
 

@@ -59,20 +59,35 @@ std::vector<fs::path> numbered_folders(const fs::path& parent) {
   return folders;
 }
 
+// What a checkpoint holds, flat: on the device of the model, or copies of it on the host.
+struct FlatState {
+  at::Tensor values, first, second;
+};
+
+FlatState state_of(const ModelTensors& tensors, const Moments& moments) {
+  return {.values = tensors.values, .first = moments.first, .second = moments.second};
+}
+
+FlatState copied_to_host(const FlatState& state) {
+  return {.values = on_host(state.values), .first = on_host(state.first), .second = on_host(state.second)};
+}
+
 // Every parameter and its two moments, by name.
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;  // a view into the flat buffers
 };
-std::vector<NamedTensor> state_tensors(const ModelTensors& tensors, const Moments& moments) {
-  std::vector<NamedTensor> state;
-  for (const Parameter& p : tensors.parameters) {
-    const int64_t n = p.value.numel();
-    state.push_back({"value." + p.name, tensors.values.narrow(0, p.offset, n).view(p.value.sizes())});
-    state.push_back({"first." + p.name, moments.first.narrow(0, p.offset, n).view(p.value.sizes())});
-    state.push_back({"second." + p.name, moments.second.narrow(0, p.offset, n).view(p.value.sizes())});
+std::vector<NamedTensor> named_tensors(const std::vector<Parameter>& parameters, const FlatState& state) {
+  std::vector<NamedTensor> named;
+  for (const Parameter& p : parameters) {
+    const auto view_into = [&](const at::Tensor& flat) {
+      return flat.narrow(0, p.offset, p.value.numel()).view(p.value.sizes());
+    };
+    named.push_back({"value." + p.name, view_into(state.values)});
+    named.push_back({"first." + p.name, view_into(state.first)});
+    named.push_back({"second." + p.name, view_into(state.second)});
   }
-  return state;
+  return named;
 }
 
 // Checkpoints that died half written, and those beyond the newest few.
@@ -145,7 +160,7 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
   const fs::path folder = attempt_folder / (kUnfinishedPrefix + std::to_string(manifest.step));
   make_folder(attempt_folder);
-  const auto state = state_tensors(tensors, moments);
+  const auto state = named_tensors(tensors.parameters, copied_to_host(state_of(tensors, moments)));
   require_room(attempt_folder, state);
   try {
     write_files(make_folder(folder), std::move(manifest), state);
@@ -193,7 +208,7 @@ CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& sta
 
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments) {
   const SafetensorsFile file(found.folder / kStateName);
-  const auto state = state_tensors(tensors, moments);
+  const auto state = named_tensors(tensors.parameters, state_of(tensors, moments));
   if (file.tensors().size() != state.size())
     throw ModelError(found.folder.string() + ": holds other parameters than the trial trains");
   for (const NamedTensor& named : state) {

@@ -20,8 +20,9 @@ inline constexpr int kCheckpointsKept = 3;  // of an attempt; older ones are rem
 // What fills the disk to its last byte is cut somewhere, and takes the room of logs and spool with it.
 std::string room_refusal(int64_t state_bytes, int64_t free_bytes);
 
-// Writes the model's parameters and moments. manifest.files is filled here, manifest's other fields by the
-// caller. Throws: TrainError with the place and the system's reason; what was there before is untouched then.
+// Writes the model's parameters and moments, from host copies where they lie on a device. manifest.files is
+// filled here, manifest's other fields by the caller. Throws: TrainError with the place and the system's
+// reason; what was there before is untouched then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <fstream>
 #include <utility>
 
 #include "common/model/microbatch.h"
 #include "common/vocabulary/check.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/weights.h"
 #include "worker/trainer/train/adamw.h"
@@ -22,20 +22,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// The high-water mark of this process's resident memory.
-int64_t memory_peak_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (int64_t kib = 0; word == "VmHWM:" && status >> kib) return kib * 1024;
-  return 0;
-}
-
-// A trainer outlives its trials, so the mark is set back before each. Where the kernel refuses, the mark is the
-// process's.
-void reset_memory_peak() {
-  std::ofstream("/proc/self/clear_refs") << "5";
 }
 
 // What passes hold belongs to one training: what comes before and after it has other shapes, and a model that
@@ -83,8 +69,8 @@ TrainRun::TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainF
 TrainRun::~TrainRun() = default;
 
 void TrainRun::resume() {
-  const auto search =
-      find_checkpoint(folders_.checkpoints, stage_.id, current_engine(), folders_.resume_at_most);
+  const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine(model_.base().device()),
+                                      folders_.resume_at_most);
   for (const auto& line : search.skipped) note(line);
   if (!search.newest) {
     if (stage_.from > 0)
@@ -152,7 +138,7 @@ bool TrainRun::update(const StepBatch& data, StepProgress& made) {
 }
 
 void TrainRun::checkpoint() {
-  const Engine engine = current_engine();
+  const Engine engine = current_engine(model_.base().device());
   write_checkpoint(folders_.checkpoints,
                    {.stage = stage_.id,
                     .attempt = folders_.attempt,
@@ -192,7 +178,7 @@ bool TrainRun::end(OutcomeKind kind, Step step, std::string message) {
 }
 
 int64_t TrainRun::memory_peak() const {
-  return std::max(at_.memory_peak_bytes, memory_peak_bytes());
+  return std::max(at_.memory_peak_bytes, memory_peak_bytes(model_.base().device()));
 }
 
 void TrainRun::note(const std::string& line) const {
@@ -202,10 +188,11 @@ void TrainRun::note(const std::string& line) const {
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,
               const TrainHooks& hooks, std::stop_token stop, std::optional<int> microbatch) {
   const TrialSettings& settings = stage.settings;
-  const int rows = microbatch_rows(model.shape(), settings, DeviceClass::cpu, microbatch);
+  const at::Device& device = model.base().device();
+  const int rows = microbatch_rows(model.shape(), settings, device_class_of(device), microbatch);
   const OwnMemory memory(*model.base().tensors().workspace,
                          pass_bytes(settings, model.shape(), largest_load(settings, rows)));
-  reset_memory_peak();
+  reset_memory_peak(device);
   TrainRun run(stage, model, batches, folders, hooks, std::move(stop));
   while (run.step()) {
   }

@@ -53,7 +53,7 @@ struct TrainHooks {
 // One attempt of one stage, a step at a time: runs may take turns over one base, for a run writes to its own
 // model only and leaves nothing behind that a bit of another's could depend on.
 // Outlives: the run: stage, model. Not its task: giving the base's workspace back and setting back the
-// process's memory mark; train does both.
+// memory mark; train does both.
 class TrainRun {
  public:
   // Stands where its newest valid checkpoint was made, or where the model stands.
@@ -86,7 +86,7 @@ class TrainRun {
   void checkpoint();
   void try_checkpoint();
   bool end(OutcomeKind kind, Step step, std::string message);
-  int64_t memory_peak() const;  // of the process: runs that take turns share it
+  int64_t memory_peak() const;  // of process or device: runs that take turns share it
   void note(const std::string& line) const;
 
   const Stage& stage_;

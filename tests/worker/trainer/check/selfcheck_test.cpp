@@ -1,10 +1,12 @@
 #include "worker/trainer/check/selfcheck.h"
 
+#include <ATen/Context.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sstream>
 
 #include "common/vocabulary/wire.h"
+#include "worker/trainer/lm/device.h"
 
 namespace ranktide {
 namespace {
@@ -45,6 +47,13 @@ TEST(Selfcheck, TrainsNothingWhenItIsToBeQuick) {
   EXPECT_EQ(quick.exit_code, 0) << quick.text;
   EXPECT_THAT(quick.text, HasSubstr("LibTorch"));
   EXPECT_THAT(quick.text, Not(HasSubstr("llama")));
+}
+
+TEST(Selfcheck, ReportsNothingOfADeviceThatIsNotThere) {
+  if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device";
+  std::ostringstream out;
+  EXPECT_THROW(selfcheck({.device = "cuda"}, out), DeviceError);
+  EXPECT_EQ(out.str(), "");
 }
 
 TEST(Selfcheck, SaysTheSameInJson) {

@@ -1,5 +1,7 @@
 #include "worker/trainer/lm/engine.h"
 
+#include <ATen/Context.h>
+#include <cstdlib>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <set>
@@ -27,6 +29,18 @@ TEST(Engine, SaysWhatResultsDependOn) {
   EXPECT_EQ(engine.threads, 1);
   EXPECT_FALSE(engine.isa.empty());
   EXPECT_EQ(engine.numerics_version, kNumericsVersion);
+}
+
+// What a GPU would do by itself to be faster. cuBLAS reads the variable before its first product.
+TEST(Engine, AsksForFullFp32AndTheSameBitsEachTime) {
+  start_engine(1);
+  EXPECT_TRUE(at::globalContext().deterministicAlgorithms());
+  EXPECT_FALSE(at::globalContext().deterministicAlgorithmsWarnOnly());
+  EXPECT_FALSE(at::globalContext().allowTF32CuBLAS());
+  EXPECT_FALSE(at::globalContext().allowTF32CuDNN());
+  EXPECT_NE(at::globalContext().allowBF16ReductionCuBLAS(),
+            at::CuBLASReductionOption::AllowReducedPrecisionWithSplitK);
+  EXPECT_STREQ(std::getenv("CUBLAS_WORKSPACE_CONFIG"), ":4096:8");
 }
 
 }  // namespace

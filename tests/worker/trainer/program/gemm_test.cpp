@@ -10,7 +10,7 @@ namespace {
 
 // Takes seconds, so one test asks all.
 TEST(Gemm, MeasuresAWholeTableOfThisMachine) {
-  const ProductTable table = measure_products(1);
+  const ProductTable table = measure_products(1, at::kCPU);
   EXPECT_EQ(table.device, this_processor().name);
   EXPECT_EQ(table.isa, current_engine().isa);
   EXPECT_EQ(table.numerics_version, kNumericsVersion);

@@ -10,6 +10,7 @@
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/model.h"
 #include "worker/trainer/program/command.h"
+#include "worker/trainer/program/serve.h"
 #include "worker/trainer/program/text_lines.h"
 
 namespace ranktide {
@@ -208,12 +209,25 @@ TEST_F(Windows, SelfcheckIsQuickOnRequestAndSpeaksJson) {
   EXPECT_EQ(report["trainings"], Json::array());
 }
 
-TEST_F(Windows, SelfcheckPretendsNoTrainingOnAGpu) {
-  for (const char* form : {"--json", "--quick"}) {
-    const Ended ended = window({"selfcheck", "--device", "cuda", form});
-    EXPECT_EQ(ended.exit_code, kExitFailed);
-    EXPECT_EQ(ended.out, "");
-    EXPECT_THAT(ended.err, HasSubstr("error: cuda: this build trains on CPUs only"));
+// Where there is none, or LibTorch is a CPU build.
+TEST_F(Windows, EachNamesTheRemedyWhereThereIsNoGpu) {
+  if (window({"selfcheck", "--quick", "--device", "cuda"}).exit_code == kExitOk)
+    GTEST_SKIP() << "there is a GPU";
+  write_file(folder_ / "ids.jsonl", "[5, 6, 7]\n");
+  const std::string output = (folder_ / "output").string(), ids = (folder_ / "ids.jsonl").string();
+  const std::vector<std::vector<std::string>> asked{
+      {"selfcheck", "--json"},
+      {"gemm"},
+      {"logits", "--model", model().string(), "--ids", ids, "-o", output},
+      {"eval", "--model", model().string(), "--data", golden_rows("text"), "--kind", "loss"},
+      {"serve", "--work-dir", output}};
+  for (std::vector<std::string> words : asked) {
+    words.insert(words.end(), {"--device", "cuda"});
+    const Ended ended = window(words);
+    EXPECT_EQ(ended.exit_code, words[0] == "serve" ? kExitBadStart : kExitFailed) << words[0];
+    EXPECT_EQ(ended.out, "") << words[0];
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("error: cuda: "), HasSubstr("--device cpu"))) << words[0];
+    EXPECT_FALSE(fs::exists(output)) << words[0];
   }
   EXPECT_EQ(window({"selfcheck", "--device", "tpu"}).exit_code, kExitUsage);
 }

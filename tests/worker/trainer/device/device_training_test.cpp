@@ -1,0 +1,245 @@
+// One source for every device: a training on an accelerator is the CPU's, bit by bit, for its kernels compute
+// the same. What a real GPU adds up in another order, this cannot say.
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <sstream>
+#include <vector>
+
+#include "tests/common/model/scratch.h"
+#include "tests/worker/trainer/device/fake_device.h"
+#include "worker/trainer/check/families.h"
+#include "worker/trainer/check/foundations.h"
+#include "worker/trainer/check/lessons.h"
+#include "worker/trainer/check/random_model.h"
+#include "worker/trainer/check/training_check.h"
+#include "worker/trainer/eval/evaluate.h"
+#include "worker/trainer/lm/device.h"
+#include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/product.h"
+#include "worker/trainer/lm/weights.h"
+#include "worker/trainer/train/trainer.h"
+
+namespace ranktide {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::Contains;
+using testing::HasSubstr;
+
+constexpr Step kSteps = 4;
+
+// What is off is not checked.
+TrialSettings settings_of_trial(Method method) {
+  TrialSettings s;
+  s.method = method;
+  s.seed = 11;
+  s.train.lr = method == Method::lora ? 4e-3 : 1e-3;
+  s.train.weight_decay = 0.1;
+  s.train.decay_rule = method == Method::lora ? DecayRule::times_lr : DecayRule::per_step;
+  s.train.attention_dropout = 0.1;
+  if (method != Method::lora) return s;
+  s.lora = LoraSettings{.rank = 4, .alpha = 8, .target = {}, .dropout = 0.1};
+  for (const NamedLinear& named : kLinears) s.lora->target.emplace_back(named.module);
+  std::sort(s.lora->target.begin(), s.lora->target.end());
+  return s;
+}
+
+Stage stage_of(Method method) {
+  return {.id = StageId{"stage"},
+          .trial = TrialId{"trial"},
+          .base = BaseId{"base"},
+          .from = 0,
+          .to = kSteps,
+          .settings = settings_of_trial(method)};
+}
+
+std::vector<EvalItem> questions() {
+  std::vector<EvalItem> items;
+  for (int32_t i = 0; i < 5; ++i) {
+    EvalItem item;
+    for (int32_t c = 0; c < 3; ++c)
+      item.choices.push_back({.tokens = {i, i + 7, 3 * i + c, c, 40 + c}, .scored_from = 2, .bytes = 9});
+    items.push_back(item);
+  }
+  return items;
+}
+
+std::string bytes_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream bytes;
+  bytes << in.rdbuf();
+  return bytes.str();
+}
+
+// All that a device says, to be compared with what another says.
+struct Said {
+  std::vector<double> losses, norms;
+  std::string trained;  // SHA-256 of the weights
+  std::vector<float> logits;
+  std::vector<double> logliks;
+  std::string saved, merged;  // the bytes of the weights' files
+  std::vector<std::string> notes;
+  int64_t memory_peak_bytes = 0;
+};
+
+struct How {
+  at::Device device = at::kCPU;
+  Step stop_after = 0;  // 0: never
+  Attempt attempt = 1;
+};
+
+// One training and what can be asked of its model, in a folder that holds a model.
+class Trial {
+ public:
+  Trial(const fs::path& folder, Method method, Dtype dtype)
+      : folder_(folder), stage_(stage_of(method)), dtype_(dtype) {}
+
+  Said on(const How& how) const {
+    const auto base = Base::load(folder_ / "model", dtype_, how.device);
+    Model model = Model::for_trial(base, stage_.settings);
+    Said said;
+    train_model(model, how, said);
+    if (how.stop_after == 0) ask(model, said);
+    return said;
+  }
+
+ private:
+  fs::path checkpoints() const { return folder_ / "checkpoints"; }
+
+  void train_model(Model& model, const How& how, Said& said) const {
+    std::stop_source stop;
+    const TrainHooks hooks{.on_progress =
+                               [&](const StepProgress& p) {
+                                 said.losses.push_back(p.loss);
+                                 said.norms.push_back(p.grad_norm);
+                                 if (p.step == how.stop_after) stop.request_stop();
+                               },
+                           .checkpoint_due = {},
+                           .note = [&](const std::string& line) { said.notes.push_back(line); }};
+    const Outcome outcome =
+        train(stage_, model, seeded_lessons(model.shape().vocabulary, 11),
+              {.checkpoints = checkpoints(), .attempt = how.attempt}, hooks, stop.get_token());
+    said.trained = outcome.weights_sha256;
+    said.memory_peak_bytes = outcome.memory_peak_bytes;
+  }
+
+  void ask(Model& model, Said& said) const {
+    said.logits = model.logits(std::vector<int32_t>{3, 1, 4, 1, 5});
+    const Evaluation asked = *evaluate(model, questions(), EvalKind::choice, EvalNorm::tokens);
+    for (const ItemScore& item : asked.items)
+      said.logliks.insert(said.logliks.end(), item.loglik.begin(), item.loglik.end());
+    said.saved = weights_file(model);
+    model.merge();
+    said.merged = weights_file(model);
+  }
+
+  std::string weights_file(const Model& model) const {
+    const fs::path folder = folder_ / "saved";
+    fs::remove_all(folder);
+    model.save(folder);
+    const bool is_adapter = fs::exists(folder / "adapter_model.safetensors");
+    return bytes_of(folder / (is_adapter ? "adapter_model.safetensors" : "model.safetensors"));
+  }
+
+  fs::path folder_;
+  Stage stage_;
+  Dtype dtype_;
+};
+
+class DeviceTraining : public testing::Test {
+ protected:
+  void SetUp() override {
+    start_engine(1);
+    as_it_is_ = multiply_bf16_as_it_is(true);  // only the CPU widens, and only where it must
+  }
+  void TearDown() override { multiply_bf16_as_it_is(as_it_is_); }
+
+  bool as_it_is_ = false;
+};
+
+void expect_equal(const Said& device, const Said& cpu) {
+  EXPECT_EQ(device.losses, cpu.losses);
+  EXPECT_EQ(device.norms, cpu.norms);
+  EXPECT_EQ(device.trained, cpu.trained);
+  EXPECT_EQ(device.logits, cpu.logits);
+  EXPECT_EQ(device.logliks, cpu.logliks);
+  EXPECT_TRUE(device.saved == cpu.saved) << "the files of the weights differ";
+  EXPECT_TRUE(device.merged == cpu.merged) << "the files of the merged weights differ";
+}
+
+TEST_F(DeviceTraining, IsTheCpusBitByBitInEveryFamilyMethodAndDtype) {
+  for (const Family& family : families()) {
+    for (const Method method : {Method::lora, Method::full}) {
+      for (const Dtype dtype : {Dtype::fp32, Dtype::bf16}) {
+        SCOPED_TRACE(family.name + " " + std::string(text_of(method)) + " " + std::string(text_of(dtype)));
+        const Scratch cpu, device;
+        for (const Scratch* scratch : {&cpu, &device})
+          write_random_model(family.config, scratch->path() / "model", 11);
+        const int64_t before = fake::kernels_run();
+        const Said on_device = Trial(device.path(), method, dtype).on({.device = fake::kDevice});
+        EXPECT_GT(fake::kernels_run(), before + 1000) << "little was computed on the device";
+        expect_equal(on_device, Trial(cpu.path(), method, dtype).on({}));
+      }
+    }
+  }
+}
+
+TEST_F(DeviceTraining, StoppedAndResumedItEndsWithTheSameBits) {
+  for (const Method method : {Method::lora, Method::full}) {
+    const Scratch whole, cut;
+    for (const Scratch* scratch : {&whole, &cut})
+      write_random_model(families().front().config, scratch->path() / "model", 11);
+    const Trial trial(cut.path(), method, Dtype::bf16);
+    trial.on({.device = fake::kDevice, .stop_after = 2});
+    const Said resumed = trial.on({.device = fake::kDevice, .attempt = 2});
+    EXPECT_THAT(resumed.notes, Contains(HasSubstr("resumed at step 2")));
+    const Said uninterrupted = Trial(whole.path(), method, Dtype::bf16).on({.device = fake::kDevice});
+    EXPECT_EQ(resumed.trained, uninterrupted.trained);
+  }
+}
+
+TEST_F(DeviceTraining, DoesNotGoOnFromACheckpointOfAnotherDevice) {
+  const Scratch scratch;
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const Trial trial(scratch.path(), Method::lora, Dtype::fp32);
+  trial.on({.stop_after = 2});
+  const Said anew = trial.on({.device = fake::kDevice, .attempt = 2});
+  EXPECT_EQ(std::ssize(anew.losses), kSteps);
+  EXPECT_THAT(anew.notes, Contains(HasSubstr("this machine has privateuseone:0")));
+}
+
+TEST_F(DeviceTraining, CountsTheMemoryOfTheDevice) {
+  const Scratch scratch;
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const Trial trial(scratch.path(), Method::full, Dtype::fp32);
+  reset_memory_peak(fake::kDevice);
+  const Said said = trial.on({.device = fake::kDevice});
+  EXPECT_GT(said.memory_peak_bytes, int64_t{1} << 20);
+  EXPECT_LE(said.memory_peak_bytes, memory_peak_bytes(fake::kDevice));
+}
+
+TEST_F(DeviceTraining, OutOfMemoryIsOneOfItsOwnAndPasses) {
+  const Scratch scratch;
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const Trial trial(scratch.path(), Method::lora, Dtype::fp32);
+  {
+    const fake::SmallMemory small(1 << 20);
+    EXPECT_THROW(trial.on({.device = fake::kDevice}), c10::OutOfMemoryError);
+  }
+  release_unused_memory(fake::kDevice);
+  EXPECT_EQ(std::ssize(trial.on({.device = fake::kDevice, .attempt = 2}).losses), kSteps);
+}
+
+TEST_F(DeviceTraining, TheSelfCheckPassesOnIt) {
+  for (const Finding& f : check_foundations(1, fake::kDevice))
+    EXPECT_NE(f.verdict, Verdict::failed) << f.subject << ": " << f.detail;
+  for (const TrainingRow& row : check_training({.device = fake::kDevice, .steps = 2}))
+    EXPECT_EQ(row.failure, "") << row.family << " " << text_of(row.method) << " " << text_of(row.dtype);
+}
+
+}  // namespace
+}  // namespace ranktide

@@ -1,0 +1,73 @@
+// The device by name, and what is told of it. What computes on one that is not the CPU is tested in
+// tests/worker/trainer/device.
+#include "worker/trainer/lm/device.h"
+
+#include <ATen/Context.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "worker/trainer/lm/cuda_driver.h"
+#include "worker/trainer/lm/engine.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string refusal_of_device(const std::string& name) {
+  try {
+    device_named(name);
+  } catch (const DeviceError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Device, TheCpuIsAlwaysThere) {
+  EXPECT_EQ(device_named("cpu"), at::Device(at::kCPU));
+  EXPECT_EQ(device_class_of(device_named("cpu")), DeviceClass::cpu);
+  EXPECT_EQ(kernels_of(at::kCPU), current_engine().isa);
+  wait_for(at::kCPU);
+  release_unused_memory(at::kCPU);
+}
+
+TEST(Device, ACpuBuildAskedForCudaNamesTheRemedy) {
+  if (at::detail::getCUDAHooks().isBuilt()) GTEST_SKIP() << "LibTorch is a CUDA build";
+  EXPECT_THAT(refusal_of_device("cuda"), AllOf(HasSubstr("is a CPU build"), HasSubstr("RANKTIDE_TORCH"),
+                                               HasSubstr("--device cpu"), HasSubstr("--gpus none")));
+}
+
+TEST(Device, AnotherNameIsNone) {
+  EXPECT_EQ(refusal_of_device("tpu"), "\"tpu\" is no device; there are cpu and cuda");
+}
+
+// No more is asked: where the kernel does not let the mark be set back, it stays at what came before.
+TEST(Device, ThePeakOfTheCpuIsTheProcesss) {
+  reset_memory_peak(at::kCPU);
+  const int64_t before = memory_peak_bytes(at::kCPU);
+  const std::vector<char> touched(64 << 20, 'x');
+  EXPECT_GT(memory_peak_bytes(at::kCPU), int64_t{64} << 20);
+  EXPECT_GE(memory_peak_bytes(at::kCPU), before);
+}
+
+TEST(CudaDriver, TellsArchitectureAndModelOfTheFirstGpu) {
+  const CudaGpu gpu = first_cuda_gpu(RANKTIDE_FAKE_CUDA);
+  EXPECT_EQ(gpu.text(), "sm_90 NVIDIA Test 80GB");
+}
+
+TEST(CudaDriver, SaysWhatIsNotThere) {
+  EXPECT_THROW(first_cuda_gpu("libno_such_driver.so.1"), std::runtime_error);
+  setenv("FAKE_CUDA", "none", 1);
+  try {
+    first_cuda_gpu(RANKTIDE_FAKE_CUDA);
+    FAIL() << "a GPU that is not there was described";
+  } catch (const std::runtime_error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("cuInit failed with CUDA error 100"));
+  }
+  unsetenv("FAKE_CUDA");
+}
+
+}  // namespace
+}  // namespace ranktide

@@ -1,0 +1,83 @@
+#include "worker/trainer/lm/device.h"
+
+#include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
+#include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <fstream>
+#include <torch/version.h>
+
+#include "worker/trainer/lm/cuda_driver.h"
+
+namespace ranktide {
+namespace {
+
+constexpr const char* kOrCpu =
+    "; or compute on the CPU: --device cpu, and --gpus none where a worker is started";
+
+at::Device first_cuda_device() {
+  if (!at::detail::getCUDAHooks().isBuilt())
+    throw DeviceError("cuda: this LibTorch (" TORCH_VERSION
+                      ") is a CPU build; build ranktide with its CUDA build (RANKTIDE_TORCH of ./bootstrap, or "
+                      "-DLIBTORCH_ROOT)" +
+                      std::string(kOrCpu));
+  if (!at::hasCUDA())
+    throw DeviceError(
+        "cuda: LibTorch's CUDA build finds no device that this process may use; see what nvidia-smi says, "
+        "whether "
+        "the driver is new enough for it, and what CUDA_VISIBLE_DEVICES shows" +
+        std::string(kOrCpu));
+  return {at::kCUDA, 0};
+}
+
+// The high-water mark of this process's resident memory.
+int64_t resident_peak_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (int64_t kib = 0; word == "VmHWM:" && status >> kib) return kib * 1024;
+  return 0;
+}
+
+c10::DeviceAllocator& allocator_of(at::Device device) {
+  return *c10::getDeviceAllocator(device.type());
+}
+
+}  // namespace
+
+at::Device device_named(const std::string& name) {
+  if (name == "cpu") return at::kCPU;
+  if (name == "cuda") return first_cuda_device();
+  throw DeviceError("\"" + name + "\" is no device; there are cpu and cuda");
+}
+
+std::string kernels_of(at::Device device) {
+  if (device.is_cpu()) return at::get_cpu_capability();
+  if (device.is_cuda()) return first_cuda_gpu().text();
+  return device.str();
+}
+
+DeviceClass device_class_of(at::Device device) {
+  return device.is_cpu() ? DeviceClass::cpu : DeviceClass::gpu;
+}
+
+void wait_for(at::Device device) {
+  if (!device.is_cpu()) c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
+}
+
+int64_t memory_peak_bytes(at::Device device) {
+  if (device.is_cpu()) return resident_peak_bytes();
+  return allocator_of(device).getDeviceStats(device.index()).allocated_bytes[0].peak;  // [0]: of all pools
+}
+
+void reset_memory_peak(at::Device device) {
+  if (device.is_cpu())
+    std::ofstream("/proc/self/clear_refs") << "5";
+  else
+    allocator_of(device).resetPeakStats(device.index());
+}
+
+void release_unused_memory(at::Device device) {
+  if (!device.is_cpu()) allocator_of(device).emptyCache();
+}
+
+}  // namespace ranktide
