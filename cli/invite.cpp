@@ -39,7 +39,10 @@ JoinAddresses addresses(const InviteOptions& options, const fs::path& data) {
     throw CommandError(kNotFound,
                        "no coordinator has served " + data.string() +
                            " yet, so its addresses are not known; start `ranktide coordinator` there first");
-  if (!options.host.empty()) found->host = options.host;
+  if (options.host.empty()) return *found;
+  if (const std::string fault = fault_of_join_host(options.host); !fault.empty())
+    throw CommandError(kUsage, "--host: \"" + options.host + "\" is " + fault);
+  found->host = options.host;
   return *found;
 }
 

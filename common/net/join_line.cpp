@@ -1,5 +1,6 @@
 #include "common/net/join_line.h"
 
+#include <arpa/inet.h>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -18,6 +19,8 @@ constexpr std::string_view kName = "ranktide-join";
 constexpr std::string_view kForm = "1";
 constexpr size_t kKeyBytes = 32;
 constexpr size_t kChecksumBytes = 8;
+constexpr size_t kHostBytesMax = 255;
+constexpr std::string_view kNameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 enum Part : size_t {
   kTitle,
   kVersion,
@@ -104,11 +107,23 @@ void require_whole(std::string_view text, const std::vector<std::string>& parts)
                         kAskAgain);
 }
 
+// With or without the zone of an address that is good on one link only, as in fe80::1%eth0.
+bool is_ipv6(const std::string& host) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, host.substr(0, host.find('%')).c_str(), &address) == 1;
+}
+
 }  // namespace
 
+std::string fault_of_join_host(const std::string& host) {
+  const std::string letters = std::string(kNameLetters) + (is_ipv6(host) ? ":%" : "");
+  const bool is_sound =
+      !host.empty() && host.size() <= kHostBytesMax && host.find_first_not_of(letters) == std::string::npos;
+  return is_sound ? "" : "neither a machine's name nor its address, such as head, 10.0.0.5 or fd00::5";
+}
+
 std::string to_text(const JoinLine& line) {
-  RT_CHECK(!line.host.empty());
-  RT_CHECK(line.host.find('/') == std::string::npos);
+  RT_CHECK(fault_of_join_host(line.host).empty());
   RT_CHECK(is_hex(line.token));
   std::string out(kName);
   for (const std::string& part : {std::string(kForm), line.host, std::to_string(line.link_port),

@@ -23,7 +23,11 @@ struct JoinLine {
   std::string token;       // 64 hex digits, secret
 };
 
-// Requires: a host without '/', sound ports, key and token.
+// Returns: why workers cannot be told this host: neither a name nor a numeric address without brackets; empty
+// when they can.
+std::string fault_of_join_host(const std::string& host);
+
+// Requires: a host without a fault, sound ports, key and token.
 std::string to_text(const JoinLine& line);
 // Blanks around it are ignored. Throws: JoinLineError saying what is wrong with it; never repeats the token.
 JoinLine parse_join_line(std::string_view text);

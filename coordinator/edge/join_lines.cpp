@@ -59,6 +59,9 @@ JoinAddresses join_addresses(const std::string& link_endpoint, const std::string
   JoinAddresses out{.host = host, .link_port = port_of(link_endpoint), .enrol_port = port_of(enrol_endpoint)};
   if (out.host.empty()) out.host = tcp_address(link_endpoint).host;
   if (out.host == "*" || out.host == "0.0.0.0" || out.host == "::") out.host = own_name();
+  if (const std::string fault = fault_of_join_host(out.host); !fault.empty())
+    throw RouterError("\"" + out.host + "\", as workers would reach this machine, is " + fault +
+                      "; say how with --host");
   return out;
 }
 
@@ -70,7 +73,10 @@ std::optional<JoinAddresses> read_join_addresses(const fs::path& data_folder) {
   const std::vector<std::string> lines = lines_of(addresses_file(data_folder));
   if (lines.empty()) return std::nullopt;
   try {
-    return from_json<JoinAddresses>(parse_json(lines.front()));
+    const auto addresses = from_json<JoinAddresses>(parse_json(lines.front()));
+    if (const std::string fault = fault_of_join_host(addresses.host); !fault.empty())
+      fail_on(addresses_file(data_folder), "\"" + addresses.host + "\": " + fault);
+    return addresses;
   } catch (const ProtocolError& error) {
     fail_on(addresses_file(data_folder), error.what());
   }
@@ -91,7 +97,7 @@ std::string new_join_line(const fs::path& data_folder, const JoinAddresses& addr
 
 std::optional<std::string> first_join_line(const fs::path& data_folder, const JoinAddresses& addresses) {
   const fs::path keys = data_folder / "keys";
-  if (fs::exists(keys / "invites") || fs::exists(keys / "workers")) return std::nullopt;
+  if (fs::exists(keys / "invites")) return std::nullopt;  // keys/workers is `run`'s and `authorise`'s, too
   return new_join_line(data_folder, addresses, 1, kFirstLineGoodFor);
 }
 

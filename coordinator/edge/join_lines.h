@@ -23,7 +23,8 @@ void fields(Ar& ar, JoinAddresses& a) {
 }
 
 // host: as workers reach it; empty: the link's own, or this machine's name where that stands for every address.
-// Throws: RouterError for endpoints that are not tcp://HOST:PORT with a real port.
+// Throws: RouterError for endpoints that are not tcp://HOST:PORT with a real port, and for a host that no line
+// can name (common/net/join_line.h).
 JoinAddresses join_addresses(const std::string& link_endpoint, const std::string& enrol_endpoint,
                              const std::string& host = "");
 // Throws: KeyError when the file cannot be written or is not understood.
@@ -34,8 +35,8 @@ std::optional<JoinAddresses> read_join_addresses(const std::filesystem::path& da
 // Throws: KeyError.
 std::string new_join_line(const std::filesystem::path& data_folder, const JoinAddresses& addresses, int uses,
                           Duration good_for);
-// Returns: a line good for one worker and an hour at the folder's first start, when nobody was ever invited or
-// enrolled; nullopt later. Throws: KeyError.
+// Returns: a line good for one worker and an hour at the folder's first start as a service, when nobody was
+// ever invited; nullopt later. Throws: KeyError.
 std::optional<std::string> first_join_line(const std::filesystem::path& data_folder,
                                            const JoinAddresses& addresses);
 

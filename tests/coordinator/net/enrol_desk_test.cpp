@@ -150,12 +150,19 @@ TEST_F(Desk, InvitesByItselfAtTheFirstStartOnly) {
   EXPECT_FALSE(first_join_line(folder_.path(), addresses));
 }
 
+TEST_F(Desk, InvitesByItselfAlsoWhereRunOrAuthoriseLetAWorkerInBefore) {
+  make_keys_folder(keys_);
+  authorise_worker(keys_ / "workers", key_, WorkerName{"local"});
+  EXPECT_TRUE(first_join_line(folder_.path(), {.host = "head", .link_port = 1, .enrol_port = 2}));
+}
+
 TEST(JoinAddressesOf, TakeTheLinksHostUnlessItStandsForAll) {
   EXPECT_EQ(join_addresses("tcp://10.0.0.7:5555", "tcp://10.0.0.7:5556").host, "10.0.0.7");
   EXPECT_EQ(join_addresses("tcp://[fe80::1]:5555", "tcp://[fe80::1]:5556").host, "fe80::1");
   EXPECT_EQ(join_addresses("tcp://0.0.0.0:5555", "tcp://0.0.0.0:5556", "head").host, "head");
   EXPECT_NE(join_addresses("tcp://0.0.0.0:5555", "tcp://0.0.0.0:5556").host, "0.0.0.0");
   EXPECT_THROW((void)join_addresses("ipc://x", "tcp://a:1"), RouterError);
+  EXPECT_THROW((void)join_addresses("tcp://0.0.0.0:5555", "tcp://0.0.0.0:5556", "a/b"), RouterError);
   EXPECT_EQ(enrol_endpoint_beside("tcp://a:5555"), "tcp://a:5556");
   EXPECT_EQ(enrol_endpoint_beside("tcp://a:*"), "tcp://a:*");
 }
@@ -165,6 +172,8 @@ TEST(JoinAddressesOf, AreKeptInTheDataFolder) {
   EXPECT_FALSE(read_join_addresses(folder.path()));
   write_join_addresses(folder.path(), {.host = "head", .link_port = 1, .enrol_port = 2});
   EXPECT_EQ(read_join_addresses(folder.path())->enrol_port, 2);
+  write_join_addresses(folder.path(), {.host = "a/b", .link_port = 1, .enrol_port = 2});
+  EXPECT_THROW((void)read_join_addresses(folder.path()), KeyError);
 }
 
 }  // namespace

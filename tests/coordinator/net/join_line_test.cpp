@@ -40,6 +40,14 @@ TEST(AJoinLine, SaysEverythingThatIsNeededToJoin) {
   }
 }
 
+TEST(AJoinLine, NamesAHostAsItIsDialled) {
+  for (const char* host : {"head", "head.example", "node_7", "10.0.0.5", "fd00::5", "fe80::1%eth0"})
+    EXPECT_EQ(fault_of_join_host(host), "") << host;
+  for (const char* host : {"", "http://head", "a/b", "head:5555", "[::1]", "two words", "$HOST", "t\xc3\xaate"})
+    EXPECT_NE(fault_of_join_host(host), "") << host;
+  EXPECT_NE(fault_of_join_host(std::string(256, 'a')), "");
+}
+
 TEST(AJoinLine, IsPrintableAndSafeInAShell) {
   for (int i = 0; i < 50; ++i)
     EXPECT_EQ(to_text(some_line()).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789./-"),
