@@ -1,7 +1,10 @@
 // `ranktide coordinator`: serves a data folder to workers and clients until it is told to stop.
 
+#include <charconv>
 #include <csignal>
+#include <fmt/format.h>
 #include <iostream>
+#include <optional>
 #include <spdlog/spdlog.h>
 #include <stdexcept>
 #include <sysexits.h>
@@ -15,7 +18,7 @@
 #include "cli/service_manager.h"
 #include "cli/version.h"
 #include "common/net/clock.h"
-#include "common/sweep/scalar_text.h"
+#include "common/net/join_line.h"
 #include "common/vocabulary/wire.h"
 #include "coordinator/edge/http_server.h"
 #include "coordinator/edge/join_lines.h"
@@ -49,18 +52,55 @@ HttpAddress http_address(const CoordinatorOptions& options) {
   }
 }
 
+constexpr std::string_view kTcp = "tcp://";
+constexpr int kHighestPort = 65535;
+
+std::string port_text(const std::string& endpoint) {
+  return endpoint.substr(endpoint.rfind(':') + 1);
+}
+
+// Returns: the port that an endpoint ends with; nullopt for *, and where there is none.
+std::optional<int> port_number(const std::string& endpoint) {
+  const std::string text = port_text(endpoint);
+  int port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  const bool is_port =
+      error == std::errc() && end == text.data() + text.size() && port > 0 && port <= kHighestPort;
+  return is_port ? std::optional(port) : std::nullopt;
+}
+
+// Throws: CommandError for what is not tcp://HOST:PORT; port * is any free one.
 void require_endpoint(const std::string& option, const std::string& bind) {
-  if (!bind.starts_with("tcp://") || bind.find(':', 6) == std::string::npos)
-    throw CommandError(EX_USAGE,
-                       option + ": \"" + bind + "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555");
+  const bool has_host = bind.starts_with(kTcp) && bind.rfind(':') > kTcp.size();
+  if (!has_host || (port_text(bind) != "*" && !port_number(bind)))
+    throw CommandError(EX_USAGE, option + ": \"" + bind +
+                                     "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555; port * is any");
+}
+
+// New workers join at the next port; files are at the one after it, unless they have a place of their own.
+void require_ports_beside(const CoordinatorOptions& options) {
+  const bool has_files_beside = options.bulk_bind.empty();
+  const int highest = kHighestPort - (has_files_beside ? 2 : 1);
+  const auto port = port_number(options.bind);
+  if (!port || *port <= highest) return;
+  throw CommandError(
+      EX_USAGE, fmt::format("--bind: \"{}\": {}; give a port of at most {}", options.bind,
+                            has_files_beside ? "the two ports after it are needed for new workers and files"
+                                             : "the port after it is needed for new workers",
+                            highest));
+}
+
+void require_host(const std::string& host) {
+  if (host.empty()) return;  // as --bind says
+  if (const std::string fault = fault_of_join_host(host); !fault.empty())
+    throw CommandError(EX_USAGE, "--host: \"" + host + "\" is " + fault);
 }
 
 // Workers are told the port, but whoever opens a firewall wants to know it before.
 std::string bulk_endpoint(const CoordinatorOptions& options) {
   if (!options.bulk_bind.empty()) return options.bulk_bind;
-  const size_t colon = options.bind.rfind(':');
-  const auto port = read_count(options.bind.substr(colon + 1));
-  return options.bind.substr(0, colon + 1) + (port && *port > 0 ? std::to_string(*port + 2) : "*");
+  const auto port = port_number(options.bind);
+  return options.bind.substr(0, options.bind.rfind(':') + 1) + (port ? std::to_string(*port + 2) : "*");
 }
 
 bool has_active_token(const fs::path& data) {
@@ -154,8 +194,10 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
   const HttpAddress address = http_address(options);
   require_endpoint("--bind", options.bind);
+  require_ports_beside(options);
   const std::string bulk = bulk_endpoint(options);
   require_endpoint("--bulk-bind", bulk);
+  require_host(options.host);
   require_guarded(options, address, data);
   const sigset_t ending = ending_signals();
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // in every thread made from here on
