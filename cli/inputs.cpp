@@ -17,6 +17,7 @@
 #include "common/text/data_index.h"
 #include "common/text/eval_items.h"
 #include "common/text/tokenizer.h"
+#include "common/text/unicode.h"
 #include "common/vocabulary/content_name.h"
 #include "common/vocabulary/sha256.h"
 
@@ -38,6 +39,13 @@ std::vector<fs::path> model_files(const fs::path& folder) {
   for (const char* name : kModelFiles)
     if (fs::is_regular_file(folder / name)) out.push_back(folder / name);
   return out;
+}
+
+// What a sweep reads is listed by name in JSON, which holds text only.
+void require_utf8(const fs::path& file) {
+  const std::string shown = valid_utf8(file.string());
+  if (shown != file.string())
+    throw DataError(shown + ": this name is not UTF-8, as that of every data file must be; rename the file");
 }
 
 bool can_write_in(const fs::path& folder) {
@@ -187,6 +195,7 @@ class InputReader {
                       "see them at the same path, or join them into fewer",
                       root, files.size(), kInputFilesMax));
     for (const fs::path& file : files) {
+      require_utf8(file);
       const std::string below = file == place ? "" : "/" + file.lexically_relative(place).generic_string();
       read_.inputs.contents[root + below] = {.sha256 = hashes_.sha256_of(file),
                                              .bytes = static_cast<int64_t>(fs::file_size(file))};

@@ -1,5 +1,6 @@
 #include "common/content/hash_cache.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fcntl.h>
 #include <fstream>
@@ -35,6 +36,13 @@ std::string stamp_of(const std::vector<fs::path>& files) {
 
 std::string file_key(const fs::path& file) {
   return std::string(kFileKey) + file.string();
+}
+
+// A name is bytes, which need not be text: Latin-1 is not.
+bool is_utf8(const std::string& bytes) {
+  const bool is_ascii =
+      std::all_of(bytes.begin(), bytes.end(), [](char c) { return static_cast<signed char>(c) >= 0; });
+  return is_ascii || Json::parse(Json(bytes).dump(-1, ' ', false, Json::error_handler_t::replace)) == bytes;
 }
 
 Json read_entries(const fs::path& file) {
@@ -151,7 +159,12 @@ const HashCache::Entry* HashCache::find(const std::string& key, const std::strin
 
 void HashCache::remember(const std::string& key, const std::string& stamp, const std::string& hash) {
   if (stamp.empty()) return;
-  fresh_[key] = entries_[key] = {stamp, hash};
+  entries_[key] = {stamp, hash};
+  if (can_be_kept(key, entries_[key])) fresh_[key] = entries_[key];
+}
+
+bool HashCache::can_be_kept(const std::string& key, const Entry& entry) {
+  return is_utf8(key) && is_utf8(entry.stamp) && is_utf8(entry.hash);
 }
 
 void HashCache::read_again() {
@@ -166,7 +179,8 @@ void HashCache::read_again() {
 void HashCache::save() {
   read_again();
   Json out = Json::object();
-  for (const auto& [key, entry] : entries_) out[key] = {{"stamp", entry.stamp}, {"hash", entry.hash}};
+  for (const auto& [key, entry] : entries_)
+    if (can_be_kept(key, entry)) out[key] = {{"stamp", entry.stamp}, {"hash", entry.hash}};
   const fs::path draft = file_.string() + "." + std::to_string(getpid());
   std::ofstream(draft) << out.dump(1);
   std::error_code ignored;

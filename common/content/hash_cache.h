@@ -3,7 +3,7 @@
 // start. An entry counts only while size, modification time and inode of every file that it was made from are
 // the same. Processes may share one: each adds to what is there, and of two that need the same hash the second
 // waits for the first. Losing or tearing the file costs time, never correctness. At kHashEntriesMax it begins
-// anew. One thread.
+// anew. What JSON cannot hold, a name that is no UTF-8, is remembered by this process only. One thread.
 
 #include <filesystem>
 #include <functional>
@@ -53,6 +53,7 @@ class HashCache {
   };
   const Entry* find(const std::string& key, const std::string& stamp) const;
   void remember(const std::string& key, const std::string& stamp, const std::string& hash);
+  static bool can_be_kept(const std::string& key, const Entry& entry);
   void read_again();
   void save();
 

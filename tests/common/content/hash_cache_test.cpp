@@ -100,6 +100,22 @@ TEST_F(HashCacheTest, FoldersAreFoundByTheNameOfAFileThatWasHashed) {
   EXPECT_EQ(cache.folders_with("file"), (std::vector<fs::path>{folder_ / "a", folder_}));
 }
 
+TEST_F(HashCacheTest, NamesThatAreNoUtf8AreToldApartAndKeptOutOfItsFile) {
+  const fs::path latin1 = folder_ / "caf\xe9", another = folder_ / "caf\xe8";
+  std::ofstream(latin1) << "two";
+  std::ofstream(another) << "three";
+  {
+    HashCache cache(folder_ / "cache");
+    const std::string hash = cache.sha256_of(latin1);
+    EXPECT_EQ(cache.known_sha256(latin1), hash);
+    EXPECT_NE(cache.sha256_of(another), hash);
+    cache.learn_sha256(file(), "told");
+  }
+  const HashCache next(folder_ / "cache");
+  EXPECT_EQ(next.known_sha256(latin1), std::nullopt);
+  EXPECT_EQ(next.known_sha256(file()), "told");
+}
+
 TEST_F(HashCacheTest, AFileThatChangedSinceIsNotFoundByItsOldHash) {
   HashCache cache(folder_ / "cache");
   const std::string hash = cache.sha256_of(file());
