@@ -15,7 +15,8 @@ class ChangingText {
   ChangingText(std::ostream& out, Terminal terminal) : out_(out), terminal_(terminal) {}
 
   // text: lines, each with its newline. On a terminal a line is cut where the screen ends, for one that wraps
-  // could not be taken back.
+  // could not be taken back, and so are the lines that do not fit it, for what scrolled away could not either;
+  // the last says how many.
   void show(const std::string& text);
   // What is shown stays where it is; the next text comes below it.
   void leave() { shown_.clear(); }

@@ -16,7 +16,7 @@ void LiveDrawing::show(const LiveFrame& frame) {
     return;
   }
   erase();
-  const auto lines = draw(frame, terminal_.width);
+  const auto lines = draw(frame, terminal_.width, terminal_.height);
   for (const std::string& line : lines) std::cerr << line << "\n";
   drawn_lines_ = lines.size();
   std::cerr.flush();

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <sstream>
 
 #include "cli/terminal.h"
 
 namespace ranktide::cli {
 namespace {
+
+constexpr size_t kAnyNumber = std::numeric_limits<size_t>::max();
 
 size_t columns_of(const std::string& text) {  // code points; everything drawn here is one column wide
   return static_cast<size_t>(
@@ -83,13 +86,7 @@ std::string line_of(const LiveUnit& unit, size_t label_columns, size_t place_col
   return out + bar_text(share_of(unit.progress), 12) + "  " + numbers_of(unit.progress);
 }
 
-int quarter_of(const Progress& p) {
-  return static_cast<int>(share_of(p) * 4);
-}
-
-}  // namespace
-
-std::vector<std::string> draw(const LiveFrame& frame, int width) {
+std::string head_of(const LiveFrame& frame) {
   const double share =
       frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
   std::string head = fmt::format("{}  {}  {}/{} trials", frame.sweep, bar_text(share, 20),
@@ -98,12 +95,37 @@ std::vector<std::string> draw(const LiveFrame& frame, int width) {
   if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
   head += "  " + queue_of(frame) + "  " + duration_text(frame.elapsed_seconds);
   if (frame.left_seconds) head += "  ETA " + duration_text(*frame.left_seconds);
-  std::vector<std::string> lines{cut(head, width)};
+  return head;
+}
+
+// One line per unit; of those that do not fit `rows_max` the last line says how many they are.
+std::vector<std::string> running_lines(const LiveFrame& frame, int width, size_t rows_max) {
+  const bool is_cut = frame.running.size() > rows_max;
+  const size_t shown = is_cut ? rows_max - std::min<size_t>(rows_max, 1) : frame.running.size();
   const size_t label_columns = widest(frame, &LiveUnit::label);
   const size_t place_columns = widest(frame, &LiveUnit::place);
-  for (const LiveUnit& unit : frame.running)
-    lines.push_back(cut(line_of(unit, label_columns, place_columns), width));
-  for (std::string& line : wrapped(frame.waiting, width)) lines.push_back(std::move(line));
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < shown; ++i)
+    lines.push_back(cut(line_of(frame.running[i], label_columns, place_columns), width));
+  if (is_cut) lines.push_back(cut(fmt::format("  and {} more", frame.running.size() - shown), width));
+  return lines;
+}
+
+int quarter_of(const Progress& p) {
+  return static_cast<int>(share_of(p) * 4);
+}
+
+}  // namespace
+
+std::vector<std::string> draw(const LiveFrame& frame, int width, int height) {
+  std::vector<std::string> lines{cut(head_of(frame), width)};
+  const std::vector<std::string> waiting = wrapped(frame.waiting, width);
+  const size_t rows_max = height > 0 ? static_cast<size_t>(std::max(1, height - 1)) : kAnyNumber;
+  const size_t rows_taken = lines.size() + waiting.size();
+  for (std::string& line : running_lines(frame, width, rows_max - std::min(rows_max, rows_taken)))
+    lines.push_back(std::move(line));
+  lines.insert(lines.end(), waiting.begin(), waiting.end());
+  if (lines.size() > rows_max) lines.resize(rows_max);
   return lines;
 }
 

@@ -32,8 +32,9 @@ struct LiveFrame {
 };
 
 // Returns: a headline with the sweep's bar, its queue and the workers, one line per running unit and what fits
-// no slot, no line longer than `width` columns.
-std::vector<std::string> draw(const LiveFrame& frame, int width);
+// no slot, no line longer than `width` columns. Where these are more than fit a screen of `height` rows above
+// the cursor's, fewer units are shown and a line says how many more run. height: 0: any number fits.
+std::vector<std::string> draw(const LiveFrame& frame, int width, int height = 0);
 
 // For output that is no terminal: what is worth a line since `before` (a unit that began or reached a quarter,
 // an end, a worker that came or went, what waits for a slot that fits).

@@ -32,7 +32,9 @@ Terminal terminal_of(int descriptor, const std::string& setting) {
   t.is_terminal = isatty(descriptor) == 1 && term && std::string_view(term) != "dumb";
   t.color = wants_color(t.is_terminal, setting);
   winsize size{};
-  if (t.is_terminal && ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) t.width = size.ws_col;
+  if (!t.is_terminal || ioctl(descriptor, TIOCGWINSZ, &size) != 0) return t;
+  if (size.ws_col > 20) t.width = size.ws_col;
+  t.height = size.ws_row;
   return t;
 }
 

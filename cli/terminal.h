@@ -9,6 +9,7 @@ struct Terminal {
   bool is_terminal = false;  // may be redrawn in place
   bool color = false;
   int width = 80;
+  int height = 0;  // rows; 0: not known, and nothing is cut to them
 };
 
 // Returns: what `descriptor` is. Colour: `setting` always or never decides; auto obeys NO_COLOR, TERM=dumb,

@@ -26,5 +26,11 @@ TEST(ChangingText, IsCutWhereTheScreenEnds) {
   EXPECT_EQ(shown({.is_terminal = true, .width = 3}, {"ab\u2588\n"}), "ab\n");
 }
 
+TEST(ChangingText, IsCutToTheRowsOfTheScreenAndSaysHowManyMoreThereAre) {
+  EXPECT_EQ(shown({.is_terminal = true, .height = 4}, {"a\nb\nc\n"}), "a\nb\nc\n");
+  EXPECT_EQ(shown({.is_terminal = true, .height = 4}, {"a\nb\nc\nd\n", "e\n"}),
+            "a\nb\n... and 2 more lines\n\x1b[1A\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2Ke\n");
+}
+
 }  // namespace
 }  // namespace ranktide::cli

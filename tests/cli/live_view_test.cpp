@@ -70,6 +70,17 @@ TEST(LiveView, NoLineIsWiderThanTheTerminal) {
   }
 }
 
+TEST(LiveView, UnitsThatDoNotFitTheScreenAreCounted) {
+  LiveFrame f = frame_with({training(1), training(2), training(3), training(4)});
+  f.waiting = "2 trials wait";
+  EXPECT_EQ(draw(f, 120).size(), 6U);
+  EXPECT_EQ(draw(f, 120, 7).size(), 6U) << "and the cursor's row";
+  EXPECT_THAT(draw(f, 120, 6), ElementsAre(testing::StartsWith("quickstart"), testing::HasSubstr("step 1/12"),
+                                           testing::HasSubstr("step 2/12"), "  and 2 more", "2 trials wait"));
+  EXPECT_THAT(draw(f, 120, 4), ElementsAre(testing::StartsWith("quickstart"), "  and 4 more", "2 trials wait"));
+  EXPECT_THAT(draw(f, 120, 2), ElementsAre(testing::StartsWith("quickstart")));
+}
+
 TEST(LiveView, WhatFitsNoSlotIsSaidWholeAndOnce) {
   LiveFrame waiting = frame_with({});
   waiting.waiting = "2 trials wait for a slot that fits: they need 5.1 GiB";

@@ -1,6 +1,8 @@
 #include "cli/terminal.h"
 
+#include <cstdlib>
 #include <gtest/gtest.h>
+#include <pty.h>
 #include <unistd.h>
 
 #include "cli/transfer_told.h"
@@ -31,6 +33,19 @@ TEST(TransferText, IsALineWithABarThatIsDrawnOverItselfAndFitsTheScreen) {
 TEST(TransferText, IsALineAtTheEndOffATerminal) {
   EXPECT_EQ(transfer_text({}, "sending", "/data/a.jsonl", 5 << 20, 10 << 20), "");
   EXPECT_EQ(transfer_text({}, "sending", "/data/a.jsonl", 900, 900), "sending /data/a.jsonl 1 KiB of 1 KiB\n");
+}
+
+TEST(Terminal, HasTheRowsAndColumnsOfItsScreen) {
+  const winsize size{.ws_row = 30, .ws_col = 100};
+  int ours = -1, its = -1;
+  ASSERT_EQ(openpty(&ours, &its, nullptr, nullptr, &size), 0);
+  ::setenv("TERM", "xterm", 1);
+  const Terminal terminal = terminal_of(its, "auto");
+  EXPECT_TRUE(terminal.is_terminal);
+  EXPECT_EQ(terminal.width, 100);
+  EXPECT_EQ(terminal.height, 30);
+  close(its);
+  close(ours);
 }
 
 TEST(Terminal, APipeIsNeitherRedrawnNorColoured) {
