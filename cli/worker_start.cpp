@@ -56,8 +56,7 @@ void require_free_name(const std::string& name) {
     throw CommandError(EX_USAGE, "--name: \"" + name + "\": " + fault);
 }
 
-Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
-  const JoinLine line = parse_join_line(join_text(options.join));
+Joined join(const JoinLine& line, const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
   Joined out{.endpoint = tcp_endpoint(line.host, line.link_port),
              .coordinator_key = line.server_key,
              .name = "",
@@ -80,6 +79,40 @@ Joined join(const JoinOptions& options, const fs::path& folder, const KeyPair& k
   }
   write_joined(folder, out);
   return out;
+}
+
+// A unit file or a compose file names its line for ever: one that is gone, or that lets nobody in any more,
+// must not keep out who is in. Throws: `why`, where this folder's key belongs to no coordinator yet, or to
+// another.
+template <class Error>
+Joined go_on_by_key(const Error& why, const fs::path& folder, const KeyPair& keys,
+                    const std::string& coordinator_key = "") {
+  const auto before = read_joined(folder);
+  const bool is_ours = before && before->worker_key == keys.public_key &&
+                       (coordinator_key.empty() || before->coordinator_key == coordinator_key);
+  if (!is_ours) throw why;
+  spdlog::warn("{}", why.what());
+  spdlog::info("goes on by its own key for the coordinator at {}, as {}", before->endpoint, before->name);
+  return *before;
+}
+
+Joined join_or_go_on(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
+  JoinLine line;
+  try {
+    line = parse_join_line(join_text(options.join));
+  } catch (const CommandError& unreadable) {
+    return go_on_by_key(unreadable, folder, keys);
+  } catch (const KeyError& unreadable) {
+    return go_on_by_key(unreadable, folder, keys);
+  } catch (const JoinLineError& cut) {
+    return go_on_by_key(cut, folder, keys);
+  }
+  try {
+    return join(line, options, folder, keys);
+  } catch (const EnrolmentError& refused) {
+    if (refused.end != EnrolmentEnd::refused) throw;
+    return go_on_by_key(refused, folder, keys, line.server_key);
+  }
 }
 
 // For keys that were copied by hand: `ranktide authorise` has let this one in, or will.
@@ -153,7 +186,7 @@ std::vector<Gpu> usable_gpus(const std::string& wish) {
 }  // namespace
 
 Joined find_coordinator(const JoinOptions& options, const fs::path& folder, const KeyPair& keys) {
-  if (!options.join.empty()) return join(options, folder, keys);
+  if (!options.join.empty()) return join_or_go_on(options, folder, keys);
   if (!options.coordinator.empty()) return connect_to(options, folder, keys);
   if (auto before = read_joined(folder)) return *before;
   throw CommandError(EX_USAGE, folder.string() +
@@ -169,6 +202,8 @@ std::vector<Slot> find_slots(const SlotOptions& options) {
                                          : gpu_slots(node, gpus, options.threads_per_slot, options.slots);
   for (Slot& slot : slots) slot.labels.insert(slot.labels.end(), labels.begin(), labels.end());
   say_slots(slots);
+  if (const std::string notice = fewer_slots_notice(node, slots, options.slots); !notice.empty())
+    spdlog::warn("{}", notice);
   return slots;
 }
 

@@ -21,8 +21,9 @@ struct JoinOptions {
 
 // Returns: where to connect. A join line that this folder was enrolled with before, under the key that it still
 // has, is not used again, so that a service may keep its line in its unit file; another line enrols, also where
-// the coordinator is known. Throws: CommandError with a code of sysexits.h; JoinLineError, EnrolmentError,
-// KeyError.
+// the coordinator is known. A line that is gone, cut or refused does not keep a worker out that joined before:
+// it goes on by its key, and the log says why. Throws: CommandError with a code of sysexits.h; JoinLineError,
+// EnrolmentError, KeyError.
 Joined find_coordinator(const JoinOptions& options, const std::filesystem::path& folder, const KeyPair& keys);
 
 struct SlotOptions {

@@ -67,4 +67,14 @@ std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gp
   return slots;
 }
 
+std::string fewer_slots_notice(const NodeCapacity& node, const std::vector<Slot>& made, int wanted) {
+  if (wanted <= static_cast<int>(made.size())) return "";
+  const std::string asked = "--slots " + std::to_string(wanted) + ": " + std::to_string(made.size());
+  const bool is_of_cores = made.empty() || made.front().device == "cpu";
+  if (!is_of_cores) return asked + " made, a slot for each GPU that may be used here";
+  const int threads = made.empty() ? 1 : made.front().threads;
+  return asked + " made, of " + std::to_string(threads) + " thread(s) each, for " + std::to_string(node.cores) +
+         " core(s) may be used here";
+}
+
 }  // namespace ranktide

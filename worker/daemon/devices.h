@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "common/vocabulary/protocol.h"
@@ -23,6 +24,10 @@ NodeCapacity measure_node(const std::filesystem::path& root = "/");
 // Returns: CPU slots of `threads_per_slot` threads each, at least one, at most `slots_max` (0: as many as fit).
 // Memory is shared out evenly. Requires: threads_per_slot >= 1.
 std::vector<Slot> cpu_slots(const NodeCapacity& node, int threads_per_slot, int slots_max);
+
+// Returns: what to say where `wanted` slots were asked for and fewer were made; empty: as many, or none in
+// particular (0).
+std::string fewer_slots_notice(const NodeCapacity& node, const std::vector<Slot>& made, int wanted);
 
 // Of a slot whose GPU other processes computed on when it was looked at.
 constexpr const char* kSharedLabel = "shared";

@@ -80,5 +80,15 @@ TEST(CpuSlots, AreAtMostWhatIsWantedAndAtLeastOne) {
   EXPECT_EQ(cpu_slots({.cores = 2, .memory_bytes = 800}, 4, 0).size(), 1U);
 }
 
+TEST(Slots, FewerThanWereAskedForAreSaidWithTheReason) {
+  const NodeCapacity node{.cores = 2, .memory_bytes = 800};
+  EXPECT_EQ(fewer_slots_notice(node, cpu_slots(node, 1, 9), 9),
+            "--slots 9: 2 made, of 1 thread(s) each, for 2 core(s) may be used here");
+  EXPECT_EQ(fewer_slots_notice(node, gpu_slots(node, {{.uuid = "GPU-a"}}, 0, 4), 4),
+            "--slots 4: 1 made, a slot for each GPU that may be used here");
+  EXPECT_EQ(fewer_slots_notice(node, cpu_slots(node, 1, 2), 2), "");
+  EXPECT_EQ(fewer_slots_notice(node, cpu_slots(node, 1, 0), 0), "");
+}
+
 }  // namespace
 }  // namespace ranktide
