@@ -1,7 +1,9 @@
 #include "coordinator/edge/shell.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <spdlog/spdlog.h>
 #include <utility>
 
 #include "common/net/clock.h"
@@ -24,6 +26,37 @@ size_t points_in(const FromWorker& input) {
 bool has_new_worker(const Effects& effects) {
   return std::any_of(effects.records.begin(), effects.records.end(),
                      [](const Record& record) { return std::holds_alternative<WorkerJoined>(record); });
+}
+
+// Returns: which life of the worker says so; null for what every life may say.
+const std::string* boot_of(const WorkerMessage& message) {
+  if (const auto* hello = std::get_if<Hello>(&message)) return &hello->boot;
+  if (const auto* beat = std::get_if<Heartbeat>(&message)) return &beat->boot;
+  return nullptr;
+}
+
+std::string reason_text(LeaveReason reason) {
+  switch (reason) {
+    case LeaveReason::drained:
+      return "drained";
+    case LeaveReason::silent:
+      return "not heard for the term of its leases";
+    case LeaveReason::replaced:
+      return "another process with its key came";
+    case LeaveReason::revoked:
+      return "its key was revoked or has expired";
+  }
+  return "";
+}
+
+// A life that ends with its work done is no news; whoever lost it unasked may want to look.
+void log_coming_or_going(const Record& record) {
+  if (const auto* joined = std::get_if<WorkerJoined>(&record))
+    spdlog::info("worker {} joined with {} slot(s), ranktide {}", joined->worker.text, joined->slots.size(),
+                 joined->version);
+  if (const auto* left = std::get_if<WorkerLeft>(&record))
+    spdlog::log(left->reason == LeaveReason::silent ? spdlog::level::warn : spdlog::level::info,
+                "worker {} left: {}", left->worker.text, reason_text(left->reason));
 }
 
 }  // namespace
@@ -76,6 +109,7 @@ Effects Shell::drain() {
     if (!message) break;
     is_idle = false;
     points += points_in(*message);
+    warn_of_past_life(*message);
     coordinator_.step(boot_clock_now(), *message, out);
   }
   const Instant now = boot_clock_now();
@@ -91,8 +125,28 @@ void Shell::commit(const Effects& effects) {
   store_.commit(effects.records, effects.points, wall_clock_ms());
   measures_.committed(effects, boot_clock_now(), std::chrono::steady_clock::now() - begin);
   pass_failpoint("after_commit");
+  for (const Record& record : effects.records) log_coming_or_going(record);
   records_committed_ += effects.records.size();
   for (const PointBatch& batch : effects.points) points_committed_ += batch.points.size();
+}
+
+// The core listens to nothing of a past life. One message is the echo of a dead process; more of them come from
+// one that still runs, and is told nothing. Before the step: a life that this Hello replaces is no past one
+// yet.
+void Shell::warn_of_past_life(const FromWorker& input) {
+  const std::string* boot = boot_of(input.message);
+  const Worker* worker = boot ? state().find_worker(input.sender) : nullptr;
+  if (!worker) return;
+  const auto& past = worker->past_boots;
+  if (std::find(past.begin(), past.end(), *boot) == past.end()) return;
+  const uint64_t count = ++past_lives_[input.sender];
+  if (count > 1 && std::has_single_bit(count))
+    spdlog::warn(
+        "worker {}: a process that another one of the same key has replaced is still running, "
+        "and gets no work ({} messages from it since start): was its folder copied to another machine? Give "
+        "that one "
+        "a folder and a join line of its own",
+        input.sender.text, count);
 }
 
 // A message that the router cannot send is lost here: the core says it again when the worker is heard next.

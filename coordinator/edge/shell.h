@@ -4,6 +4,7 @@
 // Thread rule: everything on one thread, which is also the router's and the store's.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 
 #include "coordinator/core/coordinator.h"
@@ -30,6 +31,7 @@ class Shell {
   Effects drain();
   void commit(const Effects& effects);
   void speak(const Effects& effects);
+  void warn_of_past_life(const FromWorker& input);
   void show_if_due();
   void show();
 
@@ -39,6 +41,7 @@ class Shell {
   Mailbox& mailbox_;
   uint64_t records_committed_ = 0;
   uint64_t points_committed_ = 0;
+  std::map<WorkerName, uint64_t> past_lives_;  // what lives said that another one had replaced
   TurnMeasures measures_;
   std::optional<Instant> shown_;  // when the mailbox last got a picture
   bool is_shown_ = false;         // nothing has happened since

@@ -54,6 +54,7 @@ struct Link::Sockets {
   void on_notice(std::string_view notice, std::vector<LinkEvent>& out);
   void log_refusal(int status);  // 0: unknown key, or another server's
   void log_dropped(const std::string& why);
+  void log_silence();
   void announce_if_due(std::vector<LinkEvent>& out);
   // Returns: false when nothing is there. Throws: ProtocolError.
   bool receive(std::vector<LinkEvent>& out);
@@ -70,6 +71,7 @@ struct Link::Sockets {
   std::optional<Instant> announce_at;  // LinkUp is due then
   std::optional<Instant> renew_at;     // a fresh socket is due then
   std::optional<Instant> refusal_logged;
+  bool is_silence_logged = false;
   std::string dropped_why;  // and logged at
   Instant dropped_logged;
   Duration refused_wait = kRefusedMin;
@@ -124,8 +126,18 @@ void Link::Sockets::close(int linger_ms) {
 // Some refusals and half-open handshakes leave a socket that never tries again.
 void Link::Sockets::renew_if_due() {
   if (is_connected || !renew_at || boot_clock_now() < *renew_at) return;
+  log_silence();
   close(0);
   open();
+}
+
+// Once, at the first fresh socket: who was refused, or had a connection, has heard more than this.
+void Link::Sockets::log_silence() {
+  if (was_connected || refusal_logged || std::exchange(is_silence_logged, true)) return;
+  spdlog::warn(
+      "{}: no connection to the coordinator yet; does it run there, and does its port get through? "
+      "It is tried on",
+      config.endpoint);
 }
 
 void Link::Sockets::read_monitor(std::vector<LinkEvent>& out) {
@@ -150,11 +162,16 @@ void Link::Sockets::on_monitor(int event, int value, std::vector<LinkEvent>& out
       is_connected = was_connected = true;
       renew_at.reset();
       refused_wait = kRefusedMin;
+      spdlog::info("connected to the coordinator at {}", config.endpoint);
       return;
     }
     case ZMQ_EVENT_DISCONNECTED:
       if (!std::exchange(is_connected, false)) return;
       renew_at = boot_clock_now() + kFreshSocketLater;
+      spdlog::warn(
+          "{}: the connection to the coordinator is lost; it is sought until it is back, and what runs "
+          "goes on",
+          config.endpoint);
       if (!std::exchange(announce_at, std::nullopt)) out.push_back(LinkDown{});  // else LinkUp was never said
       return;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:

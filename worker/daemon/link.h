@@ -1,8 +1,9 @@
 #pragma once
 // The worker's end of the link: one DEALER with CURVE and its monitor. It connects, reconnects, makes a fresh
-// socket when the old one is beyond recovery, and says why it is refused. Not delivery: a message that it takes
-// may be lost on the way; the spool and the agent's resending are what makes it arrive. Thread rule: everything
-// on the thread that constructed it.
+// socket when the old one is beyond recovery, and logs why it is refused, when the connection comes and goes,
+// and once that none comes; not each try. Not delivery: a message that it takes may be lost on the way; the
+// spool and the agent's resending are what makes it arrive. Thread rule: everything on the thread that
+// constructed it.
 
 #include <cstdint>
 #include <filesystem>
