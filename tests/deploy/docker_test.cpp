@@ -1,6 +1,7 @@
 // The files in docker/, as a linter, a strict reader of compose files and we read them. No container engine
 // runs here.
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -67,6 +68,13 @@ TEST_F(Compose, AsksTheCoordinatorWhetherItIsWellAndLetsNobodyJoinBefore) {
             Json({"CMD", "ranktide", "health"}));
   EXPECT_EQ(services_["invite"]["depends_on"]["coordinator"]["condition"], "service_healthy");
   EXPECT_EQ(services_["worker"]["depends_on"]["invite"]["condition"], "service_completed_successfully");
+}
+
+TEST_F(Compose, TheCoordinatorAnswersToTheNameOfItsService) {
+  const auto words = services_["coordinator"].at("command").get<std::vector<std::string>>();
+  const auto option = std::find(words.begin(), words.end(), "--http-name");
+  ASSERT_GE(words.end() - option, 2);
+  EXPECT_EQ(option[1], "coordinator");
 }
 
 TEST_F(Compose, TakesNothingAwayOfWhatTheImagesAreConfinedBy) {
