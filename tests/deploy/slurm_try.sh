@@ -125,4 +125,4 @@ within 120 sh -c "! squeue -h -j $job | grep -q ."
 say "cancelled"
 stop_all
 trap - EXIT
-rm -rf "$folder"
+within 60 rm -rf "$folder" # what was told to end still writes
