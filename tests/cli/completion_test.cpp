@@ -7,6 +7,7 @@
 #include "tests/cli/shell_on_terminal.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
 namespace {
@@ -71,7 +72,8 @@ class Completion : public testing::TestWithParam<Shell> {
     return shell.shows("ran:" + expected + ":") ? "" : shell.screen();
   }
 
-  const fs::path home_ = fs::path(testing::TempDir()) / ("completion_" + GetParam().name);
+  const TemporaryFolder folder_;
+  const fs::path home_ = folder_.path();
 };
 
 TEST_P(Completion, OfACommand) {

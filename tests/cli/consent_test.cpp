@@ -8,6 +8,7 @@
 #include "tests/cli/shell_on_terminal.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
 namespace {
@@ -15,7 +16,6 @@ namespace {
 class Consent : public testing::Test {
  protected:
   Consent() {
-    std::filesystem::remove_all(home_);
     EXPECT_EQ(e2e::run(command({"keygen", "n1", "-o", (home_ / "n1.keys").string()}), home_).exit_code, 0);
     EXPECT_EQ(
         e2e::run(command({"authorise", "n1", (home_ / "n1.keys/worker.public").string()}), home_).exit_code, 0);
@@ -26,7 +26,8 @@ class Consent : public testing::Test {
     return words;
   }
 
-  const std::filesystem::path home_ = std::filesystem::path(testing::TempDir()) / "consent";
+  const TemporaryFolder folder_;
+  const std::filesystem::path home_ = folder_.path();
 };
 
 TEST_F(Consent, ToRevokeAWorkerIsAskedForOnATerminal) {

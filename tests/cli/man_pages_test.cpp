@@ -7,6 +7,7 @@
 
 #include "tests/e2e/program.h"
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
 namespace {
@@ -17,7 +18,6 @@ using testing::HasSubstr;
 class ManPages : public testing::Test {
  protected:
   ManPages() {
-    fs::remove_all(folder_);
     written_ = e2e::run({e2e::ranktide_program().string(), "man-pages", (folder_ / "man1").string()}, folder_);
   }
 
@@ -37,7 +37,8 @@ class ManPages : public testing::Test {
     return e2e::run({"/bin/sh", "-c", "command -v " + program}, folder_ / "has").exit_code == 0;
   }
 
-  const fs::path folder_ = fs::path(testing::TempDir()) / "man_pages";
+  const TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   e2e::Ended written_;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/program.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::cli {
 namespace {
@@ -60,7 +61,8 @@ TEST(SlurmScript, IsTheOneInTheTree) {
 }
 
 TEST(SlurmScript, GivesTheWorkerItsWordsUnchanged) {
-  const std::filesystem::path here = std::filesystem::path(testing::TempDir()) / "slurm_script";
+  const TemporaryFolder folder;
+  const std::filesystem::path here = folder.path();
   SlurmJob job = small_job();
   job.folder = (here / "the worker's folders").string();
   job.worker = {"--labels", "two words", "it's $HOME"};

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/deploy/tools.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::deploy {
 namespace {
@@ -34,7 +35,8 @@ TEST_P(Kubernetes, RendersOneCoordinatorAndItsWorkers) {
 TEST_P(Kubernetes, MatchesTheSchemaOfItsVersion) {
   const std::string validate = python_tool("kubernetes-validate");
   if (!has(validate)) GTEST_SKIP() << "the Python package kubernetes-validate is not installed";
-  const std::string file = testing::TempDir() + "/kubernetes_" + GetParam() + ".yaml";
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "rendered.yaml").string();
   e2e::write_text(file, rendered_);
   for (const char* version : {"1.31", "1.34"}) {
     const e2e::Ended ended = shell(validate + " --strict --quiet -k " + version + " " + file);
@@ -53,6 +55,12 @@ TEST_P(Kubernetes, RunsNothingAsRoot) {
   EXPECT_THAT(rendered_, HasSubstr("runAsNonRoot: true"));
   EXPECT_THAT(rendered_, Not(HasSubstr("allowPrivilegeEscalation: true")));
   EXPECT_THAT(rendered_, Not(HasSubstr("hostPath")));
+}
+
+TEST_P(Kubernetes, TheCoordinatorAnswersToEachNameOfItsService) {
+  const std::string name = "- --http-name=ranktide-coordinator";
+  for (const char* domain : {"", ".ranktide", ".ranktide.svc", ".ranktide.svc.cluster.local"})
+    EXPECT_THAT(rendered_, HasSubstr(name + domain + "\n"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Overlay, Kubernetes, testing::Values("cpu", "gpu", "job"),

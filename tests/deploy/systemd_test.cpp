@@ -5,6 +5,7 @@
 
 #include "tests/deploy/tools.h"
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::deploy {
 namespace {
@@ -22,7 +23,8 @@ class Systemd : public testing::Test {
     std::string text = e2e::read_text(source("deploy/systemd/" + unit));
     const std::string installed = "/usr/local/bin/ranktide";
     text.replace(text.find(installed), installed.size(), e2e::ranktide_program().string());
-    const std::string copy = testing::TempDir() + "/systemd/" + unit;
+    const TemporaryFolder folder;
+    const std::string copy = (folder.path() / unit).string();
     e2e::write_text(copy, text);
     const e2e::Ended ended = shell("systemd-analyze verify --man=no " + copy + " 2>&1 | grep ranktide");
     return ended.out;

@@ -1,6 +1,6 @@
 #include "tests/deploy/tools.h"
 
-#include <gtest/gtest.h>
+#include "tests/temporary_folder.h"
 
 namespace ranktide::deploy {
 
@@ -17,7 +17,8 @@ std::string python_tool(const std::string& name) {
 }
 
 e2e::Ended shell(const std::string& line) {
-  return e2e::run({"/bin/sh", "-c", "cd " + source("") + " && " + line}, testing::TempDir() + "/deploy_shell");
+  const TemporaryFolder output;
+  return e2e::run({"/bin/sh", "-c", "cd " + source("") + " && " + line}, output.path());
 }
 
 }  // namespace ranktide::deploy

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/e2e/tiny_world.h"
+#include "tests/temporary_folder.h"
 
 namespace ranktide::e2e {
 namespace {
@@ -14,7 +15,8 @@ using Argv = std::vector<std::string>;
 Ended run_words(const std::vector<Argv>& parts) {
   Argv argv{ranktide_program().string()};
   for (const Argv& part : parts) argv.insert(argv.end(), part.begin(), part.end());
-  return run(argv, testing::TempDir() + "/words_test");
+  const TemporaryFolder output;
+  return run(argv, output.path());
 }
 
 TEST(Words, HaveHelpOfTheirOwnAndTakeWhatTheirCommandTakes) {
