@@ -1,5 +1,6 @@
 #include "tests/cli/shell_on_terminal.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <gtest/gtest.h>
@@ -61,6 +62,14 @@ bool ShellOnTerminal::shows(const std::string& text, std::chrono::seconds limit)
   while (at == std::string::npos && read_more(until)) at = screen_.find(text, seen_);
   if (at != std::string::npos) seen_ = at + text.size();
   return at != std::string::npos;
+}
+
+bool ShellOnTerminal::shows_one_of(const std::vector<std::string>& texts, std::chrono::seconds limit) {
+  const auto until = std::chrono::steady_clock::now() + limit;
+  const auto is_drawn = [&](const std::string& text) { return screen_.find(text) != std::string::npos; };
+  while (!std::any_of(texts.begin(), texts.end(), is_drawn))
+    if (!read_more(until)) return false;
+  return true;
 }
 
 }  // namespace ranktide::cli

@@ -21,7 +21,10 @@ class ShellOnTerminal {
 
   void type(const std::string& keys) const;
   // Returns: whether `text` is drawn, from the last call on, within `limit`.
-  bool shows(const std::string& text, std::chrono::seconds limit = std::chrono::seconds{30});
+  bool shows(const std::string& text, std::chrono::seconds limit = std::chrono::seconds{300});
+  // Returns: whether one of `texts` is drawn, at any time, within `limit`.
+  bool shows_one_of(const std::vector<std::string>& texts,
+                    std::chrono::seconds limit = std::chrono::seconds{300});
   // Returns: all that was drawn, for the message of a failed test.
   const std::string& screen() const { return screen_; }
 

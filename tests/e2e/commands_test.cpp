@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "tests/e2e/tiny_world.h"
 
@@ -106,14 +107,15 @@ TEST(Commands, StatusReportAndQueryReadAFinishedRun) {
 
 TEST(Commands, AnswerWhileACoordinatorServesTheFolderToo) {
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(2000, 1));
-  Program running(world.command({"run", world.sweep().string()}), world.folder() / "running");
-  ASSERT_TRUE(running.says("step ", 60s));
+  world.write_sweep(TinyWorld::sweep_text(1000, 1));
+  Program running(world.command({"run", world.sweep().string(), "--slots", "1"}), world.folder() / "running");
+  ASSERT_TRUE(running.says("step ", 300s));
   EXPECT_TRUE(std::filesystem::exists(world.data() / "coordinator.http"));
   const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
   EXPECT_NE(status.at(0).at("state"), "finished");
   EXPECT_GE(world.query_rows({"--trials"}).size(), 1u);
-  EXPECT_EQ(running.wait(600s).exit_code, 0);
+  running.signal(SIGINT);
+  EXPECT_EQ(running.wait(300s).exit_code, 130);
   EXPECT_FALSE(std::filesystem::exists(world.data() / "coordinator.http"));
 }
 
@@ -172,12 +174,12 @@ TEST(Commands, RunMeasuresTheMachineOnceBeforeALongSweep) {
   };
   {
     Program first(world.command(long_sweep), world.folder() / "first");
-    ASSERT_TRUE(first.says("measuring this machine's products once (10 s)", 60s));
-    ASSERT_TRUE(first.says("(basis: measured products of this machine)", 120s));
+    ASSERT_TRUE(first.says("measuring this machine's products once (10 s)", 300s));
+    ASSERT_TRUE(first.says("(basis: measured products of this machine)", 600s));
   }
   EXPECT_EQ(tables(), 1);
   Program second(world.command(long_sweep), world.folder() / "second");
-  ASSERT_TRUE(second.says("estimate  ", 60s));
+  ASSERT_TRUE(second.says("estimate  ", 300s));
   second.signal_group(SIGKILL);
   EXPECT_THAT(second.wait(30s).err, testing::Not(HasSubstr("measuring this machine")));
 }

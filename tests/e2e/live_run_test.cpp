@@ -13,16 +13,16 @@ namespace ranktide::e2e {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ContainsRegex;
 using testing::HasSubstr;
 
 namespace fs = std::filesystem;
 
+constexpr int kSteps = 5000;
 constexpr const char* kLineUpAndErased = "\x1b[1A\x1b[2K";
 
 class LiveRun : public testing::Test {
  protected:
-  LiveRun() { world_.write_sweep(TinyWorld::sweep_text(2000, 1)); }
+  LiveRun() { world_.write_sweep(TinyWorld::sweep_text(kSteps, 1)); }
 
   std::vector<std::string> command() const { return world_.command({"run", world_.sweep().string()}); }
 
@@ -34,14 +34,14 @@ TEST_F(LiveRun, DrawsABarPerTrialOverItselfAndLeavesTheRemedyAtCtrlC) {
   const std::vector<std::string> run = command();
   argv.insert(argv.end(), run.begin(), run.end());
   cli::ShellOnTerminal person(argv, world_.folder());
-  EXPECT_TRUE(person.shows("step ", 60s)) << person.screen();
+  EXPECT_TRUE(person.shows("step ")) << person.screen();
   EXPECT_TRUE(person.shows(kLineUpAndErased)) << person.screen();
-  EXPECT_TRUE(person.shows("/2000  loss ")) << person.screen();
+  EXPECT_TRUE(person.shows("/" + std::to_string(kSteps) + "  loss ")) << person.screen();
   EXPECT_TRUE(person.shows(" tok/s  ETA ")) << person.screen();
-  EXPECT_THAT(person.screen(), ContainsRegex("(█|▏|▎|▍|▌|▋|▊|▉)·")) << "no bar";
+  EXPECT_TRUE(person.shows_one_of({"█·", "▏·", "▎·", "▍·", "▌·", "▋·", "▊·", "▉·"})) << person.screen();
   person.type("\x03");
   EXPECT_TRUE(person.shows("Ctrl-C again ends at once")) << person.screen();
-  EXPECT_TRUE(person.shows("the same command goes on", 60s)) << person.screen();
+  EXPECT_TRUE(person.shows("the same command goes on")) << person.screen();
 }
 
 // Returns: the state letter of a process; 'X' of one that is gone.
@@ -72,16 +72,16 @@ std::vector<pid_t> trainers_of(pid_t parent) {
 
 TEST_F(LiveRun, ASecondCtrlCWaitsForNoTrainerAndLeavesNone) {
   Program run(command(), world_.folder() / "run");
-  ASSERT_TRUE(run.says("step ", 60s));
+  ASSERT_TRUE(run.says("step ", 300s));
   const std::vector<pid_t> trainers = trainers_of(run.pid());
   ASSERT_FALSE(trainers.empty());
   for (const pid_t trainer : trainers) ::kill(trainer, SIGSTOP);  // none of them will ever write a checkpoint
   run.signal(SIGINT);
-  ASSERT_TRUE(run.says("Ctrl-C again ends at once", 30s));
+  ASSERT_TRUE(run.says("Ctrl-C again ends at once", 120s));
   std::this_thread::sleep_for(2s);
   EXPECT_FALSE(has_ended(run.pid())) << "the first one waits for checkpoints";
   run.signal(SIGINT);
-  const Ended ended = run.wait(20s);
+  const Ended ended = run.wait(60s);
   EXPECT_EQ(ended.exit_code, 130) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("the same command goes on"));
   for (const pid_t trainer : trainers) EXPECT_TRUE(has_ended(trainer)) << trainer;

@@ -85,7 +85,7 @@ TEST(YamlTree, RefusesAttacksInBoundedTimeAndMemory) {
   const auto start = std::chrono::steady_clock::now();
   for (const auto& attack : attacks) EXPECT_NE(yaml_refusal(attack), "accepted") << attack.substr(0, 40);
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  EXPECT_LT(seconds, 10) << "a busy machine under sanitizers stays far below; unbounded work does not";
+  EXPECT_LT(seconds, 60) << "a busy machine under sanitizers stays far below; unbounded work does not";
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   EXPECT_LT(usage.ru_maxrss, 1 << 20) << "KiB";

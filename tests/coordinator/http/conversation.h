@@ -20,7 +20,7 @@ class Conversation {
   // Returns: everything until the peer closes.
   std::string hear_all(std::chrono::seconds limit = std::chrono::seconds{20}) const;
   // Returns: what came until it held `text`.
-  std::string hear_until(const std::string& text, std::chrono::seconds limit = std::chrono::seconds{20}) const;
+  std::string hear_until(const std::string& text, std::chrono::seconds limit = std::chrono::seconds{120}) const;
 
  private:
   int socket_ = -1;

@@ -72,8 +72,8 @@ TEST(EventStream, HasRoomForSoManyAndNoMore) {
   EXPECT_EQ(served.get("/api/v1/events").status, 503);
   followers.pop_back();  // its end is noticed without anything being said
   for (int i = 0;
-       i < 100 && served.get("/metrics").body.find("ranktide_event_streams 199\n") == std::string::npos; ++i) {
-  }
+       i < 600 && served.get("/metrics").body.find("ranktide_event_streams 199\n") == std::string::npos; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds{100});
   EXPECT_THAT(follow(served)->hear_until("retry"), HasSubstr("200 OK"));
 }
 
@@ -93,7 +93,7 @@ TEST(EventStream, OneThatTakesNothingForTenSecondsIsDroppedAndTheOthersAreServed
   const auto quick = follow(served, "Last-Event-ID: 0\r\n");
   EXPECT_THAT(quick->hear_until("id: 100000\n", std::chrono::seconds{300}), HasSubstr("id: 1\n"));
   bool is_dropped = false;
-  for (int i = 0; i < 300 && !is_dropped; ++i) {
+  for (int i = 0; i < 1200 && !is_dropped; ++i) {
     is_dropped = served.get("/metrics").body.find("ranktide_event_streams 1\n") != std::string::npos;
     std::this_thread::sleep_for(std::chrono::milliseconds{100});
   }
@@ -114,15 +114,15 @@ TEST(EventStream, EndsWithItsToken) {
   const auto ann = follow(served, served.token("ann", Scope::read));
   const auto bob = follow(served, served.token("bob", Scope::read));
   const std::string brief = add_token(
-      tokens_file(served.folder()), {.name = "brief", .expires_ms = wall_clock_ms() + 3'000}, wall_clock_ms());
+      tokens_file(served.folder()), {.name = "brief", .expires_ms = wall_clock_ms() + 10'000}, wall_clock_ms());
   const auto expiring = follow(served, "Authorization: Bearer " + brief + "\r\n");
   for (const auto* talk : {&ann, &bob, &expiring})
     ASSERT_THAT((*talk)->hear_until("position"), HasSubstr("200 OK"));
   revoke_token(tokens_file(served.folder()), "ann", wall_clock_ms());
   const auto begin = std::chrono::steady_clock::now();
-  ann->hear_all(std::chrono::seconds{15});
-  expiring->hear_all(std::chrono::seconds{15});
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{12}) << "cut, not silent";
+  ann->hear_all(std::chrono::seconds{60});
+  expiring->hear_all(std::chrono::seconds{60});
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{40}) << "cut, not silent";
   served.coordinator().submit("r1", sweep_for_tests({.name = "tide"}));
   EXPECT_THAT(bob->hear_until("\"tide\""), HasSubstr("event: SweepSubmitted")) << "the others go on";
 }

@@ -135,8 +135,7 @@ TEST_F(Gate, DropsWhatAKeySaysThatWasRevokedWhileConnected) {
   const auto w1 = link(keys);
   ASSERT_TRUE(bring_up(w1.get()));
   revoke_worker_key(table_, keys.public_key);
-  ASSERT_FALSE(run(
-      {w1.get()}, [] { return false; }, Duration(1'200)));  // the table is looked at once a second
+  ASSERT_TRUE(run({w1.get()}, [&] { return !router_->take_revoked().empty(); }));
   ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
   ASSERT_TRUE(run({w1.get()}, [&] { return router_->counters().unauthorised == 1; }));
   EXPECT_TRUE(received_.empty());
@@ -150,7 +149,7 @@ TEST_F(Gate, TellsAConnectedWorkerThatItsKeyWasRevoked) {
   ASSERT_TRUE(run({w1.get()}, [&] { return !received_.empty(); }));
   revoke_worker_key(table_, keys.public_key);
   EXPECT_TRUE(run(
-      {w1.get()}, [&] { return count<LinkRevoked>(w1.get()) > 0; }, Duration(3'000)));
+      {w1.get()}, [&] { return count<LinkRevoked>(w1.get()) > 0; }, Duration(30'000)));
   EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}});
   EXPECT_TRUE(router_->take_revoked().empty());
   EXPECT_FALSE(router_->send({WorkerName{"w1"}, Welcome{.boot = "b"}}, 1));
@@ -158,14 +157,14 @@ TEST_F(Gate, TellsAConnectedWorkerThatItsKeyWasRevoked) {
 
 TEST_F(Gate, CutsAConnectedWorkerWhenItsKeyExpiresAndLetsItInAgainWhenThatIsRenewed) {
   const KeyPair keys = make_key_pair();
-  authorise_worker(table_, keys.public_key, WorkerName{"w1"}, wall_clock_ms() + 3'000);
+  authorise_worker(table_, keys.public_key, WorkerName{"w1"}, wall_clock_ms() + 10'000);
   const auto w1 = link(keys);
   ASSERT_TRUE(bring_up(w1.get()));
   ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
   ASSERT_TRUE(run({w1.get()}, [&] { return !received_.empty(); }));
   EXPECT_TRUE(router_->take_revoked().empty());
   EXPECT_TRUE(run(
-      {w1.get()}, [&] { return count<LinkExpired>(w1.get()) > 0; }, Duration(6'000)));
+      {w1.get()}, [&] { return count<LinkExpired>(w1.get()) > 0; }, Duration(60'000)));
   EXPECT_EQ(count<LinkRevoked>(w1.get()), 0);
   EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}}) << "others get what it ran";
   const auto again = link(keys);
@@ -248,15 +247,17 @@ TEST_F(Gate, ALinkSaysWhichVersionsMeetWhenItsCoordinatorSpeaksAnother) {
   later.header[4] = 99;
   other.send(sender, zmq::send_flags::sndmore);
   other.send(zmq::buffer(later.header), zmq::send_flags::sndmore);
-  testing::internal::CaptureStdout();  // where the log goes
   other.send(zmq::buffer(later.body), zmq::send_flags::none);
-  (void)run(
-      {&w1}, [] { return false; }, Duration(1'000));
-  const std::string log = testing::internal::GetCapturedStdout();
-  EXPECT_NE(log.find("protocol version 99, this side speaks " + std::to_string(kProtocolVersion) +
-                     ": use one ranktide version on both sides"),
-            std::string::npos)
-      << log;
+  const std::string wanted = "protocol version 99, this side speaks " + std::to_string(kProtocolVersion) +
+                             ": use one ranktide version on both sides";
+  std::string log;
+  for (int i = 0; i < 300 && log.find(wanted) == std::string::npos; ++i) {
+    testing::internal::CaptureStdout();  // where the log goes
+    (void)run(
+        {&w1}, [] { return false; }, Duration(100));
+    log += testing::internal::GetCapturedStdout();
+  }
+  EXPECT_NE(log.find(wanted), std::string::npos) << log;
 }
 
 TEST_F(Gate, ALinkWithAnotherServersKeyNeverComesUp) {

@@ -74,7 +74,8 @@ TEST_F(ServicesWithInputs, ADrainDoesNotWaitForWhatTheCoordinatorWillNotTake) {
   std::filesystem::create_directories(empty);
   ASSERT_TRUE(eventually([&] { return std::filesystem::exists(empty.string() + ".left"); }));
   worker->drain();
-  EXPECT_TRUE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(10)));
+  EXPECT_TRUE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(25)))
+      << "an early one is waited for 30 s, an awaited one 10 minutes";
 }
 
 TEST_F(ServicesWithInputs, ADrainWaitsLongerForAnArtifactThanForAcks) {

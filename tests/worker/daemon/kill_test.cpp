@@ -14,9 +14,11 @@ constexpr int kSteps = 120;
 class Kill : public testing::Test, protected ServiceWorld {
  protected:
   // Puts the sweep into the folder before any process serves it.
-  void prepare() {
+  void prepare(Duration lease = Duration(6'000)) {
     start_coordinator();
-    submit(sweep_of({.seeds = {1, 2}, .steps = kSteps}));
+    SweepSpec spec = sweep_of({.seeds = {1, 2}, .steps = kSteps});
+    spec.run.lease_ms = lease.count();
+    submit(spec);
     coordinator->stop();
     coordinator.reset();
   }
@@ -41,7 +43,7 @@ TEST_F(Kill, OfAWorkerCostsItsAttemptOnly) {
 }
 
 TEST_F(Kill, OfACoordinatorCostsNothing) {
-  prepare();
+  prepare(Duration(30'000));  // that the worker comes back within it does not hang on the machine's speed
   const std::string endpoint = free_endpoint();
   auto dying = coordinator_process(endpoint);
   const auto working = worker_process(endpoint, 10);

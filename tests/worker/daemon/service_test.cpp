@@ -156,7 +156,9 @@ TEST_F(Service, GoesOnWhereACoordinatorOfTheSameFolderLeftOff) {
   const std::string endpoint = free_endpoint();
   start_coordinator(endpoint);
   start_worker(1, 5);
-  submit(sweep_of({.seeds = {1, 2}, .steps = 200}));
+  SweepSpec spec = sweep_of({.seeds = {1, 2}, .steps = 200});
+  spec.run.lease_ms = 30'000;  // attempts are counted: a slow machine must not lose one
+  submit(spec);
   ASSERT_TRUE(eventually([&] { return count("point") > 10; }));
   coordinator->stop();
   coordinator.reset();

@@ -29,10 +29,11 @@ struct SweepOfSeeds {
 SweepSpec sweep_of(const SweepOfSeeds& wish);
 
 // Returns: a port that nobody listened on a moment ago, for a coordinator that must come back at its address.
+// It is below those that the system gives away by itself, so that nobody gets it by chance meanwhile.
 std::string free_endpoint();
 
 // Returns: whether `holds` became true within a generous time.
-bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds(60));
+bool eventually(const std::function<bool()>& holds, std::chrono::seconds limit = std::chrono::seconds(300));
 
 // A process of service_process.cpp, killed with the test.
 class ServiceProcess {
