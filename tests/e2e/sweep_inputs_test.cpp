@@ -42,9 +42,14 @@ class SweepInputs : public testing::Test, protected TinyWorld {
   }
   std::unique_ptr<Program> joined_worker() const {
     const std::string line = read_text(folder() / "coordinator" / "out");
-    return program("worker",
-                   {"worker", "--join", line.substr(0, line.find('\n')), "--data-dir",
-                    (folder() / "node").string(), "--gpus", "none", "--slots", "2", "--max-idle", "5s"});
+    return program("worker", {"worker", "--join", line.substr(0, line.find('\n')), "--data-dir",
+                              (folder() / "node").string(), "--gpus", "none", "--slots", "2"});
+  }
+  // Once the sweep is over the worker is told to end, and brings what it has left.
+  void ends_with(const std::string& name, Program& worker) const {
+    EXPECT_EQ(ranktide({"watch", name}).exit_code, 0);
+    worker.signal(SIGTERM);
+    EXPECT_EQ(worker.wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
   }
   // A client with a data folder of its own.
   Ended at_the_desk(std::vector<std::string> words) const {
@@ -125,7 +130,7 @@ TEST_F(SweepInputs, AModelWhoseHashNobodyMetIsPlannedWithAWarningAndNotRun) {
 
 TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTrials) {
   const auto coordinator = started_coordinator();
-  ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
+  ASSERT_TRUE(coordinator->says("to clients at", 300s)) << read_text(folder() / "coordinator" / "err");
   ASSERT_EQ(ranktide({"submit", sweep().string()}).exit_code, 0);
   const Json by_path = trials_at_the_desk();
   ASSERT_EQ(by_path.size(), 4u);
@@ -138,7 +143,7 @@ TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTria
   EXPECT_EQ(again.err.find("sending"), std::string::npos) << "the coordinator had it all";
 
   const auto worker = joined_worker();
-  EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
+  ends_with("tiny", *worker);
   const Ended status = ranktide({"status", "tiny", "--json"});
   EXPECT_EQ(parse_json(status.out).at(0).at("trials").at("completed"), 4) << status.out;
   coordinator->signal(SIGTERM);
@@ -146,7 +151,7 @@ TEST_F(SweepInputs, DataNamedByHashIsFetchedByWhoeverHasItNotAndMakesTheSameTria
 
 TEST_F(SweepInputs, AModelNamedByHashIsPlannedAndSubmittedWhereNobodyEverHadIt) {
   const auto coordinator = started_coordinator();
-  ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
+  ASSERT_TRUE(coordinator->says("to clients at", 300s)) << read_text(folder() / "coordinator" / "err");
   const Json planned = parse_json(ranktide({"plan", sweep().string(), "--list", "--json"}).out);
   ASSERT_EQ(ranktide({"submit", sweep().string()}).exit_code, 0);
   const std::string base = "sha256:" + planned.at("models").at(0).at("base").get<std::string>();
@@ -165,7 +170,7 @@ TEST_F(SweepInputs, AModelNamedByHashIsPlannedAndSubmittedWhereNobodyEverHadIt) 
   ASSERT_EQ(ranktide({"cancel", "tiny", "--yes"}).exit_code, 0) << "what is left is what the desk said";
 
   const auto worker = joined_worker();
-  EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
+  ends_with("from_the_desk", *worker);
   const Ended status = ranktide({"status", "from_the_desk", "--json"});
   EXPECT_EQ(parse_json(status.out).at(0).at("trials").at("completed"), 4) << status.out;
   coordinator->signal(SIGTERM);
@@ -173,7 +178,7 @@ TEST_F(SweepInputs, AModelNamedByHashIsPlannedAndSubmittedWhereNobodyEverHadIt) 
 
 TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
   const auto coordinator = started_coordinator();
-  ASSERT_TRUE(coordinator->says("to clients at", 60s)) << read_text(folder() / "coordinator" / "err");
+  ASSERT_TRUE(coordinator->says("to clients at", 300s)) << read_text(folder() / "coordinator" / "err");
   const Json planned = parse_json(ranktide({"plan", sweep().string(), "--json"}).out);
   const std::string base = planned.at("models").at(0).at("base").get<std::string>();
   const Ended submitted = ranktide({"submit", sweep().string(), "model.path=sha256:" + base});
@@ -184,7 +189,7 @@ TEST_F(SweepInputs, AWorkerElsewhereTrainsOnWhatOnlyTheClientHad) {
     if (entry.path().extension() == ".jsonl" || entry.path().extension() == ".txt") fs::remove(entry.path());
 
   const auto worker = joined_worker();
-  EXPECT_EQ(worker->wait(300s).exit_code, 0) << read_text(folder() / "worker" / "err");
+  ends_with("tiny", *worker);
   const Ended again = ranktide({"status", "tiny", "--json"});
   EXPECT_EQ(parse_json(again.out).at(0).at("trials").at("completed"), 4) << again.out;
   EXPECT_TRUE(fs::exists(folder() / "node" / "inputs"));

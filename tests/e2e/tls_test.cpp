@@ -106,7 +106,7 @@ std::string events_reader(const std::string& event) {
          "ask = urllib.request.Request(sys.argv[1] + '/api/v1/events?after=0', headers={\n"
          "    'Authorization': 'Bearer ' + open(sys.argv[2]).read().strip()})\n"
          "tls = ssl.create_default_context(cafile=sys.argv[3])\n"
-         "with urllib.request.urlopen(ask, timeout=30, context=tls) as stream:\n"
+         "with urllib.request.urlopen(ask, timeout=120, context=tls) as stream:\n"
          "    assert stream.headers['Ranktide-Api'] == '1'\n"
          "    for line in stream:\n"
          "        print(line.decode().rstrip(), flush=True)\n"
