@@ -38,7 +38,7 @@ class Checkout(unittest.TestCase):
         inherited = {key: value for key, value in os.environ.items() if key not in ("RANKTIDE_TORCH", "LIBTORCH_ROOT")}
         path = f"{self.stand_ins}:{os.environ['PATH']}"
         return subprocess.run(command, cwd=self.root, env={**inherited, "PATH": path, **environment},
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=300, check=False)
 
     def bootstrap(self, *arguments, **environment):
         return self.run_in_tree("./bootstrap", *arguments, **environment)
@@ -76,7 +76,7 @@ class Commands(Checkout):
         with tempfile.TemporaryDirectory() as folder:
             for words in self.help_examples():
                 done = subprocess.run([program, "plan", *(words or ["sweeps/quickstart.yaml"]), "--data-dir", folder],
-                                      cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+                                      cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
                 self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_the_help_says_which_tests_it_leaves_out(self):
@@ -229,7 +229,7 @@ class Interruption(Checkout):
         while not (self.root / "started").exists() and started.poll() is None:
             time.sleep(0.05)
         os.killpg(started.pid, signal.SIGINT)
-        _, errors = started.communicate(timeout=20)
+        _, errors = started.communicate(timeout=60)
         self.assertEqual(started.returncode, 130)
         self.assertIn("stopped while installing Debian packages; the same command goes on from there", errors)
 
