@@ -36,13 +36,13 @@ Exit codes of ranktide coordinator (sysexits.h; a service manager starts it agai
 Exit codes of ranktide worker (sysexits.h; a service manager starts it again after 69, 71, 73 and 74)
   0    drained: told to stop, idle for --max-idle, or done with --once
   64   usage, or it belongs to no coordinator yet
-  65   a join line that was cut or mistyped
+  65   a join line that was cut or mistyped; a worker that joined before goes on by its key instead
   69   no coordinator answers where it is to join
   71   the GPU driver does not answer
   73   its folder cannot be written, or another worker uses it
   74   its spool cannot be read
-  77   the coordinator refused it: a join line that is used up or expired, a key that was revoked or has
-       expired
+  77   the coordinator refused it: a join line that is used up or expired, and no key that joined before;
+       a key that was revoked or has expired
   78   configuration: another coordinator's server key, a key that others can read, no such trainer
   130  a second Ctrl-C or SIGTERM ended it where it stood
 

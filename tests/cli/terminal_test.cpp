@@ -1,10 +1,15 @@
 #include "cli/terminal.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <functional>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <string>
 #include <unistd.h>
 
+#include "cli/live_drawing.h"
 #include "cli/transfer_told.h"
 
 namespace ranktide::cli {
@@ -35,17 +40,53 @@ TEST(TransferText, IsALineAtTheEndOffATerminal) {
   EXPECT_EQ(transfer_text({}, "sending", "/data/a.jsonl", 900, 900), "sending /data/a.jsonl 1 KiB of 1 KiB\n");
 }
 
+// A pseudo terminal of 10 rows and 100 columns.
+class Screen {
+ public:
+  Screen() {
+    const winsize size{.ws_row = 10, .ws_col = 100};
+    EXPECT_EQ(openpty(&ours_, &its_, nullptr, nullptr, &size), 0);
+    ::setenv("TERM", "xterm", 1);
+  }
+  ~Screen() {
+    close(its_);
+    close(ours_);
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  int descriptor() const { return its_; }
+  // Returns: what `draw` writes to standard error while that is this screen. Requires: it is little.
+  std::string drawn_by(const std::function<void()>& draw) const {
+    const int before = dup(STDERR_FILENO);
+    dup2(its_, STDERR_FILENO);
+    draw();
+    dup2(before, STDERR_FILENO);
+    close(before);
+    std::array<char, 4096> text{};
+    const ssize_t bytes = read(ours_, text.data(), text.size());
+    return {text.data(), static_cast<size_t>(std::max<ssize_t>(0, bytes))};
+  }
+
+ private:
+  int ours_ = -1;
+  int its_ = -1;
+};
+
 TEST(Terminal, HasTheRowsAndColumnsOfItsScreen) {
-  const winsize size{.ws_row = 30, .ws_col = 100};
-  int ours = -1, its = -1;
-  ASSERT_EQ(openpty(&ours, &its, nullptr, nullptr, &size), 0);
-  ::setenv("TERM", "xterm", 1);
-  const Terminal terminal = terminal_of(its, "auto");
+  const Screen screen;
+  const Terminal terminal = terminal_of(screen.descriptor(), "auto");
   EXPECT_TRUE(terminal.is_terminal);
   EXPECT_EQ(terminal.width, 100);
-  EXPECT_EQ(terminal.height, 30);
-  close(its);
-  close(ours);
+  EXPECT_EQ(terminal.height, 10);
+}
+
+TEST(LiveDrawing, LeavesARowOfTheScreenToTheCursor) {
+  const Screen screen;
+  const LiveFrame frame{.sweep = "tide", .running = std::vector<LiveUnit>(50, LiveUnit{.label = "lora"})};
+  const std::string text = screen.drawn_by([&] { LiveDrawing(GlobalOptions{}).show(frame); });
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 9);
+  EXPECT_NE(text.find("and 43 more"), std::string::npos) << text;
 }
 
 TEST(Terminal, APipeIsNeitherRedrawnNorColoured) {
