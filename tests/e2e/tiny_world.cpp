@@ -1,8 +1,10 @@
 #include "tests/e2e/tiny_world.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
+#include <limits>
 #include <map>
 #include <unistd.h>
 
@@ -160,6 +162,19 @@ Json TinyWorld::query_rows(std::vector<std::string> arguments) const {
   const Ended ended = ranktide(std::move(arguments));
   EXPECT_EQ(ended.exit_code, 0) << ended.err;
   return parse_json(ended.out).at("rows");
+}
+
+int steps_of_a_long_trial(double seconds) {
+  constexpr int kTried = 400;
+  const TinyWorld probe;
+  probe.write_sweep(TinyWorld::sweep_text(kTried, 1));
+  const Ended ran = probe.ranktide({"run", probe.sweep().string(), "--slots", "1"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  double shortest = std::numeric_limits<double>::infinity();  // of training alone, without a trainer's start
+  for (const Json& row : probe.query_rows({"--trials"}))
+    if (row.at("method") != "base") shortest = std::min(shortest, row.at("seconds").get<double>());
+  EXPECT_GT(shortest, 0);
+  return std::max(100, static_cast<int>(std::ceil(kTried * seconds / shortest)));
 }
 
 fs::path ranktide_program() {

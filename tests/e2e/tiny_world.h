@@ -40,6 +40,10 @@ class TinyWorld {
   std::filesystem::path folder_;
 };
 
+// Returns: how many steps make each trial of sweep_text train for at least so long on this machine, by the
+// shortest of one trial per cell, each alone: tests that act in the middle of a trial need one with a middle.
+int steps_of_a_long_trial(double seconds);
+
 std::filesystem::path ranktide_program();
 std::filesystem::path trainer_program();
 
