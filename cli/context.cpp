@@ -21,7 +21,7 @@ struct ContextOptions {
 
 // What every one of them prints under --json: how contexts stand after it.
 int print_json(const Contexts& contexts) {
-  std::cout << to_json(contexts).dump(2) << "\n";
+  std::cout << ranktide::to_json(contexts).dump(2) << "\n";
   return kOk;
 }
 

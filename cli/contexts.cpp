@@ -37,7 +37,7 @@ void write_contexts(const fs::path& file, const Contexts& contexts) {
   fs::create_directories(file.parent_path(), error);
   const fs::path draft = file.string() + ".draft";
   std::ofstream out(draft);
-  out << to_json(contexts).dump(2) << "\n";
+  out << ranktide::to_json(contexts).dump(2) << "\n";
   out.close();
   if (out) fs::rename(draft, file, error);
   if (!out || error) throw CommandError(kFailed, "cannot write " + file.string() + "; is its folder writable?");
