@@ -1,6 +1,6 @@
 #pragma once
-// What a worker's operator must know of slots that are GPUs while trainers compute on cores alone. Goes when
-// trainers compute on GPUs. Pure; any thread.
+// What a worker's operator must know of slots that are GPUs while no trainer has ever computed on a real one.
+// Goes when one has. Pure; any thread.
 
 #include <string>
 #include <vector>

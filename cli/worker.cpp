@@ -181,8 +181,8 @@ void add_run_options(CLI::App& command, WorkerOptions& options) {
       ->check(CLI::Range(1, 1024));
   command.add_option(
       "--gpus", options.slots.gpus,
-      "of those usable, a slot each: 0,1 or UUIDs; none: slots of cores; default: all. Training runs on "
-      "CPUs only so far: nothing is computed on a GPU yet");
+      "of those usable, a slot each: 0,1 or UUIDs; none: slots of cores; default: all. A GPU's trainer "
+      "computes on it, which takes LibTorch's CUDA build; no real one was ever tried");
   command.add_option("--labels", options.slots.labels, "for every slot, such as a100,nvlink");
   command.add_option("--trainer", options.trainer, "another trainer program than the one beside this");
   command

@@ -6,8 +6,9 @@ set -euo pipefail
 usage() {
   cat <<'TEXT'
 usage: tools/check_gpu.sh [--quick] [--json] [--device cpu|cuda] [--threads N]
-The options are the self-check's. --device cuda is refused: the engine trains on CPUs only so far. Until it does, this shows
-on a machine with GPUs that the engine builds against their LibTorch, and that it trains rightly on the CPU with it.
+The options are the self-check's. With --device cuda the small models train on the first GPU that CUDA_VISIBLE_DEVICES shows,
+which takes a CUDA build of LibTorch. The engine was never run on a real GPU: the first run of this on one is the first there is,
+and its lines are worth reporting. Without it, this shows that the engine builds against that LibTorch and trains on the CPU.
 Exit codes: 0 all good, 1 something failed, 2 wrong use.
 
 environment:  PYTHON=PROGRAM           the Python whose torch is used (default: python3)

@@ -1,4 +1,4 @@
-// A worker on a node with GPUs says what they are not used for.
+// A worker on a node with GPUs says what was never tried on them.
 
 #include "cli/gpu_notice.h"
 
@@ -10,11 +10,11 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(GpuNotice, SaysThatNothingIsComputedOnAGpu) {
+TEST(GpuNotice, SaysThatNoRealGpuHasComputedYet) {
   const std::string notice =
       gpu_notice({{.index = 0, .device = "GPU-aaaa"}, {.index = 1, .device = "MIG-bbbb"}});
   EXPECT_THAT(notice, HasSubstr("2 of the slots are GPUs"));
-  EXPECT_THAT(notice, HasSubstr("training runs on CPUs only so far"));
+  EXPECT_THAT(notice, HasSubstr("never tried on a real GPU"));
   EXPECT_THAT(notice, HasSubstr("--gpus none"));
 }
 

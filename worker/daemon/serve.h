@@ -31,7 +31,7 @@ struct WorkerServiceConfig {
   std::string coordinator_endpoint;
   std::string coordinator_key;                 // public
   std::filesystem::path trainer;               // program
-  std::vector<std::string> trainer_arguments;  // after those of trainer_start.h
+  std::vector<std::string> trainer_arguments;  // after `serve --work-dir DIR --threads N`
   // `ranktide` itself, of which `find-inputs` looks for inputs beside each trainer; empty: works go to their
   // trainers as they came.
   std::filesystem::path inputs_program{};

@@ -4,11 +4,15 @@
 #include <utility>
 
 #include "common/vocabulary/check.h"
+#include "worker/daemon/trainer_start.h"
 
 namespace ranktide {
 
 TrainerSlot::TrainerSlot(int index, ChildConfig trainer, InputSlot inputs, std::filesystem::path logs)
-    : index_(index), config_(std::move(trainer)), logs_(std::move(logs)), inputs_(std::move(inputs)) {}
+    : index_(index),
+      config_(on_its_device(std::move(trainer))),
+      logs_(std::move(logs)),
+      inputs_(std::move(inputs)) {}
 
 void TrainerSlot::on(const StartTrainer&) {
   RT_CHECK(!child_);

@@ -1,18 +1,12 @@
 #pragma once
-// How the trainer of a slot is started: its arguments, and the GPU that it sees. Pure.
+// Where the trainer of a slot computes: on the GPU that it sees, for a slot's GPU is the only one that is shown
+// to its trainer. Pure.
 
-#include <filesystem>
-#include <string>
-#include <vector>
-
-#include "common/vocabulary/protocol.h"
 #include "worker/daemon/spawn.h"
 
 namespace ranktide {
 
-// Returns: `program serve` on the slot's threads and device, with `more` after its own arguments. The slot's
-// GPU is the only one that the trainer sees.
-ChildConfig trainer_start(const std::filesystem::path& program, const std::filesystem::path& work_folder,
-                          const std::vector<std::string>& more, const Slot& slot);
+// Returns: the trainer, told to compute on its GPU, or on the CPU where it sees none.
+ChildConfig on_its_device(ChildConfig trainer);
 
 }  // namespace ranktide

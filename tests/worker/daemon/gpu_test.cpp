@@ -1,14 +1,17 @@
 // GPUs found through a fake management library, and what of them a worker may use.
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "tests/temporary_folder.h"
 #include "worker/daemon/devices.h"
 #include "worker/daemon/gpu_choice.h"
 #include "worker/daemon/nvml.h"
+#include "worker/daemon/trainer_slot.h"
 #include "worker/daemon/trainer_start.h"
 
 namespace ranktide {
@@ -109,20 +112,32 @@ TEST(OpenableGpus, AreThoseWhoseDeviceFileIsOpenToUs) {
   EXPECT_THAT(uuids(openable_gpus(gpus, root.path())), ElementsAre(kSecond));
 }
 
-TEST(GpuSlots, EachStartsATrainerThatComputesOnItsGpuAndSeesNoOther) {
-  const std::vector<Slot> slots = gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 0, 0);
-  ASSERT_EQ(slots.size(), 2U);
-  const ChildConfig start = trainer_start("trainer", "folder", {"more"}, slots[1]);
-  EXPECT_THAT(start.arguments,
-              ElementsAre("serve", "--work-dir", "folder", "--threads", "4", "--device", "cuda", "more"));
-  EXPECT_EQ(start.gpu, kSecond);
+TEST(OnItsDevice, ATrainerThatSeesAGpuComputesThereAndAnyOtherOnTheCpu) {
+  const ChildConfig on_gpu = on_its_device({.program = "trainer", .arguments = {"serve"}, .gpu = kSecond});
+  EXPECT_THAT(on_gpu.arguments, ElementsAre("serve", "--device", "cuda"));
+  EXPECT_EQ(on_gpu.gpu, kSecond);
+  const ChildConfig on_cpu = on_its_device({.program = "trainer", .arguments = {"serve"}, .gpu = ""});
+  EXPECT_THAT(on_cpu.arguments, ElementsAre("serve", "--device", "cpu"));
 }
 
-TEST(CpuSlots, StartTrainersOnTheCpuThatSeeNoGpu) {
-  const ChildConfig start = trainer_start("trainer", "folder", {}, {.index = 0, .device = "cpu", .threads = 2});
-  EXPECT_THAT(start.arguments,
-              ElementsAre("serve", "--work-dir", "folder", "--threads", "2", "--device", "cpu"));
-  EXPECT_EQ(start.gpu, "");
+// Returns: what a slot's trainer prints of its arguments after its own, and of the GPUs that it sees.
+std::string said_by_trainer_with(const std::string& gpu) {
+  const TemporaryFolder logs;
+  TrainerSlot slot(
+      0, {.program = "/bin/sh", .arguments = {"-c", "echo \"$0 $1 <$CUDA_VISIBLE_DEVICES>\""}, .gpu = gpu},
+      InputSlot(ChildConfig{}), logs.path());
+  slot.on(StartTrainer{});
+  for (int i = 0; i < 1000; ++i) {
+    for (const AgentInput& input : slot.take_inputs())
+      if (const auto* died = std::get_if<TrainerDied>(&input)) return died->log_tail;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return "";
+}
+
+TEST(TrainerSlot, TellsItsTrainerToComputeOnTheGpuThatItSees) {
+  EXPECT_EQ(said_by_trainer_with(kSecond), "--device cuda <" + std::string(kSecond) + ">\n");
+  EXPECT_THAT(said_by_trainer_with(""), HasSubstr("--device cpu <>\n"));
 }
 
 TEST(GpuSlots, AreOneADeviceAndShareTheCores) {

@@ -118,6 +118,7 @@ bool TrainRun::advance() {
                     .lr = lr_at(stage_.settings.train, step, stage_.to),
                     .tokens = at_.tokens + data.tokens};
   if (made.labels > 0 && !update(data, made)) return false;
+  wait_for(model_.base().device());  // what the step asked for is its own time, and its own failure
   const double seconds = seconds_since(start);
   at_.step = step;
   at_.tokens = made.tokens;
