@@ -51,7 +51,7 @@ Exit codes of ranktide-trainer
   1    the operation failed
   2    usage
   71   serve: device fault
-  78   serve: bad start (a folder that cannot be written, descriptors that are not open)
+  78   serve: bad start (a folder that cannot be written, descriptors that are not open, no such device)
 )";
 
 constexpr const char* kEnvironment = R"(Environment
