@@ -50,8 +50,9 @@ void refuse_unreadable(const SweepPlan& plan) {
 }
 
 int slots_of(const RunOptions& options, const SweepPlan& plan) {
-  if (options.slots > 0) return options.slots;
   const NodeCapacity node = measure_node();
+  if (options.slots > 0)
+    return static_cast<int>(cpu_slots(node, options.threads_per_slot, options.slots).size());
   const int64_t predicted = plan.estimate ? plan.estimate->memory_bytes : 0;
   return slots_for(node.cores / options.threads_per_slot, node.memory_bytes,
                    static_cast<int64_t>(plan.trials.size()),
@@ -151,6 +152,12 @@ void claim(const fs::path& data) {
     FolderLock{data};
 }
 
+void say_fewer_slots(const RunOptions& options, const Say& say) {
+  const NodeCapacity node = measure_node();
+  const std::vector<Slot> made = cpu_slots(node, options.threads_per_slot, options.slots);
+  if (const std::string notice = fewer_slots_notice(node, made, options.slots); !notice.empty()) say(notice);
+}
+
 void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& say) {
   if (!fs::exists(database_file(data))) return;
   const auto old = newest_submission(Reader(data), spec.name);
@@ -171,6 +178,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   refuse_unreadable(plan);
   predict_with_products(plan, past, data, options, say);
   const int slots = slots_of(options, plan);
+  say_fewer_slots(options, say);
   say(plan_text(plan, slots));
   say_new_revision(plan.spec, data, say);
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view

@@ -46,6 +46,14 @@ TEST(Commands, PlanWarnsOfARuleThatRemovesNothing) {
   EXPECT_EQ(plan.at("warnings").size(), 2u) << "one a block";
 }
 
+TEST(Commands, RunSaysThatItMakesFewerSlotsThanItWasAskedFor) {
+  const TinyWorld world;
+  const Ended ended = world.ranktide({"run", world.sweep().string(), "--slots", "1000", "--threads-per-slot",
+                                      "4", "--only", "block=lora", "--only", "regime = math"});
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err, ContainsRegex("--slots 1000: [0-9]+ made, of 4 thread.s. each, for [0-9]+ core"));
+}
+
 TEST(Commands, OnlyTakesAPartAndMaxTrialsRefusesTheWhole) {
   const TinyWorld world;
   const std::string file = world.sweep().string();
