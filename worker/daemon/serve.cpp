@@ -110,6 +110,8 @@ struct WorkerService::Parts {
   bool waits_for_artifacts();
   bool was_never_heard() const { return !was_connected && agent.is_idle(); }
   void carry_out();
+  void note_use(const TrainerAction& action);
+  void forget_unused();
 
   WorkFolder folder;
   std::string coordinator_endpoint;
@@ -124,6 +126,8 @@ struct WorkerService::Parts {
   Stretch idle;                      // since when there is nothing to do
   Stretch sending;                   // since when a drain waits for artifacts to be sent
   Stretch unheard;                   // since when a drain waits for nothing but the coordinator
+  Duration unused_looked_for_every;
+  Instant look_for_unused_at;
 };
 
 WorkerService::Parts::Parts(const WorkerServiceConfig& config)
@@ -136,7 +140,9 @@ WorkerService::Parts::Parts(const WorkerServiceConfig& config)
       agent({.boot = random_boot(), .version = config.version, .slots = config.slots, .once = config.once},
             boot_clock_now()),
       artifacts(config.sends_artifacts ? own_process_of(config, "send-artifacts") : ChildConfig{},
-                folder.logs() / "artifacts.log") {
+                folder.logs() / "artifacts.log"),
+      unused_looked_for_every(config.unused_looked_for_every),
+      look_for_unused_at(boot_clock_now() + unused_looked_for_every) {
   for (const Slot& slot : config.slots)
     slots.try_emplace(slot.index, slot.index, trainer_of(config, slot),
                       InputSlot(own_process_of(config, "find-inputs")), folder.logs());
@@ -204,8 +210,24 @@ void WorkerService::Parts::carry_out() {
   for (const UnitId& unit : now.over) folder.forget(unit);
   spool.apply(now.spool);
   for (const WorkerMessage& message : now.messages) link.send(message, agent.epoch());
-  for (const TrainerAction& action : now.trainers)
+  for (const TrainerAction& action : now.trainers) {
+    note_use(action);
     std::visit([&](const auto& a) { slots.at(a.slot).on(a); }, action);
+  }
+}
+
+void WorkerService::Parts::note_use(const TrainerAction& action) {
+  const auto* send = std::get_if<SendTrainer>(&action);
+  const auto* run = send ? std::get_if<RunWork>(&send->command) : nullptr;
+  if (run) folder.use(run->lease.unit);
+}
+
+void WorkerService::Parts::forget_unused() {
+  if (boot_clock_now() < look_for_unused_at) return;
+  look_for_unused_at = boot_clock_now() + unused_looked_for_every;
+  for (const UnitId& unit : folder.forget_unused(kResumesKept))
+    spdlog::info("{} was not gone on with for {} days: what was kept for that is removed", unit.brief(),
+                 kResumesKept.count() / 24);
 }
 
 WorkerService::WorkerService(const WorkerServiceConfig& config)
@@ -247,7 +269,9 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
     if (is_draining && parts.was_never_heard()) return WorkerEnd::drained;
     const bool waits_for_acks = is_draining && !parts.agent.is_working() && !parts.agent.is_drained();
     if (parts.unheard.has_lasted(waits_for_acks, kDrainWaitMax, boot_clock_now())) {
-      spdlog::warn("nobody took what is spooled; the next worker in this folder sends it");
+      spdlog::warn("{}", parts.agent.is_idle()
+                             ? "the coordinator was not heard; nothing is left to send"
+                             : "nobody took what is spooled; the next worker in this folder sends it");
       return WorkerEnd::drained;
     }
     parts.wait(wake_fd_);
@@ -255,6 +279,7 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
     if (is_over(&WorkerTime::last_work) && std::exchange(takes_work, false)) parts.step(LastWork{});
     if (is_to_drain(parts) && !std::exchange(is_draining, true)) parts.step(DrainRequested{});
     parts.carry_out();
+    parts.forget_unused();
     if (after_turn_) after_turn_();
   }
 }
