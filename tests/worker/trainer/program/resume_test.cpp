@@ -11,7 +11,7 @@
 namespace ranktide {
 namespace {
 
-constexpr Step kSteps = 40;
+constexpr Step kSteps = 80;
 constexpr int kKills = 5;
 
 class Resume : public TinyWorks {

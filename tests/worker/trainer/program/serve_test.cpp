@@ -127,7 +127,7 @@ TEST_F(Serve, AMicrobatchSetByHandMarksTheResultAsNotExact) {
 TEST_F(Serve, OutOfMemoryIsToldWithItsNumbersAndASmallerMicrobatchFits) {
   Work work = training("large", Method::lora, 1);
   work.stage->settings.train.batch = 4096;
-  trainer().leave_room_for(260'000'000);
+  trainer().leave_room_for(400'000'000);
   const Told all_at_once = run(work);
   ASSERT_TRUE(all_at_once.outcome);
   EXPECT_EQ(all_at_once.outcome->kind, OutcomeKind::out_of_memory) << all_at_once.outcome->message;
@@ -153,8 +153,8 @@ TEST_F(Serve, DivergenceIsAResultWithItsStep) {
 }
 
 TEST_F(Serve, StopsAtAStepBorderAndResumesToTheSameWeights) {
-  const Told whole = run(training("whole", Method::lora, 60));
-  Work work = training("halves", Method::lora, 60);
+  const Told whole = run(training("whole", Method::lora, 300));
+  Work work = training("halves", Method::lora, 300);
   work.checkpoint_every_ms = 0;  // each step is told of as it is made
   bool asked = false;
   const Told half = run(work, 1, [&](const TrainerReport& report) {

@@ -20,7 +20,7 @@ namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int kSilenceMs = 60'000;
+constexpr int kSilenceMs = 300'000;
 constexpr int kFirstOwnFd =
     10;  // pipe ends stay clear of the descriptors 3 and 4 that they become in the child
 
