@@ -62,7 +62,7 @@ class Kept : public ClientWorld {
 
 TEST_F(Kept, CheckpointsAndWeightsComeToTheCoordinatorByteForByte) {
   const auto n1 = worker("n1");
-  submit_and_wait("checkpoints", 1500);
+  submit_and_wait("checkpoints", steps_of_a_long_trial(4));  // with one each second
   for (const std::string method : {"full", "lora"}) {
     const std::string trial = trial_of(method);
     ASSERT_TRUE(arrives(trial)) << read_text(home_of("n1") / "logs/artifacts.log");
@@ -97,7 +97,7 @@ TEST_F(Kept, AWorkerWithoutRoomForThemDropsWhatItHasSentAndSaysSo) {
   const auto n1 = worker("n1", {"--artifacts-max", "0"});
   submit_and_wait("weights", 4);
   for (const std::string method : {"full", "lora"}) ASSERT_TRUE(arrives(trial_of(method)));
-  EXPECT_TRUE(n1->says("dropped here to make room (--artifacts-max); the coordinator has it", 60s));
+  EXPECT_TRUE(n1->says("dropped here to make room (--artifacts-max); the coordinator has it", 300s));
   EXPECT_TRUE(drops_its_weights());
   EXPECT_THAT(files_in(at_coordinator(trial_of("full"))), Contains(Key("model.safetensors")));
 }
@@ -124,7 +124,7 @@ TEST_F(Kept, AWorkerThatIsToldToEndLeavesItsWeightsFirst) {
   const auto n1 = worker("n1");
   submit_and_wait("weights", 4);
   n1->signal(SIGTERM);
-  ASSERT_EQ(n1->wait(60s).exit_code, 0);
+  ASSERT_EQ(n1->wait(300s).exit_code, 0);
   for (const std::string method : {"full", "lora"}) {
     const std::string trial = trial_of(method);
     ASSERT_TRUE(fs::exists(at_coordinator(trial))) << "its folder may end with its job";
