@@ -292,14 +292,14 @@ TEST_F(BadInput, ADataFolderOfAnOlderVersionIsBroughtUpToDateByRunAndNamedByPlan
 
 TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
   world_.write_sweep(TinyWorld::sweep_text(1000, 1));
-  Program first(world_.command({"run", world_.sweep().string()}), world_.folder() / "first");
-  ASSERT_TRUE(first.says("step ", 60s));
+  Program first(world_.command({"run", world_.sweep().string(), "--slots", "1"}), world_.folder() / "first");
+  ASSERT_TRUE(first.says("step ", 300s));
   const Ended second = run_sweep();
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_THAT(second.err, AllOf(HasSubstr(world_.data().string() + " is in use: process " +
                                           std::to_string(first.pid()) + " serves it"),
                                 HasSubstr("name another folder with --data-dir")));
-  EXPECT_EQ(first.wait(600s).exit_code, 0);
+  EXPECT_EQ(first.wait(1800s).exit_code, 0);
 }
 
 TEST_F(BadInput, AFullDiskIsSaidWithItsRemedyAndTheSameCommandGoesOnWhenThereIsSpace) {
