@@ -97,6 +97,7 @@ TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNot
   ASSERT_TRUE(eventually([&] { return is_joined("w1") && is_joined("w2"); }));
   SweepSpec spec = sweep_for_tests({.steps = 150});
   spec.seeds = {1, 2, 3, 4};
+  spec.run.lease_ms = 600'000;  // no lease runs out meanwhile
   submit(spec);
   ASSERT_TRUE(eventually([&] { return count("point") > 20; }));
 
