@@ -21,9 +21,10 @@ constexpr int kVerdictWidth = 9, kSubjectWidth = 11;
 
 void add_table(std::ostream& out, const std::vector<TrainingRow>& rows) {
   out << "\nSteps of training beside the same steps in fp64 on the CPU. loss error: largest relative "
-         "difference "
-         "of a\nstep's loss. resume: cut in the middle, the same bits. peak MiB: of the process, LibTorch with "
-         "it.\n";
+         "difference of a\n"
+         "step's loss. resume: cut in the middle, the same bits. peak MiB: of the process, LibTorch with it; "
+         "on a GPU\n"
+         "what its allocator handed out.\n";
   out << std::left << std::setw(kVerdictWidth) << "" << std::setw(9) << "family" << std::setw(8) << "method"
       << std::setw(6) << "dtype" << std::right << std::setw(11) << "loss error" << std::setw(9) << "limit"
       << std::setw(8) << "resume" << std::setw(9) << "steps/s" << std::setw(10) << "peak MiB"
