@@ -111,6 +111,10 @@ int sysexit_of(WorkerEnd end, const fs::path& folder) {
           "this worker's key has expired; authorise it again: type on the coordinator's machine, "
           "with its name,\n  ranktide authorise NAME '" +
               worker_public_key(folder / "keys") + "'");
+    case WorkerEnd::unfit:
+      throw CommandError(EX_CONFIG,
+                         "no trainer can start here; what it said is in the log above, and its work went back "
+                         "to the coordinator");
     case WorkerEnd::failed:
       return EX_SOFTWARE;
   }

@@ -258,7 +258,9 @@ void Agent::Life::on(const FromTrainer& in) {
   keep(runners.at(in.slot).on(in, now, *out));
 }
 
+// Before the death is told: the runner would start another trainer for what waits.
 void Agent::Life::on(const TrainerDied& death) {
+  if (death.kind == OutcomeKind::stopped) on(DrainRequested{});
   keep(runners.at(death.slot).on(death, now, *out));
 }
 

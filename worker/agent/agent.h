@@ -12,6 +12,9 @@
 // its trainer has stopped. A unit that failed, was given back or moved is not: it may be granted here again.
 // Obedience: Fenced, Abandon and Stop{kill} end an attempt without a word; its trainer gets `stop_grace` to
 // stop at a step border (the base stays loaded), then it is killed.
+//
+// Unfit: where no trainer can start the work is not at fault. It goes back and the worker drains, for it would
+// use up the retries of one trial after the other.
 
 #include <cstdint>
 #include <map>
@@ -65,7 +68,7 @@ struct FromTrainer {
 };
 struct TrainerDied {  // the process is gone: by itself, or after KillTrainer
   int slot = 0;
-  OutcomeKind kind = OutcomeKind::failed;  // failed | out_of_memory
+  OutcomeKind kind = OutcomeKind::failed;  // failed | out_of_memory | stopped: no trainer can start here
   std::string message;                     // "killed by signal 11 (Segmentation fault)"
   std::string log_tail;
 };

@@ -111,6 +111,7 @@ struct WorkerService::Parts {
   bool was_never_heard() const { return !was_connected && agent.is_idle(); }
   void carry_out();
   void note_use(const TrainerAction& action);
+  void note_unfitness(const AgentInput& input);
   void forget_unused();
 
   WorkFolder folder;
@@ -123,11 +124,13 @@ struct WorkerService::Parts {
   AgentEffects effects;              // of this turn
   std::optional<WorkerEnd> refused;  // for good
   bool was_connected = false;        // at least once
+  bool is_unfit = false;             // no trainer can start here
   Stretch idle;                      // since when there is nothing to do
   Stretch sending;                   // since when a drain waits for artifacts to be sent
   Stretch unheard;                   // since when a drain waits for nothing but the coordinator
   Duration unused_looked_for_every;
   Instant look_for_unused_at;
+  std::vector<UnitId> unused;  // when it was looked last, and not forgotten yet
 };
 
 WorkerService::Parts::Parts(const WorkerServiceConfig& config)
@@ -200,7 +203,10 @@ void WorkerService::Parts::take_inputs() {
   take_link_events();
   artifacts.tend(boot_clock_now());
   for (auto& [index, slot] : slots)
-    for (const AgentInput& input : slot.take_inputs()) step(input);
+    for (const AgentInput& input : slot.take_inputs()) {
+      note_unfitness(input);
+      step(input);
+    }
   if (const auto due = agent.next_deadline(); due && *due <= boot_clock_now()) step(AgentWake{});
 }
 
@@ -222,10 +228,24 @@ void WorkerService::Parts::note_use(const TrainerAction& action) {
   if (run) folder.use(run->lease.unit);
 }
 
+// Once: of several slots each would say the same.
+void WorkerService::Parts::note_unfitness(const AgentInput& input) {
+  const auto* died = std::get_if<TrainerDied>(&input);
+  if (!died || died->kind != OutcomeKind::stopped || std::exchange(is_unfit, true)) return;
+  spdlog::critical("slot {}: no trainer can start here ({}), so the worker gives its work back and ends:\n{}",
+                   died->slot, died->message, died->log_tail);
+}
+
+// One a turn: to remove large checkpoints from a slow disk takes long, and a turn without a heartbeat must not.
 void WorkerService::Parts::forget_unused() {
-  if (boot_clock_now() < look_for_unused_at) return;
-  look_for_unused_at = boot_clock_now() + unused_looked_for_every;
-  for (const UnitId& unit : folder.forget_unused(kResumesKept))
+  if (boot_clock_now() >= look_for_unused_at) {
+    look_for_unused_at = boot_clock_now() + unused_looked_for_every;
+    unused = folder.unused_for(kResumesKept);
+  }
+  if (unused.empty()) return;
+  const UnitId unit = unused.back();
+  unused.pop_back();
+  if (folder.forget_unused(unit, kResumesKept))
     spdlog::info("{} was not gone on with for {} days: what was kept for that is removed", unit.brief(),
                  kResumesKept.count() / 24);
 }
@@ -254,7 +274,8 @@ WorkerService::~WorkerService() {
 void WorkerService::serve(Parts& parts) {
   leave_signals_to_others();
   try {
-    end_ = serve_to_the_end(parts);
+    const WorkerEnd end = serve_to_the_end(parts);
+    end_ = end == WorkerEnd::drained && parts.is_unfit ? WorkerEnd::unfit : end;
   } catch (const std::exception& error) {
     spdlog::critical("the worker ends: {}", error.what());
   }
@@ -286,7 +307,8 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
 
 bool WorkerService::is_to_drain(Parts& parts) const {
   const bool is_idle = parts.idle.has_lasted(parts.agent.is_idle(), max_idle_, boot_clock_now());
-  return wish_ == kDrain || (max_idle_ > Duration(0) && is_idle) || is_over(&WorkerTime::drain);
+  return wish_ == kDrain || parts.is_unfit || (max_idle_ > Duration(0) && is_idle) ||
+         is_over(&WorkerTime::drain);
 }
 
 bool WorkerService::is_over(Instant WorkerTime::*limit) const {

@@ -44,7 +44,7 @@ struct WorkerServiceConfig {
   Duration max_idle{0};                         // drains by itself after that time with nothing to do; 0: never
   Duration unused_looked_for_every{3'600'000};  // of what is kept for resumes (work_folder.h); not at its
                                                 // start, when what it is granted first may go on from there
-  std::optional<WorkerTime> time{};  // absent: it has all the time there is
+  std::optional<WorkerTime> time{};             // absent: it has all the time there is
   std::function<void()> after_turn;  // on the worker's thread, at least every second; neither waits nor throws
 };
 
@@ -53,6 +53,7 @@ enum class WorkerEnd {
   stopped,  // by stop_now()
   revoked,  // the coordinator will never listen to its key again
   expired,  // nor to this one until somebody authorises it again
+  unfit,    // no trainer can start here, the log says why; else as drained
   failed,   // by itself; the log says why
 };
 

@@ -1,6 +1,7 @@
 #include "worker/daemon/trainer_slot.h"
 
 #include <spdlog/spdlog.h>
+#include <sysexits.h>
 #include <utility>
 
 #include "common/vocabulary/check.h"
@@ -16,6 +17,7 @@ TrainerSlot::TrainerSlot(int index, ChildConfig trainer, InputSlot inputs, std::
 
 void TrainerSlot::on(const StartTrainer&) {
   RT_CHECK(!child_);
+  is_heard_ = false;
   try {
     child_ = std::make_unique<Child>(config_);
     spdlog::info("slot {}: started trainer {}", index_, child_->pid());
@@ -69,8 +71,10 @@ std::vector<AgentInput> TrainerSlot::take_inputs() {
   hear_of_inputs(out);
   if (!child_) return out;
   try {
-    for (TrainerReport& report : child_->exchange(log_))
+    for (TrainerReport& report : child_->exchange(log_)) {
+      is_heard_ = true;
       out.emplace_back(FromTrainer{.slot = index_, .report = std::move(report)});
+    }
   } catch (const ProtocolError& error) {
     spdlog::error("slot {}: the trainer speaks nonsense and is killed: {}", index_, error.what());
     child_->kill();
@@ -94,10 +98,15 @@ void TrainerSlot::hear_of_inputs(std::vector<AgentInput>& out) {
 
 TrainerDied TrainerSlot::death(const ChildEnd& end) const {
   spdlog::info("slot {}: the trainer ended: {}", index_, end.message);
-  return {.slot = index_,
-          .kind = end.kind == EndKind::out_of_memory ? OutcomeKind::out_of_memory : OutcomeKind::failed,
-          .message = end.message,
-          .log_tail = log_.tail()};
+  TrainerDied out{.slot = index_, .message = end.message, .log_tail = log_.tail()};
+  if (end.kind == EndKind::out_of_memory) out.kind = OutcomeKind::out_of_memory;
+  if (could_not_start(end)) out.kind = OutcomeKind::stopped;
+  return out;
+}
+
+// As worker/trainer/program/serve.h has it: its folders or its device are not to be had here.
+bool TrainerSlot::could_not_start(const ChildEnd& end) const {
+  return !is_heard_ && end.kind == EndKind::exited && end.status == EX_CONFIG;
 }
 
 }  // namespace ranktide

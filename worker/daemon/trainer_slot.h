@@ -35,6 +35,7 @@ class TrainerSlot {
 
  private:
   TrainerDied death(const ChildEnd& end) const;
+  bool could_not_start(const ChildEnd& end) const;
   void give_up_preparing(const Lease& lease);
   void hear_of_inputs(std::vector<AgentInput>& out);
 
@@ -44,6 +45,7 @@ class TrainerSlot {
   ChildLog log_;
   InputSlot inputs_;
   std::unique_ptr<Child> child_;    // null: none runs
+  bool is_heard_ = false;           // the child has said something
   std::vector<AgentInput> untold_;  // what happened without the child's doing, told at the next take_inputs
 };
 

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <map>
+#include <set>
 #include <string>
 #include <sys/file.h>
 #include <unistd.h>
@@ -74,19 +74,31 @@ void WorkFolder::use(const UnitId& unit) const {
     std::filesystem::last_write_time(folder_ / kept / unit.text, FileTime::clock::now(), absent);
 }
 
-std::vector<UnitId> WorkFolder::forget_unused(std::chrono::hours kept) const {
-  std::map<UnitId, FileTime> last_used;
+std::vector<UnitId> WorkFolder::unused_for(std::chrono::hours kept) const {
+  std::set<UnitId> units;
   for (const char* each : kForResumes)
-    for (const std::filesystem::path& folder : folders_of_units(folder_ / each)) {
-      FileTime& used = last_used.try_emplace(UnitId{folder.filename().string()}, FileTime::min()).first->second;
-      used = std::max(used, last_use_of(folder));
-    }
-  const FileTime long_ago = FileTime::clock::now() - kept;
+    for (const std::filesystem::path& folder : folders_of_units(folder_ / each))
+      units.insert(UnitId{folder.filename().string()});
   std::vector<UnitId> out;
-  for (const auto& [unit, used] : last_used)
-    if (used < long_ago) out.push_back(unit);
-  for (const UnitId& unit : out) forget(unit);
+  for (const UnitId& unit : units)
+    if (is_unused_for(unit, kept)) out.push_back(unit);
   return out;
+}
+
+bool WorkFolder::forget_unused(const UnitId& unit, std::chrono::hours kept) const {
+  if (!is_unused_for(unit, kept)) return false;
+  forget(unit);
+  return true;
+}
+
+bool WorkFolder::is_unused_for(const UnitId& unit, std::chrono::hours kept) const {
+  FileTime used = FileTime::min();
+  for (const char* each : kForResumes) {
+    const std::filesystem::path folder = folder_ / each / unit.text;
+    std::error_code unknown;
+    if (std::filesystem::exists(folder, unknown) || unknown) used = std::max(used, last_use_of(folder));
+  }
+  return used != FileTime::min() && used < FileTime::clock::now() - kept;
 }
 
 }  // namespace ranktide

@@ -36,16 +36,20 @@ class WorkFolder {
   void forget(const UnitId& unit) const;
   // Notes that an attempt of this unit begins now, and goes on from what is kept of it, if anything is.
   void use(const UnitId& unit) const;
-  // Policy at the limit of what is kept for resumes, which is a time: forgets units of which nothing was
-  // written or used for so long. Nobody tells a worker where a unit went that it has lost, and how it ended
+  // Policy at the limit of what is kept for resumes, which is a time: units of which nothing was written or
+  // used for so long are forgotten. Nobody tells a worker where a unit went that it has lost, and how it ended
   // there. Returns: them.
-  std::vector<UnitId> forget_unused(std::chrono::hours kept) const;
+  std::vector<UnitId> unused_for(std::chrono::hours kept) const;
+  // Returns: whether it still was one of those and is forgotten now.
+  bool forget_unused(const UnitId& unit, std::chrono::hours kept) const;
   // Returns: the folder with <unit>/<attempt>.log, for whoever shows logs.
   static std::filesystem::path logs_of(const std::filesystem::path& work_folder) {
     return work_folder / "logs";
   }
 
  private:
+  bool is_unused_for(const UnitId& unit, std::chrono::hours kept) const;
+
   std::filesystem::path folder_;
   int lock_fd_ = -1;
 };

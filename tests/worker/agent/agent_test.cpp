@@ -232,6 +232,18 @@ TEST_F(Desk, ReportsACrashWithTheTrainersLastLines) {
   EXPECT_EQ(done.outcome.log_tail, "last words");
 }
 
+TEST_F(Desk, GivesEverythingBackAndLeavesWhereNoTrainerCanStart) {
+  start();
+  granted();
+  granted(other_lease());
+  step(TrainerDied{.slot = 0, .kind = OutcomeKind::stopped, .message = "exited with code 78", .log_tail = ""});
+  EXPECT_EQ(count<StartTrainer>(out_.trainers), 0u);
+  const std::vector<Done> done = said<Done>();
+  ASSERT_EQ(done.size(), 2u);
+  for (const Done& each : done) EXPECT_EQ(each.outcome.kind, OutcomeKind::stopped);
+  EXPECT_EQ(said<Drain>().size(), 1u);
+}
+
 TEST_F(Desk, TakesASilentTrainerForAHang) {
   start();
   granted();

@@ -1,8 +1,8 @@
 // A trainer without training: speaks the trainer protocol on descriptors 3 and 4, says the losses of a formula,
 // and fails in the ways that seeds 1000 and up ask for. Checkpoints are files with a step in them.
-//   fake_trainer serve --work-dir DIR --threads N [--step-ms M] [--times DIR]
+//   fake_trainer serve --work-dir DIR --threads N [--step-ms M] [--times DIR] [--bad-start]
 // --times: DIR/<process> gets a line for each work, of the wall clock in ns when it came and when its end was
-// said.
+// said. --bad-start: it ends as a trainer without its device does.
 
 #include "tests/worker/daemon/fake_trainer.h"
 
@@ -168,5 +168,10 @@ int main(int argc, char** argv) {
     if (std::string(argv[i]) == "--step-ms") step_ms = std::atoi(argv[i + 1]);
     if (std::string(argv[i]) == "--times") times = argv[i + 1];
   }
+  for (int i = 1; i < argc; ++i)
+    if (std::string(argv[i]) == "--bad-start") {
+      std::fprintf(stderr, "error: --device cuda: there is none\n");
+      return 78;
+    }
   ranktide::Trainer(work_dir, step_ms, times).serve();
 }

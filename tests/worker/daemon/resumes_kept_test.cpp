@@ -1,4 +1,6 @@
 // What a worker keeps for resumes of units that it has lost, and how it comes to an end.
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,7 +45,8 @@ TEST_F(ResumesKept, AreForgottenFourWeeksAfterTheirLastUse) {
   was_used(no_unit, 1'000);
   const WorkFolder folder(work());
   folder.use(unit('d'));
-  EXPECT_THAT(folder.forget_unused(kResumesKept), ElementsAre(unit('a')));
+  EXPECT_THAT(folder.unused_for(kResumesKept), ElementsAre(unit('a')));
+  EXPECT_TRUE(folder.forget_unused(unit('a'), kResumesKept));
   EXPECT_FALSE(fs::exists(checkpoints));
   EXPECT_FALSE(fs::exists(evals));
   for (const fs::path& each : {lately, written, old_of_written, used, no_unit})
@@ -58,6 +61,33 @@ TEST_F(ResumesKept, AWorkerLooksForThoseByItself) {
                              .unused_looked_for_every = Duration{10}});
   EXPECT_TRUE(eventually([&] { return !fs::exists(lost); }));
   EXPECT_TRUE(fs::exists(lately));
+}
+
+TEST_F(ResumesKept, OneThatIsGoneOnWithAfterTheLookStays) {
+  const fs::path kept_one = kept("checkpoints", 'a', 29);
+  const WorkFolder folder(work());
+  ASSERT_THAT(folder.unused_for(kResumesKept), ElementsAre(unit('a')));
+  folder.use(unit('a'));
+  EXPECT_FALSE(folder.forget_unused(unit('a'), kResumesKept));
+  EXPECT_TRUE(fs::exists(kept_one));
+}
+
+TEST_F(ResumesKept, OneUnitATurnIsForgottenSoThatHeartbeatsGoOutBetween) {
+  std::vector<fs::path> lost;
+  for (const char name : {'a', 'b', 'c', 'd', 'e'}) lost.push_back(kept("checkpoints", name, 29));
+  std::atomic<int64_t> left = 5, most_a_turn = 0;
+  const WorkerService alone({.work_folder = work(),
+                             .coordinator_endpoint = free_endpoint(),
+                             .coordinator_key = make_key_pair().public_key,
+                             .unused_looked_for_every = Duration{10},
+                             .after_turn = [&] {
+                               const int64_t now =
+                                   std::count_if(lost.begin(), lost.end(),
+                                                 [](const fs::path& each) { return fs::exists(each); });
+                               most_a_turn = std::max<int64_t>(most_a_turn, left.exchange(now) - now);
+                             }});
+  EXPECT_TRUE(eventually([&] { return left == 0; }));
+  EXPECT_EQ(most_a_turn, 1);
 }
 
 TEST_F(ResumesKept, AnAttemptThatGoesOnUsesThem) {
@@ -75,7 +105,7 @@ TEST_F(ResumesKept, AnAttemptThatGoesOnUsesThem) {
   worker->stop_now();
   worker->wait();
   EXPECT_TRUE(fs::exists(left / "step"));
-  EXPECT_THAT(WorkFolder(work()).forget_unused(kResumesKept), IsEmpty());
+  EXPECT_THAT(WorkFolder(work()).unused_for(kResumesKept), IsEmpty());
 }
 
 }  // namespace

@@ -102,6 +102,22 @@ TEST_F(Service, DrainCheckpointsGivesTheWorkBackAndEnds) {
   EXPECT_GT(std::stoll(select("SELECT checkpoint_step FROM stage").at(0)), 0);
 }
 
+TEST_F(Service, AWorkerWhoseTrainersCannotStartGivesItsWorkBackAndEnds) {
+  trainers_can_start = false;
+  start(2);
+  submit(sweep_of({.seeds = {0, 1, 2, 3}, .run = "retry: {own: 1}"}));
+  ASSERT_TRUE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(60)));
+  EXPECT_EQ(worker->end(), WorkerEnd::unfit);
+  ASSERT_TRUE(eventually([&] { return count("attempt WHERE ended IS NULL") == 0; }));
+  EXPECT_GT(count("attempt WHERE end_reason='returned'"), 0);
+  EXPECT_EQ(count("attempt WHERE end_reason='returned'"), count("attempt"));
+  worker.reset();
+  trainers_can_start = true;
+  start_worker(2);
+  ASSERT_TRUE(wait_until_over());
+  EXPECT_EQ(count("stage WHERE state='completed'"), 4);
+}
+
 TEST_F(Service, CancelStopsWhatRuns) {
   start(1, 20);
   submit(sweep_of({.seeds = {1}, .steps = 100'000}));

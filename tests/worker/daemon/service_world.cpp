@@ -126,6 +126,7 @@ void ServiceWorld::start_worker(int slots, int step_ms) {
                              .trainer_arguments = {"--step-ms", std::to_string(step_ms)},
                              .inputs_program = inputs_program,
                              .sends_artifacts = sends_artifacts};
+  if (!trainers_can_start) config.trainer_arguments.emplace_back("--bad-start");
   for (int i = 0; i < slots; ++i)
     config.slots.push_back({.index = i, .device = "cpu", .memory_bytes = 1LL << 30});
   worker = std::make_unique<WorkerService>(config);

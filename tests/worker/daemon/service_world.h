@@ -76,6 +76,7 @@ class ServiceWorld {
   int64_t count(const std::string& from_where) const;
 
   bool sends_artifacts = false;
+  bool trainers_can_start = true;
   std::filesystem::path inputs_program;  // of workers that are started from now on; empty: none
   std::unique_ptr<CoordinatorService> coordinator;
   std::unique_ptr<WorkerService> worker;
