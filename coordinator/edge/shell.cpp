@@ -130,20 +130,17 @@ void Shell::commit(const Effects& effects) {
   for (const PointBatch& batch : effects.points) points_committed_ += batch.points.size();
 }
 
-// The core listens to nothing of a past life. One message is the echo of a dead process; more of them come from
-// one that still runs, and is told nothing. Before the step: a life that this Hello replaces is no past one
-// yet.
+// The core listens to nothing of a past life, and it is told nothing. Before the step: a life that this Hello
+// replaces is no past one yet.
 void Shell::warn_of_past_life(const FromWorker& input) {
   const std::string* boot = boot_of(input.message);
   const Worker* worker = boot ? state().find_worker(input.sender) : nullptr;
   if (!worker) return;
-  const auto& past = worker->past_boots;
-  if (std::find(past.begin(), past.end(), *boot) == past.end()) return;
-  const uint64_t count = ++past_lives_[input.sender];
+  const uint64_t count = past_lives_.heard(input.sender, *boot, worker->past_boots);
   if (count > 1 && std::has_single_bit(count))
     spdlog::warn(
         "worker {}: a process that another one of the same key has replaced is still running, "
-        "and gets no work ({} messages from it since start): was its folder copied to another machine? Give "
+        "and gets no work ({} messages from it): was its folder copied to another machine? Give "
         "that one "
         "a folder and a join line of its own",
         input.sender.text, count);

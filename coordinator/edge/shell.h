@@ -4,11 +4,11 @@
 // Thread rule: everything on one thread, which is also the router's and the store's.
 
 #include <cstdint>
-#include <map>
 #include <optional>
 
 #include "coordinator/core/coordinator.h"
 #include "coordinator/edge/mailbox.h"
+#include "coordinator/edge/past_lives.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/store.h"
 #include "coordinator/edge/turn_measures.h"
@@ -41,7 +41,7 @@ class Shell {
   Mailbox& mailbox_;
   uint64_t records_committed_ = 0;
   uint64_t points_committed_ = 0;
-  std::map<WorkerName, uint64_t> past_lives_;  // what lives said that another one had replaced
+  PastLives past_lives_;
   TurnMeasures measures_;
   std::optional<Instant> shown_;  // when the mailbox last got a picture
   bool is_shown_ = false;         // nothing has happened since
