@@ -166,6 +166,22 @@ TEST_F(BadInput, AFileWhoseEndingSaysNothingOfItsKindIsRefusedWhateverTheFormat)
   EXPECT_TRUE(nothing_was_begun());
 }
 
+TEST_F(BadInput, ADataFilesNameThatIsNoUtf8IsRefusedAndEndsNothing) {
+  const fs::path latin1 = world_.folder() / "texts" / "caf\xe9.txt";
+  fs::create_directories(latin1.parent_path());
+  fs::copy_file(world_.folder() / "code_train.txt", latin1);
+  world_.write_sweep(replaced(TinyWorld::sweep_text(), "code_train.txt", "texts"));
+  const Ended plan = world_.ranktide({"plan", world_.sweep().string()});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out + plan.err, HasSubstr("caf\xef\xbf\xbd.txt: this name is not UTF-8"));
+  EXPECT_EQ(world_.ranktide({"plan", world_.sweep().string(), "--json"}).exit_code, 0);
+  const Ended ended = run_sweep();
+  EXPECT_EQ(ended.exit_code, 2);
+  EXPECT_THAT(ended.err,
+              HasSubstr("this name is not UTF-8, as that of every data file must be; rename the file"));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
 TEST_F(BadInput, EvalDataThatCannotBeScoredIsRefusedBeforeAnythingIsTrained) {
   const fs::path held = world_.folder() / "math_held.jsonl";
   const std::string rows = read_text(held);

@@ -75,6 +75,12 @@ class Join : public testing::Test, protected ServiceWorld {
     return eventually([&] { return is_joined(name); }, limit);
   }
 
+  static int times(const std::string& words, const std::string& text) {
+    int out = 0;
+    for (size_t at = text.find(words); at != std::string::npos; at = text.find(words, at + 1)) ++out;
+    return out;
+  }
+
   TemporaryFolder folder_of_all_;
   std::string endpoint_ = free_endpoint();
   EnrolDoor door_{{.keys_folder = data() / "keys"}};
@@ -101,6 +107,46 @@ TEST_F(Join, ALineThatWasUsedIsNoObstacleToTheWorkerThatUsedIt) {
   first.reset();
   const auto again = worker_with("n1", {"--join", used});
   EXPECT_TRUE(again->says("joined before, as n1", 120s));
+}
+
+TEST_F(Join, AWorkerThatJoinedGoesOnByItsKeyWhenItsLineIsGoneCutOrRefused) {
+  const fs::path file = folder_of_all_.path() / "line";
+  const auto write_line = [&](const std::string& text) {
+    e2e::write_text(file, text + "\n");
+    ::chmod(file.c_str(), 0600);
+  };
+  const auto works = [&](const std::string& why) {
+    const auto n1 = worker_with("n1", {"--join", file.string()});
+    EXPECT_TRUE(joins("n1")) << why;
+    n1->signal(SIGTERM);
+    const Ended ended = n1->wait(60s);
+    EXPECT_EQ(ended.exit_code, 0) << why;
+    EXPECT_TRUE(eventually([&] { return !is_joined("n1"); }));
+    EXPECT_THAT(ended.err, HasSubstr(why));
+    return ended.err;
+  };
+  write_line(line());
+  (void)works("joined the coordinator at");
+  write_line(line(1, Duration(1)));
+  EXPECT_THAT(works("this join line has expired"), HasSubstr("goes on by its own key"));
+  write_line(line().substr(0, 40));
+  EXPECT_THAT(works("a join line that was cut"), HasSubstr("goes on by its own key"));
+  ::chmod(file.c_str(), 0644);
+  EXPECT_THAT(works("chmod 600"), HasSubstr("goes on by its own key"));
+  fs::remove(file);
+  EXPECT_THAT(works("neither a join line nor a readable file"), HasSubstr("goes on by its own key"));
+}
+
+TEST_F(Join, AnotherCoordinatorsLineIsNoReasonToGoOnByTheKeyOfTheFirst) {
+  {
+    const auto n1 = worker_with("n1", {"--join", line()});
+    ASSERT_TRUE(joins("n1"));
+  }
+  const TemporaryFolder other;
+  const EnrolDoor other_door({.keys_folder = other.path() / "keys"});
+  const std::string expired =
+      new_join_line(other.path(), join_addresses(endpoint_, other_door.endpoint()), 1, Duration(1));
+  EXPECT_EQ(worker_ends("n1", {"--join", expired}).exit_code, 77);
 }
 
 TEST_F(Join, ALineEnrolsAWorkerThatWasStartedByHandBeforeAnyoneLetItIn) {
@@ -197,6 +243,40 @@ TEST_F(Join, AWorkerThatNeverConnectedEndsAtOnce) {
   ASSERT_TRUE(n1->says("works in", 120s));
   n1->signal(SIGTERM);
   EXPECT_EQ(n1->wait(12s).exit_code, 0) << "there is no ack to wait for, as a drain does for 15 s";
+}
+
+TEST_F(Join, AWorkerThatNeverConnectedSaysThatOnce) {
+  const auto n1 =
+      worker_with("n1", {"--coordinator", free_endpoint(), "--server-key", make_key_pair().public_key});
+  EXPECT_TRUE(n1->says("no connection to the coordinator yet", 120s));
+  std::this_thread::sleep_for(16s);  // another fresh socket later
+  n1->signal(SIGTERM);
+  EXPECT_EQ(times("no connection to the coordinator yet", n1->wait(60s).err), 1);
+}
+
+TEST_F(Join, AWorkerSaysWhenItsConnectionComesAndGoesAndNotEachTry) {
+  const auto n1 = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  coordinator->stop();
+  coordinator.reset();
+  ASSERT_TRUE(n1->says("the connection to the coordinator is lost", 60s));
+  std::this_thread::sleep_for(3s);  // several tries
+  start_coordinator(endpoint_);
+  const fs::path said = home("n1").string() + "-output/err";
+  EXPECT_TRUE(eventually([&] { return times("connected to the coordinator at", e2e::read_text(said)) == 2; }));
+  EXPECT_EQ(times("the connection to the coordinator is lost", e2e::read_text(said)), 1);
+}
+
+TEST_F(Join, ADrainOfNothingWithoutACoordinatorSaysThatNothingIsLeft) {
+  const auto n1 = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  coordinator->stop();
+  coordinator.reset();
+  n1->signal(SIGTERM);
+  const Ended ended = n1->wait(120s);
+  EXPECT_EQ(ended.exit_code, 0);
+  EXPECT_THAT(ended.err, HasSubstr("the coordinator was not heard; nothing is left to send"));
+  EXPECT_THAT(ended.err, testing::Not(HasSubstr("spooled")));
 }
 
 TEST_F(Join, ALineIsTakenFromAFileOfItsOwnersOnly) {
