@@ -41,7 +41,8 @@ Finding check_version() {
 
 Finding check_device(const Engine& engine, at::Device device) {
   const std::string name = c10::DeviceTypeName(device.type(), /*lower_case=*/true);
-  return {Verdict::ok, "device", name + ", " + std::to_string(engine.threads) + " thread(s), " + engine.isa};
+  const std::string threads = device.is_cpu() ? std::to_string(engine.threads) + " thread(s), " : "";
+  return {Verdict::ok, "device", name + ", " + threads + engine.isa};
 }
 
 // Two OpenMP runtimes in one process are two thread pools that fight for the cores.

@@ -18,7 +18,7 @@ struct SelfcheckOptions {
 };
 
 // Writes the report to `out`. Returns: the exit code, 0, or 1 when a line of the report FAILED.
-// Throws: DeviceError when the device is not to be had.
+// Throws: NoDevice when the device is not to be had.
 int selfcheck(const SelfcheckOptions& options, std::ostream& out);
 
 }  // namespace ranktide

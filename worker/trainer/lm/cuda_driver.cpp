@@ -36,7 +36,9 @@ class CudaDriver {
 }  // namespace
 
 std::string CudaGpu::text() const {
-  return "sm_" + std::to_string(major) + std::to_string(minor) + " " + model;
+  const std::string gpu = "sm_" + std::to_string(major) + std::to_string(minor) + " " + model;
+  if (runtime == 0) return gpu;
+  return gpu + ", CUDA " + std::to_string(runtime / 1000) + "." + std::to_string(runtime % 1000 / 10);
 }
 
 CudaGpu first_cuda_gpu(const std::string& library) {

@@ -11,8 +11,9 @@ struct CudaGpu {
   std::string model;  // NVIDIA H100 80GB HBM3
   int major = 0;      // of the compute capability
   int minor = 0;
+  int runtime = 0;  // as CUDA counts versions: 12080 is 12.8; 0: not known. The driver does not tell it
 
-  std::string text() const;  // sm_90 NVIDIA H100 80GB HBM3
+  std::string text() const;  // sm_90 NVIDIA H100 80GB HBM3, CUDA 12.8
 };
 
 // Throws: std::runtime_error when the library is not there, or does not answer.

@@ -17,12 +17,12 @@ constexpr const char* kOrCpu =
 
 at::Device first_cuda_device() {
   if (!at::detail::getCUDAHooks().isBuilt())
-    throw DeviceError("cuda: this LibTorch (" TORCH_VERSION
-                      ") is a CPU build; build ranktide with its CUDA build (RANKTIDE_TORCH of ./bootstrap, or "
-                      "-DLIBTORCH_ROOT)" +
-                      std::string(kOrCpu));
+    throw NoDevice("cuda: this LibTorch (" TORCH_VERSION
+                   ") is a CPU build; build ranktide with its CUDA build (RANKTIDE_TORCH of ./bootstrap, or "
+                   "-DLIBTORCH_ROOT)" +
+                   std::string(kOrCpu));
   if (!at::hasCUDA())
-    throw DeviceError(
+    throw NoDevice(
         "cuda: LibTorch's CUDA build finds no device that this process may use; see what nvidia-smi says, "
         "whether "
         "the driver is new enough for it, and what CUDA_VISIBLE_DEVICES shows" +
@@ -38,6 +38,14 @@ int64_t resident_peak_bytes() {
   return 0;
 }
 
+// The libraries that compute come with CUDA's runtime; only a CUDA build can be asked for its version.
+CudaGpu first_gpu_and_runtime() {
+  CudaGpu gpu = first_cuda_gpu();
+  const at::CUDAHooksInterface& hooks = at::detail::getCUDAHooks();
+  if (hooks.isBuilt()) gpu.runtime = static_cast<int>(hooks.versionCUDART());
+  return gpu;
+}
+
 c10::DeviceAllocator& allocator_of(at::Device device) {
   return *c10::getDeviceAllocator(device.type());
 }
@@ -47,12 +55,12 @@ c10::DeviceAllocator& allocator_of(at::Device device) {
 at::Device device_named(const std::string& name) {
   if (name == "cpu") return at::kCPU;
   if (name == "cuda") return first_cuda_device();
-  throw DeviceError("\"" + name + "\" is no device; there are cpu and cuda");
+  throw NoDevice("\"" + name + "\" is no device; there are cpu and cuda");
 }
 
 std::string kernels_of(at::Device device) {
   if (device.is_cpu()) return at::get_cpu_capability();
-  if (device.is_cuda()) return first_cuda_gpu().text();
+  if (device.is_cuda()) return first_gpu_and_runtime().text();
   return device.str();
 }
 
@@ -78,6 +86,11 @@ void reset_memory_peak(at::Device device) {
 
 void release_unused_memory(at::Device device) {
   if (!device.is_cpu()) allocator_of(device).emptyCache();
+}
+
+bool is_host_out_of_memory(const std::string& message) {
+  return message.find("DefaultCPUAllocator") != std::string::npos ||
+         message.find("can't allocate memory") != std::string::npos;
 }
 
 }  // namespace ranktide

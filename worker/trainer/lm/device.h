@@ -13,16 +13,16 @@
 namespace ranktide {
 
 // The device that was asked for is not to be had. The text says why, and what to do.
-struct DeviceError : std::runtime_error {
+struct NoDevice : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 // Returns: the CPU for "cpu"; for "cuda" the first device that CUDA_VISIBLE_DEVICES shows.
-// Throws: DeviceError where this LibTorch is a CPU build, or no device is there; for another name.
+// Throws: NoDevice where this LibTorch is a CPU build, or no device is there; for another name.
 at::Device device_named(const std::string& name);
 
 // Returns: which kernels compute on it: on the CPU the instruction set that LibTorch picked, as it names it; of
-// a CUDA device its architecture and model. Bits depend on it.
+// a CUDA device its architecture and model, and the CUDA that LibTorch was built with. Bits depend on it.
 std::string kernels_of(at::Device device);
 
 DeviceClass device_class_of(at::Device device);
@@ -38,5 +38,8 @@ int64_t memory_peak_bytes(at::Device device);
 void reset_memory_peak(at::Device device);
 // Gives what the device's allocator keeps for later back to the device, after memory has run out.
 void release_unused_memory(at::Device device);
+// Returns: whether an error of LibTorch with this message says that the host had no memory for a tensor: the
+// CPU's allocator has no exception type of its own.
+bool is_host_out_of_memory(const std::string& message);
 
 }  // namespace ranktide

@@ -43,7 +43,8 @@ Engine current_engine() {
 }
 
 Engine current_engine(const c10::Device& device) {
-  return {.threads = at::get_num_threads(), .isa = kernels_of(device), .libtorch = TORCH_VERSION};
+  const int threads = device.is_cpu() ? at::get_num_threads() : 1;  // no bit of a device depends on the CPU's
+  return {.threads = threads, .isa = kernels_of(device), .libtorch = TORCH_VERSION};
 }
 
 }  // namespace ranktide

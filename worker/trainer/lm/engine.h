@@ -15,7 +15,7 @@ namespace ranktide {
 inline constexpr int kNumericsVersion = 7;
 
 struct Engine {
-  int threads = 1;
+  int threads = 1;  // that results depend on: the CPU's where it computes, 1 on any other device
   std::string isa;  // the kernels, as device.h's kernels_of names them: on the CPU LibTorch's instruction set
   std::string libtorch;  // version this was compiled for
   int numerics_version = kNumericsVersion;

@@ -3,13 +3,24 @@
 #include <c10/util/Exception.h>
 #include <new>
 
+#include "worker/trainer/lm/device.h"
+
 namespace ranktide {
 namespace {
 
-// The CPU allocator has no exception type of its own.
-bool is_cpu_allocation(const std::string& message) {
-  return message.find("DefaultCPUAllocator") != std::string::npos ||
-         message.find("can't allocate memory") != std::string::npos;
+constexpr int kCudaErrorMemoryAllocation = 2;  // of driver_types.h; the value is part of CUDA's interface
+
+// cuBLAS and the driver fail in LibTorch's plain type, too: of those only the text tells.
+FailureKind kind_of_torch_error(const c10::Error& error, const std::string& message) {
+  if (dynamic_cast<const c10::OutOfMemoryError*>(&error) || is_host_out_of_memory(message) ||
+      message.find("CUBLAS_STATUS_ALLOC_FAILED") != std::string::npos)
+    return FailureKind::memory;
+  if (const auto* accelerator = dynamic_cast<const c10::AcceleratorError*>(&error))
+    return accelerator->get_error_code() == kCudaErrorMemoryAllocation ? FailureKind::memory
+                                                                       : FailureKind::device;
+  if (message.starts_with("CUDA error: CUBLAS_STATUS_") || message.starts_with("CUDA driver error:"))
+    return FailureKind::device;
+  return FailureKind::work;
 }
 
 }  // namespace
@@ -22,10 +33,7 @@ Failure failure_of(const std::exception& error) {
   const auto* torch = dynamic_cast<const c10::Error*>(&error);
   if (!torch) return {FailureKind::work, error.what()};
   const std::string message = torch->what_without_backtrace();
-  if (dynamic_cast<const c10::AcceleratorError*>(torch)) return {FailureKind::device, message};
-  if (dynamic_cast<const c10::OutOfMemoryError*>(torch) || is_cpu_allocation(message))
-    return {FailureKind::memory, message};
-  return {FailureKind::work, message};
+  return {kind_of_torch_error(*torch, message), message};
 }
 
 Outcome outcome_of(const Failure& failure) {

@@ -18,7 +18,7 @@ struct ModelChoice {
   std::string device = "cpu";
 
   void add_options(CLI::App& command);
-  // Starts the engine and loads. Throws: ModelError; DeviceError.
+  // Starts the engine and loads. Throws: ModelError; NoDevice.
   Model load() const;
 };
 

@@ -109,7 +109,7 @@ int serve(const ServeOptions& options) {
   } catch (const FolderError& e) {
     std::cerr << "error: " << e.what() << "\n";
     return kExitBadStart;
-  } catch (const DeviceError& e) {
+  } catch (const NoDevice& e) {
     std::cerr << "error: " << e.what() << "\n";
     return kExitBadStart;
   } catch (const DeviceLost& e) {

@@ -1,6 +1,7 @@
 #include "worker/trainer/train/checkpoint.h"
 
 #include <algorithm>
+#include <c10/util/Exception.h>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include "common/model/safetensors.h"
 #include "common/vocabulary/failpoint.h"
 #include "common/vocabulary/sha256.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/train/trainer.h"
 
@@ -68,8 +70,15 @@ FlatState state_of(const ModelTensors& tensors, const Moments& moments) {
   return {.values = tensors.values, .first = moments.first, .second = moments.second};
 }
 
+// What the device says while it copies is its own, and not for here.
 FlatState copied_to_host(const FlatState& state) {
-  return {.values = on_host(state.values), .first = on_host(state.first), .second = on_host(state.second)};
+  try {
+    return {.values = on_host(state.values), .first = on_host(state.first), .second = on_host(state.second)};
+  } catch (const c10::Error& e) {
+    const std::string why = e.what_without_backtrace();
+    if (!is_host_out_of_memory(why)) throw;
+    throw TrainError("a checkpoint cannot be copied from the device: " + why);
+  }
 }
 
 // Every parameter and its two moments, by name.
@@ -160,8 +169,9 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
   const fs::path folder = attempt_folder / (kUnfinishedPrefix + std::to_string(manifest.step));
   make_folder(attempt_folder);
-  const auto state = named_tensors(tensors.parameters, copied_to_host(state_of(tensors, moments)));
-  require_room(attempt_folder, state);
+  const FlatState trained = state_of(tensors, moments);
+  require_room(attempt_folder, named_tensors(tensors.parameters, trained));
+  const auto state = named_tensors(tensors.parameters, copied_to_host(trained));
   try {
     write_files(make_folder(folder), std::move(manifest), state);
     put_in_place(folder, final_folder);

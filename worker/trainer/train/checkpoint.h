@@ -22,7 +22,7 @@ std::string room_refusal(int64_t state_bytes, int64_t free_bytes);
 
 // Writes the model's parameters and moments, from host copies where they lie on a device. manifest.files is
 // filled here, manifest's other fields by the caller. Throws: TrainError with the place and the system's
-// reason; what was there before is untouched then.
+// reason, or where the host has no memory for the copies; what was there before is untouched then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 

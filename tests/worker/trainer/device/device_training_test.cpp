@@ -1,12 +1,15 @@
 // One source for every device: a training on an accelerator is the CPU's, bit by bit, for its kernels compute
 // the same. What a real GPU adds up in another order, this cannot say.
 #include <algorithm>
+#include <c10/core/CPUAllocator.h>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
+#include <optional>
 #include <sstream>
+#include <sys/mount.h>
 #include <vector>
 
 #include "tests/common/model/scratch.h"
@@ -27,7 +30,9 @@ namespace ranktide {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr Step kSteps = 4;
@@ -90,6 +95,28 @@ struct How {
   at::Device device = at::kCPU;
   Step stop_after = 0;  // 0: never
   Attempt attempt = 1;
+  Step save_without_memory = 0;  // a checkpoint after this step, while the host has none; 0: none is due
+};
+
+// The host has no memory for a tensor while this lives, and says so as the CPU's allocator does.
+class NoHostMemory final : public c10::Allocator {
+ public:
+  NoHostMemory() : before_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this); }
+  ~NoHostMemory() override { c10::SetCPUAllocator(before_); }
+  NoHostMemory(const NoHostMemory&) = delete;
+  NoHostMemory& operator=(const NoHostMemory&) = delete;
+
+  c10::DataPtr allocate(size_t bytes) override {
+    throw c10::Error({__func__, __FILE__, __LINE__},
+                     "DefaultCPUAllocator: can't allocate memory: you tried to allocate " +
+                         std::to_string(bytes) + " bytes.");
+  }
+  void copy_data(void* to, const void* from, size_t bytes) const override {
+    default_copy_data(to, from, bytes);
+  }
+
+ private:
+  c10::Allocator* before_;
 };
 
 // One training and what can be asked of its model, in a folder that holds a model.
@@ -112,14 +139,23 @@ class Trial {
 
   void train_model(Model& model, const How& how, Said& said) const {
     std::stop_source stop;
+    std::optional<NoHostMemory> no_memory;
     const TrainHooks hooks{.on_progress =
                                [&](const StepProgress& p) {
                                  said.losses.push_back(p.loss);
                                  said.norms.push_back(p.grad_norm);
                                  if (p.step == how.stop_after) stop.request_stop();
                                },
-                           .checkpoint_due = {},
-                           .note = [&](const std::string& line) { said.notes.push_back(line); }};
+                           .checkpoint_due =
+                               [&](Step step) {
+                                 if (step == how.save_without_memory) no_memory.emplace();
+                                 return step == how.save_without_memory;
+                               },
+                           .note =
+                               [&](const std::string& line) {
+                                 no_memory.reset();
+                                 said.notes.push_back(line);
+                               }};
     const Outcome outcome =
         train(stage_, model, seeded_lessons(model.shape().vocabulary, 11),
               {.checkpoints = checkpoints(), .attempt = how.attempt}, hooks, stop.get_token());
@@ -210,6 +246,36 @@ TEST_F(DeviceTraining, DoesNotGoOnFromACheckpointOfAnotherDevice) {
   const Said anew = trial.on({.device = fake::kDevice, .attempt = 2});
   EXPECT_EQ(std::ssize(anew.losses), kSteps);
   EXPECT_THAT(anew.notes, Contains(HasSubstr("this machine has privateuseone:0")));
+}
+
+TEST_F(DeviceTraining, ACheckpointThatTheHostHasNoMemoryForIsNotedAndTrainingGoesOn) {
+  const Scratch scratch;
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const Said said =
+      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_without_memory = 2});
+  EXPECT_THAT(said.notes, ElementsAre(AllOf(HasSubstr("no checkpoint at step 2, training goes on"),
+                                            HasSubstr("cannot be copied from the device"),
+                                            HasSubstr("can't allocate memory"))));
+  EXPECT_EQ(std::ssize(said.losses), kSteps);
+}
+
+TEST_F(DeviceTraining, ADiskWithoutRoomIsAskedBeforeAnythingIsCopiedToTheHost) {
+  const Scratch scratch;
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const fs::path disk = scratch.path() / "checkpoints";
+  fs::create_directories(disk);
+  if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16k") != 0)
+    GTEST_SKIP() << "needs the right to mount a small tmpfs";
+  const Said said =
+      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_without_memory = 2});
+  EXPECT_THAT(said.notes, ElementsAre(HasSubstr("a checkpoint needs ")));
+  umount2(disk.c_str(), MNT_DETACH);
+}
+
+TEST_F(DeviceTraining, IsOfTheSameEngineWhateverTheThreadsOfTheCpu) {
+  start_engine(2);
+  EXPECT_EQ(current_engine(fake::kDevice).threads, 1);
+  EXPECT_EQ(current_engine(at::kCPU).threads, 2);
 }
 
 TEST_F(DeviceTraining, CountsTheMemoryOfTheDevice) {

@@ -19,7 +19,7 @@ using testing::HasSubstr;
 std::string refusal_of_device(const std::string& name) {
   try {
     device_named(name);
-  } catch (const DeviceError& e) {
+  } catch (const NoDevice& e) {
     return e.what();
   }
   return "";
@@ -55,6 +55,15 @@ TEST(Device, ThePeakOfTheCpuIsTheProcesss) {
 TEST(CudaDriver, TellsArchitectureAndModelOfTheFirstGpu) {
   const CudaGpu gpu = first_cuda_gpu(RANKTIDE_FAKE_CUDA);
   EXPECT_EQ(gpu.text(), "sm_90 NVIDIA Test 80GB");
+}
+
+// Another CUDA brings other products: a checkpoint of one is not the other's.
+TEST(CudaDriver, AGpuIsNamedWithTheCudaThatComputesOnIt) {
+  CudaGpu gpu = first_cuda_gpu(RANKTIDE_FAKE_CUDA);
+  gpu.runtime = 12080;
+  EXPECT_EQ(gpu.text(), "sm_90 NVIDIA Test 80GB, CUDA 12.8");
+  gpu.runtime = 13000;
+  EXPECT_EQ(gpu.text(), "sm_90 NVIDIA Test 80GB, CUDA 13.0");
 }
 
 TEST(CudaDriver, SaysWhatIsNotThere) {

@@ -25,6 +25,25 @@ TEST(Failure, ADeadDeviceIsToldApart) {
   EXPECT_EQ(failure_of(c10::AcceleratorError(kHere, 700, "illegal memory access")).kind, FailureKind::device);
 }
 
+TEST(Failure, ADeviceWithoutMemoryIsNotADeadOne) {
+  EXPECT_EQ(failure_of(c10::AcceleratorError(kHere, 2, "CUDA error: out of memory")).kind, FailureKind::memory);
+  EXPECT_EQ(failure_of(
+                c10::Error(kHere, "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"))
+                .kind,
+            FailureKind::memory);
+}
+
+TEST(Failure, WhatCublasAndTheDriverSayInThePlainTypeIsTheDevices) {
+  EXPECT_EQ(
+      failure_of(c10::Error(kHere, "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasGemmEx(`"))
+          .kind,
+      FailureKind::device);
+  EXPECT_EQ(failure_of(c10::Error(kHere, "CUDA driver error: unspecified launch failure")).kind,
+            FailureKind::device);
+  EXPECT_EQ(failure_of(c10::Error(kHere, "x.jsonl: CUDA driver error: as a text of the work")).kind,
+            FailureKind::work);
+}
+
 TEST(Failure, EverythingElseIsTheWorksOwn) {
   EXPECT_EQ(failure_of(std::runtime_error("x.jsonl:3:1: malformed")).kind, FailureKind::work);
   EXPECT_EQ(failure_of(c10::Error(kHere, "shapes cannot be multiplied")).kind, FailureKind::work);
