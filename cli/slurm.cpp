@@ -32,7 +32,7 @@ void add_resources(CLI::App& script, SlurmJob& job) {
   script.add_option("--partition", job.partition, "where to queue");
   script.add_option("--account", job.account, "whom to charge");
   script.add_option("--cpus", job.cpus, "cores per worker")->check(CLI::Range(1, 4096));
-  script.add_option("--gpus", job.gpus, "GPUs per worker; nothing is computed on them yet")
+  script.add_option("--gpus", job.gpus, "GPUs per worker; each is a slot, whose trainer computes on it")
       ->check(CLI::Range(0, 64));
   script.add_option("--mem", job.memory, "memory per worker: 32G");
   script.add_option("--warning", job.warning_s, "seconds between the warning and the end, for a checkpoint")
