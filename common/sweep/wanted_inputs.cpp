@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/sweep/expression.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/resolve.h"
 
@@ -62,8 +63,14 @@ WantedInputs wanted_inputs(const SweepSpec& spec) {
   Collector collector(out);
   for (const auto& block : spec.blocks) {
     const BlockCells cells(inputs_of(block));
-    for (int64_t number = 0; number < cells.count(); ++number)
-      if (const auto cell = cells.at(number)) collector.add(*cell);
+    for (int64_t number = 0; number < cells.count(); ++number) try {
+        if (const auto cell = cells.at(number)) collector.add(*cell);
+      } catch (const ExpressionError&) {
+        continue;  // no cell of the grid: a condition that was left out keeps it away, or Grid says what is
+                   // wrong
+      } catch (const SpecError&) {
+        continue;  // likewise
+      }
   }
   std::sort(out.files.begin(), out.files.end());
   return out;

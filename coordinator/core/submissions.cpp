@@ -39,13 +39,16 @@ SpecLook look_at(const SweepSpec& spec) {
   SpecLook out;
   try {
     out.trial_count = trial_count(spec, Grid(spec).counts());
+    if (const auto wrong = keep_refusal(spec)) return {.fault = *wrong};
+    const std::string missing = missing_input(spec);
+    if (!missing.empty())
+      out.fault =
+          missing + " was not read by the client, so trials have no identity; submit from where the inputs are";
   } catch (const SpecError& error) {
     return {.fault = error.what()};
+  } catch (const ExpressionError& error) {
+    return {.fault = error.what()};
   }
-  if (const auto wrong = keep_refusal(spec)) return {.fault = *wrong};
-  if (const std::string missing = missing_input(spec); !missing.empty())
-    out.fault =
-        missing + " was not read by the client, so trials have no identity; submit from where the inputs are";
   return out;
 }
 

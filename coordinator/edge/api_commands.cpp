@@ -1,10 +1,12 @@
 #include "coordinator/edge/api_commands.h"
 
 #include <algorithm>
+#include <spdlog/spdlog.h>
 #include <string_view>
 
 #include "common/net/worker_keys.h"
 #include "coordinator/edge/query_spec.h"
+#include "coordinator/edge/store.h"
 
 namespace ranktide {
 
@@ -128,16 +130,26 @@ struct Respond {
   ApiResponse operator()(const Rejected& r) const { return failure(409, r.reason); }
 };
 
-// Which trials are meant, on the revision that the journal has now; of another one the core looks itself.
-std::optional<ApiResponse> look_ahead(ControlTrials& control, const std::filesystem::path& data_folder) {
-  if (control.trials.prefixes.empty()) return std::nullopt;
+bool was_submitted(const std::filesystem::path& data_folder, const std::string& request_id) {
+  if (!std::filesystem::exists(database_file(data_folder))) return false;
+  return !Reader(data_folder).select("SELECT 1 FROM revision WHERE request_id=?1", {request_id}).rows.empty();
+}
+
+// One that is asked again was looked at before: the core has its answer.
+void look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
+  if (!was_submitted(data_folder, submission.request_id)) submission.looked = look_at(submission.spec);
+}
+
+// Which trials are meant, on the revision that the journal has now. Of another revision, or where the journal
+// does not say, the core looks itself.
+void look_ahead(ControlTrials& control, const std::filesystem::path& data_folder) {
+  if (control.trials.prefixes.empty()) return;
   try {
     if (const auto newest = newest_submission(Reader(data_folder), control.sweep))
       control.trials.looked = look_for(control.trials.prefixes, Grid(newest->spec), newest->revision);
   } catch (const StoreError& error) {
-    return failure(503, error.what());
+    spdlog::warn("trials are looked for in the turn: {}", error.what());
   }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -199,8 +211,8 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
 }
 
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
-  if (auto* submission = std::get_if<Submit>(&request)) submission->looked = look_at(submission->spec);
-  if (auto* control = std::get_if<ControlTrials>(&request)) return look_ahead(*control, data_folder);
+  if (auto* submission = std::get_if<Submit>(&request)) look_ahead(*submission, data_folder);
+  if (auto* control = std::get_if<ControlTrials>(&request)) look_ahead(*control, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);
   if (!revoke) return std::nullopt;
   try {

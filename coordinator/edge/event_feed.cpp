@@ -64,13 +64,16 @@ void EventFeed::look() {
 std::optional<EventFeed::Page> EventFeed::read(std::optional<int64_t> after) const {
   try {
     const Reader reader(data_folder_);
-    return reader.snapshot([&]() -> Page {
+    Page page = reader.snapshot([&]() -> Page {
       const int64_t newest = newest_record(reader);
       return {.newest = newest,
               .changes = after ? changes_after(reader, *after, kChangesPerRead) : std::vector<Change>{}};
     });
+    failure_told_ = false;
+    return page;
   } catch (const std::exception& error) {
-    spdlog::warn("events: {}", error.what());
+    if (failure_told_.exchange(true)) return std::nullopt;  // it is tried four times a second
+    spdlog::warn("events: {}; it is tried again until it can be read", error.what());
     return std::nullopt;
   }
 }

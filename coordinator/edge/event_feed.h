@@ -5,6 +5,7 @@
 // database, and one that takes nothing for ten seconds is dropped; it comes back with Last-Event-ID.
 // Thread rule: every method on the io_context's thread; the journal is read on the pool.
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -69,9 +70,10 @@ class EventFeed {
   const Mailbox& mailbox_;
   boost::asio::steady_timer timer_;
   std::set<std::shared_ptr<EventStream>> streams_;
-  std::deque<Change> recent_;               // the newest changes, without a gap
-  std::optional<int64_t> newest_;           // record; absent before the first look
-  std::optional<uint64_t> committed_seen_;  // records of this process at the last look that was one
+  std::deque<Change> recent_;                       // the newest changes, without a gap
+  std::optional<int64_t> newest_;                   // record; absent before the first look
+  std::optional<uint64_t> committed_seen_;          // records of this process at the last look that was one
+  mutable std::atomic<bool> failure_told_ = false;  // of reads, until one goes well
   bool is_reading_ = false;
   bool is_ticking_ = false;
 };

@@ -158,7 +158,7 @@ HttpServer::~HttpServer() {
   });
   parts_->thread.join();
   parts_->service.gate->close();
-  for (auto* pool : {&parts_->service.reads, &parts_->service.tasks}) {
+  for (auto* pool : {&parts_->service.reads, &parts_->service.tasks, &parts_->service.changes}) {
     pool->stop();  // what has not begun to read is not answered any more
     pool->join();
   }

@@ -47,10 +47,11 @@ struct HttpService {
   std::list<HttpSession*> waiting;  // of these, those that have not sent a request yet, the longest first
   int unanswered = 0;               // requests of which no answer has left yet
   boost::asio::io_context io{1};
-  boost::asio::thread_pool reads{4};  // of results and files, up to half a minute each
-  boost::asio::thread_pool tasks{2};  // bodies of commands and changes to tell, which wait for no read
+  boost::asio::thread_pool reads{4};    // of results and files, up to half a minute each
+  boost::asio::thread_pool tasks{2};    // bodies of commands, which wait for no read
+  boost::asio::thread_pool changes{1};  // to tell
   std::shared_ptr<AnswerGate> gate = std::make_shared<AnswerGate>(io);
-  EventFeed feed{io, tasks, config.data_folder, mailbox};
+  EventFeed feed{io, changes, config.data_folder, mailbox};
   bool are_quotas_told = false;  // what the mailbox had no room for is told again at the next look
   bool is_closing = false;
 

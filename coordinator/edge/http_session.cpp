@@ -190,27 +190,39 @@ void HttpSession::blob_on_pool(const BlobRoute& route, const Target& target) {
   });
 }
 
+std::variant<UserRequest, ApiResponse> HttpSession::read_and_prepare(const CommandTarget& target,
+                                                                     const Caller& caller) const {
+  try {
+    auto request = read_command(target, parser_->get().body(), caller);
+    if (auto* asked = std::get_if<UserRequest>(&request))
+      if (auto failed = prepare(*asked, service_.config.data_folder)) return *std::move(failed);
+    return request;
+  } catch (const std::exception& e) {
+    return unforeseen(e);
+  }
+}
+
+// The timer keeps the session until there is an answer; who has waited too long asks again, and what was asked
+// is done all the same.
 void HttpSession::command(const CommandTarget& target, const Caller& caller) {
   if (const auto refusal = refuse_command(target, caller, service_.mailbox.live())) return write(*refusal);
   spdlog::info("{} asks: POST {}", caller.name, text_of(parser_->get().target()));
-  asio::post(service_.tasks, [self = shared_from_this(), target, caller]() mutable {
-    auto request = read_command(target, self->parser_->get().body(), caller);
-    if (auto* asked = std::get_if<UserRequest>(&request))
-      if (auto failed = prepare(*asked, self->service_.config.data_folder)) request = std::move(*failed);
-    auto& io = self->service_.io;
-    asio::post(io, [self = std::move(self), request = std::move(request)]() mutable {
-      if (const auto* wrong = std::get_if<ApiResponse>(&request)) return self->write(*wrong);
-      self->ask_core(std::get<UserRequest>(std::move(request)));
-    });
-  });
-}
-
-// The timer keeps the session while the turn decides; the answer finds it through the gate, or not at all.
-void HttpSession::ask_core(UserRequest request) {
   deadline_.expires_after(kAnswerTime);
   deadline_.async_wait([self = shared_from_this()](beast::error_code cancelled) {
     if (!cancelled) self->give_up_waiting();
   });
+  asio::post(service_.tasks, [self = shared_from_this(), target, caller]() mutable {
+    auto request = self->read_and_prepare(target, caller);
+    auto& io = self->service_.io;
+    asio::post(io, [self = std::move(self), request = std::move(request)]() mutable {
+      if (auto* asked = std::get_if<UserRequest>(&request)) return self->ask_core(std::move(*asked));
+      if (self->is_unanswered_) self->write(std::get<ApiResponse>(request));
+    });
+  });
+}
+
+// The answer finds the session through the gate, or not at all.
+void HttpSession::ask_core(UserRequest request) {
   service_.mailbox.ask(std::move(request), [gate = service_.gate, weak = weak_from_this()](
                                                const std::variant<Answer, Unavailable>& heard) {
     gate->post([weak, response = response_of(heard)] {

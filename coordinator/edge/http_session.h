@@ -9,6 +9,7 @@
 #include <boost/beast/http.hpp>
 #include <memory>
 #include <optional>
+#include <variant>
 
 #include "coordinator/edge/http_routes.h"
 #include "coordinator/edge/http_service.h"
@@ -42,6 +43,9 @@ class HttpSession : public std::enable_shared_from_this<HttpSession> {
   void read_on_pool();
   void blob_on_pool(const BlobRoute& route, const Target& target);
   void command(const CommandTarget& target, const Caller& caller);
+  // Any thread of the pool, while the session waits.
+  std::variant<UserRequest, ApiResponse> read_and_prepare(const CommandTarget& target,
+                                                          const Caller& caller) const;
   void ask_core(UserRequest request);
   void give_up_waiting();
   void write(const ApiResponse& response);

@@ -181,6 +181,10 @@ void bring_up_to_date(Connection& connection) {
   connection.execute("COMMIT");
 }
 
+void add_indices(Connection& connection) {
+  connection.execute("CREATE INDEX IF NOT EXISTS record_submission ON record(seq) WHERE kind='SweepSubmitted'");
+}
+
 bool is_empty_database(Connection& connection) {
   return connection.value_of("SELECT count(*) FROM sqlite_schema") == Value(int64_t{0}) &&
          pragma_number(connection, "application_id") == 0;

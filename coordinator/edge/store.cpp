@@ -55,6 +55,7 @@ void Store::open_database() {
   }
   apply_writer_settings(*connection_);
   if (is_new) create_schema(*connection_);
+  add_indices(*connection_);
   if (was_unclean && connection_->value_of("PRAGMA quick_check(1)") != Value("ok"))
     throw StoreError(file.string() +
                      " is damaged (quick_check fails); restore a backup, or move the folder away");

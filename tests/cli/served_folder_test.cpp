@@ -1,8 +1,12 @@
 // A data folder that a coordinator holds is asked, never read.
 
+#include <fcntl.h>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <thread>
+#include <unistd.h>
 
 #include "cli/exit_codes.h"
 #include "cli/request.h"
@@ -34,6 +38,18 @@ TEST(ServedFolder, IsNotReadBehindTheBackOfWhoHoldsItAndDoesNotAnswer) {
 TEST(ServedFolder, ALookAtItsLockIsNotInTheWayOfACoordinator) {
   const TemporaryFolder folder;
   EXPECT_EQ(FolderLock::holder(folder.path()), std::nullopt) << "no lock file yet";
+  { const FolderLock first(folder.path()); }
+  const int looks = ::open((folder.path() / "lock").c_str(), O_RDONLY | O_CLOEXEC);
+  ASSERT_EQ(::flock(looks, LOCK_SH | LOCK_NB), 0);
+  const std::jthread done([looks] {
+    std::this_thread::sleep_for(30ms);
+    ::close(looks);
+  });
+  EXPECT_NO_THROW(FolderLock{folder.path()});
+}
+
+TEST(ServedFolder, HasOneHolderWhoIsNamed) {
+  const TemporaryFolder folder;
   const FolderLock first(folder.path());
   EXPECT_EQ(FolderLock::holder(folder.path()), "process " + std::to_string(::getpid()));
   EXPECT_THROW(FolderLock{folder.path()}, FolderError);

@@ -154,6 +154,32 @@ TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
   EXPECT_GT(looked->trial_count, 0);
 }
 
+// 8 is no batch of a cell, for its axis has none there: what reads inputs must not divide by it either.
+TEST(Commands, ACellThatNoConditionAllowsEndsNobody) {
+  SweepSpec spec = sweep_for_tests({});
+  Block& block = spec.blocks.at(0);
+  block.axes.push_back(
+      {.name = "train.batch",
+       .points = {{.label = "16", .set = {{"train.batch", 16}}}, {.label = "8", .set = {{"train.batch", 8}}}},
+       .when = "train.lr > 1"});
+  block.constants["train.batch"] = 16;
+  block.derive["data.max_tokens"] = "512 / (train.batch - 8)";
+  UserRequest request = Submit{.request_id = "r", .spec = spec};
+  EXPECT_NO_THROW((void)prepare(request, {}));
+  EXPECT_TRUE(std::get<Submit>(request).looked);
+  EXPECT_FALSE(wanted_inputs(spec).models.empty());
+}
+
+TEST(Commands, ASubmissionThatIsAskedAgainIsNotLookedAtAgain) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  history.submit("tide");  // by the request tide1
+  UserRequest again = Submit{.request_id = "tide1", .spec = sweep_for_tests({})};
+  EXPECT_EQ(prepare(again, folder.path()), std::nullopt);
+  EXPECT_FALSE(std::get<Submit>(again).looked);
+}
+
 TEST(Commands, TrialsThatAreNamedAreFoundOnTheJournalsRevisionBeforeTheCoreDecides) {
   TemporaryFolder folder;
   History history(folder.path());
