@@ -131,7 +131,9 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   out["models"] = models_json(plan);
   if (options.list) out["list"] = trials_json(plan);
   std::optional<PlanDifference> difference;
-  if (!options.diff.empty()) difference = difference_to(Results(globals).spec(options.diff), plan.spec);
+  if (!options.diff.empty())
+    difference = difference_to(Results(globals).spec(options.diff), plan.spec,
+                               plan.unreadable.empty() ? Ids::final : Ids::provisional);
   if (difference) out["diff"] = to_json(*difference);
   if (globals.json) {
     std::cout << out.dump(2) << "\n";

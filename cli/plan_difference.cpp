@@ -17,25 +17,38 @@ std::set<std::string> trial_ids(const SweepSpec& spec) {
 }
 
 std::string counts_text(const PlanDifference& d) {
-  return fmt::format("{} trials kept, {} new, {} no longer listed\n", d.kept, d.added, d.gone);
+  if (!d.trials) return "trials cannot be compared before all inputs can be read\n";
+  return fmt::format("{} trials kept, {} new, {} no longer listed\n", d.trials->kept, d.trials->added,
+                     d.trials->gone);
+}
+
+// Whether both list the same trials, as far as can be told without a walk over them.
+bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
+  return a.seeds == b.seeds && ranktide::to_json(a.blocks) == ranktide::to_json(b.blocks) &&
+         ranktide::to_json(a.inputs) == ranktide::to_json(b.inputs);
 }
 
 }  // namespace
 
-PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec) {
-  PlanDifference out{.changes = changes_between(old, spec)};
+PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids) {
+  PlanDifference out{.changes = changes_between(old, spec), .trials = {}};
+  if (ids == Ids::provisional) return out;
+  TrialDifference trials;
   std::set<std::string> unseen = trial_ids(old);
-  for (const std::string& trial : trial_ids(spec)) ++(unseen.erase(trial) > 0 ? out.kept : out.added);
-  out.gone = static_cast<int64_t>(unseen.size());
+  for (const std::string& trial : trial_ids(spec)) ++(unseen.erase(trial) > 0 ? trials.kept : trials.added);
+  trials.gone = static_cast<int64_t>(unseen.size());
+  out.trials = trials;
   return out;
 }
 
 Json to_json(const PlanDifference& d) {
-  return {{"changes", ranktide::to_json(d.changes)}, {"kept", d.kept}, {"new", d.added}, {"gone", d.gone}};
+  Json out{{"changes", ranktide::to_json(d.changes)}, {"kept", nullptr}, {"new", nullptr}, {"gone", nullptr}};
+  if (d.trials) out.update({{"kept", d.trials->kept}, {"new", d.trials->added}, {"gone", d.trials->gone}});
+  return out;
 }
 
 std::string text_of(const PlanDifference& d) {
-  if (d.changes.empty()) return "nothing differs: " + counts_text(d);
+  if (d.changes.empty()) return (d.trials ? "nothing differs: " : "no setting differs: ") + counts_text(d);
   if (d.changes.size() == 1) return ranktide::text_of(d.changes.front()) + ": " + counts_text(d);
   std::string out;
   for (const SpecChange& change : d.changes) out += ranktide::text_of(change) + "\n";
@@ -43,10 +56,11 @@ std::string text_of(const PlanDifference& d) {
 }
 
 std::string revision_notice(const SweepSpec& old, const SweepSpec& spec) {
-  if (ranktide::to_json(old) == ranktide::to_json(spec)) return "";  // without a walk over its trials
-  const PlanDifference difference = difference_to(old, spec);
-  if (difference.changes.empty() && difference.added == 0 && difference.gone == 0) return "";
-  return "a new revision of " + spec.name + ":\n" + text_of(difference);
+  const std::string head = "a new revision of " + spec.name + ":\n";
+  if (!list_the_same(old, spec)) return head + text_of(difference_to(old, spec));
+  std::string out;
+  for (const SpecChange& change : changes_between(old, spec)) out += ranktide::text_of(change) + "\n";
+  return out.empty() ? "" : head + out + "all its trials are kept\n";
 }
 
 }  // namespace ranktide::cli

@@ -3,6 +3,7 @@
 // trials that are kept, new and no longer listed. Reads nothing.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,20 @@
 
 namespace ranktide::cli {
 
-struct PlanDifference {
-  std::vector<SpecChange> changes;
-  int64_t kept = 0;   // trials of both
+struct TrialDifference {
+  int64_t kept = 0;   // of both specs
   int64_t added = 0;  // of the new one only
   int64_t gone = 0;   // of the old one only
 };
 
+struct PlanDifference {
+  std::vector<SpecChange> changes;
+  std::optional<TrialDifference> trials;  // absent: ids are provisional, for an input is unread
+};
+
+enum class Ids { final, provisional };
 // Throws: SpecError when this version cannot expand one of them.
-PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec);
+PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids = Ids::final);
 
 Json to_json(const PlanDifference& difference);
 // Returns: `lora.rank + 1024 in blocks lora, targets: 234 trials kept, 48 new, 0 no longer listed` and a line

@@ -158,11 +158,16 @@ void say_fewer_slots(const RunOptions& options, const Say& say) {
   if (const std::string notice = fewer_slots_notice(node, made, options.slots); !notice.empty()) say(notice);
 }
 
+// A notice is not in the way of what it speaks of.
 void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& say) {
   if (!fs::exists(database_file(data))) return;
-  const auto old = newest_submission(Reader(data), spec.name);
-  const std::string notice = old ? revision_notice(old->spec, spec) : "";
-  if (!notice.empty()) say(notice);
+  try {
+    const auto old = newest_submission(Reader(data), spec.name);
+    const std::string notice = old ? revision_notice(old->spec, spec) : "";
+    if (!notice.empty()) say(notice);
+  } catch (const std::exception& e) {
+    say(fmt::format("note: what is new against the earlier revision cannot be told: {}", e.what()));
+  }
 }
 
 int run_sweep(const RunOptions& options, const GlobalOptions& globals) {

@@ -64,10 +64,16 @@ int wait_for(const PatientClient& client, const std::string& sweep, const Submit
   return exit_code_of(watch(client, sweep, globals, until));
 }
 
+// A notice is not in the way of what it speaks of.
 void tell_new_revision(PatientClient& client, const SweepSpec& spec) {
-  const HttpAnswer answer = client.get("/api/v1/spec?sweep=" + percent_encode(spec.name)).value();
-  if (answer.status == 404) return;  // a new sweep, or a coordinator of before
-  std::cerr << revision_notice(from_json<SweepSpec>(parse_json(body_of(answer))), spec);
+  const std::string target = "/api/v1/spec?sweep=" + percent_encode(spec.name);
+  try {
+    const auto answer = client.ask_once([&](const HttpClient& asked) { return asked.get(target); });
+    if (!answer || answer->status == 404) return;  // a new sweep, or a coordinator of before
+    std::cerr << revision_notice(from_json<SweepSpec>(parse_json(body_of(*answer))), spec);
+  } catch (const std::exception& e) {
+    std::cerr << "note: what is new against the earlier revision cannot be told: " << e.what() << "\n";
+  }
 }
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {

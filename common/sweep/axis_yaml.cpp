@@ -86,7 +86,17 @@ AxisPoint generated_point(const Setting& setting, double value, const YamlNode& 
           .set = {{key, json}}};
 }
 
+// Two ways to make the values of one axis: which of them was meant, nobody can say.
+void refuse_two_ways(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  const auto has = [&](std::string_view word) { return node.find(word) != nullptr; };
+  const std::string axis = "axis " + std::string(setting.key) + ": ";
+  if (has("step") && has("count")) throw bad(place, node, axis + "step and count exclude each other; keep one");
+  if (has("log") && (has("min") || has("max") || has("step")))
+    throw bad(place, node, axis + "log has both ends in it; leave min, max and step out");
+}
+
 std::vector<AxisPoint> generated(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  refuse_two_ways(setting, node, place);
   std::vector<AxisPoint> out;
   for (const double value : node.find("step") ? stepped(node, place) : counted(node, place)) {
     out.push_back(generated_point(setting, value, node, place));

@@ -32,11 +32,11 @@ Json closed_map(Json properties) {
   return {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}};
 }
 
-Json named_map(Json values) {
+Json named_map(Json values, int least = 0) {
   return {{"type", "object"},
           {"propertyNames", {{"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}}},
           {"additionalProperties", std::move(values)},
-          {"minProperties", 1}};
+          {"minProperties", least}};
 }
 
 Json plain_number(const Setting& setting, const char* type) {
@@ -55,11 +55,13 @@ Json moment_schema() {
 }
 
 Json source_schema() {
-  const Json weighted{{"type", "object"},
-                      {"properties", {{"path", {{"type", "string"}}}, {"weight", {{"type", "number"}}}}},
-                      {"required", Json::array({"path"})},
-                      {"additionalProperties", false}};
-  return any_of({{{"type", "string"}}, weighted});
+  const Json weighted{
+      {"type", "object"},
+      {"properties",
+       {{"path", scalar_schema()}, {"weight", any_of({{{"type", "number"}}, text_like(kNumber + "%?")})}}},
+      {"required", Json::array({"path"})},
+      {"additionalProperties", false}};
+  return any_of({scalar_schema(), weighted});
 }
 
 Json fields_map() {
@@ -70,7 +72,7 @@ Json fields_map() {
 
 Json replay_schema() {
   Json out = closed_map(
-      {{"path", {{"type", "string"}}}, {"share", any_of({{{"type", "number"}}, text_like(kNumber + "%?")})}});
+      {{"path", scalar_schema()}, {"share", any_of({{{"type", "number"}}, text_like(kNumber + "%?")})}});
   out["required"] = Json::array({"path", "share"});
   return out;
 }
@@ -82,7 +84,7 @@ Json value_schema(const Setting& setting) {
     case SettingType::text:
     case SettingType::folder:
     case SettingType::modules:
-      return {{"type", "string"}};
+      return scalar_schema();  // 2024 may be a folder's name
     case SettingType::choice:
       return {{"enum", setting.choices}};
     case SettingType::count:
@@ -180,8 +182,8 @@ Json spelled_axis(Json properties, const std::vector<std::string>& required) {
 
 // {min, max, step} and the others that make numbers.
 Json generated_axis() {
-  const Json number = any_of({{{"type", "number"}}, text_like(kNumber)});
-  Json ends = list_of(number);
+  const Json number = any_of({{{"type", "number"}}, text_like(kNumber + "[kMB]?")});
+  Json ends = list_of(any_of({{{"type", "number"}}, text_like(kNumber)}));
   ends["minItems"] = ends["maxItems"] = 2;
   return any_of({spelled_axis({{"min", number}, {"max", number}, {"step", number}}, {"min", "max", "step"}),
                  spelled_axis({{"min", number}, {"max", number}, {"count", number}}, {"min", "max", "count"}),
@@ -262,7 +264,7 @@ struct Construct {
 const Construct kConstructSchemas[] = {
     {"axes", "key -> its values, crossed in every block", [] { return closed_map(varying(axis_of)); }},
     {"rows", "name -> {label -> settings}: one axis",
-     [] { return named_map(named_map(closed_map(varying(value_of)))); }},
+     [] { return named_map(named_map(closed_map(varying(value_of)), 1)); }},
     {"zip", "name -> {key: [..], key: [..]}: values that go together",
      [] { return named_map(closed_map(varying([](const Setting& s) { return list_of(value_of(s)); }))); }},
     {"derive", "key -> expression over other keys and labels", derivations},
@@ -277,10 +279,13 @@ Json block_schema() {
   Json properties = varying(value_or_axis_of);
   add_constructs(properties);
   properties["like"] = {{"type", "string"}, {"description", "an earlier block that this one starts from"}};
+  const Json label{{"type", Json::array({"string", "integer"})},
+                   {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}};
   // `regime: code` keeps labels of the rows `regime`, whose name a schema cannot know.
   return {{"type", "object"},
           {"properties", std::move(properties)},
-          {"additionalProperties", any_of({{{"type", "string"}}, list_of({{"type", "string"}})})}};
+          {"patternProperties", {{"^(run([.].*)?|seeds?|version|name|blocks)$", false}}},  // the whole sweep's
+          {"additionalProperties", any_of({label, list_of(label)})}};
 }
 
 Json seeds_schema() {
@@ -309,11 +314,12 @@ Json sweep_json_schema() {
   Json properties = spellings(
       "", [](const Setting& s) { return s.key != "seed"; }, value_of);
   add_constructs(properties);
-  properties["version"] = {{"const", 1}};
-  properties["name"] = {{"type", "string"}, {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}};
+  properties["version"] = {{"enum", Json::array({1, "1"})}};
+  properties["name"] = {{"type", Json::array({"string", "number"})},
+                        {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}};
   properties["seeds"] = seeds_schema();
   properties["blocks"] =
-      with_description(named_map(block_schema()), "name -> settings; their cells are put together");
+      with_description(named_map(block_schema(), 1), "name -> settings; their cells are put together");
   Json out = closed_map(std::move(properties));
   out["$schema"] = "http://json-schema.org/draft-07/schema#";
   out["title"] = "ranktide sweep file, version 1";

@@ -158,6 +158,20 @@ class Changes {
   std::vector<SpecChange> all_;
 };
 
+// Policy is held in milliseconds and bytes, and files say 90s and 6GiB.
+std::string policy_text(const std::string& key, const Json& value) {
+  if (value.is_null()) return "unset";
+  if (key.ends_with("_ms")) return short_number(value.get<double>() / 1000) + "s";
+  if (key.ends_with("_bytes")) return short_number(value.get<double>() / (1 << 20)) + "MiB";
+  return value_text(value);
+}
+
+std::string key_in_files(std::string key) {
+  for (const std::string_view unit : {"_ms", "_bytes"})
+    if (key.ends_with(unit)) key.resize(key.size() - unit.size());
+  return key;
+}
+
 void add_policy_changes(const Json& from, const Json& to, const std::string& prefix, Changes& out) {
   for (const auto& [key, value] : to.items()) {
     const Json old = from.value(key, Json());
@@ -165,7 +179,7 @@ void add_policy_changes(const Json& from, const Json& to, const std::string& pre
     if (value.is_object() && old.is_object())
       add_policy_changes(old, value, prefix + key + ".", out);
     else
-      out.add(prefix + key + " " + value_text(old) + " -> " + value_text(value));
+      out.add(prefix + key_in_files(key) + " " + policy_text(key, old) + " -> " + policy_text(key, value));
   }
 }
 

@@ -70,6 +70,12 @@ TEST(SpecDifference, BlocksRulesSeedsAndPolicyAreTold) {
                           "block other is new", "seeds + 7", "run.priority 0 -> 5", "run.retry.own 3 -> 1"));
 }
 
+TEST(SpecDifference, PolicyIsToldAsFilesSayIt) {
+  const SweepSpec after = sweep(kBlocks + "run: {lease: 90s, needs: {memory: 6GiB}}\n");
+  EXPECT_THAT(changes(sweep(kBlocks), after),
+              ElementsAre("run.lease 120s -> 90s", "run.needs.memory unset -> 6144MiB"));
+}
+
 TEST(SpecDifference, AFileThatKeepsItsNameAndNotItsContentIsNamed) {
   SweepSpec before = sweep(kLora), after = before;
   before.inputs.contents = {{"/sweeps/d.txt", {.sha256 = "a", .bytes = 1}}, {"/sweeps/e.txt", {"same", 1}}};

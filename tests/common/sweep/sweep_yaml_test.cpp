@@ -49,6 +49,13 @@ TEST(SweepYaml, AListAtAOneValueKeyIsNoAxis) {
             "axes: {data.max_tokens: [1024, 4096]}");
 }
 
+TEST(SweepYaml, AnAxisIsMadeInOneWay) {
+  EXPECT_EQ(error_in(kLora + "axes: {train.batch: {min: 1, max: 9, step: 2, count: 5}}\n"),
+            "bad.yaml:9:21: axis train.batch: step and count exclude each other; keep one");
+  EXPECT_EQ(error_in(kLora + "axes: {train.clip: {log: [1, 8], count: 4, min: 1}}\n"),
+            "bad.yaml:9:20: axis train.clip: log has both ends in it; leave min, max and step out");
+}
+
 TEST(SweepYaml, ZipColumnsAreEquallyLong) {
   EXPECT_EQ(
       error_in(kLora + "zip:\n  setting:\n    data.train: [a.txt, b.txt]\n    data.max_tokens: [1, 2, 3]\n"),
