@@ -81,17 +81,28 @@ Joined join(const JoinLine& line, const JoinOptions& options, const fs::path& fo
   return out;
 }
 
+// Of a line that was refused by the worker's own coordinator at another address, as after a move.
+void warn_of_other_address(const JoinLine& line, const Joined& before) {
+  const std::string refused_at = tcp_endpoint(line.host, line.link_port);
+  if (refused_at == before.endpoint) return;
+  spdlog::warn(
+      "the line names the coordinator at {}, but this worker goes on at {}, where it joined: if the "
+      "coordinator has moved, start it once with --coordinator {} in place of the line",
+      refused_at, before.endpoint, refused_at);
+}
+
 // A unit file or a compose file names its line for ever: one that is gone, or that lets nobody in any more,
 // must not keep out who is in. Throws: `why`, where this folder's key belongs to no coordinator yet, or to
 // another.
 template <class Error>
 Joined go_on_by_key(const Error& why, const fs::path& folder, const KeyPair& keys,
-                    const std::string& coordinator_key = "") {
+                    const JoinLine* line = nullptr) {
   const auto before = read_joined(folder);
-  const bool is_ours = before && before->worker_key == keys.public_key &&
-                       (coordinator_key.empty() || before->coordinator_key == coordinator_key);
+  const bool is_ours =
+      before && before->worker_key == keys.public_key && (!line || before->coordinator_key == line->server_key);
   if (!is_ours) throw why;
   spdlog::warn("{}", why.what());
+  if (line) warn_of_other_address(*line, *before);
   spdlog::info("goes on by its own key for the coordinator at {}, as {}", before->endpoint, before->name);
   return *before;
 }
@@ -111,7 +122,7 @@ Joined join_or_go_on(const JoinOptions& options, const fs::path& folder, const K
     return join(line, options, folder, keys);
   } catch (const EnrolmentError& refused) {
     if (refused.end != EnrolmentEnd::refused) throw;
-    return go_on_by_key(refused, folder, keys, line.server_key);
+    return go_on_by_key(refused, folder, keys, &line);
   }
 }
 

@@ -137,6 +137,19 @@ TEST_F(Join, AWorkerThatJoinedGoesOnByItsKeyWhenItsLineIsGoneCutOrRefused) {
   EXPECT_THAT(works("neither a join line nor a readable file"), HasSubstr("goes on by its own key"));
 }
 
+TEST_F(Join, AWorkerThatGoesOnElsewhereThanItsRefusedLineNamesBothAddresses) {
+  {
+    const auto n1 = worker_with("n1", {"--join", line()});
+    ASSERT_TRUE(joins("n1"));
+  }
+  JoinLine elsewhere = parse_join_line(line(1, Duration(1)));
+  elsewhere.host = "localhost";
+  const auto n1 = worker_with("n1", {"--join", to_text(elsewhere)});
+  EXPECT_TRUE(n1->says("the line names the coordinator at " + tcp_endpoint("localhost", elsewhere.link_port) +
+                           ", but this worker goes on at " + endpoint_,
+                       120s));
+}
+
 TEST_F(Join, AnotherCoordinatorsLineIsNoReasonToGoOnByTheKeyOfTheFirst) {
   {
     const auto n1 = worker_with("n1", {"--join", line()});
