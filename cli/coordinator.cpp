@@ -59,7 +59,12 @@ std::string port_text(const std::string& endpoint) {
   return endpoint.substr(endpoint.rfind(':') + 1);
 }
 
-// Returns: the port that an endpoint ends with; nullopt for *, and where there is none.
+// Returns: whether any free port will do.
+bool is_any_port(const std::string& endpoint) {
+  return port_text(endpoint) == "*" || port_text(endpoint) == "0";
+}
+
+// Returns: the port that an endpoint ends with; nullopt for any, and where there is none.
 std::optional<int> port_number(const std::string& endpoint) {
   const std::string text = port_text(endpoint);
   int port = 0;
@@ -69,12 +74,14 @@ std::optional<int> port_number(const std::string& endpoint) {
   return is_port ? std::optional(port) : std::nullopt;
 }
 
-// Throws: CommandError for what is not tcp://HOST:PORT; port * is any free one.
-void require_endpoint(const std::string& option, const std::string& bind) {
+// Returns: the endpoint, with * for a port that may be any. Throws: CommandError for what is not
+// tcp://HOST:PORT; port * or 0 is any free one.
+std::string checked_endpoint(const std::string& option, const std::string& bind) {
   const bool has_host = bind.starts_with(kTcp) && bind.rfind(':') > kTcp.size();
-  if (!has_host || (port_text(bind) != "*" && !port_number(bind)))
+  if (!has_host || (!is_any_port(bind) && !port_number(bind)))
     throw CommandError(EX_USAGE, option + ": \"" + bind +
                                      "\" is not tcp://HOST:PORT, such as tcp://0.0.0.0:5555; port * is any");
+  return is_any_port(bind) ? bind.substr(0, bind.rfind(':') + 1) + "*" : bind;
 }
 
 // New workers join at the next port; files are at the one after it, unless they have a place of their own.
@@ -193,19 +200,18 @@ int serve(const CoordinatorOptions& options, const GlobalOptions& globals) {
   log_as_service(options.log_format);
   const fs::path data = data_folder(globals.data_dir);
   const HttpAddress address = http_address(options);
-  require_endpoint("--bind", options.bind);
+  const std::string bind = checked_endpoint("--bind", options.bind);
   require_ports_beside(options);
-  const std::string bulk = bulk_endpoint(options);
-  require_endpoint("--bulk-bind", bulk);
+  const std::string bulk = checked_endpoint("--bulk-bind", bulk_endpoint(options));
   require_host(options.host);
   require_guarded(options, address, data);
   const sigset_t ending = ending_signals();
   pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // in every thread made from here on
   std::signal(SIGPIPE, SIG_IGN);
   CoordinatorService service(
-      {.data_folder = data, .endpoint = options.bind, .bulk_endpoint = bulk, .after_turn = WatchdogKick()});
+      {.data_folder = data, .endpoint = bind, .bulk_endpoint = bulk, .after_turn = WatchdogKick()});
   Enrolment enrolment = open_enrolment(data, {.link_endpoint = service.endpoint(),
-                                              .enrol_endpoint = enrol_endpoint_beside(options.bind),
+                                              .enrol_endpoint = enrol_endpoint_beside(bind),
                                               .host = options.host});
   RefusalCounts refusals = service.bulk_refusals();
   const RefusalCounts& at_the_door = enrolment.door->refusals();
