@@ -292,6 +292,23 @@ TEST_F(Join, ADrainOfNothingWithoutACoordinatorSaysThatNothingIsLeft) {
   EXPECT_THAT(ended.err, testing::Not(HasSubstr("spooled")));
 }
 
+TEST_F(Join, AWorkerWhoseTrainerCannotStartEndsAsMisconfiguredWithItsWordsAndFailsNothing) {
+  const fs::path script = folder_of_all_.path() / "no-device";
+  e2e::write_text(script, "#!/bin/sh\necho 'no such device' >&2\nexit 78\n");
+  fs::permissions(script, fs::perms::owner_all);
+  submit(sweep_of({.seeds = {1}, .run = "retry: {own: 1}"}));
+  const Ended ended =
+      e2e::run({RANKTIDE_PROGRAM, "worker", "--data-dir", home("n1").string(), "--name", "n1", "--slots", "1",
+                "--gpus", "none", "--trainer", script.string(), "--join", line()},
+               folder_of_all_.path() / "output-n1");
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err, HasSubstr("no such device"));
+  EXPECT_EQ(count("attempt WHERE end_reason='failed'"), 0);
+  const auto n2 = worker_with("n2", {"--join", line()});
+  EXPECT_TRUE(wait_until_over());
+  EXPECT_EQ(count("stage WHERE state='completed'"), 1);
+}
+
 TEST_F(Join, ALineIsTakenFromAFileOfItsOwnersOnly) {
   const fs::path file = folder_of_all_.path() / "line";
   e2e::write_text(file, line() + "\n");
