@@ -162,6 +162,39 @@ TEST_F(Coordinator, TellsItsServiceManagerHowItStands) {
   EXPECT_TRUE(said.ends_with("STOPPING=1 ")) << said;
 }
 
+// ---- who comes and goes
+
+TEST_F(Coordinator, PrintsALineForWorkersAtItsFirstStartAlsoInAFolderThatRunOrAuthoriseMade) {
+  ASSERT_EQ(once(command({"authorise", "n1", std::string(40, 'a')})).exit_code, 0);
+  start();
+  EXPECT_THAT(stop().out, testing::StartsWith("ranktide-join/"));
+  start();
+  EXPECT_EQ(stop().out, "") << "the second start";
+}
+
+// The process that is replaced is told nothing, so the log must say it.
+TEST_F(Coordinator, SaysWhichWorkersComeAndGoAndThatAFolderWasCopied) {
+  start();
+  const std::string line = read_text(folder_.path() / "log1/out");
+  const auto worker = [&](const std::string& home, std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {ranktide_program().string(), "worker", "--name", "node", "--gpus", "none", "--slots", "1",
+                 "--trainer", "/bin/true", "--data-dir", (folder_.path() / home).string()});
+    return std::make_unique<Program>(more, folder_.path() / (home + "-output"));
+  };
+  const auto first = worker("node", {"--join", line.substr(0, line.find('\n'))});
+  ASSERT_TRUE(program_->says("worker node joined with 1 slot(s)", 120s));
+  ASSERT_EQ(
+      once({"/bin/cp", "-a", (folder_.path() / "node").string(), (folder_.path() / "copy").string()}).exit_code,
+      0);
+  const auto copy = worker("copy", {});
+  EXPECT_TRUE(program_->says("worker node left: another process with its key came", 120s));
+  EXPECT_TRUE(program_->says("was its folder copied to another machine?", 120s));
+  first->signal(SIGKILL);
+  copy->signal(SIGTERM);
+  EXPECT_TRUE(program_->says("worker node left: drained", 120s));
+}
+
 // ---- commands that stay
 
 TEST_F(Coordinator, WhoWatchesASweepWaitsForACoordinatorThatWasKilled) {
@@ -189,6 +222,48 @@ TEST_F(Coordinator, SaysBadUsageWithTheServicesCode) {
   EXPECT_EQ(once(command({"coordinator", "--no-such-flag"})).exit_code, EX_USAGE);
   EXPECT_EQ(once(serving("head:8080")).exit_code, EX_USAGE);
   EXPECT_EQ(once(command({"coordinator", "--bind", "5555"})).exit_code, EX_USAGE);
+}
+
+TEST_F(Coordinator, TakesPortZeroAsAnyFreeOne) {
+  program_.emplace(command({"coordinator", "--bind", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0"}),
+                   folder_.path() / "log");
+  ASSERT_TRUE(program_->says("to clients at", 300s));
+  EXPECT_EQ(stop().exit_code, 0);
+}
+
+TEST_F(Coordinator, APortThatIsNoneOrLeavesNoneForItsNeighboursIsUsage) {
+  const auto bound = [&](const std::string& bind, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"coordinator", "--http", "127.0.0.1:0", "--bind", bind});
+    return once(command(more));
+  };
+  for (const char* bind : {"tcp://127.0.0.1:abc", "tcp://127.0.0.1:5k",
+                           "tcp://127.0.0.1:", "tcp://127.0.0.1:65536", "tcp://:5555"}) {
+    const Ended ended = bound(bind);
+    EXPECT_EQ(ended.exit_code, EX_USAGE) << bind;
+    EXPECT_THAT(ended.err, HasSubstr("is not tcp://HOST:PORT"));
+  }
+  const Ended high = bound("tcp://127.0.0.1:65534");
+  EXPECT_EQ(high.exit_code, EX_USAGE);
+  EXPECT_THAT(high.err, HasSubstr("the two ports after it are needed for new workers and files; give a port of "
+                                  "at most 65533"));
+  EXPECT_THAT(high.err, testing::Not(HasSubstr("65536")));
+  const Ended last = bound("tcp://127.0.0.1:65535", {"--bulk-bind", "tcp://127.0.0.1:*"});
+  EXPECT_EQ(last.exit_code, EX_USAGE);
+  EXPECT_THAT(last.err, HasSubstr("the port after it is needed for new workers; give a port of at most 65534"));
+}
+
+TEST_F(Coordinator, AHostThatNoJoinLineCanNameIsRefusedBeforeAnythingIsWritten) {
+  const Ended served = once(serving("127.0.0.1:0", {"--host", "a/b"}));
+  EXPECT_EQ(served.exit_code, EX_USAGE);
+  EXPECT_THAT(served.err, HasSubstr("--host: \"a/b\" is neither a machine's name nor its address"));
+  EXPECT_FALSE(fs::exists(data() / "coordinator.addresses"));
+  start();
+  const std::string invites = read_text(data() / "keys" / "invites");
+  const Ended invited = once(command({"invite", "--host", "http://head"}));
+  EXPECT_EQ(invited.exit_code, 2);
+  EXPECT_THAT(invited.err, HasSubstr("--host: \"http://head\" is neither a machine's name nor its address"));
+  EXPECT_EQ(read_text(data() / "keys" / "invites"), invites);
+  EXPECT_EQ(once(command({"invite", "--host", "fd00::5"})).exit_code, 0);
 }
 
 TEST_F(Coordinator, SaysThatAPortOrAFolderIsTaken) {
