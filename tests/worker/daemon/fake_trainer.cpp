@@ -135,6 +135,7 @@ class Trainer {
     const Checkpoint checkpoint{folder / "step"};
     const Step begin = checkpoint.load();
     if (begin == 0) run_evals(run, 0);
+    if (begin > 0) std::fprintf(stderr, "goes on after step %ld\n", static_cast<long>(begin));
     for (Step step = begin + 1; step <= stage.to; ++step) {
       misbehave(stage.settings.seed, run.lease.attempt, step);
       std::this_thread::sleep_for(std::chrono::milliseconds(step_ms_));
