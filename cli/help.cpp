@@ -70,7 +70,7 @@ constexpr const char* kSchema = "sweep-schema";
 std::string text_of(const std::string& topic) {
   if (topic == "exit-codes") return kExitCodes;
   if (topic == "environment") return kEnvironment;
-  if (topic == kSchema) return sweep_json_schema().dump(2) + "\n";
+  if (topic == kSchema) return sweep_json_schema().dump() + "\n";
   return settings_reference();
 }
 

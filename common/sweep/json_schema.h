@@ -8,7 +8,8 @@
 
 namespace ranktide {
 
-// Returns: the schema; docs/sweep.schema.json holds exactly this.
+// Returns: the schema; docs/sweep.schema.json holds exactly this, on one line, for programs read it and no one
+// else.
 Json sweep_json_schema();
 
 }  // namespace ranktide

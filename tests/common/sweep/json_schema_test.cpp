@@ -29,7 +29,7 @@ std::vector<fs::path> examples(const std::string& kind) {
 }
 
 TEST(SweepJsonSchema, TheFileThatEditorsReadHoldsIt) {
-  const std::string wanted = sweep_json_schema().dump(2) + "\n";
+  const std::string wanted = sweep_json_schema().dump() + "\n";
   EXPECT_EQ(text_in(fs::path(RANKTIDE_SOURCE_DIR) / "docs/sweep.schema.json"), wanted)
       << "write it anew: ranktide help sweep-schema > docs/sweep.schema.json";
 }

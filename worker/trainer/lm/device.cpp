@@ -24,8 +24,7 @@ at::Device first_cuda_device() {
   if (!at::hasCUDA())
     throw NoDevice(
         "cuda: LibTorch's CUDA build finds no device that this process may use; see what nvidia-smi says, "
-        "whether "
-        "the driver is new enough for it, and what CUDA_VISIBLE_DEVICES shows" +
+        "whether the driver is new enough for it, and what CUDA_VISIBLE_DEVICES shows" +
         std::string(kOrCpu));
   return {at::kCUDA, 0};
 }

@@ -50,7 +50,7 @@ TEST(Selfcheck, TrainsNothingWhenItIsToBeQuick) {
 }
 
 TEST(Selfcheck, ReportsNothingOfADeviceThatIsNotThere) {
-  if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device";
+  if (at::hasCUDA()) GTEST_SKIP() << "there is a CUDA device, and this is about machines without";
   std::ostringstream out;
   EXPECT_THROW(selfcheck({.device = "cuda"}, out), NoDevice);
   EXPECT_EQ(out.str(), "");

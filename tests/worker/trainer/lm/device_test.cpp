@@ -34,7 +34,8 @@ TEST(Device, TheCpuIsAlwaysThere) {
 }
 
 TEST(Device, ACpuBuildAskedForCudaNamesTheRemedy) {
-  if (at::detail::getCUDAHooks().isBuilt()) GTEST_SKIP() << "LibTorch is a CUDA build";
+  if (at::detail::getCUDAHooks().isBuilt())
+    GTEST_SKIP() << "LibTorch is a CUDA build, and the message is a CPU build's";
   EXPECT_THAT(refusal_of_device("cuda"), AllOf(HasSubstr("is a CPU build"), HasSubstr("RANKTIDE_TORCH"),
                                                HasSubstr("--device cpu"), HasSubstr("--gpus none")));
 }

@@ -211,8 +211,8 @@ TEST_F(Windows, SelfcheckIsQuickOnRequestAndSpeaksJson) {
 
 // Where there is none, or LibTorch is a CPU build.
 TEST_F(Windows, EachNamesTheRemedyWhereThereIsNoGpu) {
-  if (window({"selfcheck", "--quick", "--device", "cuda"}).exit_code == kExitOk)
-    GTEST_SKIP() << "there is a GPU";
+  if (fs::exists("/dev/nvidiactl"))
+    GTEST_SKIP() << "an NVIDIA driver is here, and the remedy is for where none is";
   write_file(folder_ / "ids.jsonl", "[5, 6, 7]\n");
   const std::string output = (folder_ / "output").string(), ids = (folder_ / "ids.jsonl").string();
   const std::vector<std::vector<std::string>> asked{
