@@ -23,7 +23,7 @@ struct EnumTexts;
 enum class Method { lora, full };
 enum class Dtype { fp32, bf16 };  // of the products; masters, adapters and the residual stream are always fp32
 enum class LoraScaling { alpha_over_r, alpha_over_sqrt_r };
-enum class Optimizer { adamw };
+enum class Optimizer { adamw, lion };
 enum class DecayRule { times_lr, per_step };
 enum class Schedule { constant, linear, cosine, wsd };
 enum class DataFormat { automatic, text, prompt, messages };
@@ -46,7 +46,7 @@ struct EnumTexts<LoraScaling> {
 };
 template <>
 struct EnumTexts<Optimizer> {
-  static constexpr std::array texts{"adamw"};
+  static constexpr std::array texts{"adamw", "lion"};
 };
 template <>
 struct EnumTexts<DecayRule> {
@@ -315,13 +315,14 @@ struct Outcome {
   int64_t memory_peak_bytes = 0;  // of the trainer processes that made them
   int numerics = 0;               // version of the engine's arithmetic (lm/engine.h); 0: not told
   bool lasting = false;           // of a failure: another attempt, here or elsewhere, would end the same way
+  std::string device;             // class and kernels of what computed it ("cpu AVX512"); empty: not told
 };
 template <class Ar>
 void fields(Ar& ar, Outcome& o) {
   ar("kind", o.kind)("step", o.step)("message", o.message)("log_tail", o.log_tail);
   ar("weights_sha256", o.weights_sha256)("exact", o.exact)("tokens", o.tokens)("seconds", o.seconds);
   ar("memory_peak_bytes", o.memory_peak_bytes)("numerics", o.numerics);
-  ar("lasting", o.lasting);
+  ar("lasting", o.lasting)("device", o.device);
 }
 
 }  // namespace ranktide
