@@ -72,15 +72,27 @@ void fields(Ar& ar, AxisPoint& p) {
   ar("label", p.label)("set", p.set);
 }
 
+// Where a random search draws an axis' values from: anywhere between its ends.
+struct DrawnRange {
+  double min = 0;
+  double max = 0;
+  bool log = false;  // evenly in the logarithm
+};
+template <class Ar>
+void fields(Ar& ar, DrawnRange& r) {
+  ar("min", r.min)("max", r.max)("log", r.log);
+}
+
 // What varies: a key's values, the labels of `rows`, or the positions of a `zip`.
 struct Axis {
   std::string name;  // the full key, or the name under rows or zip
   std::vector<AxisPoint> points;
   std::string when;  // expression; where it is false the axis has one cell and sets nothing; empty: always
+  std::optional<DrawnRange> drawn{};  // in place of points; only in a sweep that is searched at random
 };
 template <class Ar>
 void fields(Ar& ar, Axis& a) {
-  ar("name", a.name)("points", a.points)("when", a.when);
+  ar("name", a.name)("points", a.points)("when", a.when)("drawn", a.drawn);
 }
 
 // A rule that drops cells: an expression, with the place that messages speak of.
@@ -93,16 +105,29 @@ void fields(Ar& ar, Rule& r) {
   ar("text", r.text)("where", r.where);
 }
 
+// One cell more than the axes give: a point for every axis of its block, which may be none of the axis' own.
+// Derivations hold for it, exclude rules do not.
+struct IncludedCell {
+  std::vector<AxisPoint> points;  // beside Block::axes
+  std::string where;              // file:line:column; empty when no file says so
+};
+template <class Ar>
+void fields(Ar& ar, IncludedCell& c) {
+  ar("points", c.points)("where", c.where);
+}
+
 struct Block {
   std::string name;
   SettingValues constants;
   std::vector<Axis> axes;                     // crossed; the last varies fastest; one point: a pinned axis
   std::map<std::string, std::string> derive;  // key -> expression
   std::vector<Rule> exclude;
+  std::vector<IncludedCell> include{};
 };
 template <class Ar>
 void fields(Ar& ar, Block& b) {
   ar("name", b.name)("constants", b.constants)("axes", b.axes)("derive", b.derive)("exclude", b.exclude);
+  ar("include", b.include);
 }
 
 struct RetryPolicy {
@@ -145,6 +170,37 @@ void fields(Ar& ar, RunPolicy& r) {
   ar("microbatch", r.microbatch)("require_exact", r.require_exact)("needs", r.needs);
 }
 
+// Cells drawn at random, the same number of every block, in place of all of them.
+struct RandomSearch {
+  int64_t cells = 0;
+  uint64_t seed = 0;  // equal seeds draw equal cells
+};
+template <class Ar>
+void fields(Ar& ar, RandomSearch& r) {
+  ar("cells", r.cells)("seed", r.seed);
+}
+
+// Axes that results minimise out: of their values only the best counts, cell by cell. Enters no id.
+struct Tuning {
+  std::vector<std::string> axes;
+  std::string by;  // the metric that says which value is best; empty: learning
+  int extend = 0;  // steps that an axis may grow by where its best value stands at its end
+};
+template <class Ar>
+void fields(Ar& ar, Tuning& t) {
+  ar("axes", t.axes)("by", t.by)("extend", t.extend);
+}
+
+// Trials by their raw index (grid.h): first, ..., end - 1.
+struct TrialRange {
+  int64_t first = 0;
+  int64_t end = 0;
+};
+template <class Ar>
+void fields(Ar& ar, TrialRange& r) {
+  ar("first", r.first)("end", r.end);
+}
+
 inline constexpr int64_t kTrialsMaxDefault = 1'000'000;
 
 struct SweepSpec {
@@ -155,11 +211,17 @@ struct SweepSpec {
   RunPolicy run;
   int64_t max_trials = kTrialsMaxDefault;  // raw cells x seeds; raised by --max-trials
   Inputs inputs;
+  std::optional<RandomSearch> random{};  // absent: every cell of the grid
+  std::optional<Tuning> tune{};
+  // Of the grid's trials only these, rising and apart; a trial that is listed twice counts where it stands
+  // first.
+  std::optional<std::vector<TrialRange>> taken{};  // absent: all
 };
 template <class Ar>
 void fields(Ar& ar, SweepSpec& s) {
   ar("version", s.version)("name", s.name)("blocks", s.blocks)("seeds", s.seeds)("run", s.run);
-  ar("max_trials", s.max_trials)("inputs", s.inputs);
+  ar("max_trials", s.max_trials)("inputs", s.inputs)("random", s.random)("tune", s.tune);
+  ar("taken", s.taken);
 }
 
 inline constexpr size_t kBlocksMax = 256;

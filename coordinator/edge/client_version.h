@@ -3,7 +3,7 @@
 // not know is dropped when it is decoded, and other trials would run, or run otherwise, than were asked for. So
 // clients name the version of what they send, and a submission in another one is refused. Settings need no
 // version: one that is not known is refused by its name (validate). Reads and controls have none. Pure.
-//   Ranktide-Client: 0.1.0; wire=1
+//   Ranktide-Client: 0.1.0; wire=2
 
 #include <optional>
 #include <string>
@@ -13,7 +13,7 @@
 namespace ranktide {
 
 // Raised whenever SweepSpec, or a struct in it, gets a field; a test holds the names that go with it.
-inline constexpr int kSubmitWireVersion = 1;
+inline constexpr int kSubmitWireVersion = 2;
 inline constexpr const char* kClientHeader = "Ranktide-Client";
 
 // Returns: the header's value, as a client of that version sends it.

@@ -83,13 +83,16 @@ std::string names_of_fields() {
 
 // A coordinator that does not know a field drops it, so whoever changes this list raises kSubmitWireVersion.
 TEST(Commands, TheVersionOfSubmissionsGoesWithTheirFields) {
-  const std::string names = names_of_fields<SweepSpec, Block, Axis, AxisPoint, Rule, RunPolicy, RetryPolicy,
-                                            SlotNeeds, Inputs, ModelInput, DataInput>();
-  EXPECT_EQ(kSubmitWireVersion, 1);
+  const std::string names =
+      names_of_fields<SweepSpec, RandomSearch, Tuning, Block, IncludedCell, Axis, DrawnRange, AxisPoint, Rule,
+                      RunPolicy, RetryPolicy, SlotNeeds, Inputs, ModelInput, DataInput>();
+  EXPECT_EQ(kSubmitWireVersion, 2);
   EXPECT_EQ(
       names,
-      "version name blocks seeds run max_trials inputs | name constants axes derive exclude | name points "
-      "when | label set | text where | priority max_parallel max_failures retry keep checkpoint_every_ms "
+      "version name blocks seeds run max_trials inputs random tune | cells seed | axes by extend | name "
+      "constants "
+      "axes derive exclude include | points where | name points when drawn | min max log | label set | text "
+      "where | priority max_parallel max_failures retry keep checkpoint_every_ms "
       "lease_ms microbatch require_exact needs | own infra | memory_bytes labels gpus | models data files "
       "contents | path base tokenizer_sha256 shape | sha256 documents tokens rows | ");
 }

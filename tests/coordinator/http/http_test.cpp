@@ -149,19 +149,19 @@ TEST(Commands, ASubmissionOfAnotherVersionIsRefusedByNamingBoth) {
   const auto said = [&](const std::string& client) {
     return served.post("/api/v1/sweeps", body, kJson + "Ranktide-Client: " + client + "\r\n");
   };
-  for (const std::string wire : {"; wire=2", "; wire=0", "; wire=x", ""}) {
+  for (const std::string wire : {"; wire=1", "; wire=0", "; wire=x", ""}) {
     const Told told = said("9.9.9" + wire);
     EXPECT_EQ(told.status, 400) << wire;
     EXPECT_THAT(error_of(told),
                 testing::AllOf(HasSubstr("client is ranktide 9.9.9"), HasSubstr("coordinator ranktide test")));
   }
-  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps", "Ranktide-Client: 9.9.9; wire=2\r\n").body), Json::array())
+  EXPECT_EQ(parse_json(served.get("/api/v1/sweeps", "Ranktide-Client: 9.9.9; wire=1\r\n").body), Json::array())
       << "nothing was taken, and reads are answered";
   EXPECT_EQ(said("9.9.9; wire=" + std::to_string(kSubmitWireVersion)).status, 200);
   EXPECT_EQ(served.submit("ebb", "r2").status, 200) << "a program that names none";
   EXPECT_EQ(served
                 .post("/api/v1/sweeps/tide/pause", {{"request_id", "r3"}},
-                      kJson + "Ranktide-Client: 9.9.9; wire=2\r\n")
+                      kJson + "Ranktide-Client: 9.9.9; wire=1\r\n")
                 .status,
             200);
 }
