@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <tuple>
 
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
@@ -58,6 +59,15 @@ std::vector<double> stepped(const YamlNode& node, const ReadingPlace& place) {
   return out;
 }
 
+std::pair<double, double> log_ends(const YamlNode& log, const ReadingPlace& place) {
+  const bool two = log.is_list() && log.items.size() == 2;
+  const auto from = two ? read_number(log.items[0].text) : std::nullopt;
+  const auto to = two ? read_number(log.items[1].text) : std::nullopt;
+  if (!from || !to || *from <= 0 || *to <= 0)
+    throw bad(place, log, "log takes two numbers above 0: {log: [1e-5, 1e-3], count: 5}");
+  return {*from, *to};
+}
+
 std::vector<double> counted(const YamlNode& node, const ReadingPlace& place) {
   const size_t count = checked_size(number_at(node, "count", place), node, place);
   const YamlNode* log = node.find("log");
@@ -67,12 +77,8 @@ std::vector<double> counted(const YamlNode& node, const ReadingPlace& place) {
     if (from > to) throw bad(place, node, "min is above max");
     return spread(count, [&](double t) { return from + (to - from) * t; });
   }
-  const bool two = log->is_list() && log->items.size() == 2;
-  const auto from = two ? read_number(log->items[0].text) : std::nullopt;
-  const auto to = two ? read_number(log->items[1].text) : std::nullopt;
-  if (!from || !to || *from <= 0 || *to <= 0)
-    throw bad(place, *log, "log takes two numbers above 0: {log: [1e-5, 1e-3], count: 5}");
-  return spread(count, [&](double t) { return *from * std::pow(*to / *from, t); });
+  const auto [from, to] = log_ends(*log, place);
+  return spread(count, [from = from, to = to](double t) { return from * std::pow(to / from, t); });
 }
 
 AxisPoint generated_point(const Setting& setting, double value, const YamlNode& node,
@@ -93,6 +99,29 @@ void refuse_two_ways(const Setting& setting, const YamlNode& node, const Reading
   if (has("step") && has("count")) throw bad(place, node, axis + "step and count exclude each other; keep one");
   if (has("log") && (has("min") || has("max") || has("step")))
     throw bad(place, node, axis + "log has both ends in it; leave min, max and step out");
+}
+
+// Where a random search draws from; both ends are values that the setting takes.
+DrawnRange open_range(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  refuse_two_ways(setting, node, place);
+  DrawnRange out;
+  if (const YamlNode* log = node.find("log")) {
+    std::tie(out.min, out.max) = log_ends(*log, place);
+    out.log = true;
+  } else {
+    out.min = number_at(node, "min", place);
+    out.max = number_at(node, "max", place);
+  }
+  if (!(out.min < out.max))
+    throw bad(place, node,
+              "axis " + std::string(setting.key) + ": its lower end has to be below its upper one");
+  for (const double end : {out.min, out.max}) generated_point(setting, end, node, place);
+  return out;
+}
+
+bool is_open_range(const YamlNode& node) {
+  return !node.find("step") && !node.find("count") &&
+         (node.find("log") || (node.find("min") && node.find("max")));
 }
 
 std::vector<AxisPoint> generated(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
@@ -165,6 +194,36 @@ bool spells_axis(const YamlNode& node) {
   return node.is_map() && (has("values") || has("value") || has("min") || has("max") || has("log"));
 }
 
+bool is_axis_value(const Setting& setting, const YamlNode& node) {
+  const bool map_typed = setting.type == SettingType::names || setting.type == SettingType::replay ||
+                         setting.type == SettingType::evals;
+  if (map_typed) return node.find("values") && node.find("values")->is_list();
+  if (spells_axis(node)) return true;
+  if (!node.is_list()) return false;
+  return !is_list_typed(setting) || (!node.items.empty() && node.items[0].is_list());
+}
+
+void refuse_module_list(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  const bool doubtful =
+      setting.type == SettingType::modules && node.is_list() && node.items.size() > 1 &&
+      std::all_of(node.items.begin(), node.items.end(), [](auto& item) { return is_module(item.text); });
+  if (!doubtful) return;
+  std::string joined;
+  for (const auto& item : node.items) joined += (joined.empty() ? "" : "+") + item.text;
+  throw bad(place, node,
+            std::string(setting.key) + ": a list of modules can mean two things; write " + joined +
+                " for one trial with all of them, or {values: " + label_of(node) + "} for one trial each");
+}
+
+std::vector<AxisPoint> read_points(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
+  if (!is_axis_value(setting, node)) return {written_point(setting, node, place)};
+  refuse_module_list(setting, node, place);
+  Axis axis = read_axis(setting, node, place);
+  if (!axis.when.empty() || axis.drawn)
+    throw bad(place, node, axis.name + " takes a value or a list of values here, got a range or a condition");
+  return std::move(axis.points);
+}
+
 Axis read_axis(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
   Axis axis{.name = std::string(setting.key), .points = {}, .when = ""};
   if (node.is_list()) {
@@ -190,6 +249,8 @@ Axis read_axis(const Setting& setting, const YamlNode& node, const ReadingPlace&
     axis.points = listed(setting, *values, place);
   else if (value)
     axis.points = {written_point(setting, *value, place)};
+  else if (is_open_range(node))
+    axis.drawn = open_range(setting, node, place);
   else
     axis.points = generated(setting, node, place);
   return axis;

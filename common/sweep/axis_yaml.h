@@ -1,6 +1,7 @@
 #pragma once
-// The spellings of an axis in YAML -> Axis: a list, {values}, {min, max, step | count}, {log, count}, {value};
-// and the two constructs that set several keys at once, `rows` and `zip`. Knows no levels and no blocks.
+// The spellings of an axis in YAML -> Axis: a list, {values}, {min, max, step | count}, {log, count}, {value},
+// and the open ranges {min, max} and {log} that a random search draws from; and the two constructs that set
+// several keys at once, `rows` and `zip`. Knows no levels and no blocks.
 
 #include <string>
 
@@ -12,8 +13,19 @@ namespace ranktide {
 // Returns: whether a map spells an axis ({values: ...}, {min: ...}) and not a value.
 bool spells_axis(const YamlNode& node);
 
+// Returns: whether a list or map under a key is an axis where both an axis and a value may stand: the setting's
+// type decides.
+bool is_axis_value(const Setting& setting, const YamlNode& node);
+
+// PEFT takes a list of modules as one value; here it would be an axis, so neither is guessed. Throws:
+// SpecError.
+void refuse_module_list(const Setting& setting, const YamlNode& node, const ReadingPlace& place);
+
 // Returns: the axis of one key. Throws: SpecError at the node.
 Axis read_axis(const Setting& setting, const YamlNode& node, const ReadingPlace& place);
+
+// Returns: the points of a value, or of an axis that is none but a list of values. Throws: SpecError.
+std::vector<AxisPoint> read_points(const Setting& setting, const YamlNode& node, const ReadingPlace& place);
 
 // Returns: the axis of a `zip` entry: {key: [..], key: [..]}, lists of equal length, values that go together.
 Axis read_zip(const YamlEntry& entry, const ReadingPlace& place);

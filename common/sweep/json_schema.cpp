@@ -5,9 +5,11 @@
 #include <utility>
 #include <vector>
 
+#include "common/sweep/eval_tasks.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/settings.h"
 #include "common/sweep/sweep_spec.h"
+#include "common/sweep/tuning_check.h"
 
 namespace ranktide {
 namespace {
@@ -139,9 +141,12 @@ Json described(const Setting& setting) {
 Json eval_map() {
   Json properties = Json::object();
   for (const Setting& setting : eval_settings()) properties[std::string(setting.key)] = described(setting);
-  Json eval = closed_map(properties);
+  const Json task = closed_map(properties);  // a built-in task may go without data
+  Json eval = task;
   eval["required"] = Json::array({"data"});
-  return named_map(eval);
+  Json out = named_map(eval);
+  for (const auto name : task_names()) out["properties"][std::string(name)] = task;
+  return out;
 }
 
 Json reference(const std::string& definition) {
@@ -185,9 +190,12 @@ Json generated_axis() {
   const Json number = any_of({{{"type", "number"}}, text_like(kNumber + "[kMB]?")});
   Json ends = list_of(any_of({{{"type", "number"}}, text_like(kNumber)}));
   ends["minItems"] = ends["maxItems"] = 2;
-  return any_of({spelled_axis({{"min", number}, {"max", number}, {"step", number}}, {"min", "max", "step"}),
-                 spelled_axis({{"min", number}, {"max", number}, {"count", number}}, {"min", "max", "count"}),
-                 spelled_axis({{"log", ends}, {"count", number}}, {"log", "count"})});
+  return any_of(
+      {spelled_axis({{"min", number}, {"max", number}, {"step", number}}, {"min", "max", "step"}),
+       spelled_axis({{"min", number}, {"max", number}, {"count", number}}, {"min", "max", "count"}),
+       spelled_axis({{"log", ends}, {"count", number}}, {"log", "count"}),
+       spelled_axis({{"min", number}, {"max", number}}, {"min", "max"}),  // search: random draws from these
+       spelled_axis({{"log", ends}}, {"log"})});
 }
 
 std::vector<Json> spelled_axes(const Setting& setting) {
@@ -249,6 +257,19 @@ Json exclude_rules() {
   return {{"type", "array"}, {"items", any_of({{{"type", "string"}}, std::move(map)})}};
 }
 
+// A map with a value, or several, for each axis; the names of rows and zips a schema cannot know.
+Json included_cells() {
+  const Leaf some = [](const Setting& setting) {
+    return is_map_typed(setting) ? value_of(setting) : value_or_axis_of(setting);
+  };
+  return {{"type", "array"},
+          {"items",
+           {{"type", "object"},
+            {"properties", varying(some)},
+            {"additionalProperties", any_of({scalar_schema(), list_of(scalar_schema())})},
+            {"minProperties", 1}}}};
+}
+
 Json derivations() {
   const auto derivable = [](const Setting& s) { return may_vary(s) && s.part == SettingPart::training; };
   return closed_map(spellings("", derivable, [](const Setting&) { return scalar_schema(); }));
@@ -269,6 +290,7 @@ const Construct kConstructSchemas[] = {
      [] { return named_map(closed_map(varying([](const Setting& s) { return list_of(value_of(s)); }))); }},
     {"derive", "key -> expression over other keys and labels", derivations},
     {"exclude", "cells where one of these holds are left out", exclude_rules},
+    {"include", "maps with a value for each axis: cells beside those of the axes", included_cells},
 };
 
 void add_constructs(Json& properties) {
@@ -284,13 +306,39 @@ Json block_schema() {
   // `regime: code` keeps labels of the rows `regime`, whose name a schema cannot know.
   return {{"type", "object"},
           {"properties", std::move(properties)},
-          {"patternProperties", {{"^(run([.].*)?|seeds?|version|name|blocks)$", false}}},  // the whole sweep's
+          {"patternProperties",
+           {{"^(run([.].*)?|seeds?|version|name|blocks|search|tune)$", false}}},  // the whole sweep's
           {"additionalProperties", any_of({label, list_of(label)})}};
 }
 
 Json seeds_schema() {
   const Json seed = any_of({{{"type", "integer"}, {"minimum", 0}}, text_like(kNumber + "[kMB]?")});
   return with_description(any_of({seed, list_of(seed)}), "a count (3 is 0, 1, 2) or a list");
+}
+
+Json whole_number(int64_t least, int64_t most) {
+  return any_of(
+      {{{"type", "integer"}, {"minimum", least}, {"maximum", most}}, text_like("[0-9][0-9_]*[kMB]?")});
+}
+
+Json search_schema() {
+  Json random = closed_map(
+      {{"random", whole_number(1, 1'000'000'000)}, {"seed", whole_number(0, 9'007'199'254'740'991)}});
+  random["required"] = Json::array({"random"});
+  return with_description(any_of({{{"enum", Json::array({"grid"})}}, std::move(random)}),
+                          "grid (every cell), or {random: 40, seed: 7}: so many cells of every block");
+}
+
+Json tune_schema() {
+  const Json name{{"type", "string"}};
+  const Json names = any_of({name, list_of(name)});
+  Json whole =
+      closed_map({{"axes", names}, {"by", {{"type", "string"}}}, {"extend", whole_number(0, kTuneExtendMax)}});
+  whole["required"] = Json::array({"axes"});
+  return with_description(
+      any_of({names, std::move(whole)}),
+      "axes of whose values only the best counts: a key, a list of keys, or {axes: [train.lr], "
+      "by: valid_loss, extend: 2}");
 }
 
 Json definitions() {
@@ -318,6 +366,8 @@ Json sweep_json_schema() {
   properties["name"] = {{"type", Json::array({"string", "number"})},
                         {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}};
   properties["seeds"] = seeds_schema();
+  properties["search"] = search_schema();
+  properties["tune"] = tune_schema();
   properties["blocks"] =
       with_description(named_map(block_schema(), 1), "name -> settings; their cells are put together");
   Json out = closed_map(std::move(properties));

@@ -4,6 +4,7 @@
 
 #include "common/sweep/axis_yaml.h"
 #include "common/sweep/expression.h"
+#include "common/sweep/include_yaml.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -17,40 +18,14 @@ struct Unbuilt {
 };
 // Words of the language that this version does not carry out: refused by name, never ignored.
 constexpr Unbuilt kUnbuilt[] = {
-    {"include", "write the cells as a block"},
-    {"tune", "sweep the key as an axis and choose in the query"},
-    {"search", "every cell of the grid runs"},
     {"model.from", "trials start from the base"},
     {"run.stop_early", "trials run to the end of their budget"},
 };
 
-constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks"};
+constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks", "search", "tune"};
 
 bool is_top_word(const std::string& key) {
   return std::find(std::begin(kTopWords), std::end(kTopWords), key) != std::end(kTopWords);
-}
-
-// Whether a list or map under a block's key is an axis: its type decides, doubt is an error.
-bool is_axis_value(const Setting& setting, const YamlNode& node) {
-  const bool map_typed = setting.type == SettingType::names || setting.type == SettingType::replay ||
-                         setting.type == SettingType::evals;
-  if (map_typed) return node.find("values") && node.find("values")->is_list();
-  if (spells_axis(node)) return true;
-  if (!node.is_list()) return false;
-  return !is_list_typed(setting) || (!node.items.empty() && node.items[0].is_list());
-}
-
-// PEFT takes a list of modules as one value; here it would be an axis, so neither is guessed.
-void refuse_module_list(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
-  const bool doubtful =
-      setting.type == SettingType::modules && node.is_list() && node.items.size() > 1 &&
-      std::all_of(node.items.begin(), node.items.end(), [](auto& item) { return is_module(item.text); });
-  if (!doubtful) return;
-  std::string joined;
-  for (const auto& item : node.items) joined += (joined.empty() ? "" : "+") + item.text;
-  throw place.source.error(node, std::string(setting.key) + ": a list of modules can mean two things; write " +
-                                     joined + " for one trial with all of them, or {values: " + label_of(node) +
-                                     "} for one trial each");
 }
 
 Json plain_value(const Setting& setting, const std::string& key, const YamlNode& node,
@@ -105,6 +80,8 @@ class LevelReader {
         read_derive(entry, level);
       else if (entry.key == "exclude")
         read_exclude(entry, level);
+      else if (entry.key == "include")
+        read_include(entry, level);
     }
   }
 
@@ -219,8 +196,7 @@ class LevelReader {
     if (!exclude.value.is_list())
       throw bad(exclude.value, "exclude takes a list of rules, got " + shown(exclude.value));
     for (const auto& item : exclude.value.items) {
-      const std::string where =
-          place_.source.name() + ":" + std::to_string(item.at.line) + ":" + std::to_string(item.at.column);
+      const std::string where = place_.source.where(item.at);
       if (item.is_map()) {
         level.exclude.push_back({.text = expression_of(item), .where = where});
       } else {
@@ -228,6 +204,12 @@ class LevelReader {
         level.exclude.push_back({.text = item.text, .where = where});
       }
     }
+  }
+
+  void read_include(const YamlEntry& include, Level& level) const {
+    if (!include.value.is_list())
+      throw bad(include.value, "include takes a list of maps, got " + shown(include.value));
+    for (const auto& item : include.value.items) level.include.push_back(read_include_entry(item, place_));
   }
 
   // {lora.rank: [4, 8], regime: code} -> lora.rank in (4, 8) and regime = 'code'
@@ -256,7 +238,7 @@ class LevelReader {
   }
 
   void read_key(const FlatEntry& flat, Level& plain, Level& varying) const {
-    constexpr std::string_view kRead[] = {"axes", "rows", "zip", "derive", "exclude"};
+    constexpr std::string_view kRead[] = {"axes", "rows", "zip", "derive", "exclude", "include"};
     if (std::find(std::begin(kRead), std::end(kRead), flat.key) != std::end(kRead)) return;
     if (block_.empty() ? is_top_word(flat.key) : flat.key == "like") return;
     for (const auto& word : kUnbuilt)

@@ -1,6 +1,6 @@
 #pragma once
-// One map of a sweep file -> Level: settings, axes, rows, zip, derive, exclude, pins. The same reader serves
-// the file's top and every block, so that a key means the same wherever it stands. Does not merge levels
+// One map of a sweep file -> Level: settings, axes, rows, zip, derive, exclude, include, pins. The same reader
+// serves the file's top and every block, so that a key means the same wherever it stands. Does not merge levels
 // (sweep_level.h).
 
 #include <string>
@@ -17,7 +17,7 @@ struct FileLevels {
   Level varying;
 };
 
-// Reads the top. Leaves version, name, seeds and blocks to the caller. Throws: SpecError.
+// Reads the top. Leaves version, name, seeds, search, tune and blocks to the caller. Throws: SpecError.
 FileLevels read_file_levels(const YamlNode& root, const ReadingPlace& place);
 
 // Reads a block. `below` are the axes that it can pin or replace. Leaves `like` to the caller. Throws:

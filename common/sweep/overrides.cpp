@@ -131,6 +131,15 @@ void drop_axis(const Override& o, SweepSpec& spec) {
   if (dropped == 0) fail(o, "no block has an axis " + key);
 }
 
+void drop(const Override& o, SweepSpec& spec) {
+  if (o.key == "search")
+    spec.random.reset();
+  else if (o.key == "tune")
+    spec.tune.reset();
+  else
+    drop_axis(o, spec);
+}
+
 // Returns: whether the key named a rows or zip axis, whose labels are now those of the value.
 bool pin_labels(const Override& o, const std::vector<Block*>& blocks) {
   bool found = false;
@@ -187,17 +196,26 @@ void drop_blocks_that_cannot_hold(SweepSpec& spec, const std::string& text) {
 
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder) {
   const Override o = parsed(text);
-  if (o.drops) return drop_axis(o, spec);
+  if (o.drops) return drop(o, spec);
   const auto blocks = blocks_of(o, spec);
   if (pin_labels(o, blocks)) return;
 
+  const bool is_list_of_names = o.key == "seeds" || (o.key == "tune" && !o.value.starts_with('{'));
   const SourceText source =
-      SourceText::without_lines(o.name, o.key == "seeds" ? "[" + o.value + "]" : yaml_value(o));
+      SourceText::without_lines(o.name, is_list_of_names ? "[" + o.value + "]" : yaml_value(o));
   const YamlNode node = parse_yaml(source);
   const ReadingPlace place{source, folder};
   if (o.key == "seeds") {
     spec.seeds = read_seeds(node.items.size() == 1 ? node.items[0] : node,
                             place);  // 3 is a count, 1,2 and [5] are lists
+    return;
+  }
+  if (o.key == "search") {
+    spec.random = read_search(node, place);
+    return;
+  }
+  if (o.key == "tune") {
+    spec.tune = read_tuning(node.items.size() == 1 ? node.items[0] : node, place);
     return;
   }
   if (o.key == "name") {

@@ -14,8 +14,9 @@ namespace ranktide {
 inline constexpr const char* kOnlyRule = "--only";
 
 // Applies one override to every block where the key means something. Keys are full or a unique last part (rank,
-// lr); also seeds, name, run.* and the names of rows. Relative paths start at `folder`, the sweep file's. Does
-// not validate: several overrides may only together make a whole. Throws: SpecError naming the override.
+// lr); also seeds, name, search, tune, run.* and the names of rows. Relative paths start at `folder`, the sweep
+// file's. Does not validate: several overrides may only together make a whole. Throws: SpecError naming the
+// override.
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder);
 
 // --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds; a block

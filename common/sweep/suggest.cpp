@@ -70,12 +70,17 @@ const std::map<std::string_view, std::string_view>& foreign_words() {
       {"max_concurrent_trials", "run.max_parallel"},
       {"maxTrialCount", "search"},
       {"run_cap", "search"},
+      {"num_samples", "search"},
+      {"metric", "tune"},
+      {"objective", "tune"},
+      {"distribution", "log"},
       {"save_total_limit", "run.keep"}};
   return words;
 }
 
-constexpr std::string_view kConstructs[] = {"version", "name",    "axes",  "rows", "zip",  "blocks",
-                                            "derive",  "exclude", "seeds", "like", "when", "run"};
+constexpr std::string_view kConstructs[] = {"version", "name",   "axes",    "rows",    "zip",
+                                            "blocks",  "derive", "exclude", "include", "seeds",
+                                            "search",  "tune",   "like",    "when",    "run"};
 
 // Returns: edit distance with neighbour swaps (Damerau, restricted). Words are cut at 64 bytes: longer ones are
 // no typos.
@@ -125,6 +130,11 @@ std::string remedy(std::string_view word) {
 std::string nearest_remedy(std::string_view word, const std::vector<std::string_view>& candidates) {
   const auto found = nearest(word, candidates);
   return found ? remedy(*found) : "";
+}
+
+std::optional<std::string_view> foreign_word(std::string_view word) {
+  const auto it = foreign_words().find(word);
+  return it == foreign_words().end() ? std::nullopt : std::optional(it->second);
 }
 
 std::string key_remedy(std::string_view key, const std::vector<std::string>& more) {

@@ -2,6 +2,7 @@
 // Did-you-mean: the nearest known word, and the words that other tools use for the same thing. Suggestions
 // only; nothing is ever accepted under another name. Pure functions.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,5 +16,8 @@ std::string nearest_remedy(std::string_view word, const std::vector<std::string_
 // words
 // ("learning_rate", "lora_r", "max_restarts"). `more` are names of this file: rows axes, blocks.
 std::string key_remedy(std::string_view key, const std::vector<std::string>& more = {});
+
+// Returns: the key or construct of ours for a word that other tools use for it; nullopt for any other word.
+std::optional<std::string_view> foreign_word(std::string_view word);
 
 }  // namespace ranktide

@@ -14,9 +14,11 @@ std::set<std::string> keys_set_by(const Level& level) {
   std::set<std::string> out;
   for (const auto& [key, value] : level.constants) out.insert(key);
   for (const auto& [key, rule] : level.derive) out.insert(key);
-  for (const auto& axis : level.axes)
+  for (const auto& axis : level.axes) {
+    if (axis.drawn) out.insert(axis.name);
     for (const auto& point : axis.points)
       for (const auto& [key, value] : point.set) out.insert(key);
+  }
   return out;
 }
 
@@ -27,7 +29,7 @@ bool sets_nothing(const Axis& axis) {
 void stop_varying(Block& block, const std::string& key) {
   block.derive.erase(key);
   std::erase_if(block.axes, [&](Axis& axis) {
-    size_t erased = 0;
+    size_t erased = axis.drawn && axis.name == key ? 1 : 0;
     for (auto& point : axis.points) erased += point.set.erase(key);
     return erased > 0 && sets_nothing(axis);
   });
@@ -63,7 +65,8 @@ bool is_ruled_by_a_constant(const Setting& setting, const Block& block) {
   const std::string ruler(setting.effect.key);
   if (ruler.empty() || block.derive.contains(ruler)) return false;
   return std::none_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
-    return std::any_of(axis.points.begin(), axis.points.end(),
+    return (axis.drawn && axis.name == ruler) ||
+           std::any_of(axis.points.begin(), axis.points.end(),
                        [&](auto& point) { return point.set.contains(ruler); });
   });
 }
@@ -80,6 +83,7 @@ void lay_over(Block& block, const Level& level) {
     if (!replaced.contains(key)) stop_varying(block, key);  // an axis of the same name keeps its place below
   for (const auto& [key, value] : level.constants) block.constants[key] = value;
   for (const auto& axis : level.axes) {
+    if (axis.drawn) block.derive.erase(axis.name);
     for (const auto& point : axis.points)
       for (const auto& [key, value] : point.set) block.derive.erase(key);
     for (auto& below : block.axes)

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/sweep/included_cells.h"
 #include "common/sweep/spec_error.h"
 #include "common/sweep/sweep_spec.h"
 
@@ -17,6 +18,7 @@ struct Level {
   std::map<std::string, std::string> derive;             // key -> expression
   std::map<std::string, std::vector<std::string>> pins;  // rows or zip axis below -> the labels that are kept
   std::vector<Rule> exclude;
+  std::vector<IncludeEntry> include;    // placed when all levels and overrides are laid over the block
   std::map<std::string, Place> set_at;  // every key set by this level
 };
 

@@ -10,11 +10,13 @@
 #include <sstream>
 
 #include "common/sweep/axis_yaml.h"
+#include "common/sweep/include_yaml.h"
 #include "common/sweep/level_yaml.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/sweep_head.h"
+#include "common/sweep/tuning_check.h"
 
 namespace ranktide {
 namespace {
@@ -49,6 +51,11 @@ class SweepReader {
     check_version(required(root, "version", "version: 1"), place_);
     spec.name = read_sweep_name(required(root, "name", "name: my-sweep"), place_);
     if (const YamlNode* seeds = root.find("seeds")) spec.seeds = read_seeds(*seeds, place_);
+    if (const YamlNode* search = root.find("search")) spec.random = read_search(*search, place_);
+    if (const YamlNode* tune = root.find("tune")) {
+      spec.tune = read_tuning(*tune, place_);
+      tune_at_ = tune->at;
+    }
     file_ = read_file_levels(root, place_);
     take_run_policy(spec.run);
     read_blocks(root);
@@ -57,8 +64,22 @@ class SweepReader {
     return spec;
   }
 
+  // Places the cells of `include`, now that the axes of every block are known. Requires: overrides are applied.
+  void add_included_cells(SweepSpec& spec) const {
+    for (const IncludeEntry& entry : file_.varying.include) add_where_it_fits(entry, spec);
+    for (const auto& draft : drafts_) {
+      const auto block =
+          std::find_if(spec.blocks.begin(), spec.blocks.end(), [&](auto& b) { return b.name == draft.name; });
+      if (block == spec.blocks.end()) continue;
+      for (const auto& other : drafts_)
+        if (!draft.like.empty() && other.name == draft.like) add_all(other.level.include, *block);
+      add_all(draft.level.include, *block);
+    }
+  }
+
   // Validates as a spec from the wire is, and says at which block's line.
   void check(const SweepSpec& spec) const {
+    check_ranges(spec);
     check_size(spec);
     for (const auto& block : spec.blocks) {
       try {
@@ -72,16 +93,71 @@ class SweepReader {
       }
     }
     validate(spec);
-    check_keep(spec);
+    check_tune(spec);
   }
 
  private:
-  void check_keep(const SweepSpec& spec) const {
-    const auto wrong = keep_refusal(spec);
+  void add_all(const std::vector<IncludeEntry>& entries, Block& block) const {
+    for (const IncludeEntry& entry : entries) {
+      if (const auto wrong = misfit(entry, block)) throw place_.source.error(entry.at, "include: " + *wrong);
+      add(entry, block);
+    }
+  }
+
+  void add(const IncludeEntry& entry, Block& block) const {
+    auto cells = cells_of(entry, block);
+    if (block.include.size() + cells.size() > kIncludedCellsMax)
+      throw place_.source.error(entry.at, "include gives block " + block.name +
+                                              " more than 10,000 cells; make them a block of their own");
+    block.include.insert(block.include.end(), std::make_move_iterator(cells.begin()),
+                         std::make_move_iterator(cells.end()));
+  }
+
+  // An entry at the file's top is for every block whose axes it names; for none of them it is a mistake.
+  void add_where_it_fits(const IncludeEntry& entry, SweepSpec& spec) const {
+    std::optional<std::string> first;
+    size_t fits = 0;
+    for (auto& block : spec.blocks) {
+      auto wrong = misfit(entry, block);
+      if (!wrong) add(entry, block), ++fits;
+      if (!first) first = std::move(wrong);
+    }
+    if (fits > 0) return;
+    throw place_.source.error(
+        entry.at,
+        "include: " + *first + (spec.blocks.size() == 1 ? "" : "; and it fits no other block either"));
+  }
+
+  void check_ranges(const SweepSpec& spec) const {
+    if (spec.random) return;
+    for (const auto& block : spec.blocks)
+      for (const auto& axis : block.axes) {
+        if (!axis.drawn) continue;
+        const std::string message = "axis " + axis.name +
+                                    " is a range to draw from at random; give it a count or a step, or write   "
+                                    "search: {random: 40}   at the file's top";
+        throw at_key(axis.name, block.name, message);
+      }
+  }
+
+  // Returns: an error where a block or the file's top sets the key; without a place where the command line
+  // does.
+  SpecError at_key(const std::string& key, const std::string& block, const std::string& message) const {
+    std::vector<const Level*> levels;
+    for (const auto& draft : drafts_)
+      if (draft.name == block) levels.push_back(&draft.level);
+    for (const auto& draft : drafts_) levels.push_back(&draft.level);  // the one that this one is like
+    levels.push_back(&file_.varying);
+    for (const Level* level : levels)
+      if (const auto it = level->set_at.find(key); it != level->set_at.end())
+        return place_.source.error(it->second, message, key.size());
+    return SpecError(place_.source.name() + ": " + message);
+  }
+
+  void check_tune(const SweepSpec& spec) const {
+    const auto wrong = tune_refusal(spec);
     if (!wrong) return;
-    // The command line may have set it instead, and a line of the file would mislead.
-    const bool is_the_files = keep_ && keep_->second == Json(text_of(spec.run.keep));
-    if (is_the_files) throw place_.source.error(keep_->first, *wrong, std::string_view("run.keep").size());
+    if (tune_at_) throw place_.source.error(*tune_at_, *wrong);
     throw SpecError(place_.source.name() + ": " + *wrong);
   }
 
@@ -122,8 +198,6 @@ class SweepReader {
   void take_run_policy(RunPolicy& run) {
     for (const auto& [key, value] : file_.plain.constants)
       if (key.starts_with("run.")) set_run(run, key, value);
-    if (const auto at = file_.plain.set_at.find("run.keep"); at != file_.plain.set_at.end())
-      keep_.emplace(at->second, file_.plain.constants.at("run.keep"));
     std::erase_if(file_.plain.constants, [](auto& item) { return item.first.starts_with("run."); });
     std::erase_if(file_.plain.set_at, [](auto& item) { return item.first.starts_with("run."); });
   }
@@ -231,7 +305,7 @@ class SweepReader {
 
   const ReadingPlace& place_;
   FileLevels file_;
-  std::optional<std::pair<Place, Json>> keep_;  // run.keep, where and as the file writes it
+  std::optional<Place> tune_at_;
   std::vector<BlockDraft> drafts_;
 };
 
@@ -265,6 +339,7 @@ SweepSpec parse_sweep(std::string_view text, const std::string& name_for_message
   SweepSpec spec = reader.read(root);
   spec.max_trials = max_trials;
   for (const auto& override_text : overrides) apply_override(spec, override_text, place.folder);
+  reader.add_included_cells(spec);
   reader.check(spec);
   return spec;
 }

@@ -213,6 +213,10 @@ SourceText SourceText::without_lines(std::string name, std::string text) {
   return out;
 }
 
+std::string SourceText::where(Place at) const {
+  return name_ + ":" + std::to_string(at.line) + ":" + std::to_string(at.column);
+}
+
 SpecError SourceText::error(Place at, const std::string& message, size_t width) const {
   const bool is_a_place = has_lines_ && at.line > 0 && at.column > 0;  // yaml-cpp gives what is absent none
   if (!is_a_place) return SpecError(name_ + ": " + message);

@@ -51,6 +51,8 @@ class SourceText {
 
   const std::string& name() const { return name_; }
   const std::string& text() const { return text_; }
+  // Returns: file:line:column, as messages begin.
+  std::string where(Place at) const;
   // Returns: an error with the source line and `width` carets under it; without either where `at` is no place.
   SpecError error(Place at, const std::string& message, size_t width = 1) const;
   SpecError error(const YamlNode& node, const std::string& message) const;
