@@ -2,10 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
+#include "common/sweep/identity.h"
+#include "common/sweep/overrides.h"
+#include "common/sweep/resolve.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/setting_check.h"
 #include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
 
 namespace ranktide {
 namespace {
@@ -27,24 +32,107 @@ Json expression_value(const Json& value) {
   return value;
 }
 
+// A range of numbers is no factor: what is drawn from it is counted when it is drawn.
+size_t own_points(const Axis& axis) {
+  return axis.drawn ? 1 : axis.points.size();
+}
+
+std::string placed(const std::string& where) {
+  return where.empty() ? "" : where + ": ";
+}
+
+std::string hash_of_training(const CellSettings& cell) {
+  return sha256_hex(canonical_json(Json(complete(cell.set))));
+}
+
+bool is_rule_of_file(const Rule& rule) {
+  return rule.where != kOnlyRule;
+}
+
 }  // namespace
 
-BlockCells::BlockCells(Block block) : block_(std::move(block)) {
+BlockCells::BlockCells(Block block, const std::optional<RandomSearch>& search) : block_(std::move(block)) {
   for (const auto& axis : block_.axes) {
     when_.push_back(axis.when.empty() ? std::nullopt
                                       : std::optional(checked_rule(block_, "when of " + axis.name, axis.when)));
-    count_ = saturated_product(count_, axis.points.size());
+    own_count_ = saturated_product(own_count_, own_points(axis));
   }
   for (const auto& [key, text] : block_.derive) derive_[key] = checked_rule(block_, "derive " + key, text);
   for (const auto& rule : block_.exclude) exclude_.push_back(checked_rule(block_, "exclude", rule.text));
+  for (const auto& rule : when_)
+    if (rule) add_keys(*rule);
+  for (const auto& [key, rule] : derive_) add_keys(rule);
+  for (const auto& rule : exclude_) add_keys(rule);
+  if (search) {
+    draw_.emplace(block_, search->seed);
+    drawn_ = drawn(search->cells);
+    own_count_ = static_cast<int64_t>(drawn_.size());
+  }
+  count_ = own_count_ + std::min(static_cast<int64_t>(block_.include.size()),
+                                 std::numeric_limits<int64_t>::max() - own_count_);
 }
 
-std::vector<size_t> BlockCells::coordinates(int64_t cell) const {
-  std::vector<size_t> out(block_.axes.size());
-  for (size_t axis = out.size(); axis-- > 0;) {
-    const auto radix = static_cast<int64_t>(block_.axes[axis].points.size());
-    out[axis] = static_cast<size_t>(cell % radix);
+void BlockCells::add_keys(const Expression& rule) {
+  for (const auto& word : words_of(rule))
+    if (auto key = full_key(word)) keys_[word] = *std::move(key);
+}
+
+std::optional<int64_t> BlockCells::drawn_of() const {
+  RT_CHECK(draw_);
+  return draw_->size();
+}
+
+BlockCells::Points BlockCells::crossed_points(int64_t cell) const {
+  Points out;
+  out.on.resize(block_.axes.size());
+  out.is_first.resize(block_.axes.size());
+  for (size_t axis = out.on.size(); axis-- > 0;) {
+    const auto& points = block_.axes[axis].points;
+    const auto radix = static_cast<int64_t>(points.size());
+    out.on[axis] = &points[static_cast<size_t>(cell % radix)];
+    out.is_first[axis] = cell % radix == 0;
     cell /= radix;
+  }
+  return out;
+}
+
+// A value between two ends is none of an axis' first points: where its `when` is false every draw is the same
+// cell, and all but the first are repeats.
+BlockCells::Points BlockCells::drawn_points(int64_t draw) const {
+  const auto stands = draw_->at(draw);
+  Points out;
+  out.made.reserve(stands.size());
+  for (size_t axis = 0; axis < stands.size(); ++axis) {
+    const Axis& given = block_.axes[axis];
+    if (given.drawn) out.made.push_back(drawn_point(given, stands[axis].value));
+    out.on.push_back(given.drawn ? &out.made.back() : &given.points[stands[axis].point]);
+    out.is_first.push_back(given.drawn || stands[axis].point == 0);
+  }
+  return out;
+}
+
+BlockCells::Points BlockCells::points_of(int64_t cell) const {
+  return draw_ ? drawn_points(drawn_[static_cast<size_t>(cell)]) : crossed_points(cell);
+}
+
+// A cell that is drawn again under another number is the same training and is passed over, as one is that
+// does not exist or that a rule drops.
+std::vector<int64_t> BlockCells::drawn(int64_t wanted) const {
+  const int64_t end = draw_->size().value_or(std::numeric_limits<int64_t>::max());
+  std::vector<int64_t> out;
+  std::set<std::string> seen;
+  try {
+    for (int64_t draw = 0, misses = 0; draw < end && std::ssize(out) < wanted; ++draw) {
+      const auto cell = settings_at(drawn_points(draw));
+      const bool is_new = cell && !excluded_by(*cell) && seen.insert(hash_of_training(*cell)).second;
+      if (is_new) out.push_back(draw);
+      misses = is_new ? 0 : misses + 1;
+      if (misses == kMissesMax) break;
+    }
+  } catch (const ExpressionError& e) {
+    throw SpecError("block " + block_.name + ": " + e.what());
+  } catch (const SpecError& e) {
+    throw SpecError("block " + block_.name + ": " + e.what());
   }
   return out;
 }
@@ -72,37 +160,63 @@ std::optional<Json> BlockCells::lookup(const std::string& name, CellSettings& ce
     return label->second;
   const bool absent_axis =
       std::any_of(block_.axes.begin(), block_.axes.end(), [&](auto& a) { return a.name == name; });
-  const auto key = full_key(name);
-  if (!key) return absent_axis ? std::optional<Json>(nullptr) : std::nullopt;
-  return expression_value(value_of(*key, cell, deriving));
+  const auto key = keys_.find(name);
+  if (key == keys_.end()) return absent_axis ? std::optional<Json>(nullptr) : std::nullopt;
+  return expression_value(value_of(key->second, cell, deriving));
 }
 
 std::optional<CellSettings> BlockCells::at(int64_t cell) const {
   RT_CHECK(cell >= 0);
   RT_CHECK(cell < count_);
-  const auto place = coordinates(cell);
+  if (cell >= own_count_) return included(cell);
+  return settings_at(points_of(cell));
+}
+
+CellSettings BlockCells::included(int64_t cell) const {
+  const IncludedCell& entry = block_.include[static_cast<size_t>(cell - own_count_)];
+  Points points;
+  for (const AxisPoint& point : entry.points) points.on.push_back(&point);
+  points.is_first.resize(points.on.size(), true);
+  CellSettings out = *settings_at(points);
+  for (size_t axis = 0; axis < entry.points.size(); ++axis) {
+    const std::string& name = block_.axes[axis].name;
+    const bool counts = out.labels.contains(name);
+    if (counts == !is_unnamed(entry.points[axis])) continue;
+    throw SpecError(placed(entry.where) + "include: " + name +
+                    (counts ? " has to be named, for it has a value here"
+                            : " has no value here (when " + block_.axes[axis].when + "); leave it out"));
+  }
+  out.is_included = true;
+  return out;
+}
+
+std::optional<CellSettings> BlockCells::settings_at(const Points& points) const {
   CellSettings out{.set = block_.constants, .labels = {}};
   const auto take = [&](size_t axis) {
-    const AxisPoint& point = block_.axes[axis].points[place[axis]];
-    for (const auto& [key, value] : point.set) out.set[key] = value;
-    out.labels[block_.axes[axis].name] = point.label;
+    for (const auto& [key, value] : points.on[axis]->set) out.set[key] = value;
+    out.labels[block_.axes[axis].name] = points.on[axis]->label;
   };
   std::vector<std::string> deriving;
   const NameLookup names = [&](const std::string& name) { return lookup(name, out, deriving); };
-  for (size_t axis = 0; axis < place.size(); ++axis)
+  for (size_t axis = 0; axis < points.on.size(); ++axis)
     if (!when_[axis]) take(axis);
-  for (size_t axis = 0; axis < place.size(); ++axis) {  // a `when` may speak of the axes that have none
+  for (size_t axis = 0; axis < points.on.size(); ++axis) {  // a `when` may speak of the axes that have none
     if (!when_[axis]) continue;
     if (holds(*when_[axis], names))
       take(axis);
-    else if (place[axis] != 0)
+    else if (!points.is_first[axis])
       return std::nullopt;
   }
+  derive(out);
+  return out;
+}
+
+void BlockCells::derive(CellSettings& cell) const {
+  std::vector<std::string> deriving;
   SettingValues derived;
   for (const auto& [key, rule] : derive_)
-    if (has_effect(*find_setting(key), out.set)) derived[key] = value_of(key, out, deriving);
-  for (auto& [key, value] : derived) out.set[key] = std::move(value);
-  return out;
+    if (has_effect(*find_setting(key), cell.set)) derived[key] = value_of(key, cell, deriving);
+  for (auto& [key, value] : derived) cell.set[key] = std::move(value);
 }
 
 std::optional<size_t> BlockCells::excluded_by(const CellSettings& cell) const {
@@ -111,12 +225,12 @@ std::optional<size_t> BlockCells::excluded_by(const CellSettings& cell) const {
   std::vector<std::string> deriving;
   const NameLookup names = [&](const std::string& name) { return lookup(name, seen, deriving); };
   for (size_t rule = 0; rule < exclude_.size(); ++rule) {
+    if (cell.is_included && is_rule_of_file(block_.exclude[rule])) continue;
     try {
       if (holds(exclude_[rule], names)) return rule;
     } catch (const ExpressionError& e) {
       const Rule& text = block_.exclude[rule];
-      throw SpecError((text.where.empty() ? "" : text.where + ": ") + "exclude rule \"" + text.text +
-                      "\": " + e.what());
+      throw SpecError(placed(text.where) + "exclude rule \"" + text.text + "\": " + e.what());
     }
   }
   return std::nullopt;
@@ -146,6 +260,7 @@ std::vector<std::vector<size_t>> BlockCells::candidates(const SettingValues& tar
 
 std::optional<int64_t> BlockCells::first_equal(const SettingValues& target, int64_t below,
                                                const Matches& matches) const {
+  RT_CHECK(!draw_);
   const auto choices = candidates(target);
   if (std::any_of(choices.begin(), choices.end(), [](auto& list) { return list.empty(); })) return std::nullopt;
   std::vector<size_t> at_choice(choices.size(), 0);

@@ -4,14 +4,12 @@
 
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
+#include "common/sweep/scalar_text.h"
+#include "common/sweep/taken_trials.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
 namespace {
-
-bool varies(const Axis& axis) {
-  return axis.points.size() > 1;
-}
 
 bool has_eval(const std::vector<EvalTask>& evals, const EvalTask& task) {
   return std::any_of(evals.begin(), evals.end(), [&](const EvalTask& e) {
@@ -22,21 +20,8 @@ bool has_eval(const std::vector<EvalTask>& evals, const EvalTask& task) {
   });
 }
 
-// --only may empty a block or keep all of it, a rule of the file should do neither.
-bool is_only_rule(const Rule& rule) {
-  return rule.where == kOnlyRule;
-}
-
 SpecError in_block(const Block& block, const std::string& message) {
   return SpecError("block " + block.name + ": " + message);
-}
-
-// Returns: where the first rule that removes anything stands, as a message begins; empty when nobody knows.
-std::string place_of_rules(const Block& block, const BlockCount& count) {
-  for (size_t rule = 0; rule < block.exclude.size(); ++rule)
-    if (count.excluded_by_rule[rule] > 0 && !block.exclude[rule].where.empty())
-      return block.exclude[rule].where + ": ";
-  return "";
 }
 
 }  // namespace
@@ -45,12 +30,14 @@ Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
   validate(spec_);
   int64_t cells = 0;
   for (const auto& block : spec_.blocks) {
-    blocks_.emplace_back(block);
+    blocks_.emplace_back(block, spec_.random);
     first_cell_.push_back(cells);
     cells += blocks_.back().count();
+    listed_.push_back(listed_in(blocks_.size() - 1));
   }
-  raw_count_ = raw_trials(spec_);
-  RT_CHECK(raw_count_ == cells * static_cast<int64_t>(spec_.seeds.size()));
+  raw_count_ = cells * static_cast<int64_t>(spec_.seeds.size());
+  RT_CHECK(raw_count_ == raw_trials(spec_) || (spec_.random && raw_count_ < raw_trials(spec_)));
+  if (spec_.taken) check_taken(*spec_.taken, raw_count_);
 }
 
 std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
@@ -68,14 +55,40 @@ std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
   }
 }
 
+std::vector<std::pair<CellPrint, int64_t>> Grid::listed_in(size_t block) const {
+  const BlockCells& cells = blocks_[block];
+  std::vector<std::pair<CellPrint, int64_t>> out;
+  for (int64_t number = cells.is_drawn() ? 0 : cells.own_count(); number < cells.count(); ++number)
+    if (const auto found = find(block, number); found && !found->excluded_by)
+      out.emplace_back(print_of(identity_of(found->values, spec_.inputs).settings), number);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::optional<int64_t> Grid::listed_equal(size_t block, int64_t below, const Found& found) const {
+  if (listed_[block].empty()) return std::nullopt;
+  const Json own = identity_of(found.values, spec_.inputs).settings;
+  const CellPrint print = print_of(own);
+  auto it = std::lower_bound(listed_[block].begin(), listed_[block].end(), std::pair(print, int64_t{0}));
+  for (; it != listed_[block].end() && it->first == print && it->second < below; ++it) {
+    const auto other = blocks_[block].at(it->second);
+    if (identity_of(complete(other->set), spec_.inputs).settings == own) return it->second;
+  }
+  return std::nullopt;
+}
+
 // Returns: the lowest cell of the block below `below` that trains the same.
 // An identity costs more than all the rest, and most cells have no other that could be equal.
 std::optional<int64_t> Grid::equal_in(size_t block, int64_t below, const Found& found) const {
+  const BlockCells& cells = blocks_[block];
+  if (cells.is_drawn()) return listed_equal(block, below, found);
   std::optional<TrialIdentity> own;
-  return blocks_[block].first_equal(found.values, below, [&](const CellSettings& other) {
-    if (!own) own = identity_of(found.values, spec_.inputs);
-    return identity_of(complete(other.set), spec_.inputs).settings == own->settings;
-  });
+  const auto crossed =
+      cells.first_equal(found.values, std::min(below, cells.own_count()), [&](const CellSettings& other) {
+        if (!own) own = identity_of(found.values, spec_.inputs);
+        return identity_of(complete(other.set), spec_.inputs).settings == own->settings;
+      });
+  return crossed ? crossed : listed_equal(block, below, found);
 }
 
 // Returns: the block with an equal cell at a lower index, its own included.
@@ -106,6 +119,7 @@ void Grid::add_view_of_block(const CellSettings& cell, const DataInput* data, Sw
 std::optional<SweepTrial> Grid::at(int64_t raw) const {
   RT_CHECK(raw >= 0);
   RT_CHECK(raw < raw_count_);
+  if (!takes(spec_, raw)) return std::nullopt;
   const auto seeds = static_cast<int64_t>(spec_.seeds.size());
   const int64_t cell = raw / seeds;
   const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
@@ -151,62 +165,6 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
 BaseId base_subject(const SweepTrial& trial) {
   const bool reads_its_own = trial.settings.model.tokenizer.empty();
   return reads_its_own ? trial.base : base_read_by(trial.base, trial.tokenizer_sha256);
-}
-
-int64_t BlockCount::distinct() const {
-  int64_t equal = 0;
-  for (const auto& [earlier, n] : equal_to) equal += n;
-  return cells - equal;
-}
-
-std::vector<BlockCount> Grid::counts() const {
-  std::vector<BlockCount> out;
-  for (size_t b = 0; b < blocks_.size(); ++b) {
-    const Block& block = spec_.blocks[b];
-    BlockCount count{.block = block.name, .axes = {}, .equal_to = {}, .excluded_by_rule = {}};
-    count.excluded_by_rule.resize(block.exclude.size());
-    for (const auto& axis : block.axes)
-      if (varies(axis)) count.axes.push_back(axis.name + "{" + std::to_string(axis.points.size()) + "}");
-    for (int64_t number = 0; number < blocks_[b].count(); ++number) {
-      const auto found = find(b, number);
-      if (!found) continue;
-      if (found->excluded_by) {
-        ++count.excluded;
-        ++count.excluded_by_rule[*found->excluded_by];
-        continue;
-      }
-      ++count.cells;
-      if (const auto earlier = earlier_equal(*found)) ++count.equal_to[spec_.blocks[*earlier].name];
-    }
-    const bool narrowed_on_purpose = std::any_of(block.exclude.begin(), block.exclude.end(), is_only_rule);
-    if (count.cells == 0 && !narrowed_on_purpose)
-      throw SpecError(place_of_rules(block, count) +
-                      in_block(block, "its exclude rules remove all of its " + std::to_string(count.excluded) +
-                                          " cells; drop the block or a rule")
-                          .what());
-    out.push_back(std::move(count));
-  }
-  return out;
-}
-
-int64_t trial_count(const SweepSpec& spec, const std::vector<BlockCount>& counts) {
-  int64_t cells = 0;
-  for (const BlockCount& block : counts) cells += block.distinct();
-  return cells * static_cast<int64_t>(spec.seeds.size());
-}
-
-std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts) {
-  std::vector<std::string> out;
-  for (size_t b = 0; b < counts.size(); ++b) {
-    const auto& rules = grid.spec().blocks[b].exclude;
-    for (size_t r = 0; r < rules.size(); ++r) {
-      if (counts[b].excluded_by_rule[r] > 0 || is_only_rule(rules[r])) continue;
-      out.push_back((rules[r].where.empty() ? "" : rules[r].where + ": ") + "exclude rule \"" + rules[r].text +
-                    "\" removes 0 of " + std::to_string(counts[b].cells + counts[b].excluded) +
-                    " cells of block " + counts[b].block + " (warning)");
-    }
-  }
-  return out;
 }
 
 }  // namespace ranktide

@@ -1,9 +1,9 @@
 #pragma once
 // A sweep's trials, by index. The grid is held as its spec: trial i is computed from i alone, so a million
-// trials cost nothing until they are touched. Raw indices run over blocks, then cells, then seeds (the seed
-// varies fastest); they count cells before exclusion and merging, so that an index never moves when another
-// cell is excluded. Not an id: the same trial has another index in another sweep. Const after construction,
-// safe from any thread.
+// trials cost nothing until they are touched. Raw indices run over blocks, then cells (included ones last),
+// then seeds (the seed varies fastest); they count cells before exclusion and merging, so that an index never
+// moves when another cell is excluded. A random search draws when the grid is made. Not an id: the same trial
+// has another index in another sweep. Const after construction, safe from any thread.
 
 #include <cstdint>
 #include <map>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/sweep/block_cells.h"
+#include "common/sweep/cell_look.h"
 #include "common/sweep/identity.h"
 #include "common/sweep/sweep_spec.h"
 #include "common/vocabulary/ids.h"
@@ -52,11 +53,15 @@ BaseId base_subject(const SweepTrial& trial);
 // What `plan` prints of a block, in cells (without seeds).
 struct BlockCount {
   std::string block;
-  std::vector<std::string> axes;  // "lora.rank{3}"
-  int64_t cells = 0;              // after exclusion
-  int64_t excluded = 0;
+  std::vector<std::string> axes;      // "lora.rank{3}", "train.lr{1e-05..0.001}"
+  int64_t cells = 0;                  // after exclusion, the included ones among them
+  int64_t included = 0;               // of `cells`: those that `include` adds
+  bool is_drawn = false;              // the others were drawn at random ...
+  std::optional<int64_t> drawn_of{};  // ... from so many; nullopt: from ranges of numbers, or it is a grid
+  int64_t excluded = 0;               // not of a random search: it draws again
   std::map<std::string, int64_t> equal_to;  // earlier block -> cells that are already in it
   std::vector<int64_t> excluded_by_rule;    // beside Block::exclude; 0 deserves a warning
+  int64_t trials = 0;  // of the cells that no earlier block has, as far as the spec takes them
   int64_t distinct() const;
 };
 
@@ -68,12 +73,12 @@ class Grid {
 
   int64_t raw_count() const { return raw_count_; }
 
-  // Returns: the trial; nullopt when its cell is excluded or equal to a cell with a lower index.
-  // Throws: SpecError naming block and key when the cell does not resolve (a required key missing, a value out
-  // of range after derivation). Requires: 0 <= raw < raw_count().
+  // Returns: the trial; nullopt when its cell is excluded or equal to a cell with a lower index, or the spec
+  // does not take it. Throws: SpecError naming block and key when the cell does not resolve (a required key
+  // missing, a value out of range after derivation). Requires: 0 <= raw < raw_count().
   std::optional<SweepTrial> at(int64_t raw) const;
 
-  // Touches every cell once. Throws: SpecError as at(), or when a rule empties a whole block.
+  // Looks at every cell once. Throws: SpecError as at(), or when a rule empties a whole block.
   std::vector<BlockCount> counts() const;
 
   const SweepSpec& spec() const { return spec_; }
@@ -88,18 +93,25 @@ class Grid {
   };
 
   std::optional<Found> find(size_t block, int64_t number) const;
+  std::vector<std::pair<CellPrint, int64_t>> listed_in(size_t block) const;
+  CellLook look(size_t block, int64_t number) const;
+  BlockCount count_of(size_t block, std::vector<std::pair<CellPrint, int64_t>>& seen) const;
+  std::optional<int64_t> listed_equal(size_t block, int64_t below, const Found& found) const;
   std::optional<int64_t> equal_in(size_t block, int64_t below, const Found& found) const;
   std::optional<size_t> earlier_equal(const Found& found) const;
+  int64_t taken_of(int64_t cell) const;
   void add_view_of_block(const CellSettings& cell, const DataInput* data, SweepTrial& trial) const;
   const DataInput* data_of(const TrialSettings& settings) const;
 
   SweepSpec spec_;
   std::vector<BlockCells> blocks_;
   std::vector<int64_t> first_cell_;  // beside blocks_: cells before it
+  // Beside blocks_, sorted: the cells that no axis leads to, drawn or included, by what they train.
+  std::vector<std::vector<std::pair<CellPrint, int64_t>>> listed_;
   int64_t raw_count_ = 0;
 };
 
-// Returns: distinct cells x seeds. `counts` from Grid::counts of this spec.
+// Returns: distinct trials that the spec takes. `counts` from Grid::counts of this spec.
 int64_t trial_count(const SweepSpec& spec, const std::vector<BlockCount>& counts);
 
 // Returns: what deserves a warning: exclude rules that remove nothing. `counts` from Grid::counts.

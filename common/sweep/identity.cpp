@@ -1,7 +1,8 @@
 #include "common/sweep/identity.h"
 
-#include "common/sweep/resolve.h"
+#include "common/sweep/eval_tasks.h"
 #include "common/sweep/scalar_text.h"
+#include "common/sweep/setting_check.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 
@@ -44,6 +45,34 @@ std::string unread(const std::string& path) {
   return "unread:" + path;
 }
 
+template <class T>
+T section(const SettingValues& values, std::string_view prefix) {
+  Json out = Json::object();
+  for (auto it = values.lower_bound(std::string(prefix)); it != values.end() && it->first.starts_with(prefix);
+       ++it)
+    out[it->first.substr(prefix.size())] = it->second;
+  return from_json<T>(out);
+}
+
+// Contents take the place of paths.
+void name_contents(const SettingValues& values, const Inputs& inputs, TrialIdentity& out) {
+  const auto named = section<ModelSettings>(values, "model.");
+  const auto model = inputs.models.find(model_key(named));
+  const bool model_known = model != inputs.models.end();
+  const std::string tokenizer = model_known ? model->second.tokenizer_sha256
+                                            : unread(named.tokenizer.empty() ? named.path : named.tokenizer);
+  out.settings["model.path"] = model_known ? model->second.base.text : unread(named.path);
+  out.settings["model.tokenizer"] = tokenizer;
+
+  const auto read = section<DataSettings>(values, "data.");
+  const std::string key = data_key(read, tokenizer);
+  const auto data = inputs.data.find(key);
+  const bool data_known = data != inputs.data.end();
+  out.settings["data.train"] = data_known ? data->second.sha256 : unread(key);
+  if (read.replay) out.settings["data.replay"] = Json{{"share", read.replay->share}};
+  out.provisional = !model_known || !data_known;
+}
+
 }  // namespace
 
 std::string canonical_json(const Json& value) {
@@ -54,22 +83,9 @@ std::string canonical_json(const Json& value) {
 
 TrialIdentity identity_of(const SettingValues& values, const Inputs& inputs) {
   TrialIdentity out{.settings = Json(values)};
-  const TrialSettings settings = trial_settings(values);
-  const auto model = inputs.models.find(model_key(settings.model));
-  const bool model_known = model != inputs.models.end();
-  const std::string tokenizer_path =
-      settings.model.tokenizer.empty() ? settings.model.path : settings.model.tokenizer;
-  const std::string tokenizer = model_known ? model->second.tokenizer_sha256 : unread(tokenizer_path);
-  out.settings["model.path"] = model_known ? model->second.base.text : unread(settings.model.path);
-  out.settings["model.tokenizer"] = tokenizer;
-
-  const std::string key = data_key(settings.data, tokenizer);
-  const auto data = inputs.data.find(key);
-  const bool data_known = data != inputs.data.end();
-  out.settings["data.train"] = data_known ? data->second.sha256 : unread(key);
-  if (settings.data.replay) out.settings["data.replay"] = Json{{"share", settings.data.replay->share}};
-  if (settings.method == Method::lora) out.settings["lora.target"] = settings.lora->target;
-  out.provisional = !model_known || !data_known;
+  if (const auto target = values.find("lora.target"); target != values.end())
+    out.settings["lora.target"] = modules_of(target->second.get<std::string>());
+  if (values.contains("model.path")) name_contents(values, inputs, out);
   return out;
 }
 
@@ -92,10 +108,11 @@ std::string eval_spec_id(const EvalSpec& spec) {
   body.erase("data");
   if (spec.data_sha256.empty()) body["data_sha256"] = unread(spec.data);
   if (!spec.limit) body.erase("limit");
-  if (spec.kind != EvalKind::choice) {  // a plain loss has neither examples nor a choice to normalise
-    body.erase("shots");
-    body.erase("norm");
-  }
+  // A plain loss has no examples, only a choice is normalised, only answers are drawn.
+  if (spec.kind == EvalKind::loss) body.erase("shots");
+  if (spec.kind != EvalKind::choice) body.erase("norm");
+  if (!is_generated(spec.kind))
+    for (const char* key : {"samples", "temperature", "top_p"}) body.erase(key);
   return hash_of("eval spec", body);
 }
 

@@ -21,7 +21,7 @@ struct TrialIdentity {
   bool provisional = false;  // an input is unknown, so its path stands in for its hash
 };
 
-// Requires: `values` is complete (resolve.h).
+// Requires: `values` is complete (resolve.h), or a part of that with all of model.* and data.* or with none.
 TrialIdentity identity_of(const SettingValues& values, const Inputs& inputs);
 
 TrialId trial_id(const TrialIdentity& identity);

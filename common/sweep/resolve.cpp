@@ -17,16 +17,6 @@ bool names_budget(std::string_view key) {
   return key.starts_with("budget.");
 }
 
-void check_budget(const SettingValues& set) {
-  std::vector<std::string> given;
-  for (const auto& [key, value] : set)
-    if (names_budget(key)) given.push_back(key);
-  if (given.empty())
-    throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
-  if (given.size() > 1)
-    throw SpecError(given[0] + " and " + given[1] + " are both set; a trial has one budget");
-}
-
 Step ceil_divide(__int128 a, __int128 b) {
   const __int128 out = (a + b - 1) / b;
   return static_cast<Step>(std::min<__int128>(out, std::numeric_limits<Step>::max()));
@@ -58,18 +48,31 @@ Step step_at(const Moment& moment, const TrialSettings& settings, const DataInpu
 
 }  // namespace
 
+void check_budget(const SettingValues& set) {
+  std::vector<std::string> given;
+  for (const auto& [key, value] : set)
+    if (names_budget(key)) given.push_back(key);
+  if (given.empty())
+    throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
+  if (given.size() > 1)
+    throw SpecError(given[0] + " and " + given[1] + " are both set; a trial has one budget");
+}
+
+std::optional<Json> effective_value(const Setting& setting, const SettingValues& set) {
+  if (!has_effect(setting, set)) return std::nullopt;
+  if (const auto it = set.find(std::string(setting.key)); it != set.end()) return it->second;
+  auto value = default_value(setting, set);
+  if (!value && setting.default_text == "required")
+    throw SpecError(std::string(setting.key) + " is required; nothing sets it");
+  return value;
+}
+
 SettingValues complete(const SettingValues& set) {
   check_budget(set);
   SettingValues out;
   for (const auto& setting : settings()) {
-    if (setting.part != SettingPart::training || setting.key == "seed" || !has_effect(setting, set)) continue;
-    const std::string key(setting.key);
-    if (const auto it = set.find(key); it != set.end())
-      out[key] = it->second;
-    else if (auto value = default_value(setting, set))
-      out[key] = *std::move(value);
-    else if (setting.default_text == "required")
-      throw SpecError(key + " is required; nothing sets it");
+    if (setting.part != SettingPart::training || setting.key == "seed") continue;
+    if (auto value = effective_value(setting, set)) out.emplace(setting.key, *std::move(value));
   }
   return out;
 }

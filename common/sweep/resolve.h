@@ -15,6 +15,12 @@ namespace ranktide {
 // is not among them. Throws: SpecError when a required key is missing or the budget is not given exactly once.
 SettingValues complete(const SettingValues& set);
 
+// The two halves of complete(). Returns: one setting's value, nullopt where it has no effect or is off.
+// Throws: SpecError when it is required and nothing sets it.
+std::optional<Json> effective_value(const Setting& setting, const SettingValues& set);
+// Throws: SpecError unless exactly one budget is set.
+void check_budget(const SettingValues& set);
+
 // Returns: the typed settings. Requires: `values` from complete(), with or without "seed".
 TrialSettings trial_settings(const SettingValues& values);
 

@@ -80,6 +80,10 @@ const std::vector<Setting>& eval_settings();
 // Returns: whether the setting changes anything among these values (defaults are looked up where absent).
 bool has_effect(const Setting& setting, const SettingValues& values);
 
+// Returns: the one setting that a default is worked out from ("lora.rank" for lora.alpha); empty where it hangs
+// on none.
+std::string_view default_source(const Setting& setting);
+
 // Returns: the value of a setting when nothing sets it, given the others ("lora.alpha" is twice the rank);
 // nullopt when it is required, or off when absent.
 std::optional<Json> default_value(const Setting& setting, const SettingValues& values);

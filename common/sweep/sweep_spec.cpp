@@ -1,6 +1,7 @@
 #include "common/sweep/sweep_spec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "common/sweep/block_cells.h"
@@ -30,8 +31,35 @@ void check_values(const Block& block, const SettingValues& values) {
   }
 }
 
+// The ends of a range as points; what lies between them is of the same type and within the same bounds.
+std::vector<AxisPoint> ends_of(const Axis& axis) {
+  const bool whole = find_setting(axis.name)->type == SettingType::count;
+  return {drawn_point(axis, whole ? std::ceil(axis.drawn->min) : axis.drawn->min),
+          drawn_point(axis, whole ? std::floor(axis.drawn->max) : axis.drawn->max)};
+}
+
+bool can_be_drawn(const Setting& setting) {
+  return setting.type == SettingType::count || setting.type == SettingType::number ||
+         setting.type == SettingType::share;
+}
+
+void check_drawn_axis(const Block& block, const Axis& axis) {
+  const Setting* setting = find_setting(axis.name);
+  const DrawnRange& range = *axis.drawn;
+  if (!setting || !can_be_drawn(*setting))
+    fail(block, "axis " + axis.name + " is no number, so it has no range to draw from; give it values");
+  if (!axis.points.empty()) fail(block, "axis " + axis.name + " has values and a range; leave one out");
+  if (!std::isfinite(range.min) || !std::isfinite(range.max) || range.min >= range.max)
+    fail(block, "axis " + axis.name + ": its lower end has to be below its upper one");
+  if (range.log && range.min <= 0) fail(block, "axis " + axis.name + ": both ends of a log have to be above 0");
+  if (setting->type == SettingType::count && std::ceil(range.min) > std::floor(range.max))
+    fail(block, "axis " + axis.name + " takes whole numbers, and there is none between its ends");
+  for (const AxisPoint& end : ends_of(axis)) check_values(block, end.set);
+}
+
 void check_axis(const Block& block, const Axis& axis) {
   if (!find_setting(axis.name) && !is_name(axis.name)) fail(block, name_refusal("an axis' name", axis.name));
+  if (axis.drawn) return check_drawn_axis(block, axis);
   if (axis.points.empty())
     fail(block, "axis " + axis.name +
                     " has no values, so the grid would be empty; give it at least one, or leave it out");
@@ -45,6 +73,15 @@ void check_axis(const Block& block, const Axis& axis) {
   }
 }
 
+// What an axis' points set; no two axes set one key.
+std::set<std::string> keys_set_by(const Axis& axis) {
+  std::set<std::string> out;
+  if (axis.drawn) out.insert(axis.name);
+  for (const auto& point : axis.points)
+    for (const auto& [key, value] : point.set) out.insert(key);
+  return out;
+}
+
 void check_axes(const Block& block) {
   if (block.axes.size() > kAxesMax) fail(block, "more than 32 axes");
   std::set<std::string> names;
@@ -52,17 +89,57 @@ void check_axes(const Block& block) {
   for (const auto& axis : block.axes) {
     check_axis(block, axis);
     if (!names.insert(axis.name).second) fail(block, "two axes are named " + axis.name);
-    std::set<std::string> own;
-    for (const auto& point : axis.points)
-      for (const auto& [key, value] : point.set) own.insert(key);
-    for (const auto& key : own)
+    for (const auto& key : keys_set_by(axis))
       if (!keys.insert(key).second) fail(block, "two axes set " + key);
   }
 }
 
-// Resolves one cell along every axis, so that a label without a rate or a derivation out of range is found at
-// once.
-void probe(const Block& block) {
+void check_included_point(const Block& block, const Axis& axis, const AxisPoint& point,
+                          const std::string& what) {
+  if (is_unnamed(point)) {
+    if (axis.when.empty()) fail(block, what + " names no value of " + axis.name);
+    return;
+  }
+  check_values(block, point.set);
+  const auto keys = keys_set_by(axis);
+  for (const auto& [key, value] : point.set)
+    if (!keys.contains(key)) fail(block, what + " sets " + key + " on axis " + axis.name + ", which does not");
+  if (find_setting(axis.name) && !point.set.contains(axis.name))
+    fail(block, what + " names no value of " + axis.name);
+}
+
+void check_include(const Block& block) {
+  std::map<Json, std::string> seen;
+  for (const IncludedCell& cell : block.include) {
+    const std::string what = (cell.where.empty() ? "" : cell.where + ": ") + std::string("include");
+    if (cell.points.size() != block.axes.size())
+      fail(block, what + " names " + std::to_string(cell.points.size()) + " values for " +
+                      std::to_string(block.axes.size()) + " axes");
+    for (size_t axis = 0; axis < block.axes.size(); ++axis)
+      check_included_point(block, block.axes[axis], cell.points[axis], what);
+    SettingValues set;
+    for (const AxisPoint& point : cell.points) set.insert(point.set.begin(), point.set.end());
+    const auto [first, is_new] = seen.emplace(Json(set), cell.where);
+    if (!is_new)
+      fail(block,
+           what + " names a cell twice" + (first->second.empty() ? "" : " (first at " + first->second + ")"));
+  }
+}
+
+// A range is probed at its ends.
+Block probed(Block block) {
+  for (Axis& axis : block.axes) {
+    if (!axis.drawn) continue;
+    axis.points = ends_of(axis);
+    axis.drawn.reset();
+  }
+  return block;
+}
+
+// Resolves one cell along every axis and each that is included, so that a label without a rate or a derivation
+// out of range is found at once.
+void probe(const Block& given) {
+  const Block block = probed(given);
   const BlockCells cells(block);
   int64_t stride = 1;
   const auto resolve = [&](int64_t cell) {
@@ -80,6 +157,7 @@ void probe(const Block& block) {
     for (int64_t i = stride_in_axis; i < radix; i += stride_in_axis) resolve(i * stride);
     stride *= radix;
   }
+  for (int64_t cell = cells.own_count(); cell < cells.count(); ++cell) resolve(cell);
 }
 
 std::string with_separators(__int128 n) {
@@ -91,13 +169,18 @@ std::string with_separators(__int128 n) {
   return out;
 }
 
-// Returns: the product of the axes' lengths, saturated far above every limit.
-__int128 cells_of(const Block& block) {
+// Returns: the product of the axes' lengths, saturated far above every limit; of a search no more than it
+// draws. Included cells are beside them.
+__int128 cells_of(const Block& block, const std::optional<RandomSearch>& search) {
   constexpr __int128 kHuge = static_cast<__int128>(1) << 90;
   __int128 cells = 1;
-  for (const auto& axis : block.axes)
-    cells = std::min(kHuge, cells * static_cast<__int128>(axis.points.size()));
-  return cells;
+  for (const auto& axis : block.axes) {
+    const bool has_no_end = search && axis.drawn;
+    cells = has_no_end ? kHuge : std::min(kHuge, cells * static_cast<__int128>(axis.points.size()));
+    if (has_no_end) break;
+  }
+  if (search) cells = std::min<__int128>(cells, search->cells);
+  return cells + static_cast<__int128>(block.include.size());
 }
 
 void check_run(const RunPolicy& run) {
@@ -126,32 +209,21 @@ void check_seeds(const std::vector<uint64_t>& seeds) {
     throw SpecError("seeds has a seed twice; every seed of a cell is one trial");
 }
 
-bool may_train_full(const Block& block) {
-  const Json full(text_of(Method::full));
-  const auto sets_it = [&](const SettingValues& set) {
-    const auto it = set.find("method");
-    return it != set.end() && it->second == full;
-  };
-  return sets_it(block.constants) || block.derive.contains("method") ||
-         std::any_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
-           return std::any_of(axis.points.begin(), axis.points.end(),
-                              [&](const AxisPoint& point) { return sets_it(point.set); });
-         });
+void check_search(const SweepSpec& spec) {
+  if (spec.random && spec.random->cells < 1)
+    throw SpecError("search: random takes a number of cells of at least 1");
+  for (const auto& block : spec.blocks)
+    for (const auto& axis : block.axes)
+      if (axis.drawn && !spec.random)
+        fail(block, "axis " + axis.name +
+                        " is a range without a count; give it one, or draw from it with search: {random: 40}");
 }
 
 }  // namespace
 
-std::optional<std::string> keep_refusal(const SweepSpec& spec) {
-  if (spec.run.keep != Keep::delta) return std::nullopt;
-  const auto full = std::find_if(spec.blocks.begin(), spec.blocks.end(), may_train_full);
-  if (full == spec.blocks.end()) return std::nullopt;
-  return "run.keep: delta is not built for full finetuning yet (block " + full->name +
-         "); write run.keep: weights, or sweep LoRA alone";
-}
-
 int64_t raw_trials(const SweepSpec& spec) {
   __int128 trials = 0;
-  for (const auto& block : spec.blocks) trials += cells_of(block);
+  for (const auto& block : spec.blocks) trials += cells_of(block, spec.random);
   trials *= static_cast<__int128>(spec.seeds.size());
   if (trials > spec.max_trials)
     throw SpecError("the grid has " + with_separators(trials) + " trials, more than " +
@@ -163,6 +235,7 @@ void validate(const Block& block) {
   if (!is_name(block.name)) throw SpecError(name_refusal("a block's name", block.name));
   check_values(block, block.constants);
   check_axes(block);
+  check_include(block);
   for (const auto& [key, rule] : block.derive)
     if (block_setting(block, key).part != SettingPart::training) fail(block, key + " cannot be derived");
   try {
@@ -184,6 +257,7 @@ void validate(const SweepSpec& spec) {
   if (spec.max_trials < 1) throw SpecError("max_trials has to be at least 1");
   check_seeds(spec.seeds);
   check_run(spec.run);
+  check_search(spec);
   raw_trials(spec);
   std::set<std::string> names;
   for (const auto& block : spec.blocks) {

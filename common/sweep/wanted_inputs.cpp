@@ -62,7 +62,8 @@ WantedInputs wanted_inputs(const SweepSpec& spec) {
   WantedInputs out;
   Collector collector(out);
   for (const auto& block : spec.blocks) {
-    const BlockCells cells(inputs_of(block));
+    // What a search draws hangs on the whole block, and is little.
+    const BlockCells cells = spec.random ? BlockCells(block, spec.random) : BlockCells(inputs_of(block));
     for (int64_t number = 0; number < cells.count(); ++number) try {
         if (const auto cell = cells.at(number)) collector.add(*cell);
       } catch (const ExpressionError&) {

@@ -1,0 +1,51 @@
+#pragma once
+// A block's crossed cells taken apart, for walks over many of them. Every setting of an identity and every
+// exclude rule hangs on a few axes only (axis_reach.h): what one combination of those gives is asked of
+// BlockCells once, on a block of these axes alone, and looked up from then on. What is not certain there, an
+// error above all, is left to BlockCells and the whole cell. Not const: its tables fill as they are asked. One
+// thread.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "common/sweep/axis_reach.h"
+#include "common/sweep/block_cells.h"
+#include "common/sweep/cell_look.h"
+#include "common/sweep/sweep_spec.h"
+
+namespace ranktide {
+
+class CellFactors {
+ public:
+  // Outlives: block and inputs outlive this. Requires: the block's rules have been checked; no axis of it is
+  // drawn.
+  CellFactors(const Block& block, const Inputs& inputs);
+
+  // `stands`: the point on every axis. Returns: the same as BlockCells and resolve.h would say, or unsure.
+  CellLook at(const std::vector<uint32_t>& stands);
+
+ private:
+  struct Answer {
+    CellLook::Kind kind = CellLook::Kind::unsure;
+    bool is_known = false;
+    CellPrint print;
+  };
+  struct Factor {
+    std::vector<std::pair<size_t, int64_t>> strides;  // axis of the whole block -> cells from point to point
+    BlockCells cells;
+    std::vector<const Setting*> settings;  // whose values it gives
+    std::vector<Answer> answers;           // by cell; empty where a table is not worth its memory
+  };
+  Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude) const;
+  Answer ask(const Factor& factor, int64_t cell) const;
+  Answer answer(Factor& factor, const std::vector<uint32_t>& stands) const;
+  void add_settings(const AxisReach& reach);
+
+  const Block& block_;
+  const Inputs& inputs_;
+  std::vector<Factor> factors_;  // of identities
+  std::vector<Factor> rules_;    // beside Block::exclude
+};
+
+}  // namespace ranktide
