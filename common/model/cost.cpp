@@ -45,13 +45,13 @@ double block_bytes_per_token(const ModelShape& s) {
 }
 
 // The loss holds one chunk of logits in fp32, and four versions of the hidden rows. In bf16 the head is
-// widened, for the whole loss, where the processor does not multiply bf16 (worker/trainer/lm/product.h): no one
-// who predicts knows, so it counts.
-double loss_bytes(const TrialSettings& settings, const ModelShape& s, const StepLoad& load) {
+// widened, for the whole loss, where what computes does not multiply bf16 (worker/trainer/lm/product.h).
+double loss_bytes(const TrialSettings& settings, const ModelShape& s, const StepLoad& load, Bf16 bf16) {
   const double labelled = static_cast<double>(load.tokens) * load.labelled_share;
   const double rows = std::min(static_cast<double>(kLossRows), labelled);
   const auto vocabulary = static_cast<double>(s.vocabulary), hidden = static_cast<double>(s.hidden);
-  const double head = settings.model.dtype == Dtype::bf16 ? 4 * vocabulary * hidden : 0;
+  const bool is_widened = settings.model.dtype == Dtype::bf16 && bf16 == Bf16::widened;
+  const double head = is_widened ? 4 * vocabulary * hidden : 0;
   return rows * vocabulary * 4 + labelled * hidden * 16 + head;
 }
 
@@ -80,6 +80,17 @@ int64_t trained_parameters(const TrialSettings& settings, const ModelShape& shap
   return shape.layers * adapter_weights_per_layer(*settings.lora, shape);
 }
 
+int moments_of(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::adamw:
+      return 2;
+    case Optimizer::lion:
+      return 1;
+  }
+  RT_CHECK(!"an optimizer without its moments");
+  return 0;
+}
+
 // Of a layer: the residual stream before its two blocks, fp32 in either dtype (2 x 4d); in b bytes q and the
 // attention's output (2 d_a), k and v (2 d_k), gate and up (2f), and q and k once more where they are normed.
 // Adapters add their rank-r products. Norm outputs, silu(gate) up and the attention weights are computed again.
@@ -105,18 +116,18 @@ double flops_per_token(const TrialSettings& settings, const ModelShape& shape, c
   return 4 * weights + 6 * static_cast<double>(trained_parameters(settings, shape)) + attention;
 }
 
-PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
+PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load, Bf16 bf16) {
   const auto tokens = static_cast<double>(load.tokens);
   return {.kept = kept_bytes_per_token(settings, shape) * tokens,
-          .scratch = std::max(loss_bytes(settings, shape, load), block_bytes_per_token(shape) * tokens)};
+          .scratch = std::max(loss_bytes(settings, shape, load, bf16), block_bytes_per_token(shape) * tokens)};
 }
 
 int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
   const auto weights = static_cast<double>(parameters_of(shape).total);
   const auto trained = static_cast<double>(trained_parameters(settings, shape));
   const double b = product_bytes(settings);
-  // Trained weights: fp32 value, gradient and two moments; in bf16 a copy for products besides.
-  const double state = 16 * trained + (b < 4 ? b * trained : 0);
+  // Trained weights: fp32 value, gradient and moments; in bf16 a copy for products besides.
+  const double state = (8 + 4 * moments_of(settings.train.optimizer) + (b < 4 ? b : 0)) * trained;
   const PassBytes pass = pass_bytes(settings, shape, load);
   constexpr double kMost = 0x1p62;  // more rows can be asked for than an int64 counts bytes
   return static_cast<int64_t>(std::min(kRuntimeBytes + b * weights + state + pass.kept + pass.scratch, kMost));

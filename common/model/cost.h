@@ -21,6 +21,9 @@ Parameters parameters_of(const ModelShape& shape);
 // Returns: weights that the trial trains: those of the adapter, or all.
 int64_t trained_parameters(const TrialSettings& settings, const ModelShape& shape);
 
+// Returns: fp32 values that the optimizer remembers of each trained weight.
+int moments_of(Optimizer optimizer);
+
 struct StepLoad {
   int64_t tokens = 0;           // T: tokens of one micro-batch
   int64_t sequence = 0;         // S: tokens of the longest segment
@@ -38,13 +41,19 @@ double kept_bytes_per_token(const TrialSettings& settings, const ModelShape& sha
 // Returns: FLOPs per token, forward and backward, multiply and add counted apart.
 double flops_per_token(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
 
+// How a device multiplies bf16: with factors as they are, what is fp32 is rounded first; or widened, then
+// weights and kept activations are turned into fp32 each time that they are a factor.
+enum class Bf16 { as_it_is, widened };
+
 // Bytes of the two arenas of a pass (worker/trainer/lm/arena.h), each at its fullest. What is below 1 % of the
 // whole is left out.
 struct PassBytes {
   double kept = 0;     // from the forward pass to the backward pass
   double scratch = 0;  // the larger of the loss and the backward pass of one block
 };
-PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
+// Default of `bf16`: what takes more memory, for who predicts does not know what will compute.
+PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load,
+                     Bf16 bf16 = Bf16::widened);
 
 // Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters,
 // gradients, moments, and both arenas.

@@ -167,39 +167,70 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) {
   mapping_ = file;
 }
 
-void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  std::vector<std::map<std::string, TensorView>::const_pointer> order;
-  for (const auto& entry : tensors) order.push_back(&entry);
-  // Widest first, so that every tensor is aligned to its own element; the map already sorted by name.
+namespace {
+
+using Forms = std::map<std::string, TensorForm>;
+
+// Widest first, so that every tensor is aligned to its own element; the map already sorted by name.
+std::vector<Forms::const_pointer> order_of(const Forms& forms) {
+  std::vector<Forms::const_pointer> order;
+  for (const auto& entry : forms) order.push_back(&entry);
   std::stable_sort(order.begin(), order.end(), [](const auto* a, const auto* b) {
     return dtype_bytes(a->second.dtype) > dtype_bytes(b->second.dtype);
   });
+  return order;
+}
+
+int64_t bytes_of_form(const TensorForm& form) {
+  RT_CHECK(dtype_bytes(form.dtype) > 0);
+  const auto bytes = bytes_of_shape(form.shape, dtype_bytes(form.dtype));
+  RT_CHECK(bytes.has_value());
+  return *bytes;
+}
+
+std::string header_of(const std::vector<Forms::const_pointer>& order,
+                      const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   int64_t offset = 0;
   for (const auto* entry : order) {
-    const TensorView& view = entry->second;
-    const auto bytes = static_cast<int64_t>(view.bytes.size());
-    RT_CHECK(dtype_bytes(view.dtype) > 0);
-    RT_CHECK(bytes_of_shape(view.shape, dtype_bytes(view.dtype)) == bytes);
-    header[entry->first] = {
-        {"dtype", view.dtype}, {"shape", view.shape}, {"data_offsets", {offset, offset + bytes}}};
+    const auto& [name, form] = *entry;
+    const int64_t bytes = bytes_of_form(form);
+    header[name] = {{"dtype", form.dtype}, {"shape", form.shape}, {"data_offsets", {offset, offset + bytes}}};
     offset += bytes;
   }
   std::string text = header.is_null() ? "{}" : header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
-  const auto header_bytes = static_cast<uint64_t>(text.size());
+  return text;
+}
 
+}  // namespace
+
+void stream_safetensors(const std::filesystem::path& path, const Forms& forms, const TensorBytes& bytes_of,
+                        const std::map<std::string, std::string>& metadata) {
+  const auto order = order_of(forms);
+  const std::string header = header_of(order, metadata);
+  const auto header_bytes = static_cast<uint64_t>(header.size());
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   if (!out) failed(path, "written");
-  out.write(reinterpret_cast<const char*>(&header_bytes), kPrefixBytes).write(text.data(), std::ssize(text));
+  out.write(reinterpret_cast<const char*>(&header_bytes), kPrefixBytes)
+      .write(header.data(), std::ssize(header));
   for (const auto* entry : order) {
-    const auto bytes = entry->second.bytes;
+    const auto bytes = bytes_of(entry->first);
+    RT_CHECK(std::ssize(bytes) == bytes_of_form(entry->second));
     out.write(reinterpret_cast<const char*>(bytes.data()), std::ssize(bytes));
+    if (!out) failed(path, "written");
   }
   out.close();
   if (!out) failed(path, "written");
+}
+
+void write_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorView>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  Forms forms;
+  for (const auto& [name, view] : tensors) forms[name] = {.dtype = view.dtype, .shape = view.shape};
+  stream_safetensors(
+      path, forms, [&](const std::string& name) { return tensors.at(name).bytes; }, metadata);
 }
 
 }  // namespace ranktide

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -42,6 +43,22 @@ class SafetensorsFile {
   std::map<std::string, TensorView> tensors_;
   std::map<std::string, std::string> metadata_;
 };
+
+// What a file says of a tensor before its bytes.
+struct TensorForm {
+  std::string dtype;
+  std::vector<int64_t> shape;
+};
+
+// Returns: the bytes of the tensor of this name, of which the form was promised. They are read before the next
+// call.
+using TensorBytes = std::function<std::span<const std::byte>(const std::string& name)>;
+
+// Writes tensors one after the other, so that who gives them needs no more than one at a time in memory.
+// Otherwise as below. What bytes_of throws passes through and leaves half a file.
+void stream_safetensors(const std::filesystem::path& path, const std::map<std::string, TensorForm>& forms,
+                        const TensorBytes& bytes_of,
+                        const std::map<std::string, std::string>& metadata = {{"format", "pt"}});
 
 // Writes the tensors, widest dtype first and then by name, as the format's own library does. Overwrites; not
 // atomic and not synced (checkpoints do that around it). Throws: ModelError when the file cannot be written,

@@ -272,9 +272,10 @@ PassWork eval_work(const TrialSettings& settings, const ModelShape& shape, const
   return counter.take();
 }
 
-// AdamW reads value, gradient and two moments and writes all but the gradient.
+// Value, gradient and moments are read, and all but the gradient written: fused, or in pieces that the cache
+// holds.
 double optimizer_bytes(const TrialSettings& settings, const ModelShape& shape) {
-  const double cleared = 4, measured = 4, updated = 28;
+  const double cleared = 4, measured = 4, updated = 12 + 8 * real(moments_of(settings.train.optimizer));
   const double clipped = settings.train.clip > 0 ? 8 : 0;
   const double copied = settings.model.dtype == Dtype::bf16 ? 6 : 0;
   return (cleared + measured + clipped + updated + copied) * real(trained_parameters(settings, shape));

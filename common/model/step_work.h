@@ -23,10 +23,6 @@ struct PassWork {
   double bytes = 0;
 };
 
-// How a device multiplies bf16: with factors as they are, what is fp32 is rounded first; or widened, then
-// weights and kept activations are turned into fp32 each time that they are a factor.
-enum class Bf16 { as_it_is, widened };
-
 // Of a forward and a backward pass over one micro-batch, everything from tokens to gradients. With LoRA no
 // frozen weight has a gradient, no gradient goes on below the lowest adapter of the first layer, and only
 // labelled rows have a head. What is computed again on the way back (norm outputs, silu(gate) up, attention
@@ -36,8 +32,8 @@ PassWork training_work(const TrialSettings& settings, const ModelShape& shape, c
 // Of the forward pass of an eval; with LoRA the adapters stay beside the weights.
 PassWork eval_work(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load, Bf16 bf16);
 
-// Returns: bytes that the end of a step reads and writes: gradients are cleared, measured, clipped; the fused
-// AdamW; the copy for products in bf16.
+// Returns: bytes that the end of a step reads and writes: gradients are cleared, measured, clipped; the
+// optimizer; the copy for products in bf16.
 double optimizer_bytes(const TrialSettings& settings, const ModelShape& shape);
 
 }  // namespace ranktide

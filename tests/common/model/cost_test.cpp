@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/model/step_work.h"
 #include "tests/common/model/smollm2.h"
 
 namespace ranktide {
@@ -63,6 +64,28 @@ TEST(Cost, MemoryGrowsWithWhatTrainsAndWithTokens) {
             predicted_peak_bytes(lora_all(16), kSmolLm2, small) + 16LL * 125'000'000);
   EXPECT_GT(predicted_peak_bytes(lora_all(16), kSmolLm2, large),
             predicted_peak_bytes(lora_all(16), kSmolLm2, small));
+}
+
+TEST(Cost, LionRemembersOneValueOfEachTrainedWeightInsteadOfTwo) {
+  const StepLoad load{.tokens = 512, .sequence = 256};
+  for (const TrialSettings& adamw : {full(), lora_all(16)}) {
+    TrialSettings lion = adamw;
+    lion.train.optimizer = Optimizer::lion;
+    EXPECT_NEAR(static_cast<double>(predicted_peak_bytes(adamw, kSmolLm2, load) -
+                                    predicted_peak_bytes(lion, kSmolLm2, load)),
+                4.0 * static_cast<double>(trained_parameters(adamw, kSmolLm2)), 2);
+    EXPECT_LT(optimizer_bytes(lion, kSmolLm2), optimizer_bytes(adamw, kSmolLm2));
+  }
+}
+
+TEST(Cost, AHeadThatIsNotWidenedTakesNoRoomInTheLoss) {
+  const StepLoad load{.tokens = 64, .sequence = 64};
+  TrialSettings settings = lora_all(16);
+  settings.model.dtype = Dtype::bf16;
+  const double widened = pass_bytes(settings, kSmolLm2, load).scratch;
+  const double as_it_is = pass_bytes(settings, kSmolLm2, load, Bf16::as_it_is).scratch;
+  EXPECT_GT(widened, 4.0 * static_cast<double>(kSmolLm2.vocabulary * kSmolLm2.hidden));
+  EXPECT_LT(as_it_is, widened / 5);
 }
 
 }  // namespace

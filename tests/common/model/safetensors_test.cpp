@@ -1,6 +1,7 @@
 #include "common/model/safetensors.h"
 
 #include <cstring>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -52,6 +53,27 @@ TEST(Safetensors, WhatIsWrittenIsReadBackWidestFirst) {
   EXPECT_LT(file.tensors().at("z").bytes.data(), file.tensors().at("a").bytes.data());
   EXPECT_EQ(std::memcmp(file.tensors().at("z").bytes.data(), wide.data(), 8), 0);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(file.tensors().at("z").bytes.data()) % 8, 0U);
+}
+
+TEST(Safetensors, OneTensorAfterTheOtherIsTheSameFile) {
+  const Scratch scratch;
+  const std::string narrow = "xy", wide = "01234567";
+  std::vector<std::string> asked;
+  std::string held;  // one at a time
+  stream_safetensors(scratch.path() / "one", {{"a", {"BF16", {1}}}, {"z", {"F32", {1, 2}}}},
+                     [&](const std::string& name) {
+                       asked.push_back(name);
+                       held = name == "a" ? narrow : wide;
+                       return std::as_bytes(std::span(held));
+                     });
+  write_safetensors(scratch.path() / "all", {{"a", {"BF16", {1}, std::as_bytes(std::span(narrow))}},
+                                             {"z", {"F32", {1, 2}, std::as_bytes(std::span(wide))}}});
+  EXPECT_EQ(asked, (std::vector<std::string>{"z", "a"}));
+  const auto bytes = [&](const char* name) {
+    std::ifstream in(scratch.path() / name, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  EXPECT_EQ(bytes("one"), bytes("all"));
 }
 
 TEST(Safetensors, RefusesDamageAndSaysWhich) {
