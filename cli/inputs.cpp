@@ -11,6 +11,7 @@
 #include "common/model/base_identity.h"
 #include "common/model/safetensors.h"
 #include "common/model/shape.h"
+#include "common/sweep/eval_tasks.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
 #include "common/text/data_files.h"
@@ -100,7 +101,7 @@ class InputReader {
   }
 
   void file(const std::string& path) {
-    if (is_content_text(path)) return;
+    if (is_content_text(path) || is_task_text(path)) return;  // said where evals are looked at
     attempt([&] {
       read_.inputs.files[path] = hashes_.sha256_of(path);
       record(path, path, {path});
@@ -109,6 +110,8 @@ class InputReader {
 
   // Items are cut as a trainer cuts them, who would find a bad row when half of the sweep has run.
   void items(const WantedEval& wanted) {
+    if (const auto why = unbuilt(wanted.spec)) return remember(read_.unreadable, *why);
+    if (is_task_text(wanted.spec.data)) return remember(read_.unreadable, missing_items(wanted.spec.data));
     if (is_nowhere(wanted.model)) return;
     if (!read_.inputs.files.contains(wanted.spec.data)) return;  // why is said already
     attempt([&] {

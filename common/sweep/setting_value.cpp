@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/sweep/eval_tasks.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -198,7 +199,8 @@ Json read_replay(const Setting& setting, const std::string& key, const YamlNode&
               {"share", read_plain_number(required_entry(node, "share", key, place), key + ".share", place)}};
 }
 
-Json read_eval(const std::string& key, const YamlNode& node, const ReadingPlace& place) {
+Json read_eval(const std::string& name, const std::string& key, const YamlNode& node,
+               const ReadingPlace& place) {
   if (!node.is_map()) refuse(place, node, key + " takes {data: ..., kind: ...}, got " + shown(node));
   std::vector<std::string_view> allowed;
   for (const auto& setting : eval_settings()) allowed.push_back(setting.key);
@@ -206,14 +208,17 @@ Json read_eval(const std::string& key, const YamlNode& node, const ReadingPlace&
   for (const auto& entry : node.entries) {
     const auto& table = eval_settings();
     const auto it = std::find_if(table.begin(), table.end(), [&](auto& s) { return s.key == entry.key; });
-    if (entry.key == "samples" || entry.key == "temperature" || entry.key == "top_p")
-      throw place.source.error(
-          entry, key + "." + entry.key + ": generated answers are not built yet; use kind loss or choice");
     if (it == table.end()) only_keys(node, allowed, key, place);
     out[entry.key] = read_value(*it, key + "." + entry.key, entry.value, place);
   }
+  out = with_task_defaults(name, std::move(out));
   if (!out.contains("data"))
-    refuse(place, node, key + " needs data: built-in tasks are not built yet; name a file with data: ...");
+    refuse(place, node, key + " needs data; name a file with data: ..." + nearest_remedy(name, task_names()));
+  for (const auto& entry : node.entries)
+    if (is_of_generated_answers(entry.key) && !is_generated(*enum_of<EvalKind>(out.value("kind", "loss"))))
+      throw place.source.error(entry, key + "." + entry.key +
+                                          " has no effect with kind: " + out.value("kind", "loss") +
+                                          "; it is of generate and code; remove it");
   return out;
 }
 
@@ -222,8 +227,10 @@ Json read_evals(const Setting& setting, const std::string& key, const YamlNode& 
   if (!node.is_map()) wrong_type(setting, key, node, place);
   Json out = Json::object();
   for (const auto& entry : node.entries) {
-    if (!is_name(entry.key)) throw place.source.error(entry, name_refusal("an eval's name", entry.key));
-    out[entry.key] = read_eval(key + "." + entry.key, entry.value, place);
+    attempt(place.errors, [&] {
+      if (!is_name(entry.key)) throw place.source.error(entry, name_refusal("an eval's name", entry.key));
+      out[entry.key] = read_eval(entry.key, key + "." + entry.key, entry.value, place);
+    });
   }
   return out;
 }

@@ -223,6 +223,9 @@ std::vector<EvalItem> loss_items(const EvalSpec& spec, const ItemWriter& writer,
 
 void require_possible(const EvalSpec& spec, const std::filesystem::path& file) {
   if (spec.limit && *spec.limit < 1) throw DataError(file.string() + ": eval limit must be at least 1");
+  if (spec.kind != EvalKind::loss && spec.kind != EvalKind::choice)
+    throw DataError(file.string() + ": kind " + std::string(text_of(spec.kind)) +
+                    " is not built yet, since no trainer writes answers; use kind: loss or kind: choice");
   if (spec.shots < 0) throw DataError(file.string() + ": eval shots must be at least 0");
   if (spec.kind == EvalKind::loss && spec.shots > 0)
     throw DataError(file.string() + ": shots are supported for kind choice only; use shots: 0");

@@ -27,7 +27,7 @@ enum class Optimizer { adamw, lion };
 enum class DecayRule { times_lr, per_step };
 enum class Schedule { constant, linear, cosine, wsd };
 enum class DataFormat { automatic, text, prompt, messages };
-enum class EvalKind { loss, choice };
+enum class EvalKind { loss, choice, generate, code };
 enum class EvalNorm { tokens, bytes, none };  // what a choice's log-likelihood is divided by
 enum class EvalRole { learn, retain };
 enum class Keep { none, adapters, weights, delta, checkpoints };
@@ -62,7 +62,7 @@ struct EnumTexts<DataFormat> {
 };
 template <>
 struct EnumTexts<EvalKind> {
-  static constexpr std::array texts{"loss", "choice"};
+  static constexpr std::array texts{"loss", "choice", "generate", "code"};
 };
 template <>
 struct EnumTexts<EvalNorm> {
@@ -221,11 +221,16 @@ struct EvalSpec {
   std::optional<int64_t> limit;               // items: rows of JSONL, windows of plain text
   std::string form = "auto";                  // template, as data.template
   std::map<std::string, std::string> fields;  // as data.fields
+  // Of generated answers only:
+  int samples = 1;         // answers to each item
+  double temperature = 0;  // 0: the likeliest token each time
+  double top_p = 1;        // tokens are drawn from the likeliest that make up this share
 };
 template <class Ar>
 void fields(Ar& ar, EvalSpec& e) {
   ar("data", e.data)("data_sha256", e.data_sha256)("kind", e.kind)("shots", e.shots)("norm", e.norm);
   ar("limit", e.limit)("template", e.form)("fields", e.fields);
+  ar("samples", e.samples)("temperature", e.temperature)("top_p", e.top_p);
 }
 
 // The same eval in a sweep's view: name, role.

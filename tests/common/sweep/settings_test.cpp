@@ -32,6 +32,15 @@ TEST(Settings, EffectsFollowTheValuesAndDefaults) {
   EXPECT_TRUE(has_effect(*find_setting("train.final_lr"), {}));
 }
 
+TEST(Settings, AnOptimizerBringsItsOwnMoments) {
+  const Setting& betas = *find_setting("train.betas");
+  EXPECT_EQ(default_value(betas, {}), Json({0.9, 0.999}));
+  EXPECT_EQ(default_value(betas, {{"train.optimizer", "lion"}}), Json({0.9, 0.99}));
+  EXPECT_TRUE(has_effect(betas, {{"train.optimizer", "lion"}}));
+  EXPECT_TRUE(has_effect(*find_setting("train.eps"), {}));
+  EXPECT_FALSE(has_effect(*find_setting("train.eps"), {{"train.optimizer", "lion"}})) << "lion takes a sign";
+}
+
 TEST(Settings, TheReferencePageHoldsTheTable) {
   std::ifstream in(RANKTIDE_SOURCE_DIR "/docs/sweep-file.md");
   std::stringstream page;

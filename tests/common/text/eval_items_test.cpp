@@ -143,6 +143,7 @@ TEST_F(EvalItemsTest, SaysWhereAndWhatIsWrong) {
   EXPECT_THAT(refusal(file("a.txt", "x"), choice_), HasSubstr("kind choice needs a .jsonl file"));
   EXPECT_THAT(refusal(file("a.txt", "")), HasSubstr("nothing to score"));
   EXPECT_THAT(refusal(file("a.txt", "x"), {.shots = 1}), HasSubstr("shots are supported for kind choice only"));
+  EXPECT_THAT(refusal(file("a.txt", "x"), {.kind = EvalKind::code}), HasSubstr("kind code is not built yet"));
 }
 
 TEST(SharedData, CutsEveryChoiceFileIntoItems) {
