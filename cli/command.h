@@ -76,6 +76,7 @@ std::function<int()> setup_authorise(CLI::App& command, const GlobalOptions& glo
 std::function<int()> setup_coordinator(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_token(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_health(CLI::App& command, const GlobalOptions& globals);
+std::function<int()> setup_import(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_slurm(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_doctor(CLI::App& command, const GlobalOptions& globals);
 std::function<int()> setup_help(CLI::App& command, const GlobalOptions& globals);

@@ -27,6 +27,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/fetch.cpp", "tests/e2e runs the command"},
       {"cli/health.cpp", "tests/deploy asks a coordinator in its image"},
       {"cli/help.cpp", "tests/e2e runs the command"},
+      {"cli/import.cpp", "tests/e2e runs the command"},
       {"cli/live_drawing.cpp", "part of run and watch; tests/e2e"},
       {"cli/logs.cpp", "tests/e2e runs the command"},
       {"cli/plan.cpp", "tests/e2e runs the command"},

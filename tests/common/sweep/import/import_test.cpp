@@ -1,0 +1,166 @@
+// Files in the shape of real ones and what they come to: tests/common/sweep/import/examples/TOOL/NAME.in.yaml
+// and NAME.out.yaml. `import_test --rewrite` writes the latter anew; read the difference before you commit it.
+
+#include "common/sweep/import/import.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <iterator>
+#include <sstream>
+
+#include "common/sweep/grid.h"
+#include "common/sweep/sweep_yaml.h"
+
+namespace ranktide {
+
+bool rewrite_goldens = false;
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Example {
+  ForeignTool tool;
+  std::string name;
+  fs::path in, out;
+};
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<Example> examples() {
+  const fs::path folder = fs::path(RANKTIDE_SOURCE_DIR) / "tests/common/sweep/import/examples";
+  const std::map<std::string, ForeignTool> tools{
+      {"wandb", ForeignTool::wandb}, {"hydra", ForeignTool::hydra}, {"axolotl", ForeignTool::axolotl}};
+  std::vector<Example> out;
+  for (const auto& [word, tool] : tools)
+    for (const auto& entry : fs::directory_iterator(folder / word)) {
+      const std::string file = entry.path().filename().string();
+      if (!file.ends_with(".in.yaml")) continue;
+      const std::string name = file.substr(0, file.size() - std::string_view(".in.yaml").size());
+      out.push_back({tool, name, entry.path(), folder / word / (name + ".out.yaml")});
+    }
+  std::sort(out.begin(), out.end(), [](auto& a, auto& b) { return a.in < b.in; });
+  return out;
+}
+
+Imported imported(const Example& example) {
+  return import_sweep(example.tool, SourceText(example.in.filename().string(), read(example.in)), example.name);
+}
+
+Imported imported(ForeignTool tool, const std::string& text) {
+  return import_sweep(tool, SourceText("theirs.yaml", text), "theirs");
+}
+
+// What a person does with the lines to fill in.
+std::string filled_in(const std::string& yaml) {
+  std::istringstream lines(yaml);
+  std::string out;
+  for (std::string line; std::getline(lines, line);)
+    out += (line.size() > 1 && line[0] == '#' && line[1] != ' ' ? line.substr(1) : line) + "\n";
+  return out;
+}
+
+bool says(const Imported& imported, const std::string& words) {
+  return imported.yaml.find(words) != std::string::npos;
+}
+
+TEST(Import, ComesToTheGoldens) {
+  for (const Example& example : examples()) {
+    const std::string yaml = imported(example).yaml;
+    if (rewrite_goldens)
+      std::ofstream(example.out, std::ios::binary) << yaml;
+    else
+      EXPECT_EQ(yaml, read(example.out)) << example.in << "\nrewrite it with: import_test --rewrite";
+  }
+  EXPECT_GE(examples().size(), 12U);
+}
+
+TEST(Import, WhatItWritesIsReadOnceItIsFilledIn) {
+  for (const Example& example : examples()) {
+    const Imported result = imported(example);
+    EXPECT_NO_THROW(Grid(parse_sweep(filled_in(result.yaml), example.name, "/")).counts()) << example.in;
+    EXPECT_EQ(result.left.empty(), filled_in(result.yaml) == result.yaml) << example.in;
+  }
+}
+
+// Every scalar and key of a file stands somewhere in the result, in a value or in a comment.
+void expect_words(const YamlNode& node, const Imported& result, const fs::path& file) {
+  for (const auto& item : node.items) expect_words(item, result, file);
+  for (const auto& entry : node.entries) {
+    const bool is_unset = entry.value.kind == YamlNode::Kind::null;
+    if (!is_unset && entry.key != "parameters" && entry.key != "params" && entry.key != "sweeper" &&
+        entry.key != "values" && entry.key != "value") {
+      EXPECT_TRUE(says(result, entry.key)) << file << " loses " << entry.key;
+    }
+    expect_words(entry.value, result, file);
+  }
+}
+
+TEST(Import, LosesNoKeyInSilence) {
+  for (const Example& example : examples()) {
+    const SourceText source(example.in.string(), read(example.in));
+    expect_words(parse_yaml(source), imported(example), example.in);
+  }
+}
+
+TEST(Import, SaysWhatIsLeftToDo) {
+  const Imported result =
+      imported(ForeignTool::wandb, "method: grid\nparameters: {lora_r: {values: [8, 16]}}\n");
+  ASSERT_EQ(result.left.size(), 4U);
+  EXPECT_EQ(result.left[0], "model.path: folder of the base model, or hub:org/name");
+  EXPECT_EQ(result.left[1], "data.train: file of rows or text");
+  EXPECT_EQ(result.left[2], "budget.epochs: or budget.steps, budget.tokens");
+  EXPECT_EQ(result.left[3], "train.lr: peak learning rate");
+}
+
+TEST(Import, AValueThatNothingTakesBecomesAComment) {
+  const Imported result = imported(
+      ForeignTool::wandb, "method: grid\nparameters: {lora_r: {value: many}, lr: {value: \"1e-4\"}}\n");
+  EXPECT_TRUE(says(result, "# not taken: lora_r: many - lora.rank takes a whole number")) << result.yaml;
+  EXPECT_TRUE(says(result, "train.lr: 1e-4")) << result.yaml;
+}
+
+TEST(Import, WhatHasNoEffectIsLeftOut) {
+  const Imported result =
+      imported(ForeignTool::axolotl, "base_model: org/m\nlora_r: 8\nlearning_rate: 1e-4\nnum_epochs: 1\n");
+  EXPECT_TRUE(says(result, "method: full")) << result.yaml;
+  EXPECT_TRUE(says(result, "# not taken: lora_r: 8 - lora.rank has no effect with method: full"))
+      << result.yaml;
+}
+
+TEST(Import, ARandomSearchWithoutANumberIsToBeFilledIn) {
+  const Imported result =
+      imported(ForeignTool::wandb,
+               "method: random\nparameters: {lr: {distribution: log_uniform_values, min: 1e-5, max: 1e-3}}\n");
+  EXPECT_TRUE(says(result, "  train.lr: {log: [1e-05, 0.001]}")) << result.yaml;
+  EXPECT_TRUE(says(result, "#search: {random: 20}")) << result.yaml;
+  EXPECT_EQ(result.left.back(), "search (method: random without a run_cap): how many cells are drawn");
+}
+
+TEST(Import, AFileOfAnotherToolIsRefused) {
+  EXPECT_THROW(imported(ForeignTool::wandb, "base_model: m\n"), SpecError);
+  EXPECT_THROW(imported(ForeignTool::hydra, "word\n"), SpecError);
+  EXPECT_THROW(imported(ForeignTool::axolotl, "- a\n"), SpecError);
+}
+
+// The reader's limits hold for other people's files too.
+TEST(Import, ANameMayBeAnything) {
+  const Imported result =
+      imported(ForeignTool::wandb,
+               "name: \"\\u00e9t\\u00e9: #1\"\nmethod: grid\nparameters: {foo: {value: \"a\\nb # c\"}}\n");
+  EXPECT_NO_THROW(parse_sweep(filled_in(result.yaml), "x", "/")) << result.yaml;
+}
+
+}  // namespace
+}  // namespace ranktide
+
+int main(int argc, char** argv) {
+  ::testing::InitGoogleTest(&argc, argv);
+  ranktide::rewrite_goldens = argc > 1 && std::string(argv[1]) == "--rewrite";
+  return RUN_ALL_TESTS();
+}
