@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "common/vocabulary/check.h"
+#include "common/vocabulary/flat_rate.h"
 
 namespace ranktide {
 namespace {
@@ -31,9 +32,8 @@ double factor_after_warmup(const TrainSettings& settings, Step step, Step total,
     case Schedule::wsd:
       break;
   }
-  const Step cooldown = std::min(settings.cooldown.of(total), total - warmup);
-  const Step flat_until = total - cooldown;
-  return step <= flat_until ? 1 : line(1, settings.final_lr, share_of(step - flat_until, cooldown));
+  const Step flat = flat_until(settings, total);
+  return step <= flat ? 1 : line(1, settings.final_lr, share_of(step - flat, total - flat));
 }
 
 }  // namespace
