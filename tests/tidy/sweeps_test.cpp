@@ -12,8 +12,8 @@
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
-#include "common/sweep/resolve.h"
 #include "common/sweep/sweep_yaml.h"
+#include "common/sweep/trunk.h"
 
 namespace ranktide {
 namespace {
@@ -134,16 +134,35 @@ TEST(PaperSweeps, HaveThePapersRates) {
   EXPECT_EQ(rates, papers);
 }
 
+// As if model and data had been read: an epoch of 1,000 steps of 192 rows without padding.
+SweepSpec with_full_rows(SweepSpec spec) {
+  constexpr int64_t kRows = 192'000;
+  for (const ModelSettings& model : wanted_inputs(spec).models)
+    spec.inputs.models[model_key(model)] = {.path = model.path, .base = BaseId{"b"}, .tokenizer_sha256 = "t"};
+  for (const WantedData& wanted : wanted_inputs(spec).data)
+    spec.inputs.data[data_key(wanted.data, "t")] = {
+        .sha256 = "d", .documents = kRows, .tokens = kRows * 4096, .rows = kRows};
+  return spec;
+}
+
 TEST(PaperSweeps, BudgetsInTokensEndWithinAStepOfThePapers) {
   const std::vector<Step> papers{318, 636, 1'272, 2'543, 5'086, 10'173, 20'345, 25'431};
-  const DataInput full_rows{.sha256 = "d", .documents = 1, .tokens = 4096 * 1'000'000LL, .rows = 1'000'000};
   std::set<Step> steps;
-  for (const SweepTrial& trial : trials_in(shipped("paper_cpt")))
-    steps.insert(steps_of(trial.settings, &full_rows));
+  for (const SweepTrial& trial : trials_in(with_full_rows(shipped("paper_cpt")))) steps.insert(trial.steps);
   ASSERT_EQ(steps.size(), papers.size());
   size_t budget = 0;
   for (const Step step : steps)
     EXPECT_NEAR(static_cast<double>(step), static_cast<double>(papers[budget++]), 1);
+}
+
+// The paper's 8 trunks. The two budgets that end before the rate has risen have no flat part to leave.
+TEST(PaperSweeps, BudgetsInTokensAreBranchesOfOneTrunkForEachMethodAndRegime) {
+  const SweepSpec spec = with_full_rows(shipped("paper_cpt"));
+  const SharedWork work = shared_work(Grid(spec));
+  EXPECT_EQ(work.trunks, 8);
+  EXPECT_EQ(work.trials, 64 - 2 * 8);
+  EXPECT_TRUE(work.nothing_on.empty());
+  EXPECT_NEAR(static_cast<double>(work.alone) / static_cast<double>(work.shared), 1.95, 0.01);
 }
 
 TEST(PaperSweeps, PassAtKAsksTrialsOfTheInstructionSweep) {
@@ -152,15 +171,9 @@ TEST(PaperSweeps, PassAtKAsksTrialsOfTheInstructionSweep) {
 }
 
 TEST(PaperSweeps, HotCheckpointsAreEvalsOfOneRun) {
-  SweepSpec spec = shipped("paper_mix");
-  for (const ModelSettings& model : wanted_inputs(spec).models)
-    spec.inputs.models[model_key(model)] = {.path = model.path, .base = BaseId{"b"}, .tokenizer_sha256 = "t"};
-  for (const WantedData& wanted : wanted_inputs(spec).data)
-    spec.inputs.data[data_key(wanted.data, "t")] = {
-        .sha256 = "d", .documents = 9, .tokens = 9, .rows = 192 * 100};
-  for (const SweepTrial& trial : trials_in(spec)) {
-    EXPECT_EQ(trial.steps, 600);
-    EXPECT_EQ(trial.eval_at, (std::vector<Step>{0, 200, 400, 600}));
+  for (const SweepTrial& trial : trials_in(with_full_rows(shipped("paper_mix")))) {
+    EXPECT_EQ(trial.steps, 6'000);
+    EXPECT_EQ(trial.eval_at, (std::vector<Step>{0, 2'000, 4'000, 6'000}));
   }
 }
 
