@@ -5,6 +5,7 @@
 #include <set>
 #include <tuple>
 
+#include "common/sweep/expression.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -33,7 +34,9 @@ double number_at(const YamlNode& map, const std::string& word, const ReadingPlac
 
 size_t checked_size(double n, const YamlNode& node, const ReadingPlace& place) {
   if (!(n >= 1 && n <= static_cast<double>(kAxisPointsMax)))
-    throw bad(place, node, "an axis has 1 to 10,000 values, this one would have " + short_number(n));
+    throw bad(place, node,
+              "an axis has 1 to 10,000 values, this one would have " +
+                  (n < 9e15 ? std::to_string(std::llround(n)) : short_number(n)));
   return static_cast<size_t>(n);
 }
 
@@ -194,6 +197,15 @@ bool spells_axis(const YamlNode& node) {
   return node.is_map() && (has("values") || has("value") || has("min") || has("max") || has("log"));
 }
 
+void check_expression(const YamlNode& node, const std::string& what, const ReadingPlace& place) {
+  if (!node.is_scalar()) throw bad(place, node, what + " takes an expression, got " + shown(node));
+  try {
+    parse_expression(node.text);
+  } catch (const ExpressionError& e) {
+    throw bad(place, node, e.what());
+  }
+}
+
 bool is_axis_value(const Setting& setting, const YamlNode& node) {
   const bool map_typed = setting.type == SettingType::names || setting.type == SettingType::replay ||
                          setting.type == SettingType::evals;
@@ -236,7 +248,7 @@ Axis read_axis(const Setting& setting, const YamlNode& node, const ReadingPlace&
                   "; a constant is a plain key");
   check_words(node, place);
   if (const YamlNode* when = node.find("when")) {
-    if (!when->is_scalar()) throw bad(place, *when, "when takes an expression, got " + shown(*when));
+    check_expression(*when, "when", place);
     axis.when = when->text;
   }
   const YamlNode* values = node.find("values");

@@ -13,6 +13,9 @@ namespace ranktide {
 // Returns: whether a map spells an axis ({values: ...}, {min: ...}) and not a value.
 bool spells_axis(const YamlNode& node);
 
+// Throws: SpecError at the node for what is no expression; names are not looked up. `what` takes it in messages.
+void check_expression(const YamlNode& node, const std::string& what, const ReadingPlace& place);
+
 // Returns: whether a list or map under a key is an axis where both an axis and a value may stand: the setting's
 // type decides.
 bool is_axis_value(const Setting& setting, const YamlNode& node);

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "common/sweep/axis_yaml.h"
-#include "common/sweep/expression.h"
 #include "common/sweep/include_yaml.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
@@ -46,20 +45,24 @@ std::optional<std::string> literal(const Json& value) {
   if (!value.is_string()) return std::nullopt;
   const auto& text = value.get_ref<const std::string&>();
   const char quote = text.find('\'') == std::string::npos ? '\'' : '"';
+  if (text.find(quote) != std::string::npos) return std::nullopt;
   return quote + text + quote;
 }
 
 class LevelReader {
  public:
-  LevelReader(const ReadingPlace& place, std::string block, std::vector<Axis> below)
+  LevelReader(const ReadingPlace& place, std::string block, Below below)
       : place_(place), block_(std::move(block)), below_(std::move(below)) {}
 
   void read(const YamlNode& map, Level& plain, Level& varying) const {
     read_constructs(map, varying);
-    for (const auto& flat : flattened(map)) read_key(flat, plain, varying);
+    for (const auto& flat : flattened(map)) unit([&] { read_key(flat, plain, varying); });
   }
 
  private:
+  // One unit of the file: what is wrong in it keeps nobody from reading the next.
+  bool unit(const auto& read_it) const { return attempt(place_.errors, read_it); }
+
   SpecError bad(const YamlNode& node, const std::string& message) const {
     return place_.source.error(node, message);
   }
@@ -70,19 +73,24 @@ class LevelReader {
   // Axes first: a block may pin the rows that it has itself defined nowhere but below.
   void read_constructs(const YamlNode& map, Level& level) const {
     for (const auto& entry : map.entries) {
-      if (entry.key == "axes")
-        read_axes(entry, level);
-      else if (entry.key == "rows")
-        read_rows(entry, level);
-      else if (entry.key == "zip")
-        read_zips(entry, level);
-      else if (entry.key == "derive")
-        read_derive(entry, level);
-      else if (entry.key == "exclude")
-        read_exclude(entry, level);
-      else if (entry.key == "include")
-        read_include(entry, level);
+      const bool is_read = unit([&] { read_construct(entry, level); });
+      if (!is_read && (entry.key == "rows" || entry.key == "zip")) level.unread.insert(kAnyName);
     }
+  }
+
+  void read_construct(const YamlEntry& entry, Level& level) const {
+    if (entry.key == "axes")
+      read_axes(entry, level);
+    else if (entry.key == "rows")
+      read_rows(entry, level);
+    else if (entry.key == "zip")
+      read_zips(entry, level);
+    else if (entry.key == "derive")
+      read_derive(entry, level);
+    else if (entry.key == "exclude")
+      read_exclude(entry, level);
+    else if (entry.key == "include")
+      read_include(entry, level);
   }
 
   void mark_set(const std::string& key, const YamlEntry& entry, Level& level) const {
@@ -99,11 +107,12 @@ class LevelReader {
 
   void read_axes(const YamlEntry& axes, Level& level) const {
     expect_map(axes, "a map: {lora.rank: [4, 16]}");
-    for (const auto& flat : flattened(axes.value)) {
-      const Setting& setting = varying_setting(flat, place_);
-      mark_set(flat.key, *flat.entry, level);
-      add_axis(read_axis(setting, flat.entry->value, place_), *flat.entry, level);
-    }
+    for (const auto& flat : flattened(axes.value))
+      unit([&] {
+        const Setting& setting = varying_setting(flat, place_);
+        mark_set(flat.key, *flat.entry, level);
+        add_axis(read_axis(setting, flat.entry->value, place_), *flat.entry, level);
+      });
   }
 
   // An axis that sets only evals or moments would make cells that train the same and differ in nothing.
@@ -136,16 +145,19 @@ class LevelReader {
 
   void read_rows(const YamlEntry& rows, Level& level) const {
     expect_map(rows, "a map: name -> {label -> settings}");
-    for (const auto& entry : rows.value.entries) {
-      check_axis_name(entry, level);
-      if (!entry.value.is_map() || entry.value.entries.empty())
-        throw bad(entry.value,
-                  "rows \"" + entry.key + "\" takes {label -> settings}, got " + shown(entry.value));
-      Axis axis{.name = entry.key, .points = {}, .when = ""};
-      for (const auto& label : entry.value.entries) axis.points.push_back(read_row(label));
-      mark_axis_keys(axis, entry, level);
-      add_axis(std::move(axis), entry, level);
-    }
+    for (const auto& entry : rows.value.entries)
+      if (!unit([&] { read_rows_axis(entry, level); })) level.unread.insert(entry.key);
+  }
+
+  void read_rows_axis(const YamlEntry& entry, Level& level) const {
+    check_axis_name(entry, level);
+    if (!entry.value.is_map() || entry.value.entries.empty())
+      throw bad(entry.value, "rows \"" + entry.key + "\" takes {label -> settings}, got " + shown(entry.value));
+    Axis axis{.name = entry.key, .points = {}, .when = ""};
+    for (const auto& label : entry.value.entries)
+      if (!unit([&] { axis.points.push_back(read_row(label)); })) level.unread.insert(entry.key);
+    mark_axis_keys(axis, entry, level);
+    add_axis(std::move(axis), entry, level);
   }
 
   AxisPoint read_row(const YamlEntry& label) const {
@@ -154,72 +166,69 @@ class LevelReader {
       throw bad(label.value, "label \"" + label.key + "\" takes a map of settings, got " + shown(label.value));
     AxisPoint out{.label = label.key, .set = {}};
     Level row;
-    for (const auto& flat : flattened(label.value)) {
-      const Setting& setting = varying_setting(flat, place_);
-      mark_set(flat.key, *flat.entry, row);
-      out.set[flat.key] = plain_value(setting, flat.key, flat.entry->value, place_);
-    }
+    for (const auto& flat : flattened(label.value))
+      unit([&] {
+        const Setting& setting = varying_setting(flat, place_);
+        mark_set(flat.key, *flat.entry, row);
+        out.set[flat.key] = plain_value(setting, flat.key, flat.entry->value, place_);
+      });
     return out;
   }
 
   void read_zips(const YamlEntry& zips, Level& level) const {
     expect_map(zips, "a map: name -> {key: [..], key: [..]}");
     for (const auto& entry : zips.value.entries) {
-      check_axis_name(entry, level);
-      Axis axis = read_zip(entry, place_);
-      mark_axis_keys(axis, entry, level);
-      add_axis(std::move(axis), entry, level);
-    }
-  }
-
-  void check_expression(const YamlNode& node, const std::string& what) const {
-    if (!node.is_scalar()) throw bad(node, what + " takes an expression, got " + shown(node));
-    try {
-      parse_expression(node.text);
-    } catch (const ExpressionError& e) {
-      throw bad(node, e.what());
+      const bool is_read = unit([&] {
+        check_axis_name(entry, level);
+        Axis axis = read_zip(entry, place_);
+        mark_axis_keys(axis, entry, level);
+        add_axis(std::move(axis), entry, level);
+      });
+      if (!is_read) level.unread.insert(entry.key);
     }
   }
 
   void read_derive(const YamlEntry& derive, Level& level) const {
     expect_map(derive, "a map: key -> expression");
-    for (const auto& flat : flattened(derive.value)) {
-      const Setting& setting = varying_setting(flat, place_);
-      if (setting.part != SettingPart::training) throw bad(*flat.entry, flat.key + " cannot be derived");
-      check_expression(flat.entry->value, "derive " + flat.key);
-      mark_set(flat.key, *flat.entry, level);
-      level.derive[flat.key] = flat.entry->value.text;
-    }
+    for (const auto& flat : flattened(derive.value))
+      unit([&] {
+        const Setting& setting = varying_setting(flat, place_);
+        if (setting.part != SettingPart::training) throw bad(*flat.entry, flat.key + " cannot be derived");
+        check_expression(flat.entry->value, "derive " + flat.key, place_);
+        mark_set(flat.key, *flat.entry, level);
+        level.derive[flat.key] = flat.entry->value.text;
+      });
   }
 
   void read_exclude(const YamlEntry& exclude, Level& level) const {
     if (!exclude.value.is_list())
       throw bad(exclude.value, "exclude takes a list of rules, got " + shown(exclude.value));
-    for (const auto& item : exclude.value.items) {
-      const std::string where = place_.source.where(item.at);
-      if (item.is_map()) {
-        level.exclude.push_back({.text = expression_of(item), .where = where});
-      } else {
-        check_expression(item, "exclude");
-        level.exclude.push_back({.text = item.text, .where = where});
-      }
-    }
+    for (const auto& item : exclude.value.items)
+      unit([&] {
+        if (!item.is_map()) check_expression(item, "exclude", place_);
+        level.exclude.push_back(
+            {.text = item.is_map() ? expression_of(item) : item.text, .where = place_.source.where(item.at)});
+        level.exclude_at.push_back(item.at);
+      });
   }
 
   void read_include(const YamlEntry& include, Level& level) const {
     if (!include.value.is_list())
       throw bad(include.value, "include takes a list of maps, got " + shown(include.value));
-    for (const auto& item : include.value.items) level.include.push_back(read_include_entry(item, place_));
+    for (const auto& item : include.value.items)
+      unit([&] { level.include.push_back(read_include_entry(item, place_)); });
   }
 
   // {lora.rank: [4, 8], regime: code} -> lora.rank in (4, 8) and regime = 'code'
   std::string expression_of(const YamlNode& map) const {
     std::string out;
-    for (const auto& flat : flattened(map)) {
+    for (FlatEntry flat : flattened(map)) {
+      flat.key = full_key(flat.key).value_or(flat.key);
       const YamlNode& node = flat.entry->value;
       std::string values;
       for (const auto& item : node.is_list() ? node.items : std::vector<YamlNode>{node})
         values += (values.empty() ? "" : ", ") + literal_of(flat, item);
+      if (values.empty()) throw bad(node, flat.key + " has no value here, so the rule would remove nothing");
       out +=
           (out.empty() ? "" : " and ") + flat.key + (node.is_list() ? " in (" + values + ")" : " = " + values);
     }
@@ -228,9 +237,14 @@ class LevelReader {
     return out;
   }
 
+  std::string label_in_rule(const FlatEntry& flat, const YamlNode& node) const {
+    if (node.text.find('\'') != std::string::npos) throw bad(node, flat.key + " has no label " + shown(node));
+    return node.text;
+  }
+
   std::string literal_of(const FlatEntry& flat, const YamlNode& node) const {
     if (!find_setting(flat.key) && is_name(flat.key) && node.is_scalar())
-      return *literal(node.text);  // a label
+      return "'" + label_in_rule(flat, node) + "'";
     const Setting& setting = varying_setting(flat, place_);
     const auto out = literal(read_value(setting, flat.key, node, place_));
     if (!out) throw bad(node, flat.key + " cannot stand in an exclude rule");
@@ -245,7 +259,7 @@ class LevelReader {
       if (flat.key == word.key || flat.key.starts_with(std::string(word.key) + "."))
         throw bad(*flat.entry, flat.key + " is not built yet; leave it out: " + std::string(word.remedy));
     if (const Setting* setting = find_setting(flat.key)) return read_setting(*setting, flat, plain, varying);
-    if (!block_.empty() && read_pin(flat, plain)) return;
+    if (!block_.empty() && (read_pin(flat, plain) || may_pin_what_is_unread(flat))) return;
     throw bad(*flat.entry, refusal_of_key(flat));
   }
 
@@ -260,7 +274,7 @@ class LevelReader {
              flat.key.substr(dot + 1) + ": ...}";
     }
     std::vector<std::string> names;
-    for (const auto& axis : below_) names.push_back(axis.name);
+    for (const auto& axis : below_.axes) names.push_back(axis.name);
     return unknown_key(flat.key, names);
   }
 
@@ -278,10 +292,16 @@ class LevelReader {
     level.constants[flat.key] = plain_value(setting, flat.key, node, place_);
   }
 
+  // An axis below that has its own error: whether this key pins it, nobody can say before that is mended.
+  bool may_pin_what_is_unread(const FlatEntry& flat) const {
+    return below_.unread.contains(flat.key) || (below_.unread.contains(kAnyName) && is_name(flat.key));
+  }
+
   // `regime: code` keeps one label of the axis below, `regime: [code, math]` some.
   bool read_pin(const FlatEntry& flat, Level& level) const {
-    const auto axis = std::find_if(below_.begin(), below_.end(), [&](auto& a) { return a.name == flat.key; });
-    if (axis == below_.end()) return false;
+    const auto& axes = below_.axes;
+    const auto axis = std::find_if(axes.begin(), axes.end(), [&](auto& a) { return a.name == flat.key; });
+    if (axis == axes.end() || below_.unread.contains(flat.key)) return false;
     const YamlNode& node = flat.entry->value;
     std::vector<std::string_view> legal;
     for (const auto& point : axis->points) legal.push_back(point.label);
@@ -290,13 +310,14 @@ class LevelReader {
         throw bad(item, flat.key + " has no label " + shown(item) + nearest_remedy(item.text, legal));
       level.pins[flat.key].push_back(item.text);
     }
+    level.pinned_at[flat.key] = flat.entry->at;
     if (level.pins[flat.key].empty()) throw bad(node, flat.key + " is pinned to no label");
     return true;
   }
 
   const ReadingPlace& place_;
   std::string block_;  // empty: the file's top
-  std::vector<Axis> below_;
+  Below below_;
 };
 
 }  // namespace
@@ -307,7 +328,7 @@ FileLevels read_file_levels(const YamlNode& root, const ReadingPlace& place) {
   return out;
 }
 
-Level read_block_level(const std::string& name, const YamlNode& node, const std::vector<Axis>& below,
+Level read_block_level(const std::string& name, const YamlNode& node, const Below& below,
                        const ReadingPlace& place) {
   Level out;
   LevelReader(place, name, below).read(node, out, out);

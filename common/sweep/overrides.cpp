@@ -109,6 +109,11 @@ std::string range_values(const Override& o) {
 std::string yaml_value(const Override& o) {
   if (takes_arguments(o.value, "choice")) return "{values: [" + arguments_of(o.value, "choice") + "]}";
   if (takes_arguments(o.value, "range")) return "{values: [" + range_values(o) + "]}";
+  for (const char* function : {"interval", "glob", "sort", "shuffle", "tag"})  // Hydra has them
+    if (takes_arguments(o.value, function))
+      fail(o, std::string(function) +
+                  " is not known here; there are choice(a,b) and range(0,3), and in a file   search: "
+                  "{random: 40}");
   return has_comma_outside_brackets(o.value) ? "{values: [" + o.value + "]}" : o.value;
 }
 
@@ -193,6 +198,11 @@ void drop_blocks_that_cannot_hold(SweepSpec& spec, const std::string& text) {
 }
 
 }  // namespace
+
+OverrideChange change_of(const std::string& text) {
+  const Override o = parsed(text);
+  return {.block = o.block, .key = full_key(o.key).value_or(o.key), .value = o.value, .drops = o.drops};
+}
 
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder) {
   const Override o = parsed(text);

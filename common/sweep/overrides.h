@@ -19,6 +19,16 @@ inline constexpr const char* kOnlyRule = "--only";
 // override.
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder);
 
+// What one override changes, as far as its text says.
+struct OverrideChange {
+  std::string block;  // empty: every block where the key means something
+  std::string key;    // full where it is a setting's
+  std::string value;  // as written
+  bool drops = false;
+};
+// Throws: SpecError for what is no override.
+OverrideChange change_of(const std::string& text);
+
 // --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds; a block
 // that has not got what it speaks of keeps none. Throws: SpecError.
 void keep_only(SweepSpec& spec, const std::string& text);

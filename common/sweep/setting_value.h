@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/sweep/settings.h"
+#include "common/sweep/spec_errors.h"
 #include "common/sweep/yaml_tree.h"
 
 namespace ranktide {
@@ -14,6 +15,7 @@ namespace ranktide {
 struct ReadingPlace {
   const SourceText& source;
   std::filesystem::path folder;
+  SpecErrors* errors = nullptr;  // where set, a unit that fails is kept there and the reading goes on
 };
 
 // Returns: the canonical value. `key` is the name that messages use (an eval's keys have longer ones than the

@@ -16,20 +16,6 @@ std::string joined_texts(const Texts& texts, const std::string& between) {
   return out;
 }
 
-// Returns: a canonical value, nearly as a file has it.
-std::string value_text(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return short_number(value.get<double>());
-  if (value.is_object() && value.size() == 1 && value.contains("steps")) return value["steps"].dump();
-  if (value.is_object() && value.size() == 1 && value.contains("share"))
-    return short_number(rounded(value["share"].get<double>() * 100, 12)) + "%";
-  if (!value.is_array()) return value.dump();
-  Texts parts;
-  for (const Json& item : value)
-    parts.push_back(item.is_object() && item.contains("path") ? value_text(item["path"]) : value_text(item));
-  return parts.size() == 1 ? parts.front() : "[" + joined_texts(parts, ", ") + "]";
-}
-
 // How a block settles one key or axis.
 struct Way {
   enum class Kind { constant, axis, derived } kind = Kind::constant;
@@ -44,12 +30,17 @@ std::string point_text(const Axis& axis, const AxisPoint& point) {
   return own == point.set.end() ? point.label : value_text(own->second);
 }
 
+std::string range_text(const DrawnRange& range) {
+  return short_number(range.min) + ".." + short_number(range.max) + (range.log ? " in the logarithm" : "");
+}
+
 std::map<std::string, Way> ways_of(const Block& block) {
   std::map<std::string, Way> out;
   for (const auto& [key, value] : block.constants) out[key] = {.values = {value_text(value)}, .when = ""};
   for (const Axis& axis : block.axes) {
     Way way{.kind = Way::Kind::axis, .values = {}, .when = axis.when};
     for (const AxisPoint& point : axis.points) way.values.push_back(point_text(axis, point));
+    if (axis.drawn) way.values.push_back(range_text(*axis.drawn));
     out[axis.name] = std::move(way);
   }
   for (const auto& [key, rule] : block.derive)
@@ -115,6 +106,17 @@ Texts rules_of(const Block& block) {
   return out;
 }
 
+Texts included_in(const Block& block) {
+  Texts out;
+  for (const IncludedCell& cell : block.include) {
+    Texts parts;
+    for (size_t axis = 0; axis < cell.points.size() && axis < block.axes.size(); ++axis)
+      parts.push_back(block.axes[axis].name + "=" + point_text(block.axes[axis], cell.points[axis]));
+    out.push_back("{" + joined_texts(parts, ", ") + "}");
+  }
+  return out;
+}
+
 Texts changes_in_block(const Block& from, const Block& to) {
   const auto before = ways_of(from), after = ways_of(to);
   Texts out;
@@ -133,6 +135,8 @@ Texts changes_in_block(const Block& from, const Block& to) {
         for (const std::string& text : changes_of_points(old, axis)) add(text);
   if (const std::string rules = signed_text(rules_of(from), rules_of(to)); !rules.empty())
     add("exclude" + rules);
+  if (const std::string cells = signed_text(included_in(from), included_in(to)); !cells.empty())
+    add("include" + cells);
   return out;
 }
 
@@ -189,6 +193,25 @@ Texts seeds_of(const SweepSpec& spec) {
   return out;
 }
 
+std::string search_text(const SweepSpec& spec) {
+  if (!spec.random) return "every cell";
+  return std::to_string(spec.random->cells) + " cells of each block at random, seed " +
+         std::to_string(spec.random->seed);
+}
+
+std::string tuning_text(const SweepSpec& spec) {
+  if (!spec.tune) return "nothing";
+  const Tuning& tune = *spec.tune;
+  return joined_texts(tune.axes, ", ") + " by " + (tune.by.empty() ? "learning" : tune.by) +
+         (tune.extend > 0 ? ", extended by up to " + std::to_string(tune.extend) : "");
+}
+
+void add_search_changes(const SweepSpec& from, const SweepSpec& to, Changes& out) {
+  if (search_text(from) != search_text(to)) out.add("search: " + search_text(from) + " -> " + search_text(to));
+  if (tuning_text(from) != tuning_text(to)) out.add("tune: " + tuning_text(from) + " -> " + tuning_text(to));
+  if (to_json(from.taken) != to_json(to.taken)) out.add("another part of the grid is taken");
+}
+
 // A file that keeps its name and not its content changes the ids of the trials that read it.
 void add_content_changes(const Inputs& from, const Inputs& to, Changes& out) {
   for (const auto& [path, content] : to.contents) {
@@ -199,6 +222,19 @@ void add_content_changes(const Inputs& from, const Inputs& to, Changes& out) {
 }
 
 }  // namespace
+
+std::string value_text(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_float()) return short_number(value.get<double>());
+  if (value.is_object() && value.size() == 1 && value.contains("steps")) return value["steps"].dump();
+  if (value.is_object() && value.size() == 1 && value.contains("share"))
+    return short_number(rounded(value["share"].get<double>() * 100, 12)) + "%";
+  if (!value.is_array()) return value.dump();
+  Texts parts;
+  for (const Json& item : value)
+    parts.push_back(item.is_object() && item.contains("path") ? value_text(item["path"]) : value_text(item));
+  return parts.size() == 1 ? parts.front() : "[" + joined_texts(parts, ", ") + "]";
+}
 
 std::vector<SpecChange> changes_between(const SweepSpec& from, const SweepSpec& to) {
   Changes out;
@@ -214,6 +250,7 @@ std::vector<SpecChange> changes_between(const SweepSpec& from, const SweepSpec& 
   }
   if (const std::string seeds = signed_text(seeds_of(from), seeds_of(to)); !seeds.empty())
     out.add("seeds" + seeds);
+  add_search_changes(from, to, out);
   add_policy_changes(to_json(from.run), to_json(to.run), "run.", out);
   add_content_changes(from.inputs, to.inputs, out);
   return out.take();

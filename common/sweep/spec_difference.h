@@ -25,4 +25,7 @@ std::vector<SpecChange> changes_between(const SweepSpec& from, const SweepSpec& 
 // Returns: `lora.rank + 1024 in blocks lora, targets`.
 std::string text_of(const SpecChange& change);
 
+// Returns: a canonical value, nearly as a file has it.
+std::string value_text(const Json& value);
+
 }  // namespace ranktide

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace ranktide {
 
@@ -15,6 +16,7 @@ struct Place {
 };
 
 // what() is the whole message, `file:line:column: what; remedy`; without a place it starts with the key's path.
+// Of several errors it has a line for each.
 struct SpecError : std::runtime_error {
   explicit SpecError(const std::string& message) : std::runtime_error(message) {}
   SpecError(const std::string& file, Place at, const std::string& message)
@@ -24,6 +26,8 @@ struct SpecError : std::runtime_error {
 
   Place place;
   std::string excerpt;  // the source line with carets below, for a terminal; empty without a place
+  // Where one reading found several errors (spec_errors.h): each by itself, in file order. Empty: this is one.
+  std::vector<SpecError> each;
 };
 
 }  // namespace ranktide

@@ -3,6 +3,7 @@
 // over what stands below it: the one place where precedence is decided. Not YAML. Plain data.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,12 @@ struct Level {
   std::map<std::string, std::string> derive;             // key -> expression
   std::map<std::string, std::vector<std::string>> pins;  // rows or zip axis below -> the labels that are kept
   std::vector<Rule> exclude;
-  std::vector<IncludeEntry> include;    // placed when all levels and overrides are laid over the block
-  std::map<std::string, Place> set_at;  // every key set by this level
+  std::vector<IncludeEntry> include;       // placed when all levels and overrides are laid over the block
+  std::map<std::string, Place> set_at;     // every key set by this level
+  std::map<std::string, Place> pinned_at;  // beside pins
+  std::vector<Place> exclude_at;           // beside exclude
+  std::set<std::string>
+      unread;  // rows and zips that could not be read, so that nothing can be said of their pins
 };
 
 // Lays a level over a block: a key that it sets is no longer varied or derived below, a budget of one kind

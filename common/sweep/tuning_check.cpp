@@ -47,6 +47,26 @@ std::optional<std::string> axis_refusal(const SweepSpec& spec, const std::string
          nearest_remedy(name, names);
 }
 
+void add_evals_of(const SettingValues& set, std::set<std::string>& names) {
+  for (const char* key : {"eval.learn", "eval.retain"})
+    if (const auto it = set.find(key); it != set.end() && it->second.is_object())
+      for (const auto& [name, eval] : it->second.items()) names.insert(name);
+}
+
+// Results have no other metric, and one that nobody finds would leave every axis as it is.
+std::optional<std::string> metric_refusal(const SweepSpec& spec) {
+  std::set<std::string> names{"learning", "gain", "retained", "forgetting"};
+  for (const auto& block : spec.blocks) {
+    add_evals_of(block.constants, names);
+    for (const auto& axis : block.axes)
+      for (const auto& point : axis.points) add_evals_of(point.set, names);
+  }
+  if (spec.tune->by.empty() || names.contains(spec.tune->by)) return std::nullopt;
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return "tune: by " + spec.tune->by + " is neither a metric nor an eval of the sweep; there are: " + text;
+}
+
 }  // namespace
 
 std::optional<double> number_of(const Axis& axis, const AxisPoint& point) {
@@ -83,6 +103,7 @@ std::optional<std::string> tune_refusal(const SweepSpec& spec) {
   if (spec.tune->extend < 0 || spec.tune->extend > kTuneExtendMax)
     return "tune: extend takes 0 to 10 steps, got " + std::to_string(spec.tune->extend);
   if (!spec.tune->by.empty() && !is_name(spec.tune->by)) return name_refusal("tune: by", spec.tune->by);
+  if (auto wrong = metric_refusal(spec)) return wrong;
   const std::set<std::string> distinct(spec.tune->axes.begin(), spec.tune->axes.end());
   if (distinct.size() != spec.tune->axes.size()) return "tune names an axis twice";
   for (const auto& name : spec.tune->axes)

@@ -59,7 +59,7 @@ void check_bytes(const SourceText& source) {
 // Builds the tree while yaml-cpp streams, and stops at the first thing that is not allowed.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(const SourceText& source) : source_(source) {}
+  TreeBuilder(const SourceText& source, SpecErrors* errors) : source_(source), errors_(errors) {}
 
   YamlNode take() { return std::move(root_); }
 
@@ -107,6 +107,7 @@ class TreeBuilder final : public YAML::EventHandler {
     YamlNode node;
     std::set<std::string, std::less<>> keys;
     bool key_pending = false;  // the last entry has its key and waits for its value
+    bool is_repeated = false;  // and goes when it has it, for an entry before has the same key
   };
 
   [[noreturn]] void fail(const YAML::Mark& mark, const std::string& message) const {
@@ -156,7 +157,8 @@ class TreeBuilder final : public YAML::EventHandler {
     if (key.text == "<<" && !key.quoted)
       throw source_.error(key, "merge keys (<<) are not allowed; use `like` for blocks");
     if (level.keys.size() >= kYamlKeysMax) throw source_.error(key, "more than 2,000 keys in one map");
-    if (!level.keys.insert(key.text).second) throw source_.error(key, repeated(level.node, key.text));
+    level.is_repeated = !level.keys.insert(key.text).second;
+    if (level.is_repeated) attempt(errors_, [&] { throw source_.error(key, repeated(level.node, key.text)); });
     level.node.entries.push_back({key.text, key.at, {}});
     level.key_pending = true;
   }
@@ -189,10 +191,12 @@ class TreeBuilder final : public YAML::EventHandler {
     } else {
       level.node.entries.back().value = std::move(node);
       level.key_pending = false;
+      if (level.is_repeated) level.node.entries.pop_back();
     }
   }
 
   const SourceText& source_;
+  SpecErrors* errors_;
   YamlNode root_;
   std::vector<Level> open_;
   size_t nodes_ = 0;
@@ -241,15 +245,16 @@ SpecError SourceText::error(const YamlEntry& entry, const std::string& message) 
   return error(entry.at, message, entry.key.size());
 }
 
-YamlNode parse_yaml(const SourceText& source) {
+YamlNode parse_yaml(const SourceText& source, SpecErrors* errors) {
   check_bytes(source);
-  TreeBuilder builder(source);
+  TreeBuilder builder(source, errors);
   try {
     std::istringstream in(source.text());
     YAML::Parser parser(in);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::Exception& e) {
+    if (e.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR)) builder.OnAlias(e.mark, {});
     throw source.error(place_of(e.mark), e.msg + " (not valid YAML)");
   }
   return builder.take();
@@ -260,9 +265,9 @@ std::string shown(const YamlNode& node) {
     case YamlNode::Kind::null:
       return "nothing";
     case YamlNode::Kind::list:
-      return "a list";
+      return node.items.empty() ? "an empty list" : "a list";
     case YamlNode::Kind::map:
-      return "a map";
+      return node.entries.empty() ? "an empty map" : "a map";
     case YamlNode::Kind::scalar:
       break;
   }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/sweep/spec_error.h"
+#include "common/sweep/spec_errors.h"
 
 namespace ranktide {
 
@@ -64,8 +64,9 @@ class SourceText {
   bool has_lines_ = true;
 };
 
-// Throws: SpecError for anything that is not one document within the limits.
-YamlNode parse_yaml(const SourceText& source);
+// A key that a map has twice is added to `errors` where there are some, and its first value counts.
+// Throws: SpecError for anything else that is not one document within the limits.
+YamlNode parse_yaml(const SourceText& source, SpecErrors* errors = nullptr);
 
 // Returns: how a message quotes a node: `"fast"`, `16.0`, `a list`, `a map`, `nothing`.
 std::string shown(const YamlNode& node);

@@ -78,9 +78,9 @@ TEST(Expression, HostileTextIsRefusedWithoutDeepRecursion) {
 
 TEST(Expression, RulesAreCheckedAgainstTheirBlock) {
   EXPECT_EQ(error_in(kLora + "exclude: [\"method == lroa\"]\n"),
-            "bad.yaml: exclude: method is never \"lroa\"; it is one of lora, full");
+            "bad.yaml:9:11: exclude: method is never \"lroa\"; it is one of lora, full");
   EXPECT_EQ(error_in(kLora + "exclude: [\"rnak > 3\"]\n"),
-            "bad.yaml: exclude: unknown name \"rnak\" in \"all\"; did you mean \"lora.rank\"?");
+            "bad.yaml:9:11: exclude: unknown name \"rnak\"; did you mean \"lora.rank\"?");
   EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: 2 *}\n").find("bad.yaml:9:22: expression \"2 *\""), 0U);
   EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: lora.dropout, lora.dropout: lora.alpha}\n")
                 .find("bad.yaml: derive lora.alpha needs its own value"),

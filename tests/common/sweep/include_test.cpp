@@ -42,6 +42,12 @@ TEST(SweepInclude, TakesRowsByLabelAndZipsByLabelOrAllTheirKeys) {
             "bad.yaml:11:11: include: regime has no label \"c\"; did you mean \"a\"?");
 }
 
+TEST(SweepExclude, AMapMayNameKeysByTheirLastPart) {
+  EXPECT_EQ(sweep(kTwoAxes + "exclude: [{rank: [4, 8], batch: 1}]\n").blocks[0].exclude[0].text,
+            "lora.rank in (4, 8) and train.batch = 1");
+  EXPECT_EQ(trials_of(sweep(kTwoAxes + "exclude: [{rank: 4}]\n")).size(), 2U);
+}
+
 TEST(SweepInclude, AListThatIsOneValueStaysOne) {
   const std::string text = kLora + "axes: {train.betas: [[0.9, 0.95], [0.9, 0.99]]}\n";
   EXPECT_EQ(included_in(sweep(text + "include: [{betas: [0.8, 0.9]}]\n")), "[0.8, 0.9]");

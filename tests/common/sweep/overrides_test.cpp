@@ -106,5 +106,17 @@ TEST(Overrides, OnlyMaySpeakOfAnAxisThatOneBlockHasAndOfNoneThatNoBlockHas) {
   EXPECT_NE(error.find("--only: unknown name \"rnk\""), std::string::npos) << error;
 }
 
+TEST(Overrides, AFunctionOfHydraThatIsNoneHereIsRefusedByName) {
+  EXPECT_EQ(error_in(kLora, {"train.lr=interval(1e-5,1e-3)"}),
+            "override \"train.lr=interval(1e-5,1e-3)\": interval is not known here; there are choice(a,b) and "
+            "range(0,3), and in a file   search: {random: 40}");
+}
+
+TEST(Overrides, SeveralErrorsAreSaidInOneGo) {
+  EXPECT_EQ(error_in(kLora, {"train.lr=fast", "rnak=3"}),
+            "override \"train.lr=fast\": train.lr takes a number from 0 to 1000, got \"fast\"\n"
+            "override \"rnak=3\": unknown key \"rnak\"; did you mean \"lora.rank\"?");
+}
+
 }  // namespace
 }  // namespace ranktide

@@ -138,7 +138,9 @@ TEST(SweepYaml, AnEmptyGridIsRefused) {
 }
 
 TEST(SweepYaml, WhatIsMissingIsSaid) {
-  EXPECT_EQ(error_in("name: s\n"), "bad.yaml:1:1: version is required; write `version: 1` at the top");
+  EXPECT_EQ(error_in("name: s\n"),
+            "bad.yaml:1:1: version is required; write `version: 1` at the top\n"
+            "bad.yaml: a budget is required; write budget.steps, budget.tokens or budget.epochs");
   EXPECT_EQ(error_in(kHead + "method: lora\n"), "bad.yaml: lora.rank is required; nothing sets it");
   EXPECT_EQ(error_in(kHead + "blocks:\n  full: {method: full}\n  lora: {method: lora}\n"),
             "bad.yaml:9:3: block lora: lora.rank is required; nothing sets it");

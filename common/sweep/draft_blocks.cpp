@@ -1,0 +1,143 @@
+#include "common/sweep/draft_blocks.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "common/sweep/include_yaml.h"
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+// The command line may still bring one.
+bool has_method(const Block& block) {
+  const auto brings_it = [](const Axis& axis) {
+    return std::any_of(axis.points.begin(), axis.points.end(),
+                       [](const AxisPoint& point) { return point.set.contains("method"); });
+  };
+  return block.constants.contains("method") || block.derive.contains("method") ||
+         std::any_of(block.axes.begin(), block.axes.end(), brings_it);
+}
+
+std::string better_block(const Setting& setting, const SweepDraft& sweep) {
+  for (const auto& draft : sweep.blocks) {
+    const auto it = draft.level.constants.find(std::string(setting.effect.key));
+    if (it == draft.level.constants.end() || !it->second.is_string()) continue;
+    if (has_effect(setting, draft.level.constants)) return "move it to block " + draft.name;
+  }
+  return "remove it";
+}
+
+void refuse_keys_without_effect(const BlockDraft& draft, const Block& block, const SweepDraft& sweep,
+                                const ReadingPlace& place) {
+  for (const auto& [key, at] : draft.level.set_at) {
+    const Setting& setting = *find_setting(key);
+    if (may_have_effect(setting, block)) continue;
+    place.errors->add(place.source.error(at,
+                                         key + " has no effect with " + effect_ruled_out_by(setting, block) +
+                                             " (block " + draft.name + "); " + better_block(setting, sweep),
+                                         key.size()));
+  }
+}
+
+// Common keys are for the blocks where they mean something; elsewhere they would only make equal cells.
+void drop_keys_without_effect(Block& block) {
+  const auto is_idle = [&](const std::string& key) {
+    const Setting* setting = find_setting(key);
+    return setting && !may_have_effect(*setting, block);
+  };
+  std::vector<std::string> idle;
+  for (const auto& [key, value] : block.constants)
+    if (is_idle(key)) idle.push_back(key);
+  for (const auto& key : idle) block.constants.erase(key);
+  std::erase_if(block.axes, [&](const Axis& axis) { return is_idle(axis.name); });
+}
+
+Block built(const BlockDraft& draft, const SweepDraft& sweep, const ReadingPlace& place) {
+  Block block{.name = draft.name, .constants = {}, .axes = {}, .derive = {}, .exclude = {}};
+  for (const Level* level : levels_of(draft, sweep)) lay_over(block, *level);
+  if (!has_method(block)) return block;  // nothing can be said of effects; the check says so of the block
+  refuse_keys_without_effect(draft, block, sweep, place);
+  drop_keys_without_effect(block);
+  return block;
+}
+
+// A common key that no block can use is a mistake, as it would be in a block.
+void refuse_idle_keys(const SweepDraft& draft, const std::vector<Block>& blocks, const ReadingPlace& place) {
+  if (!std::all_of(blocks.begin(), blocks.end(), has_method)) return;
+  for (const Level* level : {&draft.file.plain, &draft.file.varying}) {
+    for (const auto& [key, at] : level->set_at) {
+      const Setting& setting = *find_setting(key);
+      if (std::any_of(blocks.begin(), blocks.end(), [&](auto& b) { return may_have_effect(setting, b); }))
+        continue;
+      const std::string where = blocks.size() == 1 ? "" : " (in every block)";
+      place.errors->add(place.source.error(
+          at, key + " has no effect with " + effect_ruled_out_by(setting, blocks[0]) + where + "; remove it"));
+    }
+  }
+}
+
+void add_cells(const IncludeEntry& entry, Block& block, const ReadingPlace& place) {
+  auto cells = cells_of(entry, block);
+  if (block.include.size() + cells.size() > kIncludedCellsMax)
+    throw place.source.error(entry.at, "include gives block " + block.name +
+                                           " more than 10,000 cells; make them a block of their own");
+  block.include.insert(block.include.end(), std::make_move_iterator(cells.begin()),
+                       std::make_move_iterator(cells.end()));
+}
+
+void add_to_block(const IncludeEntry& entry, Block& block, const ReadingPlace& place) {
+  if (const auto wrong = misfit(entry, block)) throw place.source.error(entry.at, "include: " + *wrong);
+  add_cells(entry, block, place);
+}
+
+// An entry at the file's top is for every block whose axes it names; for none of them it is a mistake.
+void add_where_it_fits(const IncludeEntry& entry, SweepSpec& spec, const ReadingPlace& place) {
+  std::optional<std::string> first;
+  bool fits = false;
+  for (auto& block : spec.blocks) {
+    auto wrong = misfit(entry, block);
+    if (!wrong) {
+      add_cells(entry, block, place);
+      fits = true;
+    } else if (!first) {
+      first = std::move(wrong);
+    }
+  }
+  if (fits || !first) return;
+  throw place.source.error(
+      entry.at, "include: " + *first + (spec.blocks.size() == 1 ? "" : "; and it fits no other block either"));
+}
+
+}  // namespace
+
+std::vector<Block> built_blocks(const SweepDraft& draft, const ReadingPlace& place) {
+  RT_CHECK(place.errors);
+  RT_CHECK(draft.top_is_whole);
+  std::vector<Block> out;
+  for (const auto& block : draft.blocks) {
+    if (!block.is_whole) continue;
+    const size_t before = place.errors->count();
+    Block whole = built(block, draft, place);
+    if (place.errors->count() == before) out.push_back(std::move(whole));
+  }
+  if (place.errors->count() == 0) refuse_idle_keys(draft, out, place);
+  return out;
+}
+
+void add_included_cells(const SweepDraft& draft, SweepSpec& spec, const ReadingPlace& place) {
+  const auto unit = [&](const auto& act) { attempt(place.errors, act); };
+  for (const IncludeEntry& entry : draft.file.varying.include)
+    unit([&] { add_where_it_fits(entry, spec, place); });
+  for (const auto& block_draft : draft.blocks) {
+    const auto block = std::find_if(spec.blocks.begin(), spec.blocks.end(),
+                                    [&](auto& b) { return b.name == block_draft.name; });
+    if (block == spec.blocks.end()) continue;
+    const BlockDraft* model = liked_by(block_draft, draft);
+    for (const Level* level : {model ? &model->level : nullptr, &block_draft.level})
+      for (const IncludeEntry& entry : level ? level->include : std::vector<IncludeEntry>{})
+        unit([&] { add_to_block(entry, *block, place); });
+  }
+}
+
+}  // namespace ranktide

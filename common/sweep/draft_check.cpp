@@ -1,0 +1,187 @@
+#include "common/sweep/draft_check.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "common/sweep/rule_check.h"
+#include "common/sweep/tuning_check.h"
+#include "common/vocabulary/check.h"
+
+namespace ranktide {
+namespace {
+
+class DraftCheck {
+ public:
+  DraftCheck(const SweepDraft& draft, const ReadingPlace& place) : draft_(draft), place_(place) {}
+
+  void check_blocks(const std::vector<Block>& blocks) {
+    std::map<std::string, std::vector<const Block*>> lacking;  // message -> blocks
+    std::vector<std::string> order;
+    for (const auto& block : blocks) {
+      const size_t before = place_.errors->count();
+      check_ranges(block);
+      check_rules(block);
+      if (place_.errors->count() > before) continue;
+      if (const auto wrong = refusal_of(block)) {
+        if (lacking[*wrong].empty()) order.push_back(*wrong);
+        lacking[*wrong].push_back(&block);
+      }
+    }
+    for (const auto& message : order) say(message, lacking[message], blocks.size());
+  }
+
+  void check_whole(const SweepSpec& spec) const {
+    place_.errors->attempt([&] { validate_head(spec); });
+    check_tune(spec);
+  }
+
+  void check_size(const SweepSpec& spec) const {
+    try {
+      raw_trials(spec);
+    } catch (const SpecError& e) {
+      throw SpecError(place_.source.name() + ": " + e.what());
+    }
+  }
+
+  bool draws = false;  // whether a range may be left open
+
+ private:
+  const BlockDraft* draft_of(const Block& block) const {
+    const auto it =
+        std::find_if(draft_.blocks.begin(), draft_.blocks.end(), [&](auto& d) { return d.name == block.name; });
+    return it == draft_.blocks.end() ? nullptr : &*it;
+  }
+
+  // Returns: an error where the highest level that sets the key does; at the sweep where no line does.
+  SpecError at_key(const std::string& key, const Block& block, const std::string& message) const {
+    const BlockDraft* draft = draft_of(block);
+    RT_CHECK(draft);
+    auto levels = levels_of(*draft, draft_);
+    std::reverse(levels.begin(), levels.end());
+    for (const Level* level : levels)
+      if (const auto it = level->set_at.find(key); it != level->set_at.end())
+        return place_.source.error(it->second, message, key.size());
+    return SpecError(place_.source.name() + ": " + message);
+  }
+
+  // One line may serve several blocks, and is wrong once.
+  void add_once(SpecError error) {
+    const auto at = std::pair(error.place.line, error.place.column);
+    if (error.place.line == 0 || said_at_.insert(at).second) place_.errors->add(std::move(error));
+  }
+
+  void check_ranges(const Block& block) {
+    for (const auto& axis : block.axes)
+      if (axis.drawn && !draws)
+        add_once(at_key(axis.name, block,
+                        "axis " + axis.name +
+                            " is a range to draw from at random; give it a count or a step, or write   search: "
+                            "{random: 40}   at the file's top"));
+  }
+
+  // Names and values that a rule speaks of: known only now that the block's axes are.
+  void check_rules(const Block& block) {
+    const auto refused = [&](const std::string& what, const std::string& text) -> std::optional<std::string> {
+      try {
+        checked_rule(block, what, text);
+        return std::nullopt;
+      } catch (const SpecError& e) {
+        return of_block(e.what(), block);
+      }
+    };
+    for (const auto& axis : block.axes)
+      if (!axis.when.empty())
+        if (const auto wrong = refused("when of " + axis.name, axis.when))
+          add_once(at_key(axis.name, block, *wrong));
+    for (const auto& [key, text] : block.derive)
+      if (const auto wrong = refused("derive " + key, text)) add_once(at_key(key, block, *wrong));
+    for (const auto& rule : block.exclude)
+      if (const auto wrong = refused("exclude", rule.text)) add_once(at_rule(rule, block, *wrong));
+  }
+
+  SpecError at_rule(const Rule& rule, const Block& block, const std::string& message) const {
+    for (const Level* level : levels_of(*draft_of(block), draft_))
+      for (size_t i = 0; i < level->exclude.size(); ++i)
+        if (level->exclude[i].where == rule.where) return place_.source.error(level->exclude_at[i], message);
+    return SpecError(place_.source.name() + ": " + message);
+  }
+
+  // The block of a file without `blocks` has a name that its user never wrote.
+  std::string of_block(const std::string& message, const Block& block) const {
+    const BlockDraft* draft = draft_of(block);
+    RT_CHECK(draft);
+    if (draft->at.line > 0) return message;
+    std::string out = without_block(message, block.name);
+    const std::string name = " in \"" + block.name + "\"";
+    if (const size_t at = out.find(name); at != std::string::npos) out.erase(at, name.size());
+    return out;
+  }
+
+  static std::string without_block(const std::string& message, const std::string& name) {
+    const std::string prefix = "block " + name + ": ";
+    return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
+  }
+
+  static std::optional<std::string> refusal_of(const Block& block) {
+    try {
+      validate(block);
+      return std::nullopt;
+    } catch (const SpecError& e) {
+      return without_block(e.what(), block.name);
+    }
+  }
+
+  void say(const std::string& message, const std::vector<const Block*>& blocks, size_t of) const {
+    if (blocks.size() == of && of > 1) {
+      place_.errors->add(SpecError(place_.source.name() + ": " + message + " (in every block)"));
+      return;
+    }
+    for (const Block* block : blocks) {
+      const BlockDraft& draft = *draft_of(*block);
+      if (draft.at.line == 0)
+        place_.errors->add(SpecError(place_.source.name() + ": " + message));
+      else
+        place_.errors->add(
+            place_.source.error(draft.at, "block " + block->name + ": " + message, block->name.size()));
+    }
+  }
+
+  // The blocks have been looked at one by one.
+  void validate_head(const SweepSpec& spec) const {
+    SweepSpec head = spec;
+    if (!head.blocks.empty() && head.blocks.size() <= kBlocksMax) head.blocks.resize(1);
+    head.tune.reset();  // check_tune() sees all blocks
+    validate(head);
+  }
+
+  void check_tune(const SweepSpec& spec) const {
+    const auto wrong = tune_refusal(spec);
+    if (!wrong) return;
+    place_.errors->add(draft_.tune_at ? place_.source.error(*draft_.tune_at, *wrong)
+                                      : SpecError(place_.source.name() + ": " + *wrong));
+  }
+
+  const SweepDraft& draft_;
+  const ReadingPlace& place_;
+  std::set<std::pair<int, int>> said_at_;
+};
+
+}  // namespace
+
+void check_blocks(const SweepDraft& draft, const std::vector<Block>& blocks, const ReadingPlace& place) {
+  DraftCheck check(draft, place);
+  check.draws = draft.head.random.has_value();
+  check.check_blocks(blocks);
+}
+
+void check_sweep(const SweepDraft& draft, const SweepSpec& spec, const ReadingPlace& place) {
+  DraftCheck check(draft, place);
+  check.draws = spec.random.has_value();
+  check.check_size(spec);
+  check.check_blocks(spec.blocks);
+  if (place.errors->count() == 0) check.check_whole(spec);
+}
+
+}  // namespace ranktide
