@@ -18,6 +18,13 @@ constexpr double kBytesPerToken = 4;   // of English and code under the usual vo
 constexpr double kWindowTokens = 512;  // of a loss eval over plain text
 constexpr double kGuessedBytesPerSecond = 8e9;
 
+// How far off seconds may be, as a share of them.
+constexpr double kSpreadOfGuess = 1;  // a factor of two
+constexpr double kSpreadOfProducts = 0.3;
+constexpr double kSpreadOfOne = 0.3;
+constexpr double kSpreadOfOtherShapes = 0.2;
+constexpr double kSpreadMin = 0.05;
+
 double line_count(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   return static_cast<double>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
@@ -112,43 +119,72 @@ double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const
 }
 
 std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, const Inputs& inputs,
-                                   const Timing& timing, std::optional<int> microbatch) {
+                                   const Timing& timing, const RunPolicy& run) {
   const TrialSettings& settings = trial.settings;
   const auto& shape = shapes.of(settings.model.path);
   const DataInput* data = data_of(settings, inputs);
   if (!shape || !data) return std::nullopt;
-  const double step = step_seconds(timing.speeds, settings, *shape, lengths_in(*data), microbatch);
-  const double predicted =
-      step * static_cast<double>(trial.steps) + evals_seconds(timing.speeds, trial, *shape);
-  const auto correction = timing.corrections.find(settings.model.dtype);
-  const int rows = microbatch_rows(*shape, settings, DeviceClass::cpu, microbatch);
-  return TrialCost{.seconds = predicted * (correction == timing.corrections.end() ? 1 : correction->second),
-                   .memory_bytes = predicted_peak_bytes(settings, *shape, largest_load(settings, rows)),
-                   .basis = timing.basis(settings.model.dtype)};
+  const int rows = microbatch_rows(*shape, settings, DeviceClass::cpu, run.microbatch);
+  TrialCost out{.memory_bytes = predicted_peak_bytes(settings, *shape, largest_load(settings, rows)),
+                .disk = disk_bytes(settings, *shape, run.keep),
+                .basis = timing.basis(settings.model.dtype),
+                .is_same_shape = timing.shapes.contains(shape_of(settings))};
+  if (out.basis == TimeBasis::none) return out;
+  const Correction correction = timing.correction(settings);
+  const double step = step_seconds(timing.speeds, settings, *shape, lengths_in(*data), run.microbatch);
+  out.seconds = correction.factor *
+                (step * static_cast<double>(trial.steps) + evals_seconds(timing.speeds, trial, *shape));
+  out.spread = correction.spread;
+  out.trials = correction.trials;
+  return out;
 }
 
-std::map<Dtype, double> corrections_by(const ProductSpeeds& speeds, const std::vector<MeasuredTrial>& finished,
-                                       const Inputs& inputs) {
+// Measured and predicted seconds of finished trials, together and one by one.
+struct Ratios {
+  double measured = 0, predicted = 0;
+  std::vector<double> each;
+
+  void add(double took, double was_predicted) {
+    measured += took;
+    predicted += was_predicted;
+    each.push_back(took / was_predicted);
+  }
+};
+
+// Two standard deviations of the single trials; of one nobody knows, and a machine is never quite quiet.
+Correction correction_of(const Ratios& ratios, double spread_min) {
+  const double factor = ratios.measured / ratios.predicted;
+  double squares = 0;
+  for (const double ratio : ratios.each) squares += (ratio / factor - 1) * (ratio / factor - 1);
+  const auto n = static_cast<double>(ratios.each.size());
+  const double spread = n < 2 ? kSpreadOfOne : std::max(spread_min, 2 * std::sqrt(squares / (n - 1)));
+  return {.factor = factor, .spread = spread, .trials = static_cast<int>(ratios.each.size())};
+}
+
+void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
   Shapes shapes;
-  std::map<Dtype, std::pair<double, double>> sums;  // seconds measured, predicted
+  std::map<Dtype, Ratios> by_dtype;
+  std::map<std::string, Ratios> by_shape;
   for (const MeasuredTrial& trial : finished) {
     const auto& shape = shapes.of(trial.settings.model.path);
-    if (!shape || trial.tokens <= 0) continue;
+    const ComputedOn on = trial.device == "cpu" ? ComputedOn::cpu : ComputedOn::gpu;
+    if (!shape || trial.tokens <= 0 || on != timing.on) continue;
     const DataInput* data = data_of(trial.settings, inputs);
     const RowLengths lengths = data ? lengths_in(*data) : lengths_in(trial);
     const double steps = static_cast<double>(trial.tokens) / (lengths.row * trial.settings.train.batch);
-    auto& [measured, predicted] = sums[trial.settings.model.dtype];
-    measured += trial.seconds;
-    predicted += steps * step_seconds(speeds, trial.settings, *shape, lengths, {});
+    const double predicted = steps * step_seconds(timing.speeds, trial.settings, *shape, lengths, {});
+    by_dtype[trial.settings.model.dtype].add(trial.seconds, predicted);
+    by_shape[shape_of(trial.settings)].add(trial.seconds, predicted);
   }
-  std::map<Dtype, double> corrections;
-  for (const auto& [dtype, sum] : sums) corrections[dtype] = sum.first / sum.second;
-  return corrections;
+  for (const auto& [dtype, ratios] : by_dtype)
+    timing.corrections[dtype] = correction_of(ratios, kSpreadOfOtherShapes);
+  for (const auto& [shape, ratios] : by_shape) timing.shapes[shape] = correction_of(ratios, kSpreadMin);
 }
 
 }  // namespace
 
 std::string word_of(TimeBasis basis) {
+  if (basis == TimeBasis::none) return "none";
   if (basis == TimeBasis::guess) return "guess";
   return basis == TimeBasis::products ? "products" : "trials";
 }
@@ -156,6 +192,7 @@ std::string word_of(TimeBasis basis) {
 std::string phrase_of(TimeBasis basis) {
   if (basis == TimeBasis::trials) return "finished trials";
   if (basis == TimeBasis::products) return "measured products of this machine";
+  if (basis == TimeBasis::none) return "none: of a GPU only trials that finished on one tell times";
   return "a first guess; `ranktide doctor --measure` takes 10 s and makes it sharper";
 }
 
@@ -177,24 +214,39 @@ ProductTable guessed_table(const Processor& processor, int threads) {
 
 TimeBasis Timing::basis(Dtype dtype) const {
   if (corrections.contains(dtype)) return TimeBasis::trials;
+  if (on == ComputedOn::gpu) return TimeBasis::none;
   return is_measured ? TimeBasis::products : TimeBasis::guess;
 }
 
+Correction Timing::correction(const TrialSettings& settings) const {
+  if (const auto own = shapes.find(shape_of(settings)); own != shapes.end()) return own->second;
+  if (const auto own = corrections.find(settings.model.dtype); own != corrections.end()) return own->second;
+  return {.spread = is_measured ? kSpreadOfProducts : kSpreadOfGuess};
+}
+
+std::string shape_of(const TrialSettings& settings) {
+  return std::string(text_of(settings.method)) + " " + std::string(text_of(settings.model.dtype)) + " " +
+         std::to_string(settings.data.max_tokens) + " " + settings.model.path;
+}
+
 Timing timing_of(const std::optional<ProductTable>& table, int threads,
-                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
-  ProductSpeeds speeds(table ? *table : guessed_table(this_processor(), threads));
-  auto corrections = corrections_by(speeds, finished, inputs);
-  return {.speeds = std::move(speeds), .is_measured = table.has_value(), .corrections = std::move(corrections)};
+                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs, ComputedOn on) {
+  Timing out{.speeds = ProductSpeeds(table ? *table : guessed_table(this_processor(), threads)),
+             .on = on,
+             .is_measured = table.has_value(),
+             .corrections = {}};
+  correct(out, finished, inputs);
+  return out;
 }
 
 std::vector<std::optional<TrialCost>> costs_of(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                               const Timing& timing, std::optional<int> microbatch) {
+                                               const Timing& timing, const RunPolicy& run) {
   Shapes shapes;
   std::map<std::string, std::optional<TrialCost>> of_cells;  // seeds cost alike
   std::vector<std::optional<TrialCost>> out;
   for (const SweepTrial& trial : trials) {
     const auto [at, is_new] = of_cells.try_emplace(trial.cell.text);
-    if (is_new) at->second = cost_with(shapes, trial, inputs, timing, microbatch);
+    if (is_new) at->second = cost_with(shapes, trial, inputs, timing, run);
     out.push_back(at->second);
   }
   return out;

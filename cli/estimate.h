@@ -1,7 +1,8 @@
 #pragma once
 // How long a sweep may take on this machine and how much memory a trial needs: formulas of common/model over
 // this machine's measured products, or a first guess from its instructions; what trials took that have finished
-// corrects them. An estimate for people; nothing is placed by it but the number of slots.
+// corrects them, those of the same shape before others. On GPUs only finished trials tell times. An estimate
+// for people; nothing is placed by it but the number of slots.
 
 #include <cstdint>
 #include <map>
@@ -9,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/disk_use.h"
 #include "common/model/processor.h"
 #include "common/model/product_table.h"
 #include "common/model/shape.h"
@@ -17,9 +19,12 @@
 
 namespace ranktide::cli {
 
+// Where a trial would be computed.
+enum class ComputedOn { cpu, gpu };
+
 // What seconds stand on, the weakest first.
-enum class TimeBasis { guess, products, trials };
-// Returns: guess, products or trials, for programs.
+enum class TimeBasis { none, guess, products, trials };
+// Returns: none, guess, products or trials, for programs.
 std::string word_of(TimeBasis basis);
 // Returns: the same for people, and what would make a guess better.
 std::string phrase_of(TimeBasis basis);
@@ -27,29 +32,48 @@ std::string phrase_of(TimeBasis basis);
 // Returns: rates and bandwidth that a processor with these instructions has about.
 ProductTable guessed_table(const Processor& processor, int threads);
 
+// Measured over predicted seconds of finished trials.
+struct Correction {
+  double factor = 1;
+  double spread = 0;  // of single trials about it, as a share of it: what is predicted is so much off
+  int trials = 0;     // that it rests on
+};
+
 // How seconds are predicted.
 struct Timing {
   ProductSpeeds speeds;
-  bool is_measured = false;             // speeds are this machine's, not guessed
-  std::map<Dtype, double> corrections;  // measured over predicted seconds of finished trials
+  ComputedOn on = ComputedOn::cpu;
+  bool is_measured = false;                    // speeds are this machine's, not guessed
+  std::map<Dtype, Correction> corrections;     // by finished trials of any shape
+  std::map<std::string, Correction> shapes{};  // by those of one shape (shape_of)
 
   TimeBasis basis(Dtype dtype) const;
+  // Returns: that of the trial's shape, else of its dtype, else none: factor 1, and how far off products are.
+  Correction correction(const TrialSettings& settings) const;
 };
+// Returns: what trials have in common whose seconds tell each other's: model, dtype, method and length of rows.
+std::string shape_of(const TrialSettings& settings);
 // `table`: what was measured of this machine for trainers of so many threads. `inputs` tell how long the rows
-// of finished trials were, where they know the data. Trials of a model that is not on this machine say nothing.
+// of finished trials were, where they know the data. Trials of a model that is not on this machine say nothing,
+// nor do those that another kind of device computed.
 Timing timing_of(const std::optional<ProductTable>& table, int threads,
-                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs);
+                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs,
+                 ComputedOn on = ComputedOn::cpu);
 
 struct TrialCost {
-  double seconds = 0;  // of its training and its evals, on a slot
+  double seconds = 0;  // of its training and its evals, on a slot; 0 where nothing tells
+  double spread = 0;   // how far off they may be, as a share of them
   int64_t memory_bytes = 0;
+  DiskBytes disk{};
   TimeBasis basis = TimeBasis::guess;
+  int trials = 0;              // finished ones that seconds rest on
+  bool is_same_shape = false;  // they are of this trial's shape
 };
 
-// Returns: one per trial, with the sweep's run.microbatch; nullopt for a trial whose model or data is not
-// readable (it is provisional).
+// Returns: one per trial, with the sweep's run.microbatch and run.keep; nullopt for a trial whose model or data
+// is not readable (it is provisional).
 std::vector<std::optional<TrialCost>> costs_of(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                               const Timing& timing, std::optional<int> microbatch = {});
+                                               const Timing& timing, const RunPolicy& run = {});
 
 // Returns: slots of one thread to run at once: bounded by cores, trials and the memory that is there.
 int slots_for(int cores, int64_t memory_available_bytes, int64_t trials, int64_t memory_per_trial_bytes);

@@ -7,14 +7,19 @@
 #include "cli/coordinator_choice.h"
 #include "cli/device_table.h"
 #include "cli/exit_codes.h"
+#include "cli/explain.h"
 #include "cli/folders.h"
 #include "cli/plan_difference.h"
+#include "cli/plan_file.h"
+#include "cli/plan_json.h"
+#include "cli/plan_text.h"
 #include "cli/results.h"
+#include "cli/slots_there.h"
 #include "cli/sweep_choice.h"
-#include "cli/sweep_plan.h"
+#include "cli/sweep_selection.h"
+#include "cli/terminal.h"
 #include "cli/trial_label.h"
 #include "common/vocabulary/content_name.h"
-#include "worker/daemon/devices.h"
 
 namespace ranktide::cli {
 namespace {
@@ -24,55 +29,15 @@ constexpr int kThreads = 1;  // of a slot, as `run` and workers make them unless
 struct PlanOptions {
   SweepChoice sweep;
   bool list = false;
-  std::string diff;  // the sweep to compare with; empty: none
+  std::string diff;    // the sweep to compare with; empty: none
+  std::string output;  // plan.jsonl; empty: none is written
+  std::string explain;  // the key; empty: the plan is printed
+  std::string block;    // of explain; empty: all
 };
-
-Json block_json(const SweepPlan& plan, const BlockCount& b) {
-  Json out{{"block", b.block},
-           {"axes", b.axes},
-           {"cells", b.cells},
-           {"excluded", b.excluded},
-           {"distinct", b.distinct()}};
-  if (const auto range = cost_range(plan, b.block)) {
-    out["seconds"] = {{"min", range->seconds_min}, {"max", range->seconds_max}};
-    out["memory_bytes"] = {{"min", range->memory_bytes_min}, {"max", range->memory_bytes_max}};
-  }
-  return out;
-}
-
-Json plan_json(const SweepPlan& plan, int slots) {
-  Json blocks = Json::array();
-  for (const BlockCount& b : plan.blocks) blocks.push_back(block_json(plan, b));
-  Json out{{"sweep", plan.spec.name},
-           {"blocks", blocks},
-           {"trials", plan.trials.size()},
-           {"done", plan.done},
-           {"resumable", plan.resumable},
-           {"not_kept", plan.not_kept},
-           {"provisional", !plan.unreadable.empty()},
-           {"unreadable", plan.unreadable},
-           {"warnings", plan.warnings}};
-  if (plan.estimate)
-    out["estimate"] = {{"seconds", plan.estimate->slot_seconds / slots},
-                       {"slots", slots},
-                       {"measured", plan.estimate->basis == TimeBasis::trials},
-                       {"basis", word_of(plan.estimate->basis)},
-                       {"memory_bytes", plan.estimate->memory_bytes}};
-  return out;
-}
 
 Json trials_json(const SweepPlan& plan) {
   Json out = Json::array();
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    const SweepTrial& trial = plan.trials[i];
-    out.push_back({{"trial", trial.id.text},
-                   {"provisional", trial.provisional},
-                   {"steps", trial.steps},
-                   {"label", label_of(trial)}});
-    if (!plan.costs[i]) continue;
-    out.back()["seconds"] = plan.costs[i]->seconds;
-    out.back()["memory_bytes"] = plan.costs[i]->memory_bytes;
-  }
+  for (size_t i = 0; i < plan.trials.size(); ++i) out.push_back(trial_json(plan, i));
   return out;
 }
 
@@ -102,9 +67,15 @@ void print_models(const Json& models) {
 }
 
 void print_trials(const SweepPlan& plan) {
-  for (const SweepTrial& trial : plan.trials)
-    std::cout << fmt::format("{}{}  {} steps  {}\n", trial.id.brief(), trial.provisional ? "?" : " ",
-                             trial.steps, label_of(trial));
+  for (size_t i = 0; i < plan.trials.size(); ++i) {
+    const SweepTrial& trial = plan.trials[i];
+    std::cout << fmt::format("{}{}  {} steps  {}  {}", trial.id.brief(), trial.provisional ? "?" : " ",
+                             trial.steps, label_of(trial), word_of(plan.fates[i]));
+    if (const auto& cost = plan.costs[i])
+      std::cout << "  " << bytes_text(static_cast<double>(cost->memory_bytes))
+                << (cost->basis > TimeBasis::guess ? "  " + duration_text(cost->seconds) : "");
+    std::cout << "\n";
+  }
 }
 
 // What was done before is the coordinator's to tell, where there is one.
@@ -114,35 +85,65 @@ Past past_for(const GlobalOptions& globals) {
   return {.trials = results.standings(), .measured = results.measured()};
 }
 
-int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
+std::optional<SweepSpec> earlier_sweep(const GlobalOptions& globals, const std::string& name) {
+  if (!has_results(globals)) return std::nullopt;
+  return Results(globals).spec_if_known(name);
+}
+
+// What there is to look at, made ready; nothing of it is printed yet.
+struct Planned {
+  SweepPlan plan;
+  SlotsThere there;
+  std::optional<BudgetTaken> budget;
+  std::optional<PlanDifference> difference;
+};
+
+Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet && !globals.json) std::cerr << line << "\n";
   };
   const std::filesystem::path data = data_folder(globals.data_dir);
   const Past past = past_for(globals);
-  SweepPlan plan =
-      make_plan(chosen_sweep(options.sweep), options.sweep.file,
-                {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say}, past);
-  predict(plan, past, kept_table(data, kThreads, say), kThreads);
-  const NodeCapacity node = measure_node();
-  const int slots = slots_for(node.cores, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
-                              plan.estimate ? plan.estimate->memory_bytes : 0);
-  Json out = plan_json(plan, slots);
-  out["models"] = models_json(plan);
-  if (options.list) out["list"] = trials_json(plan);
-  std::optional<PlanDifference> difference;
+  Planned out{
+      .plan = plan_of(
+          selected_sweep(chosen_sweep(options.sweep), options.sweep,
+                         {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say},
+                         [&](const std::string& name) { return earlier_sweep(globals, name); }),
+          past)};
+  out.there = slots_there(globals, out.plan);
+  const ComputedOn on = device_of(out.plan.spec.run, out.there);
+  predict(out.plan, past, kept_table(data, kThreads, say), kThreads, on);
+  out.budget = take_budget(out.plan, options.sweep, on);
   if (!options.diff.empty())
-    difference = difference_to(Results(globals).spec(options.diff), plan.spec,
-                               plan.unreadable.empty() ? Ids::final : Ids::provisional);
-  if (difference) out["diff"] = to_json(*difference);
+    out.difference = difference_to(Results(globals).spec(options.diff), out.plan.spec,
+                                   out.plan.unreadable.empty() ? Ids::final : Ids::provisional);
+  return out;
+}
+
+Json json_of(const Planned& planned, const PlanOptions& options) {
+  Json out = to_json(planned.plan, planned.there);
+  out["models"] = models_json(planned.plan);
+  if (options.list) out["list"] = trials_json(planned.plan);
+  if (planned.budget) out["dropped"] = planned.budget->dropped;
+  if (planned.difference) out["diff"] = to_json(*planned.difference);
+  return out;
+}
+
+int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
+  const Planned planned = cli::planned(options, globals);
+  if (!options.output.empty()) write_plan_file(planned.plan, options.output);
+  const Json out = json_of(planned, options);
   if (globals.json) {
     std::cout << out.dump(2) << "\n";
     return kOk;
   }
-  std::cout << plan_text(plan, slots);
+  std::cout << plan_text(planned.plan, planned.there);
   print_models(out["models"]);
-  if (options.list) print_trials(plan);
-  if (difference) std::cout << text_of(*difference);
+  if (planned.budget) std::cout << planned.budget->text;
+  if (options.list) print_trials(planned.plan);
+  if (planned.difference) std::cout << text_of(*planned.difference);
+  if (!options.output.empty() && !globals.quiet)
+    std::cerr << fmt::format("wrote {}; `ranktide submit {}` takes it\n", options.output, options.output);
   return kOk;
 }
 
@@ -154,7 +155,16 @@ std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals)
   command.add_flag("--list", options->list, "one line per trial");
   command.add_option("--diff", options->diff,
                      "how it differs from a sweep that was submitted before, by its name");
-  return [options, &globals] { return run_plan(*options, globals); };
+  command.add_option("-o,--output", options->output,
+                     "write the plan to a file that ends in .jsonl, which `submit` and `run` take");
+  CLI::Option* const explain =
+      command.add_option("--explain", options->explain, "print where a key's value comes from, and stop");
+  command.add_option("--block", options->block, "of one block, with --explain")->needs(explain);
+  return [options, &globals] {
+    if (!options->explain.empty())
+      return explain_key(options->sweep, options->explain, options->block, globals);
+    return run_plan(*options, globals);
+  };
 }
 
 }  // namespace ranktide::cli

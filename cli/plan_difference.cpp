@@ -3,17 +3,26 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "cli/changed_inputs.h"
 #include "common/sweep/grid.h"
 
 namespace ranktide::cli {
 namespace {
 
-std::set<std::string> trial_ids(const SweepSpec& spec) {
+std::vector<SweepTrial> trials_listed(const SweepSpec& spec) {
   const Grid grid(spec);
-  std::set<std::string> out;
+  std::vector<SweepTrial> out;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
-    if (const auto trial = grid.at(raw)) out.insert(trial->id.text);
+    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
   return out;
+}
+
+// A file that changed under its name changes the ids of who reads it, and of nobody else.
+void add_readers(std::vector<SpecChange>& changes, const SweepSpec& old, const SweepSpec& spec,
+                 const std::vector<SweepTrial>& trials) {
+  for (const ChangedInput& input : changed_inputs(old.inputs, spec.inputs, trials))
+    for (SpecChange& change : changes)
+      if (change.what.starts_with(input.path + " has")) change.what += " (" + readers_text(input) + ")";
 }
 
 std::string counts_text(const PlanDifference& d) {
@@ -24,7 +33,9 @@ std::string counts_text(const PlanDifference& d) {
 
 // Whether both list the same trials, as far as can be told without a walk over them.
 bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
-  return a.seeds == b.seeds && ranktide::to_json(a.blocks) == ranktide::to_json(b.blocks) &&
+  return a.seeds == b.seeds && ranktide::to_json(a.taken) == ranktide::to_json(b.taken) &&
+         ranktide::to_json(a.random) == ranktide::to_json(b.random) &&
+         ranktide::to_json(a.blocks) == ranktide::to_json(b.blocks) &&
          ranktide::to_json(a.inputs) == ranktide::to_json(b.inputs);
 }
 
@@ -33,11 +44,14 @@ bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
 PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids) {
   PlanDifference out{.changes = changes_between(old, spec), .trials = {}};
   if (ids == Ids::provisional) return out;
-  TrialDifference trials;
-  std::set<std::string> unseen = trial_ids(old);
-  for (const std::string& trial : trial_ids(spec)) ++(unseen.erase(trial) > 0 ? trials.kept : trials.added);
-  trials.gone = static_cast<int64_t>(unseen.size());
-  out.trials = trials;
+  TrialDifference counts;
+  std::set<std::string> unseen;
+  for (const SweepTrial& trial : trials_listed(old)) unseen.insert(trial.id.text);
+  const std::vector<SweepTrial> trials = trials_listed(spec);
+  for (const SweepTrial& trial : trials) ++(unseen.erase(trial.id.text) > 0 ? counts.kept : counts.added);
+  counts.gone = static_cast<int64_t>(unseen.size());
+  out.trials = counts;
+  add_readers(out.changes, old, spec, trials);
   return out;
 }
 

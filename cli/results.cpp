@@ -1,6 +1,9 @@
 #include "cli/results.h"
 
+#include <chrono>
 #include <fmt/format.h>
+#include <thread>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
@@ -37,6 +40,17 @@ std::optional<std::string> Results::ask(const std::string& target) const {
   return body_of_folder(data_folder_, target);
 }
 
+std::optional<std::string> Results::ask_until_made(const std::string& target, const TransferTold& told) const {
+  for (bool is_said = false;; std::this_thread::sleep_for(std::chrono::seconds(1))) {
+    try {
+      return ask(target);
+    } catch (const StillMade& wait) {
+      if (!std::exchange(is_said, true)) told.say(wait.what());
+      told.moved("at the coordinator", wait.made, wait.whole);
+    }
+  }
+}
+
 std::string Results::query(const QueryRequest& request, const std::string& format) const {
   if (const auto body = ask(query_target(request, format))) return *body;
   return print(ranktide::query(Reader(data_folder_), request), *frame_format(format));
@@ -71,9 +85,9 @@ LogPart Results::log_part(const Lease& lease, int64_t offset) const {
   return read_log(logs_of(data_folder_), lease, offset);
 }
 
-std::string Results::report(const std::string& sweep) const {
-  if (auto body = ask("/api/v1/report?sweep=" + percent_encode(sweep))) return *std::move(body);
-  return report_html(Reader(data_folder_), {.sweep = sweep, .command = "", .program_version = kVersion});
+std::string Results::report(const ReportRequest& request) const {
+  if (auto body = ask(report_target(request))) return *std::move(body);
+  return report_html(Reader(data_folder_), request);
 }
 
 std::vector<TrialStanding> Results::standings() const {
@@ -101,16 +115,27 @@ Json Results::settings(const std::string& trial) const {
   return *std::move(found);
 }
 
-SweepSpec Results::spec(const std::string& sweep) const {
-  if (const auto body = ask("/api/v1/spec?sweep=" + percent_encode(sweep)))
-    return from_json<SweepSpec>(parse_json(*body));
+std::optional<SweepSpec> Results::spec_if_known(const std::string& sweep) const {
+  try {
+    if (const auto body = ask("/api/v1/spec?sweep=" + percent_encode(sweep)))
+      return from_json<SweepSpec>(parse_json(*body));
+  } catch (const CommandError& error) {
+    if (error.code != kNotFound) throw;
+    return std::nullopt;
+  }
   auto found = newest_submission(Reader(data_folder_), sweep);
-  if (!found) throw CommandError(kNotFound, "no sweep named \"" + sweep + "\"; `ranktide status` lists them");
-  return std::move(found->spec);
+  return found ? std::optional(std::move(found->spec)) : std::nullopt;
 }
 
-Artifact Results::artifact(const std::string& trial) const {
-  if (const auto body = ask(artifact_target(trial))) return from_json<Artifact>(parse_json(*body));
+SweepSpec Results::spec(const std::string& sweep) const {
+  auto found = spec_if_known(sweep);
+  if (!found) throw CommandError(kNotFound, "no sweep named \"" + sweep + "\"; `ranktide status` lists them");
+  return *std::move(found);
+}
+
+Artifact Results::artifact(const std::string& trial, const TransferTold& told) const {
+  if (const auto body = ask_until_made(artifact_target(trial), told))
+    return from_json<Artifact>(parse_json(*body));
   Artifact found = read_artifact(data_folder_, trial);
   if (found.files.empty())
     throw CommandError(kNotFound, "nothing is kept of trial " + trial.substr(0, 12) + " in " +

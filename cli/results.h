@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/http_client.h"
 #include "cli/patient_client.h"
+#include "cli/transfer_told.h"
 #include "common/sweep/sweep_spec.h"
 #include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/log_shelf.h"
@@ -18,6 +19,7 @@
 #include "coordinator/edge/query_attempts.h"
 #include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_status.h"
+#include "coordinator/edge/report.h"
 
 namespace ranktide::cli {
 
@@ -38,7 +40,7 @@ class Results {
   // Returns: what is there of an attempt's log from `offset` on; a negative one counts from the end.
   LogPart log_part(const Lease& lease, int64_t offset) const;
   // Returns: the sweep's page. Throws: CommandError, SweepNotFound.
-  std::string report(const std::string& sweep) const;
+  std::string report(const ReportRequest& request) const;
   // Returns: what every trial of the folder has come to, by id.
   std::vector<TrialStanding> standings() const;
   std::vector<MeasuredTrial> measured() const;
@@ -46,15 +48,18 @@ class Results {
   Json settings(const std::string& trial) const;
   // Returns: a sweep as it was submitted last. Throws: CommandError of code kNotFound when there is none.
   SweepSpec spec(const std::string& sweep) const;
-  // Returns: what the trial left. Requires, here and below: `trial` is a full id. Throws: CommandError of code
-  // kNotFound for one that left nothing.
-  Artifact artifact(const std::string& trial) const;
+  // The same. Returns: nullopt when there is none.
+  std::optional<SweepSpec> spec_if_known(const std::string& sweep) const;
+  // Returns: what the trial left, once the coordinator has hashed it; `told` hears how far that is. Requires,
+  // here and below: `trial` is a full id. Throws: CommandError of code kNotFound for one that left nothing.
+  Artifact artifact(const std::string& trial, const TransferTold& told) const;
   // Returns: bytes of one of its files from `offset` on, none beyond the end.
   std::string artifact_piece(const std::string& trial, const std::string& file, int64_t offset) const;
 
  private:
   // Returns: the body of the coordinator's answer; nullopt when no coordinator serves the folder.
   std::optional<std::string> ask(const std::string& target) const;
+  std::optional<std::string> ask_until_made(const std::string& target, const TransferTold& told) const;
 
   std::optional<HttpClient> named_;
   mutable std::optional<PatientClient> patient_;  // of the same

@@ -17,10 +17,12 @@
 #include "cli/interrupt.h"
 #include "cli/local_cluster.h"
 #include "cli/plan_difference.h"
+#include "cli/plan_text.h"
 #include "cli/remote_watch.h"
 #include "cli/report_file.h"
+#include "cli/slots_there.h"
 #include "cli/sweep_choice.h"
-#include "cli/sweep_plan.h"
+#include "cli/sweep_selection.h"
 #include "cli/sweep_watch.h"
 #include "cli/version.h"
 #include "coordinator/edge/query.h"
@@ -43,20 +45,9 @@ struct RunOptions {
   int threads_per_slot = 1;
 };
 
-void refuse_unreadable(const SweepPlan& plan) {
-  if (plan.unreadable.empty()) return;
-  throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
-                                         fmt::join(plan.unreadable, "\n       ")));
-}
-
-int slots_of(const RunOptions& options, const SweepPlan& plan) {
-  const NodeCapacity node = measure_node();
-  if (options.slots > 0)
-    return static_cast<int>(cpu_slots(node, options.threads_per_slot, options.slots).size());
-  const int64_t predicted = plan.estimate ? plan.estimate->memory_bytes : 0;
-  return slots_for(node.cores / options.threads_per_slot, node.memory_bytes,
-                   static_cast<int64_t>(plan.trials.size()),
-                   plan.spec.run.needs.memory_bytes.value_or(predicted));
+SlotsThere slots_of(const RunOptions& options, const SweepPlan& plan) {
+  if (options.slots == 0) return slots_here(plan, options.threads_per_slot);
+  return {.slots = cpu_slots(measure_node(), options.threads_per_slot, options.slots)};
 }
 
 // Every start is a request of its own: the coordinator finds an equal spec by itself, and must see a file that
@@ -126,9 +117,10 @@ void predict_with_products(SweepPlan& plan, const Past& past, const fs::path& da
   const int threads = options.threads_per_slot;
   const auto table = kept_table(data, threads, say);
   predict(plan, past, table, threads);
-  const bool is_long =
-      plan.estimate && plan.estimate->slot_seconds / slots_of(options, plan) > kWorthMeasuringSeconds;
-  if (table || !is_long) return;
+  const bool is_long = plan.estimate && plan.left() > 0 &&
+                       makespan_of(plan, slots_of(options, plan)).seconds > kWorthMeasuringSeconds;
+  if (table || (!is_long && options.sweep.budget.empty())) return;
+  if (plan.estimate && plan.estimate->basis == TimeBasis::trials && !is_long) return;  // better than products
   say("measuring this machine's products once (10 s)");
   bool is_measured = false;
   try {
@@ -158,16 +150,40 @@ void say_fewer_slots(const RunOptions& options, const Say& say) {
   if (const std::string notice = fewer_slots_notice(node, made, options.slots); !notice.empty()) say(notice);
 }
 
+// Returns: the newest revision of the sweep of that name in the folder.
+std::optional<SweepSpec> submitted_before(const fs::path& data, const std::string& name) {
+  if (!fs::exists(database_file(data))) return std::nullopt;
+  auto newest = newest_submission(Reader(data), name);
+  return newest ? std::optional(std::move(newest->spec)) : std::nullopt;
+}
+
 // A notice is not in the way of what it speaks of.
 void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& say) {
-  if (!fs::exists(database_file(data))) return;
   try {
-    const auto old = newest_submission(Reader(data), spec.name);
-    const std::string notice = old ? revision_notice(old->spec, spec) : "";
+    const auto old = submitted_before(data, spec.name);
+    const std::string notice = old ? revision_notice(*old, spec) : "";
     if (!notice.empty()) say(notice);
   } catch (const std::exception& e) {
     say(fmt::format("note: what is new against the earlier revision cannot be told: {}", e.what()));
   }
+}
+
+// Everything that is decided before the first process starts.
+SweepPlan planned_run(const RunOptions& options, const fs::path& data, const Say& say) {
+  SweepSpec spec = chosen_sweep(options.sweep);
+  claim(data);
+  const Past past = past_of(data);
+  PreparedSweep sweep = selected_sweep(std::move(spec), options.sweep, {.data = data, .say = say},
+                                       [&](const std::string& name) { return submitted_before(data, name); });
+  require_inputs(sweep);
+  SweepPlan plan = plan_of(std::move(sweep), past);
+  predict_with_products(plan, past, data, options, say);
+  const auto budget = take_budget(plan, options.sweep, device_of(plan.spec.run, slots_of(options, plan)));
+  say_fewer_slots(options, say);
+  say(plan_text(plan, slots_of(options, plan)));
+  if (budget) say(budget->text);
+  say_new_revision(plan.spec, data, say);
+  return plan;
 }
 
 int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
@@ -176,16 +192,8 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
     if (!globals.quiet) std::cerr << line << "\n";
   };
-  SweepSpec spec = chosen_sweep(options.sweep);
-  claim(data);
-  const Past past = past_of(data);
-  SweepPlan plan = make_plan(std::move(spec), options.sweep.file, {.data = data, .say = say}, past);
-  refuse_unreadable(plan);
-  predict_with_products(plan, past, data, options, say);
-  const int slots = slots_of(options, plan);
-  say_fewer_slots(options, say);
-  say(plan_text(plan, slots));
-  say_new_revision(plan.spec, data, say);
+  const SweepPlan plan = planned_run(options, data, say);
+  const auto slots = static_cast<int>(slots_of(options, plan).slots.size());
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view
   LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
   const Interrupt interrupt(cluster.worker());

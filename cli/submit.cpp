@@ -1,19 +1,22 @@
 // `ranktide submit`: a sweep file handed to a coordinator, which runs it on whatever workers it has.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <iostream>
 
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
+#include "cli/device_table.h"
 #include "cli/exit_codes.h"
 #include "cli/folders.h"
-#include "cli/inputs.h"
 #include "cli/patient_client.h"
 #include "cli/plan_difference.h"
 #include "cli/remote_watch.h"
+#include "cli/removed_trials.h"
 #include "cli/request.h"
+#include "cli/results.h"
+#include "cli/slots_there.h"
 #include "cli/sweep_choice.h"
+#include "cli/sweep_selection.h"
 #include "cli/upload.h"
 #include "common/sweep/grid.h"
 #include "coordinator/edge/api.h"
@@ -28,31 +31,42 @@ struct SubmitOptions {
   std::optional<int> max_parallel;
   std::optional<double> wait;  // seconds; 0: however long it takes
   bool is_dry = false;
+  bool cancel_removed = false;
   int upload_max_mib = static_cast<int>(kUploadFileBytesMax >> 20);
 };
 
-struct ReadSweep {
-  SweepSpec spec;
-  std::set<std::string> elsewhere;  // as InputsRead has it
-};
+std::optional<SweepSpec> submitted_before(const GlobalOptions& globals, const std::string& name) {
+  return has_results(globals) ? Results(globals).spec_if_known(name) : std::nullopt;
+}
 
-ReadSweep sweep_of(const SubmitOptions& options, const GlobalOptions& globals) {
+// The part that --budget has room for, by what the coordinator's finished trials took, or this machine's
+// products.
+void take_affordable(SweepSpec& spec, const SubmitOptions& options, const GlobalOptions& globals) {
+  if (options.sweep.budget.empty()) return;
+  Past past;
+  if (has_results(globals))
+    past = {.trials = Results(globals).standings(), .measured = Results(globals).measured()};
+  SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
+  const ComputedOn on = device_of(spec.run, slots_there(globals, plan));
+  predict(plan, past, kept_table(data_folder(globals.data_dir), 1, told_on_stderr(globals)), 1, on);
+  const auto taken = take_budget(plan, options.sweep, on);
+  if (!globals.quiet) std::cerr << taken->text;
+  spec = std::move(plan.spec);
+}
+
+PreparedSweep submission_of(const SubmitOptions& options, const GlobalOptions& globals) {
   SweepSpec spec = chosen_sweep(options.sweep);
   if (options.priority) spec.run.priority = *options.priority;
   if (options.max_parallel) spec.run.max_parallel = *options.max_parallel;
-  InputsRead read = read_inputs(spec, {.data = data_folder(globals.data_dir),
-                                       .coordinator = [&] { return chosen_coordinator(globals); },
-                                       .say =
-                                           [&](const std::string& line) {
-                                             if (!globals.quiet) std::cerr << line << "\n";
-                                           }});
-  if (!read.refused.empty())
-    throw SpecError(fmt::format("{}: {}", options.sweep.file, fmt::join(read.refused, "\n       ")));
-  if (!read.unreadable.empty())
-    throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
-                                           fmt::join(read.unreadable, "\n       ")));
-  spec.inputs = std::move(read.inputs);
-  return {std::move(spec), std::move(read.elsewhere)};
+  PreparedSweep sweep =
+      selected_sweep(std::move(spec), options.sweep,
+                     {.data = data_folder(globals.data_dir),
+                      .coordinator = [&] { return chosen_coordinator(globals); },
+                      .say = told_on_stderr(globals)},
+                     [&](const std::string& name) { return submitted_before(globals, name); });
+  require_inputs(sweep);
+  take_affordable(sweep.spec, options, globals);
+  return sweep;
 }
 
 int wait_for(const PatientClient& client, const std::string& sweep, const SubmitOptions& options,
@@ -76,8 +90,18 @@ void tell_new_revision(PatientClient& client, const SweepSpec& spec) {
   }
 }
 
+void end_removed(const SweepSpec& spec, const GlobalOptions& globals) {
+  const auto old = submitted_before(globals, spec.name);
+  if (!old) return;
+  const auto removed = removed_trials(*old, spec, Results(globals).standings());
+  if (removed.empty()) return;
+  const int64_t n = cli::cancel_removed(globals, spec.name, removed);
+  if (!globals.quiet)
+    std::cerr << fmt::format("cancelled {} trial{} that it no longer lists\n", n, n == 1 ? "" : "s");
+}
+
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
-  const auto [spec, elsewhere] = sweep_of(options, globals);
+  const auto [spec, read, unreadable, elsewhere] = submission_of(options, globals);
   const int64_t trials = trial_count(spec, Grid(spec).counts());
   if (options.is_dry) {
     if (globals.json)
@@ -87,9 +111,10 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
     return kOk;
   }
   PatientClient client(globals, {.say = told_on_stderr(globals)});
-  upload_inputs(client, spec.inputs, elsewhere, int64_t{options.upload_max_mib} << 20,
+  upload_inputs(client, read, elsewhere, int64_t{options.upload_max_mib} << 20,
                 told_on_terminal(globals, "sending"));
   if (!globals.quiet) tell_new_revision(client, spec);
+  if (options.cancel_removed) end_removed(spec, globals);
   const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
   const Json body{{"request_id", id}, {"spec", to_json(spec)}};
   Json answer = parse_json(
@@ -123,6 +148,8 @@ std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& global
                   "MiB of a file that is sent to the coordinator, where it has not got it; 0: none is sent")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command.add_flag("--cancel-removed", options->cancel_removed,
+                   "end the trials that run and that the new revision does not list; without it they finish");
   command.add_flag("-n,--dry-run", options->is_dry, "read, check and count; submit nothing");
   return [options, &globals] { return submit(*options, globals); };
 }

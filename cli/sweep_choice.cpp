@@ -1,5 +1,6 @@
 #include "cli/sweep_choice.h"
 
+#include "cli/plan_file.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/sweep_yaml.h"
@@ -13,10 +14,20 @@ std::string single_quoted(const std::string& word) {
   return out + "'";
 }
 
+// A plan is what somebody has looked at, so that nothing is changed in it.
+SweepSpec planned_sweep(const SweepChoice& choice) {
+  if (!choice.overrides.empty() || !choice.only.empty())
+    throw SpecError(
+        choice.file +
+        ": a plan is taken as it is; write what is to be changed behind the sweep file, and plan again");
+  return read_plan_file(choice.file).spec;
+}
+
 }  // namespace
 
 void add_sweep_options(CLI::App& command, SweepChoice& choice) {
-  command.add_option("file", choice.file, "sweep file; - reads standard input")->required();
+  command.add_option("file", choice.file, "sweep file, or plan.jsonl of `plan -o`; - reads standard input")
+      ->required();
   command.add_option("overrides", choice.overrides, "settings to change: train.lr=1e-4, lora:lora.rank=4,8");
   command
       .add_option("--only", choice.only,
@@ -25,9 +36,14 @@ void add_sweep_options(CLI::App& command, SweepChoice& choice) {
   command.add_option("--max-trials", choice.max_trials, "refuse a grid that is larger")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command.add_flag("--extend", choice.extend,
+                   "keep all that the sweep of this name lists, and add what is new in the file");
+  command.add_option("--budget", choice.budget,
+                     "take whole cells, in file order, that fit so many hours of slots: 20h, 20gpuh, 20cpuh");
 }
 
 SweepSpec chosen_sweep(const SweepChoice& choice) {
+  if (is_plan_file(choice.file)) return planned_sweep(choice);
   SweepSpec spec = read_sweep(choice.file, choice.overrides, choice.max_trials);
   for (const std::string& part : choice.only) keep_only(spec, part);
   if (trial_count(spec, Grid(spec).counts()) == 0)
@@ -39,6 +55,8 @@ std::string command_line_of(const SweepChoice& choice) {
   std::string out = choice.file;
   for (const std::string& setting : choice.overrides) out += " " + single_quoted(setting);
   for (const std::string& part : choice.only) out += " --only " + single_quoted(part);
+  if (choice.extend) out += " --extend";
+  if (!choice.budget.empty()) out += " --budget " + choice.budget;
   if (choice.max_trials != kTrialsMaxDefault) out += " --max-trials " + std::to_string(choice.max_trials);
   return out;
 }

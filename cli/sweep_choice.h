@@ -1,6 +1,7 @@
 #pragma once
-// Which sweep a command line means: a file or standard input, what is changed in it, and how much of it is
-// taken. The same words for run, plan and submit. Inputs are not read (inputs.h). One thread.
+// Which sweep a command line means: a file, a plan of one (plan_file.h) or standard input, what is changed in
+// it, and how much of it is taken. The same words for run, plan and submit. Inputs are not read (inputs.h);
+// what needs them, --extend and --budget, is sweep_selection.h's. One thread.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
@@ -16,9 +17,11 @@ struct SweepChoice {
   std::vector<std::string> overrides;
   std::vector<std::string> only;  // each narrows further
   int64_t max_trials = kTrialsMaxDefault;
+  bool extend = false;  // keep what an earlier revision lists
+  std::string budget;   // hours of slots; empty: none
 };
 
-// Adds the file, the overrides, --only and --max-trials to a command.
+// Adds the file, the overrides, --only, --max-trials, --extend and --budget to a command.
 void add_sweep_options(CLI::App& command, SweepChoice& choice);
 
 // Returns: the sweep without its inputs. Every cell has been looked at once, so that what the file alone shows

@@ -6,8 +6,10 @@
 #include <limits>
 #include <set>
 
+#include "cli/command.h"
 #include "cli/inputs.h"
-#include "cli/terminal.h"
+#include "common/sweep/taken_trials.h"
+#include "common/sweep/trunk.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/store.h"
@@ -17,67 +19,118 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct KnownTrials {
-  std::set<std::string> done;
-  std::set<std::string> resumable;
-  std::map<std::string, Keep> kept;  // of the completed ones: what their last attempt was told to leave
-};
+using Standings = std::map<std::string, const TrialStanding*>;
 
-KnownTrials known_in(const Past& past) {
-  KnownTrials known;
-  for (const TrialStanding& trial : past.trials) {
-    if (trial.state == "completed" || trial.state == "diverged")
-      known.done.insert(trial.trial);
-    else if (trial.checkpoint_step > 0)
-      known.resumable.insert(trial.trial);
-    if (!trial.keep.empty() && trial.state == "completed")
-      known.kept[trial.trial] = enum_of<Keep>(trial.keep).value_or(Keep::none);
-  }
-  return known;
+Standings by_trial(const Past& past) {
+  Standings out;
+  for (const TrialStanding& trial : past.trials) out[trial.trial] = &trial;
+  return out;
 }
 
-// Adapters are LoRA's; of full finetuning nothing smaller than the weights is kept.
+Keep kept_of(const TrialStanding& standing) {
+  return enum_of<Keep>(standing.keep).value_or(Keep::none);
+}
+
+// Adapters are LoRA's; of full finetuning nothing smaller than the weights, or what makes them, is kept.
+bool leaves_weights(Keep kept, Method method) {
+  return kept != Keep::none && (kept != Keep::adapters || method == Method::lora);
+}
+
 bool leaves_less(Keep kept, Keep wanted, Method method) {
-  const Keep least = method == Method::lora ? Keep::adapters : Keep::weights;
-  return (wanted >= least && kept < least) || (wanted == Keep::checkpoints && kept < wanted);
+  return (leaves_weights(wanted, method) && !leaves_weights(kept, method)) ||
+         (wanted == Keep::checkpoints && kept != wanted);
 }
 
-std::string equal_text(const BlockCount& block) {
-  std::vector<std::string> parts;
-  for (const auto& [other, cells] : block.equal_to) parts.push_back(fmt::format("{} of {}", cells, other));
-  return fmt::format("{}", fmt::join(parts, ", "));
+// Of the weights at its end: those of before are gone when a trial has finished.
+bool lacks_evals(const SweepTrial& trial, const TrialStanding& standing) {
+  if (trial.eval_at.empty() || trial.eval_at.back() != trial.steps) return false;
+  const std::set<std::string> done(standing.evals.begin(), standing.evals.end());
+  return std::any_of(trial.evals.begin(), trial.evals.end(),
+                     [&](const EvalTask& task) { return !done.contains(task.spec_id.substr(0, kEvalDigits)); });
 }
 
-std::string estimate_text(const SweepEstimate& e, int slots) {
-  return fmt::format("estimate  {} on {} slot{} (basis: {}); about {} of memory a trial\n",
-                     duration_text(e.slot_seconds / slots), slots, slots == 1 ? "" : "s", phrase_of(e.basis),
-                     bytes_text(static_cast<double>(e.memory_bytes)));
-}
-
-std::string between_text(const std::string& least, const std::string& most) {
-  return least == most ? least : least + " to " + most;
-}
-
-std::string range_text(const CostRange& range) {
-  return fmt::format("a trial {}, {}",
-                     between_text(duration_text(range.seconds_min), duration_text(range.seconds_max)),
-                     between_text(bytes_text(static_cast<double>(range.memory_bytes_min)),
-                                  bytes_text(static_cast<double>(range.memory_bytes_max))));
+Fate fate_of(const SweepTrial& trial, const TrialStanding* standing) {
+  if (!standing) return Fate::fresh;
+  if (standing->state == "diverged") return Fate::done;
+  if (standing->state == "completed") {
+    if (!lacks_evals(trial, *standing)) return Fate::done;
+    return leaves_weights(kept_of(*standing), trial.settings.method) ? Fate::evals : Fate::evals_lost;
+  }
+  if (standing->state == "running") return Fate::running;
+  return standing->checkpoint_step > 0 ? Fate::resumable : Fate::fresh;
 }
 
 std::optional<SweepEstimate> estimate_of(const SweepPlan& plan) {
   SweepEstimate sum;
+  sum.trials = std::numeric_limits<int>::max();
   for (size_t i = 0; i < plan.trials.size(); ++i) {
-    if (plan.is_done[i]) continue;
+    if (is_trained(plan.fates[i])) continue;
     if (!plan.costs[i]) return std::nullopt;
-    sum.slot_seconds += plan.costs[i]->seconds;
-    sum.memory_bytes = std::max(sum.memory_bytes, plan.costs[i]->memory_bytes);
-    sum.basis = std::min(sum.basis, plan.costs[i]->basis);
+    const TrialCost& cost = *plan.costs[i];
+    sum.slot_seconds += cost.seconds;
+    sum.slot_seconds_min += cost.seconds / (1 + cost.spread);
+    sum.slot_seconds_max += cost.seconds * (1 + cost.spread);
+    sum.memory_bytes = std::max(sum.memory_bytes, cost.memory_bytes);
+    sum.kept_bytes += cost.disk.kept;
+    sum.checkpoint_bytes = std::max(sum.checkpoint_bytes, cost.disk.checkpoints);
+    sum.basis = std::min(sum.basis, cost.basis);
+    sum.trials = std::min(sum.trials, cost.trials);
+    sum.is_same_shape = sum.is_same_shape && cost.is_same_shape;
+    sum.spread = std::max(sum.spread, cost.spread);
   }
+  if (sum.basis != TimeBasis::trials) sum.trials = 0;
   return sum;
 }
 
+void add_to(CostRange& range, const TrialCost& cost) {
+  range.seconds_min = std::min(range.seconds_min, cost.seconds);
+  range.seconds_max = std::max(range.seconds_max, cost.seconds);
+  range.memory_bytes_min = std::min(range.memory_bytes_min, cost.memory_bytes);
+  range.memory_bytes_max = std::max(range.memory_bytes_max, cost.memory_bytes);
+  range.slot_seconds += cost.seconds;
+  range.spread = std::max(range.spread, cost.spread);
+  range.kept_bytes += cost.disk.kept;
+  range.basis = std::min(range.basis, cost.basis);
+}
+
+template <class T>
+void keep_places(std::vector<T>& all, const std::vector<size_t>& places) {
+  std::vector<T> out;
+  for (const size_t place : places) out.push_back(std::move(all[place]));
+  all = std::move(out);
+}
+
 }  // namespace
+
+std::string word_of(Fate fate) {
+  switch (fate) {
+    case Fate::done:
+      return "done";
+    case Fate::evals:
+      return "evals";
+    case Fate::evals_lost:
+      return "evals_lost";
+    case Fate::running:
+      return "running";
+    case Fate::resumable:
+      return "resumable";
+    case Fate::fresh:
+      return "new";
+  }
+  return "";
+}
+
+bool is_trained(Fate fate) {
+  return fate == Fate::done || fate == Fate::evals || fate == Fate::evals_lost;
+}
+
+int64_t SweepPlan::count(Fate fate) const {
+  return std::count(fates.begin(), fates.end(), fate);
+}
+
+int64_t SweepPlan::left() const {
+  return std::count_if(fates.begin(), fates.end(), [](Fate fate) { return !is_trained(fate); });
+}
 
 Past past_of(const fs::path& data_folder) {
   if (!fs::exists(database_file(data_folder))) return {};
@@ -86,34 +139,61 @@ Past past_of(const fs::path& data_folder) {
           .measured = measured_trials(reader)};
 }
 
-SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSources& sources, const Past& past) {
-  SweepPlan plan{.spec = std::move(spec)};
-  InputsRead read = read_inputs(plan.spec, sources);
-  plan.spec.inputs = std::move(read.inputs);
-  plan.unreadable = std::move(read.unreadable);
+PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSources& sources) {
+  InputsRead read = read_inputs(spec, sources);
   if (!read.refused.empty()) throw SpecError(fmt::format("{}: {}", file, fmt::join(read.refused, "\n       ")));
+  spec.inputs = read.inputs;
+  return {.spec = std::move(spec),
+          .read = std::move(read.inputs),
+          .unreadable = std::move(read.unreadable),
+          .elsewhere = std::move(read.elsewhere)};
+}
+
+void require_inputs(const PreparedSweep& sweep) {
+  if (sweep.unreadable.empty()) return;
+  throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
+                                         fmt::join(sweep.unreadable, "\n       ")));
+}
+
+SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
+  SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
   const Grid grid(plan.spec);
   plan.blocks = grid.counts();
   plan.warnings = warnings_of(grid, plan.blocks);
-  const KnownTrials known = known_in(past);
+  plan.sharing = sharing_text(shared_work(grid));
+  const Standings standings = by_trial(past);
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
-    const auto trial = grid.at(raw);
+    auto trial = grid.at(raw);
     if (!trial) continue;
-    plan.trials.push_back(*trial);
-    plan.is_done.push_back(known.done.contains(trial->id.text));
-    if (plan.is_done.back()) ++plan.done;
-    if (const auto kept = known.kept.find(trial->id.text);
-        kept != known.kept.end() && leaves_less(kept->second, plan.spec.run.keep, trial->settings.method))
+    const auto known = standings.find(trial->id.text);
+    const TrialStanding* standing = known == standings.end() ? nullptr : known->second;
+    plan.fates.push_back(fate_of(*trial, standing));
+    if (standing && standing->state == "completed" && !standing->keep.empty() &&
+        leaves_less(kept_of(*standing), plan.spec.run.keep, trial->settings.method))
       ++plan.not_kept;
-    if (known.resumable.contains(trial->id.text)) ++plan.resumable;
+    plan.trials.push_back(*std::move(trial));
   }
   predict(plan, past, std::nullopt, 1);
   return plan;
 }
 
-void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads) {
-  const Timing timing = timing_of(table, threads, past.measured, plan.spec.inputs);
-  plan.costs = costs_of(plan.trials, plan.spec.inputs, timing, plan.spec.run.microbatch);
+void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
+             ComputedOn on) {
+  const Timing timing = timing_of(table, threads, past.measured, plan.spec.inputs, on);
+  plan.costs = costs_of(plan.trials, plan.spec.inputs, timing, plan.spec.run);
+  plan.estimate = estimate_of(plan);
+}
+
+void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
+  std::vector<size_t> places;
+  for (size_t i = 0; i < plan.trials.size(); ++i)
+    if (std::binary_search(raw.begin(), raw.end(), plan.trials[i].index)) places.push_back(i);
+  RT_CHECK(places.size() == raw.size());
+  keep_places(plan.trials, places);
+  keep_places(plan.fates, places);
+  keep_places(plan.costs, places);
+  plan.spec.taken = ranges_of(raw);
+  plan.blocks = Grid(plan.spec).counts();
   plan.estimate = estimate_of(plan);
 }
 
@@ -121,49 +201,17 @@ std::optional<CostRange> cost_range(const SweepPlan& plan, const std::string& bl
   RT_CHECK(plan.costs.size() == plan.trials.size());
   std::optional<CostRange> range;
   for (size_t i = 0; i < plan.trials.size(); ++i) {
-    const auto& blocks = plan.trials[i].blocks;
-    if (std::find(blocks.begin(), blocks.end(), block) == blocks.end()) continue;
+    if (plan.trials[i].blocks.front() != block) continue;
     if (!plan.costs[i]) return std::nullopt;
     const TrialCost& cost = *plan.costs[i];
-    if (!range) range = {cost.seconds, cost.seconds, cost.memory_bytes, cost.memory_bytes};
-    range->seconds_min = std::min(range->seconds_min, cost.seconds);
-    range->seconds_max = std::max(range->seconds_max, cost.seconds);
-    range->memory_bytes_min = std::min(range->memory_bytes_min, cost.memory_bytes);
-    range->memory_bytes_max = std::max(range->memory_bytes_max, cost.memory_bytes);
+    if (!range)
+      range = CostRange{.seconds_min = cost.seconds,
+                        .seconds_max = cost.seconds,
+                        .memory_bytes_min = cost.memory_bytes,
+                        .memory_bytes_max = cost.memory_bytes};
+    add_to(*range, cost);
   }
   return range;
-}
-
-std::string plan_text(const SweepPlan& plan, int slots) {
-  size_t name_width = 5;
-  for (const BlockCount& b : plan.blocks) name_width = std::max(name_width, b.block.size());
-  std::string out;
-  int64_t cells = 0, distinct = 0;
-  for (const BlockCount& b : plan.blocks) {
-    cells += b.cells, distinct += b.distinct();
-    out += fmt::format("{:<{}}  {:>4} cells  {}", b.block, name_width, b.cells, fmt::join(b.axes, " x "));
-    if (b.excluded > 0) out += fmt::format("  {} excluded", b.excluded);
-    if (!b.equal_to.empty()) out += "  equal: " + equal_text(b);
-    if (const auto range = cost_range(plan, b.block)) out += "  " + range_text(*range);
-    out += "\n";
-  }
-  const auto total = static_cast<int64_t>(plan.trials.size());
-  out += fmt::format(
-      "{:<{}}  {:>4} cells, {} distinct x {} seed{} = {} trials: {} done, {} resumable, {} new\n", "sum",
-      name_width, cells, distinct, plan.spec.seeds.size(), plan.spec.seeds.size() == 1 ? "" : "s", total,
-      plan.done, plan.resumable, total - plan.done - plan.resumable);
-  for (const std::string& message : plan.warnings) out += message + "\n";
-  for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
-  if (plan.not_kept > 0)
-    out += fmt::format(
-        "note: {} finished trial{} left less than run.keep: {} asks for now, and a finished trial is not "
-        "trained "
-        "again; another --data-dir trains {} anew\n",
-        plan.not_kept, plan.not_kept == 1 ? "" : "s", text_of(plan.spec.run.keep),
-        plan.not_kept == 1 ? "it" : "them");
-  if (!plan.unreadable.empty()) out += "ids are provisional until these inputs can be read; `run` refuses\n";
-  if (plan.estimate && total > plan.done) out += estimate_text(*plan.estimate, slots);
-  return out;
 }
 
 }  // namespace ranktide::cli

@@ -1,8 +1,9 @@
 #pragma once
-// A sweep made ready to be planned or run: its inputs hashed, its grid counted, and what of it has been done
-// before. Shared by `plan` and `run`.
+// A sweep made ready to be planned, submitted or run: its inputs hashed, its grid counted, and what of it has
+// been done before. What it takes is predicted here too; what is printed of it is plan_text.h's.
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,45 +22,83 @@ struct Past {
 // Returns: of a data folder that no coordinator serves; nothing of one without a database.
 Past past_of(const std::filesystem::path& data_folder);
 
+// A sweep whose inputs were looked for.
+struct PreparedSweep {
+  SweepSpec spec;                       // with its inputs
+  Inputs read;                          // of them those that were read here: not what --extend adds
+  std::vector<std::string> unreadable;  // inputs, a message each; ids are provisional while there are any
+  std::set<std::string> elsewhere;      // as InputsRead has it
+};
+// `file` is what messages call the sweep. Throws: SpecError for settings that its inputs rule out.
+PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSources& sources);
+// Throws: CommandError of code kUsage when an input cannot be read.
+void require_inputs(const PreparedSweep& sweep);
+
 // Of the trials that are not done.
 struct SweepEstimate {
   double slot_seconds = 0;
-  int64_t memory_bytes = 0;  // of the largest
+  double slot_seconds_min = 0, slot_seconds_max = 0;  // if every trial is as far off as it may be
+  int64_t memory_bytes = 0;                           // of the largest
+  int64_t kept_bytes = 0;                             // what run.keep leaves on disks
+  int64_t checkpoint_bytes = 0;                       // of the trial that writes most, while it runs
   TimeBasis basis = TimeBasis::trials;
+  int trials = 0;             // finished ones that the seconds rest on: of the trial with the fewest
+  bool is_same_shape = true;  // they are of the trials' own shapes
+  double spread = 0;          // the largest
 };
 
-// What a trial of a block takes at least and at most, done or not.
+// What a trial of a block takes at least and at most, and what all of it do, done or not.
 struct CostRange {
   double seconds_min = 0, seconds_max = 0;
   int64_t memory_bytes_min = 0, memory_bytes_max = 0;
+  double slot_seconds = 0;
+  double spread = 0;
+  int64_t kept_bytes = 0;
+  TimeBasis basis = TimeBasis::trials;
 };
+
+// What becomes of a trial when the sweep is submitted.
+enum class Fate {
+  done,        // it has its result
+  evals,       // trained, and evals of its kept weights are new
+  evals_lost,  // trained, and the weights that new evals ask for were not kept
+  running,     // somebody runs it now
+  resumable,   // begun, with a checkpoint that nobody runs
+  fresh,
+};
+// Returns: done, evals, evals_lost, running, resumable or new, for programs.
+std::string word_of(Fate fate);
+bool is_trained(Fate fate);
 
 struct SweepPlan {
   SweepSpec spec;
   std::vector<BlockCount> blocks;
   std::vector<SweepTrial> trials;       // distinct, in grid order
+  std::vector<Fate> fates;              // beside trials
   std::vector<std::string> unreadable;  // inputs; run refuses while there are any
   std::vector<std::string> warnings;    // of what the file says and that does nothing
-  int64_t done = 0;                     // trials with a result in the data folder
-  int64_t resumable = 0;                // begun, with a checkpoint
+  std::vector<std::string> sharing;     // what budgets share, or why nothing
   int64_t not_kept = 0;                 // completed, but they left less on disk than run.keep asks for now
-  std::vector<bool> is_done;            // beside trials
   // Of predict():
   std::vector<std::optional<TrialCost>> costs;  // beside trials
   std::optional<SweepEstimate> estimate;        // nullopt: a trial's inputs are unread
+
+  int64_t count(Fate fate) const;
+  // Returns: trials that are not trained yet.
+  int64_t left() const;
 };
 
-// Costs stand on the guess of this machine, until predict() is told of its products. `file` is what messages
-// call the sweep. Throws: SpecError for settings that its inputs rule out.
-SweepPlan make_plan(SweepSpec spec, const std::string& file, const ContentSources& sources, const Past& past);
+// Costs stand on the guess of this machine, until predict() is told of its products.
+SweepPlan plan_of(PreparedSweep sweep, const Past& past);
 
 // Fills in what its trials cost. `table`: this machine's products for slots of so many threads, if measured.
-void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads);
+void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
+             ComputedOn on = ComputedOn::cpu);
 
-// Returns: nullopt when a trial of the block cannot be costed.
+// Leaves the trials of these raw indices, in the plan as in its spec. Requires: rising, and of the plan.
+void take_only(SweepPlan& plan, const std::vector<int64_t>& raw);
+
+// Returns: nullopt when a trial of the block cannot be costed, or it has none.
 std::optional<CostRange> cost_range(const SweepPlan& plan, const std::string& block);
-
-// Returns: the plan as people read it, one line per block, the sum, the estimate for `slots` slots.
-std::string plan_text(const SweepPlan& plan, int slots);
 
 }  // namespace ranktide::cli

@@ -16,11 +16,15 @@ struct TrialStanding {
   std::string state;            // of its stage: ready, running, completed, ...
   int64_t checkpoint_step = 0;  // of the newest resumable checkpoint; 0: none
   std::string keep;             // what its last attempt was told to leave, as Keep's texts; empty: no attempt
+  // Of the weights at its end: the specs of evals that have a result, the first kEvalDigits of each.
+  std::vector<std::string> evals{};
 };
 template <class Ar>
 void fields(Ar& ar, TrialStanding& t) {
   ar("trial", t.trial)("state", t.state)("checkpoint_step", t.checkpoint_step)("keep", t.keep);
+  ar("evals", t.evals);
 }
+inline constexpr size_t kEvalDigits = 16;  // of a spec's id: a page of trials with whole ones would be long
 
 inline constexpr int64_t kTrialsPerPage = 5'000;
 
@@ -33,10 +37,11 @@ struct MeasuredTrial {
   TrialSettings settings;
   int64_t tokens = 0;
   double seconds = 0;
+  std::string device = "cpu";  // of its slot: cpu, or a GPU's model; "gpu" where its maker gave none
 };
 template <class Ar>
 void fields(Ar& ar, MeasuredTrial& m) {
-  ar("settings", m.settings)("tokens", m.tokens)("seconds", m.seconds);
+  ar("settings", m.settings)("tokens", m.tokens)("seconds", m.seconds)("device", m.device);
 }
 
 // Returns: at most 200 of them.

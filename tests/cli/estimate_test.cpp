@@ -110,7 +110,7 @@ TEST_F(Estimate, ATrialWhoseInputsAreUnknownCannotBeCosted) {
 
 TEST_F(Estimate, OfASweepIsOfWhatIsNotDoneAndStandsOnTheWeakestBasis) {
   SweepPlan plan{.trials = {full_trial(), full_trial(Dtype::bf16), full_trial(Dtype::fp32, 30)},
-                 .is_done = {false, false, true}};
+                 .fates = {Fate::fresh, Fate::fresh, Fate::done}};
   plan.spec.inputs = inputs_;
   for (SweepTrial& trial : plan.trials) trial.blocks = {"full"};
   predict(plan, {.measured = {finished(full_trial(), 3)}}, products_at(1), 1);

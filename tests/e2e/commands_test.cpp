@@ -156,9 +156,10 @@ TEST(Commands, PlanStandsOnWhatDoctorMeasuredOnceAndSaysSo) {
   const Ended measured = world.ranktide({"doctor", "--measure"});
   EXPECT_THAT(measured.out, ContainsRegex("ok +products +measured now: up to fp32 [0-9]+"));
   EXPECT_THAT(world.ranktide({"doctor"}).out, ContainsRegex("ok +products +measured: up to fp32 [0-9]+"));
-  EXPECT_THAT(world.ranktide({"plan", file}).out,
-              testing::AllOf(HasSubstr("(basis: measured products of this machine)"),
-                             ContainsRegex("lora +2 cells .*a trial [0-9]:[0-9][0-9].*iB\n")));
+  EXPECT_THAT(
+      world.ranktide({"plan", file}).out,
+      testing::AllOf(HasSubstr("(basis: measured products of this machine, ±30 %)"),
+                     ContainsRegex("lora .* a trial [0-9]:[0-9][0-9], .*iB +[0-9:]+ of slots ±30 %\n")));
   const Json plan = parse_json(world.ranktide({"plan", file, "--json", "--list"}).out);
   EXPECT_EQ(plan.at("estimate").at("basis"), "products");
   for (const Json& trial : plan.at("list")) {
@@ -183,7 +184,7 @@ TEST(Commands, RunMeasuresTheMachineOnceBeforeALongSweep) {
   {
     Program first(world.command(long_sweep), world.folder() / "first");
     ASSERT_TRUE(first.says("measuring this machine's products once (10 s)", 300s));
-    ASSERT_TRUE(first.says("(basis: measured products of this machine)", 600s));
+    ASSERT_TRUE(first.says("(basis: measured products of this machine, ±30 %)", 600s));
   }
   EXPECT_EQ(tables(), 1);
   Program second(world.command(long_sweep), world.folder() / "second");

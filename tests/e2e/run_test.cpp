@@ -11,6 +11,7 @@ namespace ranktide::e2e {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
@@ -62,7 +63,7 @@ TEST(Run, EndsWithATableOfWhatEachCellLearnedAndForgot) {
   const Ended ended = world.ranktide({"run", world.sweep().string()});
   ASSERT_EQ(ended.exit_code, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("4 cells, 4 distinct x 2 seeds = 8 trials"));
-  EXPECT_THAT(ended.err, ContainsRegex("estimate  .* of memory a trial\n(.*\n)?tiny: [1-8] of 8 trials done"));
+  EXPECT_THAT(ended.err, ContainsRegex("estimate  .* of memory a trial\n(.*\n)*tiny: [1-8] of 8 trials done"));
   for (const char* word : {"regime", "method", "learning", "gain", "forgetting", "tokens", "seconds", "memory",
                            "base", "lora", "full", "code", "math", "±"})
     EXPECT_THAT(ended.out, HasSubstr(word)) << ended.out;
@@ -88,6 +89,24 @@ TEST(Run, TheSameFileAgainTrainsNothing) {
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.err, HasSubstr("8 done, 0 resumable, 0 new"));
   EXPECT_EQ(journal_counts(world, "LeaseGranted"), granted);
+}
+
+// A model that hardly learns at these rates learns more with each higher one.
+TEST(Run, ATunedRateGrowsBeyondItsEndByItselfAndTheBestIsShown) {
+  const TinyWorld world;
+  world.write_sweep(TinyWorld::sweep_text(4, 1) + "tune: {axes: [train.lr], extend: 1}\n");
+  const std::vector<std::string> command{"run",        world.sweep().string(), "--only",
+                                         "block=lora", "regime=code",          "lora:train.lr=1e-6,1e-5,1e-4"};
+  const Ended ended = world.ranktide(command);
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(sql(world, "SELECT lr FROM v_trial WHERE state = 'completed' ORDER BY lr"),
+            "1.0e-06\n1.0e-05\n0.0001\n0.001\n");
+  EXPECT_EQ(world.query_rows({"--where", "method = lora"}).size(), 2u) << "the base and the best rate";
+  EXPECT_EQ(world.query_rows({"--no-select", "--where", "method = lora"}).size(), 5u);
+  const std::string granted = journal_counts(world, "LeaseGranted");
+  EXPECT_EQ(world.ranktide(command).exit_code, 0);
+  EXPECT_EQ(journal_counts(world, "LeaseGranted"), granted);
+  EXPECT_EQ(journal_counts(world, "SweepExtended"), "1\n");
 }
 
 TEST(Run, AnEditedFileRunsOnlyWhatIsNew) {
@@ -169,6 +188,48 @@ TEST(Run, EndsWithTheSameNumbersAfterKillMinusNineAtSeveralMoments) {
   EXPECT_EQ(weights_of(world), weights);
   EXPECT_EQ(numbers_of(world), numbers);
   EXPECT_EQ(sql(world, "SELECT count(*) FROM v_event WHERE kind = 'DivergentDuplicate'"), "0\n");
+}
+
+// Budgets under a schedule that is flat up to its cooldown, with evals before and after the trunk is left.
+std::string sweep_of_budgets(const std::string& name, const std::string& steps) {
+  return "version: 1\nname: " + name +
+         "\nmodel: {path: model, dtype: fp32}\n"
+         "data: {train: code_train.txt, max_tokens: 64}\n"
+         "train: {batch: 2, schedule: wsd, warmup: 1, cooldown: 20%}\n"
+         "axes: {budget.steps: " +
+         steps +
+         "}\n"
+         "eval: {learn: {code_loss: {data: code_held.txt, limit: 4}}, at: [0, 3, 4, end]}\n"
+         "blocks:\n"
+         "  full: {method: full, train.lr: 1e-3}\n"
+         "  lora: {method: lora, lora.rank: 4, lora.target: attn, lora.dropout: 0.1, train.lr: 1e-2}\n";
+}
+
+TEST(Run, TrialsThatDifferInTheirBudgetTrainTheirBeginningOnceAndEndAsEachAlone) {
+  const TinyWorld alone;
+  for (const char* steps : {"5", "10", "20"}) {
+    alone.write_sweep(sweep_of_budgets(std::string("only") + steps, "[" + std::string(steps) + "]"));
+    ASSERT_EQ(alone.ranktide({"run", alone.sweep().string()}).exit_code, 0);
+  }
+  EXPECT_EQ(journal_counts(alone, "BranchesOpened"), "0\n");
+
+  const TinyWorld world;
+  world.write_sweep(sweep_of_budgets("tiny", "[5, 10, 20]"));
+  const Ended ended = world.ranktide({"run", world.sweep().string()});
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(journal_counts(world, "BranchesOpened"), "2\n");
+  EXPECT_THAT(logs_of(world), AllOf(HasSubstr("resumed at step 4 "), HasSubstr("resumed at step 8 "),
+                                    HasSubstr("resumed at step 16 ")));
+  EXPECT_EQ(weights_of(world).size(), 6u);
+  EXPECT_EQ(weights_of(world), weights_of(alone));
+  EXPECT_EQ(numbers_of(world), numbers_of(alone));
+  EXPECT_EQ(sql(world, "SELECT count(*) FROM v_event WHERE kind = 'DivergentDuplicate'"), "0\n");
+  EXPECT_EQ(sql(world, "SELECT count(*) FROM v_attempt WHERE kind = 'trunk' AND end_reason = 'completed'"),
+            "2\n");
+
+  const Ended again = world.ranktide({"run", world.sweep().string()});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(sql(world, "SELECT count(*) FROM attempt WHERE unit IN (SELECT trunk FROM branch)"), "2\n");
 }
 
 TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {

@@ -36,6 +36,20 @@ TEST(SpecDifference, ValuesOfAnAxisComeAndGoAndAChangeOfTwoBlocksIsOne) {
               ElementsAre("lora.rank + 8 - 4 in block lora"));
 }
 
+TEST(SpecDifference, WhatIsSearchedTunedAndTakenIsNamed) {
+  SweepSpec from = sweep(kBlocks), to = from;
+  to.random = {.cells = 4, .seed = 7};
+  to.tune = {.axes = {"train.lr"}, .by = "", .extend = 2};
+  to.taken = {{.first = 0, .end = 1}};
+  EXPECT_THAT(changes(from, to), ElementsAre("search: every cell -> 4 cells of each block at random, seed 7",
+                                             "tune: nothing -> train.lr by learning, extended by up to 2",
+                                             "another part of the grid is taken"));
+  to = from;
+  Axis& rank = to.blocks[1].axes[0];
+  to.blocks[1].include = {{.points = {{.label = "64", .set = {{rank.name, 64}}}}, .where = ""}};
+  EXPECT_THAT(changes(from, to), ElementsAre("include + {lora.rank=64} in block lora"));
+}
+
 TEST(SpecDifference, ASettingHasAnotherValueOrIsSetInAnotherWay) {
   EXPECT_THAT(changes(sweep(kBlocks), sweep(kBlocks, {"train.lr=2e-4"})),
               ElementsAre("train.lr 1e-04 -> 2e-04 in blocks full, lora, targets"));

@@ -2,7 +2,9 @@
 
 #include "coordinator/edge/api.h"
 
+#include <atomic>
 #include <fstream>
+#include <future>
 #include <gtest/gtest.h>
 
 #include "common/vocabulary/sha256.h"
@@ -40,6 +42,15 @@ TEST_F(Api, AnswersAQueryAsTheReaderDoes) {
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.type, "text/csv");
   EXPECT_EQ(answer.body, direct);
+}
+
+TEST_F(Api, AQueryThatSelectsSaysSoInItsTarget) {
+  for (const QueryRequest& request : {QueryRequest{.sweeps = {"tide"}, .select = {"lr=best:learning"}},
+                                      QueryRequest{.sweeps = {"tide"}, .keeps_tuned = true}}) {
+    const std::string direct = print(query(Reader(folder_.path()), request), FrameFormat::json);
+    EXPECT_EQ(get(query_target(request, "json")).body, direct);
+  }
+  EXPECT_EQ(get("/api/v1/query?sweep=tide&select=lr").status, 400);
 }
 
 TEST_F(Api, AReadThatTakesTooLongIsEndedAndSaid) {
@@ -84,12 +95,25 @@ TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
   EXPECT_EQ(all[0].trial, trial_);
   EXPECT_EQ(all[0].state, "completed");
   EXPECT_EQ(all[0].keep, "adapters");
+  ASSERT_EQ(all[0].evals.size(), 2u) << "one it learns, one it retains";
+  EXPECT_EQ(all[0].evals[0].size(), kEvalDigits);
   EXPECT_EQ(get("/api/v1/standings?after=" + trial_).body, "[]");
   EXPECT_EQ(trials_after(Reader(folder_.path()), "", 0).size(), 0u);
   const auto measured = from_json<std::vector<MeasuredTrial>>(parse_json(get("/api/v1/measured").body));
   ASSERT_EQ(measured.size(), 1u);
   EXPECT_EQ(measured[0].settings.lora->rank, 4);
   EXPECT_GT(measured[0].seconds, 0);
+}
+
+TEST_F(Api, TellsOnWhatATrainingWasMeasured) {
+  const auto device = [&] { return measured_trials(Reader(folder_.path())).at(0).device; };
+  Connection writer(database_file(folder_.path()), Connection::Mode::writer);
+  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "cpu"}]')");
+  EXPECT_EQ(device(), "cpu");
+  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "GPU-1", "model": "H200"}]')");
+  EXPECT_EQ(device(), "H200");
+  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "GPU-1"}]')");
+  EXPECT_EQ(device(), "gpu");
 }
 
 TEST_F(Api, GivesASweepAsItWasSubmitted) {
@@ -137,6 +161,44 @@ TEST_F(Api, GivesWhatATrialLeftInPieces) {
   EXPECT_EQ(get(artifact + "/adapter.safetensors?offset=99999999").body, "");
   EXPECT_EQ(get(artifact + "/adapter.safetensors?offset=x").status, 400);
   EXPECT_EQ(get(artifact + "/none").status, 404);
+}
+
+// The first list of a large artifact waited for hours, and with it one of four threads.
+TEST_F(Api, AnArtifactsListIsAskedForAgainWhileASlowDiskIsHashed) {
+  const auto folder = artifacts_folder(folder_.path(), TrialId{trial_});
+  std::filesystem::create_directories(folder);
+  const std::string large((4 << 20) + 5, 'x');
+  std::ofstream(folder / "adapter.safetensors") << large;
+  std::promise<void> disk;
+  std::atomic<int> pieces{0};
+  ArtifactHasher hasher(folder_.path() / "cache", [&, ready = disk.get_future().share()] {
+    if (pieces++ == 1) ready.wait();
+  });
+  const auto ask = [&] {
+    return answer_read(folder_.path(), "/api/v1/artifacts/" + trial_, "", kReadTime, &hasher);
+  };
+  const ApiResponse early = ask();
+  EXPECT_EQ(early.status, 503);
+  EXPECT_EQ(early.retry_after_s, 1);
+  const auto standing = from_json<StillHashing>(parse_json(early.body));
+  EXPECT_EQ(standing.hashed, 4 << 20);
+  EXPECT_EQ(standing.bytes, static_cast<int64_t>(large.size()));
+  disk.set_value();
+  ApiResponse list = ask();
+  for (int again = 0; list.status == 503 && again < 60; ++again) list = ask();
+  ASSERT_EQ(list.status, 200) << list.body;
+  EXPECT_EQ(from_json<Artifact>(parse_json(list.body)).files.at(0).sha256, sha256_hex(large));
+  EXPECT_EQ(pieces, 3) << "it is read once";
+}
+
+TEST_F(Api, AFileThatCannotBeHashedIsSaidAndReadAgainWhenItIsAskedForAgain) {
+  TemporaryFolder folder;
+  ArtifactHasher hasher(folder.path() / "cache");
+  const std::vector<std::filesystem::path> files{folder.path() / "adapter"};
+  for (int asked = 0; asked < 2; ++asked)
+    EXPECT_THROW((void)hasher.hash(files, std::chrono::seconds(60)), std::runtime_error);
+  std::ofstream(files[0]) << "x";
+  EXPECT_EQ(hasher.hash(files, std::chrono::seconds(60)), std::nullopt);
 }
 
 TEST_F(Api, NoPathOfAnArtifactLeadsAnywhereElse) {

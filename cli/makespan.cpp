@@ -1,0 +1,96 @@
+#include "cli/makespan.h"
+
+#include <algorithm>
+#include <queue>
+
+#include "common/vocabulary/check.h"
+
+namespace ranktide::cli {
+namespace {
+
+bool has_labels(const Slot& slot, const std::vector<std::string>& wanted) {
+  return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& label) {
+    return std::find(slot.labels.begin(), slot.labels.end(), label) != slot.labels.end();
+  });
+}
+
+// All but memory, which each trial has its own of.
+std::vector<int64_t> bytes_of_slots(const RunPolicy& run, const SlotsThere& there) {
+  std::vector<int64_t> out;
+  for (const Slot& slot : there.slots)
+    if (has_labels(slot, run.needs.labels) && (run.needs.gpus == 0 || is_gpu(slot)))
+      out.push_back(slot.memory_bytes);
+  return out;
+}
+
+struct Job {
+  double seconds = 0;
+  int64_t bytes = 0;
+};
+
+struct FreeSlot {
+  double at = 0;
+  int64_t bytes = 0;
+  bool operator>(const FreeSlot& other) const { return at > other.at; }
+};
+
+// Requires: every job fits a slot.
+double seconds_on(std::vector<Job> jobs, const std::vector<int64_t>& slots) {
+  std::sort(jobs.begin(), jobs.end(), [](const Job& a, const Job& b) { return a.seconds > b.seconds; });
+  std::priority_queue<FreeSlot, std::vector<FreeSlot>, std::greater<>> free;
+  for (const int64_t bytes : slots) free.push({.at = 0, .bytes = bytes});
+  double end = 0;
+  for (const Job& job : jobs) {
+    std::vector<FreeSlot> too_small;
+    while (free.top().bytes < job.bytes) {
+      too_small.push_back(free.top());
+      free.pop();
+    }
+    FreeSlot slot = free.top();
+    free.pop();
+    slot.at += job.seconds;
+    end = std::max(end, slot.at);
+    free.push(slot);
+    for (const FreeSlot& small : too_small) free.push(small);
+  }
+  return end;
+}
+
+void leave_out(Unplaced& unplaced, const SweepTrial& trial, int64_t bytes) {
+  ++unplaced.trials;
+  unplaced.memory_bytes = std::max(unplaced.memory_bytes, bytes);
+  for (const std::string& block : trial.blocks)
+    if (std::find(unplaced.blocks.begin(), unplaced.blocks.end(), block) == unplaced.blocks.end())
+      unplaced.blocks.push_back(block);
+}
+
+}  // namespace
+
+bool is_gpu(const Slot& slot) {
+  return slot.device != "cpu";
+}
+
+ComputedOn device_of(const RunPolicy& run, const SlotsThere& there) {
+  const bool only_gpus = !there.slots.empty() && std::all_of(there.slots.begin(), there.slots.end(), is_gpu);
+  return run.needs.gpus > 0 || only_gpus ? ComputedOn::gpu : ComputedOn::cpu;
+}
+
+Makespan makespan_of(const SweepPlan& plan, const SlotsThere& there) {
+  RT_CHECK(plan.estimate.has_value());
+  const std::vector<int64_t> slots = bytes_of_slots(plan.spec.run, there);
+  Makespan out{.slots = static_cast<int64_t>(slots.size()), .unplaced = {.lacks_slots = slots.empty()}};
+  out.unplaced.slot_bytes_max = slots.empty() ? 0 : *std::max_element(slots.begin(), slots.end());
+  std::vector<Job> jobs;
+  for (size_t i = 0; i < plan.trials.size(); ++i) {
+    if (is_trained(plan.fates[i])) continue;
+    const int64_t bytes = plan.spec.run.needs.memory_bytes.value_or(plan.costs[i]->memory_bytes);
+    if (slots.empty() || bytes > out.unplaced.slot_bytes_max)
+      leave_out(out.unplaced, plan.trials[i], bytes);
+    else
+      jobs.push_back({.seconds = plan.costs[i]->seconds, .bytes = bytes});
+  }
+  if (!jobs.empty()) out.seconds = seconds_on(std::move(jobs), slots);
+  return out;
+}
+
+}  // namespace ranktide::cli

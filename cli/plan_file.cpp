@@ -1,0 +1,130 @@
+#include "cli/plan_file.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <fstream>
+#include <sstream>
+
+#include "cli/changed_inputs.h"
+#include "cli/command.h"
+#include "cli/plan_json.h"
+#include "common/vocabulary/sha256.h"
+
+namespace ranktide::cli {
+namespace {
+
+constexpr int kPlanVersion = 1;
+
+[[noreturn]] void refuse_plan(const std::string& file, const std::string& what) {
+  throw SpecError(file + ": " + what);
+}
+
+struct PlanHead {
+  int version = 0;
+  int64_t trials = 0;
+  std::string sha256;  // of the spec as it stands there
+  Json spec;
+};
+
+PlanHead plan_head(const std::string& file, const std::string& line) {
+  constexpr const char* kNone = "is no plan of ranktide; `ranktide plan FILE -o plan.jsonl` writes one";
+  try {
+    const Json json = parse_json(line);
+    if (!json.is_object() || !json.contains("ranktide_plan")) refuse_plan(file, kNone);
+    return {.version = json.at("ranktide_plan").get<int>(),
+            .trials = json.value("trials", int64_t{0}),
+            .sha256 = json.value("spec_sha256", std::string()),
+            .spec = json.value("spec", Json())};
+  } catch (const Json::exception&) {
+    refuse_plan(file, kNone);
+  } catch (const ProtocolError&) {
+    refuse_plan(file, kNone);
+  }
+}
+
+std::string planned_id(const std::string& file, size_t line_number, const std::string& line) {
+  try {
+    return parse_json(line).at("trial").get<std::string>();
+  } catch (const std::exception&) {
+    refuse_plan(file, fmt::format("line {} is no trial: the file was edited or cut; plan again", line_number));
+  }
+}
+
+std::vector<std::string> plan_lines(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) refuse_plan(file, "cannot be read; is the path right?");
+  std::stringstream all;
+  all << in.rdbuf();
+  std::vector<std::string> out;
+  for (std::string line; std::getline(all, line);) out.push_back(line);
+  return out;
+}
+
+std::vector<SweepTrial> trials_planned(const SweepSpec& spec) {
+  std::vector<SweepTrial> out;
+  const Grid grid(spec);
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
+  return out;
+}
+
+}  // namespace
+
+bool is_plan_file(const std::string& file) {
+  return file.ends_with(".jsonl");
+}
+
+void write_plan_file(const SweepPlan& plan, const std::string& file) {
+  if (!is_plan_file(file))
+    throw CommandError(kUsage, "-o " + file + ": a plan's name ends in .jsonl, by which `submit` knows it");
+  if (!plan.unreadable.empty())
+    throw CommandError(kUsage, fmt::format("-o: ids are provisional until every input can be read: {}",
+                                           fmt::join(plan.unreadable, "\n       ")));
+  const Json spec = ranktide::to_json(plan.spec);
+  const Json head{{"ranktide_plan", kPlanVersion},
+                  {"sweep", plan.spec.name},
+                  {"trials", plan.trials.size()},
+                  {"spec_sha256", sha256_hex(spec.dump())},
+                  {"spec", spec}};
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  out << head.dump() << "\n";
+  for (size_t i = 0; i < plan.trials.size(); ++i) out << trial_json(plan, i).dump() << "\n";
+  out.close();
+  if (!out) throw CommandError(kFailed, file + ": cannot be written; is there room, and is the folder yours?");
+}
+
+PlanFile read_plan_file(const std::string& file) {
+  const std::vector<std::string> lines = plan_lines(file);
+  const PlanHead head = plan_head(file, lines.empty() ? "" : lines.front());
+  if (head.version != kPlanVersion)
+    refuse_plan(file, fmt::format("is a plan of version {}, and this ranktide reads {}; plan again",
+                                  head.version, kPlanVersion));
+  if (sha256_hex(head.spec.dump()) != head.sha256)
+    refuse_plan(file, "its first line was edited; change the sweep file, and plan again");
+  const auto trials = static_cast<int64_t>(lines.size()) - 1;
+  if (trials != head.trials)
+    refuse_plan(file,
+                fmt::format("has {} of {} trials: it was cut or edited; plan again", trials, head.trials));
+  PlanFile out{.spec = from_json<SweepSpec>(head.spec), .ids = {}};
+  for (size_t i = 1; i < lines.size(); ++i) out.ids.push_back(planned_id(file, i + 1, lines[i]));
+  return out;
+}
+
+void require_as_planned(const std::string& file, const SweepSpec& spec) {
+  const PlanFile planned = read_plan_file(file);
+  const std::vector<SweepTrial> trials = trials_planned(spec);
+  std::vector<std::string> changed;
+  for (const ChangedInput& input : changed_inputs(planned.spec.inputs, spec.inputs, trials))
+    changed.push_back(input.path + " has other content than when it was planned: " + readers_text(input));
+  if (!changed.empty()) refuse_plan(file, fmt::format("{}\nhint: plan again", fmt::join(changed, "\n       ")));
+  for (size_t i = 0; i < trials.size() && i < planned.ids.size(); ++i)
+    if (trials[i].id.text != planned.ids[i])
+      refuse_plan(file, fmt::format("line {}: trial {} is not what the first line gives there ({}); plan again",
+                                    i + 2, planned.ids[i].substr(0, 12), trials[i].id.brief()));
+  if (trials.size() != planned.ids.size())
+    refuse_plan(file, fmt::format("lists {} trials, and its first line gives {}; plan again",
+                                  planned.ids.size(), trials.size()));
+}
+
+}  // namespace ranktide::cli

@@ -1,0 +1,154 @@
+#include "cli/plan_text.h"
+
+#include <cstdlib>
+#include <gmock/gmock.h>
+#include <set>
+
+#include "cli/plan_json.h"
+#include "tests/cli/plan_world.h"
+
+namespace ranktide::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr int64_t kGiB = int64_t{1} << 30;
+
+std::string content_of(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<fs::path> yaml_in(const fs::path& folder) {
+  std::set<fs::path> out;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (entry.path().extension() == ".yaml") out.insert(entry.path());
+  return {out.begin(), out.end()};
+}
+
+// Without its inputs: ids are provisional, counts are not.
+SweepPlan plan_without_inputs(const fs::path& file) {
+  return plan_of({.spec = parse_sweep(content_of(file), file.filename().string(), file.parent_path()),
+                  .read = {},
+                  .unreadable = {},
+                  .elsewhere = {}},
+                 {});
+}
+
+// tests/cli/plans holds a file per construct of the language and what is printed of it. RANKTIDE_REWRITE=1
+// writes them anew, to be reviewed as a diff.
+TEST(PlanText, OfEachConstructIsAsItWasReviewed) {
+  const std::vector<fs::path> files = yaml_in(fs::path(RANKTIDE_SOURCE_DIR) / "tests/cli/plans");
+  EXPECT_GE(files.size(), 10u);
+  for (const fs::path& file : files) {
+    const std::string text = plan_text(plan_without_inputs(file), {});
+    const fs::path golden = fs::path(file).replace_extension(".txt");
+    if (std::getenv("RANKTIDE_REWRITE") != nullptr) std::ofstream(golden, std::ios::binary) << text;
+    EXPECT_EQ(text, content_of(golden)) << file;
+  }
+}
+
+TEST(PlanText, OfEverySweepFileOfTheTreeCountsItsTrials) {
+  for (const fs::path& file : yaml_in(fs::path(RANKTIDE_SOURCE_DIR) / "sweeps")) {
+    const SweepPlan plan = plan_without_inputs(file);
+    EXPECT_GT(plan.trials.size(), 0u) << file;
+    EXPECT_EQ(trial_count(plan.spec, plan.blocks), static_cast<int64_t>(plan.trials.size())) << file;
+    std::set<std::string> ids;
+    for (const SweepTrial& trial : plan.trials) ids.insert(trial.id.text);
+    EXPECT_EQ(ids.size(), plan.trials.size()) << file;
+    EXPECT_FALSE(plan.estimate) << file << ": nothing was read";
+  }
+}
+
+using PlanOf = PlanWorld;
+
+TEST_F(PlanOf, MeasuredProductsHasHoursOfBlocksAndAnInterval) {
+  const std::string said = plan_text(plan(text()), slots({kGiB, kGiB}));
+  EXPECT_THAT(said, ContainsRegex("full +1 +2  a trial [0-9:]+, [0-9]+ MiB +[0-9:]+ of slots ±30 %\n"));
+  EXPECT_THAT(said, ContainsRegex("sum    3 cells, 3 distinct x 2 seeds = 6 trials: 0 done, 0 resumable, 6 "
+                                  "new\n"));
+  EXPECT_THAT(said,
+              ContainsRegex("estimate  [0-9:]+ .[0-9:]+ to [0-9:]+. on 2 slots .basis: measured products of "
+                            "this machine, ±30 %.; about [0-9]+ MiB of memory a trial\n"));
+  EXPECT_THAT(said,
+              ContainsRegex("disk   .* stay .run.keep: adapters.; up to .* of checkpoints while trials run\n"));
+}
+
+TEST_F(PlanOf, AGuessHasNoHoursOfBlocks) {
+  SweepPlan guessed = plan_of(read(text()), {});
+  EXPECT_THAT(plan_text(guessed, slots({kGiB})), Not(HasSubstr("of slots ±")));
+  EXPECT_THAT(plan_text(guessed, slots({kGiB})), HasSubstr("basis: a first guess"));
+}
+
+TEST_F(PlanOf, FinishedTrialsSaysHowManyItRestsOnAndTheirSpread) {
+  const SweepPlan before = plan(text());
+  Past past;
+  for (const double factor : {0.9, 1.1}) {
+    TrialSettings settings = before.trials.at(2).settings;
+    past.measured.push_back(
+        {.settings = settings, .tokens = 8 * 4 * 48, .seconds = 3 * factor * before.costs.at(2)->seconds});
+  }
+  const SweepPlan after = plan(text(), past);
+  EXPECT_NEAR(after.costs.at(2)->seconds, 3 * before.costs.at(2)->seconds, 1e-6 * before.costs.at(2)->seconds);
+  EXPECT_TRUE(after.costs.at(2)->is_same_shape);
+  EXPECT_EQ(after.costs.at(2)->trials, 2);
+  EXPECT_NEAR(after.costs.at(2)->spread, 0.2828, 0.001) << "two standard deviations";
+  EXPECT_FALSE(after.costs.at(0)->is_same_shape) << "full finetuning is another shape";
+  EXPECT_THAT(plan_text(after, slots({kGiB})),
+              HasSubstr("basis: finished trials, 2 of other shapes too, ±28 %"));
+}
+
+TEST_F(PlanOf, TrialsOnAGpuAreTimedByTrialsThatAGpuComputed) {
+  SweepPlan gpu = plan_of(read(text()), {});
+  const TrialSettings settings = gpu.trials.at(2).settings;
+  predict(gpu, {}, products_at(1), 1, ComputedOn::gpu);
+  EXPECT_EQ(gpu.costs.at(2)->basis, TimeBasis::none);
+  Past past{.measured = {{.settings = settings, .tokens = 8 * 4 * 48, .seconds = 5, .device = "cpu"}}};
+  predict(gpu, past, products_at(1), 1, ComputedOn::gpu);
+  EXPECT_EQ(gpu.costs.at(2)->basis, TimeBasis::none);
+  past.measured[0].device = "NVIDIA H200";
+  predict(gpu, past, products_at(1), 1, ComputedOn::gpu);
+  EXPECT_EQ(gpu.costs.at(2)->basis, TimeBasis::trials);
+  EXPECT_NEAR(gpu.costs.at(2)->seconds, 5, 1e-6);
+}
+
+TEST_F(PlanOf, TrialsThatFitNoDeviceNamesTheirBlocksAndTheLargestSlot) {
+  const std::string said = plan_text(plan(text()), slots({kGiB / 8}));
+  EXPECT_THAT(said,
+              ContainsRegex("memory full, lora: 6 trials need up to [0-9]+ MiB on one device, largest slot has "
+                            "128 MiB: they wait for a larger one\n"));
+  EXPECT_THAT(plan_text(plan(text(), {}, {"run.needs.gpus=1"}), slots({kGiB})),
+              HasSubstr("6 trials need a slot as run.needs says, and none is there"));
+}
+
+TEST_F(PlanOf, WhatWasDoneBeforeSaysWhatBecomesOfEachTrial) {
+  const SweepPlan fresh = plan(text("seeds: 3\n"));
+  const auto& t = fresh.trials;
+  Past past{.trials = {standing(t.at(0), "completed", "adapters"),
+                       standing(t.at(1), "completed", "adapters", false),  // full: no weights were kept
+                       standing(t.at(3), "completed", "adapters", false),
+                       standing(t.at(4), "diverged", "adapters", false), standing(t.at(5), "running", ""),
+                       standing(t.at(6), "ready", "")}};
+  past.trials.back().checkpoint_step = 4;
+  const SweepPlan plan = this->plan(text("seeds: 3\n"), past);
+  std::vector<std::string> words;
+  for (const Fate fate : plan.fates) words.push_back(word_of(fate));
+  EXPECT_EQ(words, (std::vector<std::string>{"done", "evals_lost", "new", "evals", "done", "running",
+                                             "resumable", "new", "new"}));
+  const std::string said = plan_text(plan, slots({kGiB}));
+  EXPECT_THAT(said, HasSubstr("= 9 trials: 4 done, 1 resumable, 1 running, 3 new\n"));
+  EXPECT_THAT(said, HasSubstr("evals  1 trial gets only new evals (from kept weights)\n"));
+  EXPECT_THAT(said,
+              ContainsRegex("evals  1 trial ended without weights .* another --data-dir, takes [0-9:]+ of "
+                            "slots\n"));
+  const Json json = to_json(plan, slots({kGiB}));
+  EXPECT_EQ(json.at("done"), 4);
+  EXPECT_EQ(json.at("new_evals_only"), 1);
+  EXPECT_EQ(trial_json(plan, 6).at("state"), "resumable");
+}
+
+}  // namespace
+}  // namespace ranktide::cli
