@@ -7,10 +7,12 @@
 namespace ranktide {
 namespace {
 
-bool sets(const Axis& axis, const std::string& key) {
-  return axis.drawn ? axis.name == key
-                    : std::any_of(axis.points.begin(), axis.points.end(),
-                                  [&](const AxisPoint& point) { return point.set.contains(key); });
+std::set<std::string> keys_that_points_set(const Axis& axis) {
+  std::set<std::string> out;
+  if (axis.drawn) out.insert(axis.name);
+  for (const AxisPoint& point : axis.points)
+    for (const auto& [key, value] : point.set) out.insert(key);
+  return out;
 }
 
 SettingValues only(const SettingValues& values, const std::set<std::string>& keys) {
@@ -30,6 +32,8 @@ void Reach::add(const Reach& other) {
 // Everything grows until nothing does: rules may speak of each other in any order.
 AxisReach::AxisReach(const Block& block) : block_(block), axes_(block.axes.size()) {
   for (size_t axis = 0; axis < axes_.size(); ++axis) axes_[axis].axes = AxisSet{1} << axis;
+  for (size_t axis = 0; axis < axes_.size(); ++axis)
+    for (const auto& key : keys_that_points_set(block.axes[axis])) setters_[key].push_back(axis);
   for (const Setting& setting : settings()) settings_[std::string(setting.key)].keys.emplace(setting.key);
   for (bool grows = true; grows;) {
     grows = false;
@@ -47,8 +51,8 @@ AxisReach::AxisReach(const Block& block) : block_(block), axes_(block.axes.size(
 Reach AxisReach::found_for(const std::string& key) const {
   const Setting& setting = *find_setting(key);
   Reach out;
-  for (size_t axis = 0; axis < axes_.size(); ++axis)
-    if (sets(block_.axes[axis], key)) out.add(axes_[axis]);
+  if (const auto setters = setters_.find(key); setters != setters_.end())
+    for (const size_t axis : setters->second) out.add(axes_[axis]);
   if (const auto rule = block_.derive.find(key); rule != block_.derive.end()) out.add(of_rule(rule->second));
   for (const std::string_view source : {setting.effect.key, default_source(setting)})
     if (!source.empty()) out.add(settings_.at(std::string(source)));

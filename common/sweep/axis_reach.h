@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "common/sweep/sweep_spec.h"
 
@@ -40,8 +41,9 @@ class AxisReach {
   Reach found_for(const std::string& key) const;
 
   const Block& block_;
-  std::map<std::string, Reach> settings_;  // by key
-  std::vector<Reach> axes_;                // beside Block::axes
+  std::map<std::string, std::vector<size_t>> setters_;  // key -> axes whose points set it
+  std::map<std::string, Reach> settings_;               // by key
+  std::vector<Reach> axes_;                             // beside Block::axes
 };
 
 // Returns: the block with these axes alone, and of everything else what the keys need. A setting that hangs on

@@ -15,9 +15,10 @@
 namespace ranktide {
 namespace {
 
-// Two paths may hold equal content, so these never rule a cell out.
-bool is_compared_by_content(const std::string& key) {
-  return key == "model.path" || key == "model.tokenizer" || key == "data.train" || key == "data.replay";
+// Two paths may hold equal content, and attn+mlp is all, so these never rule a cell out.
+bool has_many_spellings(const std::string& key) {
+  return key == "model.path" || key == "model.tokenizer" || key == "data.train" || key == "data.replay" ||
+         key == "lora.target";
 }
 
 int64_t saturated_product(int64_t a, size_t b) {
@@ -240,7 +241,7 @@ bool BlockCells::may_give(const AxisPoint& point, const SettingValues& target) c
   return std::all_of(point.set.begin(), point.set.end(), [&](const auto& item) {
     const auto wanted = target.find(item.first);
     return wanted == target.end() || wanted->second == item.second || derive_.contains(item.first) ||
-           is_compared_by_content(item.first);
+           has_many_spellings(item.first);
   });
 }
 

@@ -34,6 +34,7 @@ Grid::Grid(SweepSpec spec) : spec_(std::move(spec)) {
     first_cell_.push_back(cells);
     cells += blocks_.back().count();
     listed_.push_back(listed_in(blocks_.size() - 1));
+    frames_.push_back(frame_of(blocks_.size() - 1));
   }
   raw_count_ = cells * static_cast<int64_t>(spec_.seeds.size());
   RT_CHECK(raw_count_ == raw_trials(spec_) || (spec_.random && raw_count_ < raw_trials(spec_)));
@@ -100,13 +101,6 @@ std::optional<size_t> Grid::earlier_equal(const Found& found) const {
   return std::nullopt;
 }
 
-const DataInput* Grid::data_of(const TrialSettings& settings) const {
-  const auto model = spec_.inputs.models.find(model_key(settings.model));
-  if (model == spec_.inputs.models.end()) return nullptr;
-  const auto data = spec_.inputs.data.find(data_key(settings.data, model->second.tokenizer_sha256));
-  return data == spec_.inputs.data.end() ? nullptr : &data->second;
-}
-
 void Grid::add_view_of_block(const CellSettings& cell, const DataInput* data, SweepTrial& trial) const {
   for (auto& task : evals_of(cell.set, spec_.inputs))
     if (!has_eval(trial.evals, task)) trial.evals.push_back(std::move(task));
@@ -116,24 +110,84 @@ void Grid::add_view_of_block(const CellSettings& cell, const DataInput* data, Sw
   trial.eval_at.erase(std::unique(trial.eval_at.begin(), trial.eval_at.end()), trial.eval_at.end());
 }
 
-std::optional<SweepTrial> Grid::at(int64_t raw) const {
-  RT_CHECK(raw >= 0);
-  RT_CHECK(raw < raw_count_);
-  if (!takes(spec_, raw)) return std::nullopt;
+Grid::Place Grid::place_of(int64_t raw) const {
   const auto seeds = static_cast<int64_t>(spec_.seeds.size());
   const int64_t cell = raw / seeds;
   const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
   const auto block = static_cast<size_t>(after - first_cell_.begin()) - 1;
-  auto found = find(block, cell - first_cell_[block]);
+  return {.block = block,
+          .number = cell - first_cell_[block],
+          .seed = spec_.seeds[static_cast<size_t>(raw % seeds)]};
+}
+
+// What is wrong with such a block is said of a cell, by whoever looks at it.
+std::optional<BlockFrame> Grid::frame_of(size_t block) const {
+  if (blocks_[block].is_drawn()) return std::nullopt;
+  try {
+    return BlockFrame(spec_.blocks[block], spec_.inputs);
+  } catch (const ExpressionError&) {
+    return std::nullopt;
+  } catch (const SpecError&) {
+    return std::nullopt;
+  }
+}
+
+// Whether a crossed cell of the one may be equal to any cell of the other. An included cell may be anything.
+bool Grid::may_meet(size_t block, size_t other) const {
+  if (other > block && !listed_[other].empty()) return true;
+  if (other < block && blocks_[other].own_count() < blocks_[other].count()) return true;
+  return other == block ? !frames_[block]->has_no_equals()
+                        : !frames_[other] || !differ(*frames_[block], *frames_[other]);
+}
+
+Grid::Standing Grid::standing(const Place& place, const FramedCell& cell) const {
+  std::optional<Found> found;
+  for (size_t other = 0; other < blocks_.size(); ++other) {
+    if (!may_meet(place.block, other)) continue;
+    if (!found)
+      found = Found{.block = place.block,
+                    .number = place.number,
+                    .cell = {},
+                    .excluded_by = {},
+                    .values = frames_[place.block]->whole(cell)};
+    const int64_t below = other == place.block ? place.number : blocks_[other].count();
+    if (equal_in(other, below, *found)) return other <= place.block ? Standing::merged : Standing::first;
+  }
+  return Standing::alone;
+}
+
+std::optional<SweepTrial> Grid::at(int64_t raw) const {
+  RT_CHECK(raw >= 0);
+  RT_CHECK(raw < raw_count_);
+  if (!takes(spec_, raw)) return std::nullopt;
+  const Place place = place_of(raw);
+  std::optional<SweepTrial> trial;
+  const auto& frame = frames_[place.block];
+  if (frame && place.number < blocks_[place.block].own_count()) {
+    const FramedCell cell = frame->at(place.number);
+    const bool is_no_trial = !cell.is_unsure && !cell.exists;
+    if (is_no_trial) return std::nullopt;
+    const Standing own = cell.is_unsure ? Standing::first : standing(place, cell);
+    if (own == Standing::merged) return std::nullopt;
+    if (own == Standing::alone) trial = frame->trial(cell, place.seed, spec_.inputs);
+  }
+  if (!trial) trial = looked_up(place);
+  if (trial) trial->index = raw;
+  return trial;
+}
+
+// The whole cell, and every block that has it.
+std::optional<SweepTrial> Grid::looked_up(const Place& place) const {
+  const size_t block = place.block;
+  const auto found = find(block, place.number);
   if (!found || found->excluded_by || earlier_equal(*found)) return std::nullopt;
 
   SweepTrial trial;
-  trial.index = raw;
   trial.settings = trial_settings(found->values);
-  trial.settings.seed = spec_.seeds[static_cast<size_t>(raw % seeds)];
-  const DataInput* data = data_of(trial.settings);
-  trial.steps = steps_of(trial.settings, data);
-  if (trial.steps == 0 && data)
+  trial.settings.seed = place.seed;
+  const TrialInputs read = inputs_of(trial.settings, spec_.inputs);
+  trial.steps = steps_of(trial.settings, read.data);
+  if (trial.steps == 0 && read.data)
     throw in_block(spec_.blocks[block], trial.settings.data.train[0].path + " has no rows to train on");
   TrialIdentity identity = identity_of(found->values, spec_.inputs);
   identity.settings["seed"] = trial.settings.seed;
@@ -141,23 +195,19 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   trial.cell = cell_id(identity);
   trial.stage = stage_id(identity, 0, trial.steps);
   trial.provisional = identity.provisional;
-  if (const auto model = spec_.inputs.models.find(model_key(trial.settings.model));
-      model != spec_.inputs.models.end()) {
-    trial.base = model->second.base;
-    trial.tokenizer_sha256 = model->second.tokenizer_sha256;
-  }
-  if (data) trial.data_sha256 = data->sha256;
+  if (read.model) trial.base = read.model->base, trial.tokenizer_sha256 = read.model->tokenizer_sha256;
+  if (read.data) trial.data_sha256 = read.data->sha256;
 
   trial.labels = found->cell.labels;
   trial.labels.try_emplace("regime", regime_label(trial.settings.data));
   if (trial.settings.lora) trial.labels["lora.target"] = found->values.at("lora.target").get<std::string>();
   trial.blocks.push_back(spec_.blocks[block].name);
-  add_view_of_block(found->cell, data, trial);
+  add_view_of_block(found->cell, read.data, trial);
   for (size_t later = block + 1; later < blocks_.size(); ++later) {
     const auto number = equal_in(later, blocks_[later].count(), *found);
     if (!number) continue;
     trial.blocks.push_back(spec_.blocks[later].name);
-    add_view_of_block(*blocks_[later].at(*number), data, trial);
+    add_view_of_block(*blocks_[later].at(*number), read.data, trial);
   }
   return trial;
 }

@@ -12,43 +12,15 @@
 #include <vector>
 
 #include "common/sweep/block_cells.h"
+#include "common/sweep/block_frame.h"
 #include "common/sweep/cell_look.h"
 #include "common/sweep/identity.h"
 #include "common/sweep/sweep_spec.h"
+#include "common/sweep/sweep_trial.h"
 #include "common/vocabulary/ids.h"
 #include "common/vocabulary/trial.h"
 
 namespace ranktide {
-
-// One trial in one sweep's view.
-struct SweepTrial {
-  int64_t index = 0;  // raw
-  TrialId id;
-  StageId stage;  // from the base to its last step
-  CellId cell;
-  BaseId base;
-  std::string tokenizer_sha256;  // empty, as base, while the model is unread
-  std::string data_sha256;       // empty while the data is unread
-  TrialSettings settings;
-  std::vector<std::string> blocks;  // every block that names this cell, in file order
-  std::map<std::string, std::string>
-      labels;                   // axis -> text as written; always has "regime", with LoRA "lora.target"
-  std::vector<EvalTask> evals;  // the union over its blocks
-  std::vector<Step> eval_at;    // sorted, distinct, within 0..steps; 0 is the untouched base and always there
-  Step steps = 0;               // 0 only while provisional: epochs or tokens of unread data
-  bool provisional = false;     // an input is missing: ids will change when it is read
-};
-template <class Ar>
-void fields(Ar& ar, SweepTrial& t) {
-  ar("index", t.index)("id", t.id)("stage", t.stage)("cell", t.cell)("base", t.base);
-  ar("tokenizer_sha256", t.tokenizer_sha256)("data_sha256", t.data_sha256)("settings", t.settings);
-  ar("blocks", t.blocks)("labels", t.labels)("evals", t.evals)("eval_at", t.eval_at)("steps", t.steps);
-  ar("provisional", t.provisional);
-}
-
-// Returns: what the trial's evals at step 0 are of, and its scores are measured against: the untouched base;
-// where model.tokenizer is set, the base as that tokenizer reads it.
-BaseId base_subject(const SweepTrial& trial);
 
 // What `plan` prints of a block, in cells (without seeds).
 struct BlockCount {
@@ -92,6 +64,17 @@ class Grid {
     SettingValues values;               // complete, without seed; empty when excluded
   };
 
+  struct Place {
+    size_t block = 0;
+    int64_t number = 0;  // of the cell in it
+    uint64_t seed = 0;
+  };
+  enum class Standing { alone, first, merged };  // a cell among those that train the same
+  Place place_of(int64_t raw) const;
+  std::optional<BlockFrame> frame_of(size_t block) const;
+  bool may_meet(size_t block, size_t other) const;
+  Standing standing(const Place& place, const FramedCell& cell) const;
+  std::optional<SweepTrial> looked_up(const Place& place) const;
   std::optional<Found> find(size_t block, int64_t number) const;
   std::vector<std::pair<CellPrint, int64_t>> listed_in(size_t block) const;
   CellLook look(size_t block, int64_t number) const;
@@ -101,10 +84,11 @@ class Grid {
   std::optional<size_t> earlier_equal(const Found& found) const;
   int64_t taken_of(int64_t cell) const;
   void add_view_of_block(const CellSettings& cell, const DataInput* data, SweepTrial& trial) const;
-  const DataInput* data_of(const TrialSettings& settings) const;
 
   SweepSpec spec_;
   std::vector<BlockCells> blocks_;
+  std::vector<std::optional<BlockFrame>>
+      frames_;                       // beside blocks_, where all of a block's cells can be looked at so
   std::vector<int64_t> first_cell_;  // beside blocks_: cells before it
   // Beside blocks_, sorted: the cells that no axis leads to, drawn or included, by what they train.
   std::vector<std::vector<std::pair<CellPrint, int64_t>>> listed_;

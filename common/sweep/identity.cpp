@@ -36,8 +36,20 @@ void write_canonical(const Json& value, std::string& out) {
   }
 }
 
+std::string head_of(const char* kind) {
+  return std::string("ranktide ") + kind + " 1\n";
+}
+
 std::string hash_of(const char* kind, const Json& body) {
-  return sha256_hex(std::string("ranktide ") + kind + " 1\n" + canonical_json(body));
+  return sha256_hex(head_of(kind) + canonical_json(body));
+}
+
+std::string joined(const std::string& a, const std::string& b) {
+  return a.empty() || b.empty() ? a + b : a + "," + b;
+}
+
+std::string with_seed(const IdentityText& text, uint64_t seed) {
+  return "{" + joined(joined(text.before, "\"seed\":" + std::to_string(seed)), text.after) + "}";
 }
 
 // Stands for content that was not read, so that a plan can count cells before its inputs exist.
@@ -101,6 +113,19 @@ CellId cell_id(const TrialIdentity& identity) {
 
 StageId stage_id(const TrialIdentity& identity, Step from, Step to) {
   return StageId{hash_of("stage", {{"settings", identity.settings}, {"from", from}, {"to", to}})};
+}
+
+TrialId trial_id(const IdentityText& text, uint64_t seed) {
+  return TrialId{sha256_hex(head_of("trial") + with_seed(text, seed))};
+}
+
+CellId cell_id(const IdentityText& text) {
+  return CellId{sha256_hex(head_of("cell") + "{" + joined(text.before, text.after) + "}")};
+}
+
+StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to) {
+  return StageId{sha256_hex(head_of("stage") + "{\"from\":" + std::to_string(from) +
+                            ",\"settings\":" + with_seed(text, seed) + ",\"to\":" + std::to_string(to) + "}")};
 }
 
 std::string eval_spec_id(const EvalSpec& spec) {

@@ -30,6 +30,17 @@ CellId cell_id(const TrialIdentity& identity);
 // The stage [from, to) of a trial that starts at the base.
 StageId stage_id(const TrialIdentity& identity, Step from, Step to);
 
+// An identity written once for all of a trial's ids: `"key":value` of the settings before the seed and after
+// it, in the order of keys, joined by commas.
+struct IdentityText {
+  std::string before;
+  std::string after;
+};
+// Returns: the same ids as those of the identity that was written.
+TrialId trial_id(const IdentityText& text, uint64_t seed);
+CellId cell_id(const IdentityText& text);
+StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to);
+
 // Returns: hash of what is evaluated and how, with data_sha256 in place of the path (the path when it is
 // unknown).
 std::string eval_spec_id(const EvalSpec& spec);

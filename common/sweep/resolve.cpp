@@ -46,6 +46,25 @@ Step step_at(const Moment& moment, const TrialSettings& settings, const DataInpu
   return steps;
 }
 
+// Values as fields() of TrialSettings name them.
+Json nested(const SettingValues& values) {
+  Json out = Json::object();
+  for (const auto& [key, value] : values) {
+    const size_t dot = key.find('.');
+    if (dot == std::string::npos)
+      out[key] = value;
+    else
+      out[key.substr(0, dot)][key.substr(dot + 1)] = value;
+  }
+  if (values.contains("train.betas")) {
+    out["train"]["beta1"] = values.at("train.betas")[0];
+    out["train"]["beta2"] = values.at("train.betas")[1];
+  }
+  if (values.contains("lora.target"))
+    out["lora"]["target"] = modules_of(values.at("lora.target").get<std::string>());
+  return out;
+}
+
 }  // namespace
 
 void check_budget(const SettingValues& set) {
@@ -78,21 +97,19 @@ SettingValues complete(const SettingValues& set) {
 }
 
 TrialSettings trial_settings(const SettingValues& values) {
-  Json nested = Json::object();
-  for (const auto& [key, value] : values) {
-    const size_t dot = key.find('.');
-    if (dot == std::string::npos)
-      nested[key] = value;
-    else
-      nested[key.substr(0, dot)][key.substr(dot + 1)] = value;
-  }
-  if (values.contains("train.betas")) {
-    nested["train"]["beta1"] = values.at("train.betas")[0];
-    nested["train"]["beta2"] = values.at("train.betas")[1];
-  }
-  if (values.contains("lora.target"))
-    nested["lora"]["target"] = modules_of(values.at("lora.target").get<std::string>());
-  return from_json<TrialSettings>(nested);
+  return with_values({}, values);
+}
+
+TrialSettings with_values(TrialSettings settings, const SettingValues& values) {
+  read_json(nested(values), settings);
+  return settings;
+}
+
+TrialInputs inputs_of(const TrialSettings& settings, const Inputs& inputs) {
+  const auto model = inputs.models.find(model_key(settings.model));
+  if (model == inputs.models.end()) return {};
+  const auto data = inputs.data.find(data_key(settings.data, model->second.tokenizer_sha256));
+  return {.model = &model->second, .data = data == inputs.data.end() ? nullptr : &data->second};
 }
 
 Step steps_of(const TrialSettings& settings, const DataInput* data) {

@@ -24,6 +24,18 @@ void check_budget(const SettingValues& set);
 // Returns: the typed settings. Requires: `values` from complete(), with or without "seed".
 TrialSettings trial_settings(const SettingValues& values);
 
+// Returns: the same settings, these values among them. Requires: of what is optional as a whole (lora) `values`
+// has everything or nothing.
+TrialSettings with_values(TrialSettings settings, const SettingValues& values);
+
+// What the inputs say of a trial's model and data; nullptr while they are unread.
+struct TrialInputs {
+  const ModelInput* model = nullptr;
+  const DataInput* data = nullptr;
+};
+// Outlives: the inputs outlive what is returned.
+TrialInputs inputs_of(const TrialSettings& settings, const Inputs& inputs);
+
 // Returns: optimizer steps of the budget; 0 when it needs a data index that is unknown (nullptr) or empty.
 //   epochs e: ceil(e * ceil(rows / batch))      tokens n: fewest steps whose expected tokens reach n
 Step steps_of(const TrialSettings& settings, const DataInput* data);

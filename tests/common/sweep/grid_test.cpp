@@ -123,6 +123,12 @@ TEST(Grid, AttnAndMlpAreTheModulesOfTheirHalfAndTogetherAll) {
   EXPECT_NE(ids_of(sweep_on("attn")), ids_of(sweep_on("mlp")));
 }
 
+TEST(Grid, TwoSpellingsOfOneTargetAreOneTrial) {
+  const SweepSpec spec = sweep(kLora + "axes: {lora.target: [all, attn+mlp, attn]}\n");
+  EXPECT_EQ(trials_of(spec).size(), 2U);
+  EXPECT_EQ(Grid(spec).counts()[0].distinct(), 2);
+}
+
 TEST(Grid, ZipGoesTogether) {
   const auto trials =
       trials_of(sweep(kLora + "zip: {size: {train.batch: [1, 2], data.max_tokens: [64, 32]}}\n"));

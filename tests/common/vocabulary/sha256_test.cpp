@@ -4,6 +4,7 @@
 #include <openssl/sha.h>
 
 #include "common/vocabulary/random.h"
+#include "common/vocabulary/sha256_block.h"
 
 namespace ranktide {
 namespace {
@@ -26,6 +27,20 @@ TEST(Sha256, EqualsOpenSslAtEveryLengthAroundABlock) {
   for (int n = 0; n < 300; ++n) {
     EXPECT_EQ(sha256_hex(bytes), openssl_hex(bytes)) << n;
     bytes.push_back(static_cast<char>(chance.below(256)));
+  }
+}
+
+TEST(Sha256, TheProcessorsInstructionsGiveWhatTheCodeGives) {
+  if (!has_sha256_instructions()) GTEST_SKIP() << "this processor has no instructions for SHA-256";
+  SplitMix64 chance{2};
+  Sha256State in_cpp{};
+  Sha256State by_instructions{};
+  std::array<unsigned char, 64> block{};
+  for (int n = 0; n < 300; ++n) {
+    for (auto& byte : block) byte = static_cast<unsigned char>(chance.below(256));
+    sha256_block_in_cpp(in_cpp, block.data());
+    sha256_block_by_instructions(by_instructions, block.data());
+    ASSERT_EQ(in_cpp, by_instructions) << n;
   }
 }
 

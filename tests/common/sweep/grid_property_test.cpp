@@ -1,0 +1,276 @@
+// Grid's short cuts against the plain definition of a cell, over specs that a seed makes up: BlockCells gives
+// its settings, resolve.h completes them, identity.h names them, and the first of equal ones stands for all.
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "common/sweep/identity.h"
+#include "common/sweep/resolve.h"
+#include "common/vocabulary/random.h"
+#include "tests/common/sweep/sweep_language.h"
+
+namespace ranktide {
+namespace {
+
+// ---- specs
+
+class SpecMaker {
+ public:
+  explicit SpecMaker(uint64_t seed) : chance_(seed) {}
+
+  SweepSpec spec() {
+    SweepSpec out{.name = "s", .blocks = {}, .run = {}, .inputs = {}};
+    const int64_t blocks = 1 + below(3);
+    for (int64_t i = 0; i < blocks; ++i)
+      out.blocks.push_back(block(std::string(1, static_cast<char>('a' + i))));
+    if (blocks > 1 && below(3) == 0) {  // like: the same but for a constant or two
+      const std::string name = out.blocks[1].name;
+      out.blocks[1] = out.blocks[0];
+      out.blocks[1].name = name;
+      if (below(2)) out.blocks[1].exclude.clear();
+      if (below(2)) out.blocks[1].constants["train.clip"] = 2.0;
+    }
+    out.seeds = below(2) ? std::vector<uint64_t>{0, 1} : std::vector<uint64_t>{5};
+    if (below(4) == 0)
+      out.random = RandomSearch{.cells = 1 + below(12), .seed = static_cast<uint64_t>(below(5))};
+    return out;
+  }
+
+ private:
+  int64_t below(int64_t bound) { return static_cast<int64_t>(chance_.below(static_cast<uint64_t>(bound))); }
+
+  AxisPoint point(const std::string& key, const Json& value) {
+    return {.label = value.is_string() ? value.get<std::string>() : value.dump(), .set = {{key, value}}};
+  }
+
+  Axis axis(const std::string& key, const std::vector<Json>& values, const std::string& when) {
+    Axis out{.name = key, .points = {}, .when = when};
+    for (const Json& value : values)
+      if (out.points.empty() || below(3)) out.points.push_back(point(key, value));
+    return out;
+  }
+
+  Axis regimes() {
+    Axis out{.name = "regime", .points = {}, .when = ""};
+    for (const char* name : {"code", "math", "same"}) {
+      const std::string path = std::string(name) == "same" ? "/code.txt" : "/" + std::string(name) + ".txt";
+      out.points.push_back({.label = name,
+                            .set = {{"data.train", Json::array({{{"path", path}, {"weight", 1.0}}})},
+                                    {"data.max_tokens", std::string(name) == "math" ? 64 : 128}}});
+    }
+    return out;
+  }
+
+  Block block(const std::string& name) {
+    Block out{.name = name, .constants = {}, .axes = {}, .derive = {}, .exclude = {}};
+    out.constants = {
+        {"model.path", "/m"},     {"data.train", Json::array({{{"path", "/d.txt"}, {"weight", 1.0}}})},
+        {"train.lr", 1e-4},       {"method", below(2) ? "lora" : "full"},
+        {"lora.rank", 8},         {"budget.steps", 4},
+        {"eval.at", {"1", "end"}}};
+    if (below(12) == 0) out.constants.erase("train.lr");
+    if (below(12) == 0) out.constants["budget.epochs"] = 2.0;
+    const auto maybe = [&](const std::string& key, const std::vector<Json>& values,
+                           const std::string& when = "") {
+      if (below(3) == 0 && out.axes.size() < 4) out.axes.push_back(axis(key, values, below(2) ? when : ""));
+    };
+    maybe("method", {"lora", "full"});
+    maybe("lora.rank", {4, 8, 16}, "method == lora");
+    maybe("lora.target", {"attn", "all", "attn+mlp"}, "method == lora and rank > 4");
+    maybe("train.lr", {1e-4, 2e-4, 1e-3});
+    maybe("train.schedule", {"cosine", "constant", "wsd"});
+    maybe("train.warmup", {Json{{"steps", 1}}, Json{{"steps", 2}}}, "train.schedule == cosine");
+    maybe("train.weight_decay", {0.0, 0.1});
+    maybe("train.decay_rule", {"times_lr", "per_step"}, "weight_decay > 0");
+    maybe("eval.at", {Json{"0"}, Json{"2"}});
+    if (below(3) == 0) out.axes.push_back(regimes());
+    for (size_t i = out.axes.size(); i > 1; --i)
+      std::swap(out.axes[i - 1], out.axes[static_cast<size_t>(below(static_cast<int64_t>(i)))]);
+    rules(out);
+    include(out);
+    return out;
+  }
+
+  void rules(Block& block) {
+    const auto derive = [&](const char* key, std::vector<const char*> texts) {
+      if (below(3) == 0) block.derive[key] = texts[static_cast<size_t>(below(std::ssize(texts)))];
+    };
+    derive("lora.alpha", {"2 * rank", "32 if rank < 16 else 64", "16"});
+    derive("train.clip", {"lr * 1000", "1 if schedule == cosine else 2", "alpha / 8"});
+    derive("train.batch", {"8", "rank", "16 / rank"});
+    derive("train.final_lr", {"0.1", "final_lr * 2"});
+    const std::vector<const char*> rules{"rank > 8",
+                                         "lr > 5e-4 and method == lora",
+                                         "schedule == constant",
+                                         "weight_decay == 0",
+                                         "batch < 2 or alpha > 32",
+                                         "clip * lr > 1",
+                                         "target in (attn, all) and rank == 4",
+                                         "final_lr > 0.05"};
+    for (int64_t i = below(3); i > 0; --i)
+      block.exclude.push_back({.text = rules[static_cast<size_t>(below(std::ssize(rules)))], .where = ""});
+  }
+
+  void include(Block& block) {
+    if (below(3) > 0) return;
+    IncludedCell cell{.points = {}, .where = "f:1:1"};
+    for (const Axis& own : block.axes) {
+      cell.points.push_back(own.points[static_cast<size_t>(below(std::ssize(own.points)))]);
+      if (own.name == "train.lr" && below(2)) cell.points.back() = point("train.lr", 3e-4);
+    }
+    block.include.push_back(std::move(cell));
+  }
+
+  SplitMix64 chance_;
+};
+
+// ---- the definition
+
+struct PlainCell {
+  size_t block = 0;
+  CellSettings cell;
+  SettingValues values;
+  Json identity;
+};
+
+struct PlainGrid {
+  std::vector<std::optional<PlainCell>> cells;  // by number; nullopt: none, or excluded
+  std::vector<BlockCount> counts;
+};
+
+std::optional<PlainCell> plain_cell(const SweepSpec& spec, const BlockCells& cells, size_t block,
+                                    int64_t number, BlockCount& count) {
+  auto cell = cells.at(number);
+  if (!cell) return std::nullopt;
+  if (const auto rule = cells.excluded_by(*cell)) {
+    ++count.excluded;
+    ++count.excluded_by_rule[*rule];
+    return std::nullopt;
+  }
+  PlainCell out{.block = block, .cell = *cell, .values = complete(cell->set), .identity = {}};
+  out.identity = identity_of(out.values, spec.inputs).settings;
+  ++count.cells;
+  count.included += cell->is_included ? 1 : 0;
+  return out;
+}
+
+PlainGrid plain(const SweepSpec& spec) {
+  PlainGrid out;
+  std::map<Json, size_t> first;  // identity -> block
+  for (size_t b = 0; b < spec.blocks.size(); ++b) {
+    const BlockCells cells(spec.blocks[b], spec.random);
+    BlockCount count{.block = spec.blocks[b].name, .axes = {}, .equal_to = {}, .excluded_by_rule = {}};
+    count.excluded_by_rule.resize(spec.blocks[b].exclude.size());
+    for (int64_t number = 0; number < cells.count(); ++number) {
+      out.cells.push_back(plain_cell(spec, cells, b, number, count));
+      if (!out.cells.back()) continue;
+      const auto [it, is_new] = first.emplace(out.cells.back()->identity, b);
+      if (is_new)
+        count.trials += std::ssize(spec.seeds);
+      else
+        ++count.equal_to[spec.blocks[it->second].name];
+    }
+    if (count.cells == 0) throw SpecError("nothing left of block " + count.block);
+    out.counts.push_back(std::move(count));
+  }
+  return out;
+}
+
+// Either what `act` gives, or that it throws: what is wrong is said by tests of each message.
+template <class Act>
+auto unless_refused(Act&& act) -> std::optional<decltype(act())> {
+  try {
+    return act();
+  } catch (const SpecError&) {
+    return std::nullopt;
+  } catch (const ExpressionError&) {
+    return std::nullopt;
+  }
+}
+
+void expect_same_counts(const std::vector<BlockCount>& fast, const std::vector<BlockCount>& slow) {
+  ASSERT_EQ(fast.size(), slow.size());
+  for (size_t b = 0; b < fast.size(); ++b) {
+    EXPECT_EQ(fast[b].cells, slow[b].cells);
+    EXPECT_EQ(fast[b].included, slow[b].included);
+    EXPECT_EQ(fast[b].excluded, slow[b].excluded);
+    EXPECT_EQ(fast[b].excluded_by_rule, slow[b].excluded_by_rule);
+    EXPECT_EQ(fast[b].equal_to, slow[b].equal_to);
+    EXPECT_EQ(fast[b].trials, slow[b].trials);
+  }
+}
+
+// The trial that the definition gives, as far as a block by itself decides it.
+void expect_same_trial(const SweepSpec& spec, const SweepTrial& trial, const PlainCell& cell, uint64_t seed) {
+  Json identity = cell.identity;
+  const std::string in_cell = cell_id({.settings = identity}).text;
+  identity["seed"] = seed;
+  TrialSettings settings = trial_settings(cell.values);
+  settings.seed = seed;
+  const Step steps = steps_of(settings, nullptr);
+  EXPECT_EQ(trial.id, trial_id({.settings = identity}));
+  EXPECT_EQ(trial.cell.text, in_cell);
+  EXPECT_EQ(trial.stage, stage_id({.settings = identity}, 0, steps));
+  EXPECT_EQ(trial.steps, steps);
+  EXPECT_EQ(to_json(trial.settings), to_json(settings));
+  EXPECT_EQ(trial.blocks[0], spec.blocks[cell.block].name);
+  for (const auto& [axis, label] : cell.cell.labels) EXPECT_EQ(trial.labels.at(axis), label);
+  EXPECT_EQ(trial.labels.at("regime"),
+            cell.cell.labels.contains("regime") ? cell.cell.labels.at("regime") : regime_label(settings.data));
+  EXPECT_EQ(trial.labels.contains("lora.target"),
+            settings.lora.has_value() || cell.cell.labels.contains("lora.target"));
+  EXPECT_TRUE(trial.provisional);
+  if (steps == 0) return;
+  for (const Step at : eval_steps(cell.cell.set, settings, nullptr, steps))
+    EXPECT_EQ(std::count(trial.eval_at.begin(), trial.eval_at.end(), at), 1);
+}
+
+void expect_same_trials(const SweepSpec& spec, const Grid& grid,
+                        const std::vector<std::optional<PlainCell>>& cells) {
+  const int64_t seeds = std::ssize(spec.seeds);
+  ASSERT_EQ(grid.raw_count(), std::ssize(cells) * seeds);
+  std::set<Json> seen;
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    const auto& cell = cells[static_cast<size_t>(raw / seeds)];
+    const auto trial = grid.at(raw);
+    if (raw % seeds == 0 && cell && !seen.insert(cell->identity).second) {
+      for (int64_t seed = 0; seed < seeds; ++seed) EXPECT_FALSE(grid.at(raw + seed));
+      raw += seeds - 1;
+      continue;
+    }
+    ASSERT_EQ(trial.has_value(), cell.has_value()) << raw;
+    if (trial) expect_same_trial(spec, *trial, *cell, spec.seeds[static_cast<size_t>(raw % seeds)]);
+  }
+}
+
+TEST(GridProperty, CountsAndTrialsAreThoseOfThePlainDefinition) {
+  int64_t compared = 0, drawn = 0, merged = 0, excluded = 0, included = 0;
+  for (uint64_t seed = 0; seed < 400; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const SweepSpec spec = SpecMaker(seed).spec();
+    const auto grid = unless_refused([&] { return Grid(spec); });
+    if (!grid) continue;
+    const auto slow = unless_refused([&] { return plain(spec); });
+    const auto fast = unless_refused([&] { return grid->counts(); });
+    ASSERT_EQ(fast.has_value(), slow.has_value());
+    if (!fast) continue;
+    expect_same_counts(*fast, slow->counts);
+    if (seed % 4 == 0) expect_same_trials(spec, *grid, slow->cells);
+    if (HasFailure()) return;
+    ++compared;
+    drawn += spec.random ? 1 : 0;
+    for (const BlockCount& count : *fast) {
+      merged += count.equal_to.empty() ? 0 : 1;
+      excluded += count.excluded > 0 ? 1 : 0;
+      included += count.included > 0 ? 1 : 0;
+    }
+  }
+  // What a seed makes up is worth comparing.
+  EXPECT_GT(compared, 150);
+  EXPECT_GT(drawn, 10);
+  EXPECT_GT(merged, 40);
+  EXPECT_GT(excluded, 20);
+  EXPECT_GT(included, 20);
+}
+
+}  // namespace
+}  // namespace ranktide
