@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/results.h"
+#include "cli/selection_options.h"
 
 namespace ranktide::cli {
 namespace {
@@ -38,6 +39,10 @@ std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals
       .add_option("--metric", options->request.metrics,
                   "learning, gain, retained, forgetting, tokens, seconds, memory or an eval's name")
       ->delimiter(',');
+  command.add_option(
+      "--vs", options->request.vs,
+      "differences to the rows for which this holds: method=full; seed by seed where three are common");
+  add_selection_options(command, options->request.select, options->request.keeps_tuned);
   command.add_option("--format", options->format, "table, csv, json, jsonl or md")
       ->check(CLI::IsMember({"table", "csv", "json", "jsonl", "md"}));
   command.add_flag("--trials", options->trials, "one row per trial, with its state and artifacts folder");

@@ -9,6 +9,8 @@
 #include "cli/folders.h"
 #include "cli/report_file.h"
 #include "cli/results.h"
+#include "cli/selection_options.h"
+#include "cli/version.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide::cli {
@@ -31,15 +33,15 @@ fs::path default_report_file(const fs::path& data, const std::string& sweep) {
 namespace {
 
 struct ReportOptions {
-  std::string sweep;
+  ReportRequest request;
   std::string file;
 };
 
 int run_report(const ReportOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
   const fs::path file =
-      options.file.empty() ? default_report_file(data, options.sweep) : fs::path(options.file);
-  write_report(Results(globals).report(options.sweep), file);
+      options.file.empty() ? default_report_file(data, options.request.sweep) : fs::path(options.file);
+  write_report(Results(globals).report(options.request), file);
   if (globals.json)
     std::cout << Json{{"report", file.string()}}.dump() << "\n";
   else
@@ -51,7 +53,9 @@ int run_report(const ReportOptions& options, const GlobalOptions& globals) {
 
 std::function<int()> setup_report(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<ReportOptions>();
-  command.add_option("sweep", options->sweep, "name of the sweep")->required();
+  options->request.program_version = kVersion;
+  command.add_option("sweep", options->request.sweep, "name of the sweep")->required();
+  add_selection_options(command, options->request.select, options->request.keeps_tuned);
   command.add_option("-o,--output", options->file,
                      "file to write; default: reports/SWEEP/report.html in the data folder");
   return [options, &globals] { return run_report(*options, globals); };

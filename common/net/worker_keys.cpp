@@ -202,6 +202,17 @@ int revoke_worker(const fs::path& file, const WorkerName& worker) {
   return active;
 }
 
+int forget_worker(const fs::path& file, const WorkerName& worker) {
+  const FileLock lock(file);
+  std::vector<std::string> lines = lines_of(file);
+  const auto forgotten = std::erase_if(lines, [&](const std::string& line) {
+    const auto key = key_in(line);
+    return key && key->worker == worker;
+  });
+  if (forgotten > 0) replace_lines(file, lines);
+  return static_cast<int>(forgotten);
+}
+
 bool is_worker_name(std::string_view text) {
   constexpr std::string_view kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
   return !text.empty() && text.size() <= kWorkerNameBytesMax &&

@@ -89,6 +89,11 @@ struct UnknownWorker : KeyError {
 // are, when there is none of that name; KeyError for failed I/O.
 int revoke_worker(const std::filesystem::path& file, const WorkerName& worker);
 
+// Takes every key of that name out of the table, revoked ones too: the table knows nothing of them any more,
+// and a key that comes again needs a new invitation. Returns: how many there were. Throws: KeyError for failed
+// I/O.
+int forget_worker(const std::filesystem::path& file, const WorkerName& worker);
+
 // Returns: whether it reads as a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
 bool is_worker_name(std::string_view text);
 inline constexpr std::string_view kEveryWorker = "all";  // where commands name a worker

@@ -178,6 +178,7 @@ struct Describe {
   std::string operator()(const Abandon& m) const { return "Abandon{" + brief(m.lease) + "}"; }
   std::string operator()(const Heard& m) const { return "Heard{boot " + m.boot + "}"; }
   std::string operator()(const AskHello& m) const { return "AskHello{boot " + m.boot + "}"; }
+  std::string operator()(const Replaced& m) const { return "Replaced{boot " + m.boot + "}"; }
 };
 
 }  // namespace

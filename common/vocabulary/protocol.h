@@ -57,14 +57,27 @@ void fields(Ar& ar, Hello& h) {
   ar("boot", h.boot)("version", h.version)("slots", h.slots)("held", h.held);
 }
 
+struct DeviceUse {     // of a GPU, all processes on it together; for eyes only
+  std::string device;  // its UUID, as in a Slot
+  int64_t memory_used_bytes = 0;
+  int64_t memory_bytes = 0;
+};
+template <class Ar>
+void fields(Ar& ar, DeviceUse& d) {
+  ar("device", d.device)("memory_used_bytes", d.memory_used_bytes)("memory_bytes", d.memory_bytes);
+}
+
 struct Heartbeat {  // renews the leases it names
   std::string boot;
   std::vector<Lease> running;
   std::vector<Progress> progress;
+  std::vector<DeviceUse> devices{};  // as they were measured last
+  int64_t resent = 0;                // entries that this life said more than once, for eyes only
 };
 template <class Ar>
 void fields(Ar& ar, Heartbeat& h) {
   ar("boot", h.boot)("running", h.running)("progress", h.progress);
+  ar("devices", h.devices)("resent", h.resent);
 }
 
 struct Report {  // entry `seq` of the attempt's spool, counted from 1
@@ -196,10 +209,18 @@ void fields(Ar& ar, AskHello& a) {
   ar("boot", a.boot);
 }
 
+struct Replaced {    // another process of the same key has taken this life's place and is at work: end
+  std::string boot;  // of the life that is to end; any other one has nothing to do with it
+};
+template <class Ar>
+void fields(Ar& ar, Replaced& r) {
+  ar("boot", r.boot);
+}
+
 // The order gives the type numbers on the wire: permanent, append only.
 using WorkerMessage = std::variant<Hello, Heartbeat, Report, Done, Drain>;
 using CoordinatorMessage =
-    std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon, Heard, AskHello>;
+    std::variant<Welcome, Grant, Stop, Ack, Nack, Fenced, Resume, Abandon, Heard, AskHello, Replaced>;
 
 struct Frames {
   std::string header;

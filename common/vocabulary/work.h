@@ -31,6 +31,17 @@ void fields(Ar& ar, InputFile& f) {
   ar("path", f.path)("sha256", f.sha256)("bytes", f.bytes);
 }
 
+// A stage that begins with the steps of another: what computes these leaves it a checkpoint at `at`, as if the
+// stage itself had come so far.
+struct BranchOrder {
+  StageId stage;
+  Step at = 0;
+};
+template <class Ar>
+void fields(Ar& ar, BranchOrder& b) {
+  ar("stage", b.stage)("at", b.at);
+}
+
 // train: compute `stage`, then the evals on its weights at the steps they name.
 // evaluate: the evals alone, on the kept weights of `stage` or, without one, on the untouched base.
 struct Work {
@@ -48,13 +59,14 @@ struct Work {
   std::optional<Step> resume_at_most{};
   std::vector<InputFile>
       inputs{};  // what it reads, as far as it was hashed; the rest is at its path or nowhere
+  std::vector<BranchOrder> branches{};  // of a trunk (common/sweep/trunk.h)
 };
 template <class Ar>
 void fields(Ar& ar, Work& w) {
   ar("kind", w.kind)("stage", w.stage)("base", w.base)("tokenizer_sha256", w.tokenizer_sha256);
   ar("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
-  ar("resume_at_most", w.resume_at_most)("inputs", w.inputs);
+  ar("resume_at_most", w.resume_at_most)("inputs", w.inputs)("branches", w.branches);
 }
 
 template <class Ar>

@@ -108,4 +108,14 @@ void fields(Ar& ar, WorkerRevoked& r) {
   ar("worker", r.worker)("request_id", r.request_id)("actor", r.actor);
 }
 
+struct WorkerForgotten {  // it is away and its keys are out of their table: nothing of it stays but what it did
+  WorkerName worker;
+  std::string request_id;
+  std::string actor;
+};
+template <class Ar>
+void fields(Ar& ar, WorkerForgotten& r) {
+  ar("worker", r.worker)("request_id", r.request_id)("actor", r.actor);
+}
+
 }  // namespace ranktide

@@ -15,6 +15,15 @@ std::string refusal(const Sweep& sweep, SweepAction action) {
                                            : "";
 }
 
+// Evals of kept weights run where these lie. Sweeps that are over wait for none.
+size_t evals_that_wait_for(const State& state, const WorkerName& worker) {
+  std::set<UnitId> out;
+  for (const auto& [priority, number] : state.queue())
+    for (const auto& [place, unit] : state.sweeps().at(number).ready)
+      if (state.units().at(unit).home == worker) out.insert(unit);
+  return out.size();
+}
+
 }  // namespace
 
 Rejected Coordinator::no_sweep(const std::string& name) {
@@ -73,7 +82,7 @@ decltype(Reply::answer) Coordinator::retry_sweep(const Sweep& sweep, const Contr
                   .spec_sha256 = sweep.spec_sha256,
                   .spec = sweep.grid.spec(),
                   .actor = control.actor,
-                  .trial_count = sweep.trial_count});
+                  .trial_count = sweep.grid_trial_count()});
   return now;
 }
 
@@ -128,6 +137,22 @@ void Coordinator::on(const RevokeWorker& revoke) {
                                     " is revoked: its key is not let in again, and others get what it ran"});
 }
 
+void Coordinator::on(const ForgetWorker& forget) {
+  const Worker* worker = state_.find_worker(forget.worker);
+  const std::string name = "worker " + forget.worker.text;
+  if (worker && worker->is_joined)
+    return reply(
+        forget.reply_to,
+        Rejected{name + " is joined, or was so a moment ago; drain or revoke it first, or wait until it "
+                        "counts as silent (`ranktide worker list`)"});
+  if (const size_t evals = evals_that_wait_for(state_, forget.worker); evals > 0)
+    return reply(forget.reply_to, Rejected{name + " has kept the weights that " + std::to_string(evals) +
+                                           (evals == 1 ? " eval waits" : " evals wait") +
+                                           " for; start it again, or cancel their trials first"});
+  decide(WorkerForgotten{forget.worker, forget.request_id, forget.actor});
+  reply(forget.reply_to, Controlled{name + " is forgotten; to come back it needs a new `ranktide invite`"});
+}
+
 void Coordinator::on(const KeysRevoked& revoked) {
   cut_off(revoked.worker);
 }
@@ -144,18 +169,24 @@ void Coordinator::cut_off(const WorkerName& name) {
 void Coordinator::cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor) {
   const SweepNumber number = sweep.number;
   const std::set<UnitId> units = sweep.units;
-  const Running were_running = running_of(units);
+  const Running were_running = running_of(sweep);
+  for (const UnitId& trunk : open_trunks_of(sweep)) drop_trunk(sweep, trunk);
   decide(SweepCancelled{number, request_id, actor});
   kill_unwanted(were_running);
   for (const UnitId& id : units)
     if (is_terminal(state_.units().at(id).life)) backoffs_.erase(id);
 }
 
-Coordinator::Running Coordinator::running_of(const std::set<UnitId>& units) const {
+// By unit, as everything that is said of several.
+Coordinator::Running Coordinator::running_of(const Sweep& sweep) const {
+  std::set<UnitId> running;
+  for (const auto& [name, worker] : state_.workers())
+    for (const UnitId& unit : worker.running)
+      if (sweep.units.contains(unit)) running.insert(unit);
   Running out;
-  for (const UnitId& id : units) {
+  for (const UnitId& id : running) {
     const Unit& unit = state_.units().at(id);
-    if (unit.life == UnitLife::running) out.emplace_back(unit.attempt.worker, unit.lease());
+    out.emplace_back(unit.attempt.worker, unit.lease());
   }
   return out;
 }

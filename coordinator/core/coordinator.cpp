@@ -30,6 +30,10 @@ bool is_sound(const Hello& hello) {
          hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();
 }
 
+bool is_past(const Worker& worker, const std::string& boot) {
+  return std::find(worker.past_boots.begin(), worker.past_boots.end(), boot) != worker.past_boots.end();
+}
+
 bool names(const Hello& hello, const Lease& lease) {
   return std::any_of(hello.held.begin(), hello.held.end(), [&](const Held& h) { return h.lease == lease; });
 }
@@ -57,6 +61,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   now_ = now;
   out_ = &out;
   std::visit([this](const auto& in) { on(in); }, input);
+  extend_tuned_sweeps();
   if (has_room_) fill_free_slots();
   out_ = nullptr;
 }
@@ -75,8 +80,16 @@ std::vector<Progress> Coordinator::progress() const {
   return out;
 }
 
+std::map<WorkerName, Pulse> Coordinator::pulses() const {
+  std::map<WorkerName, Pulse> out;
+  for (const auto& [name, session] : sessions_)
+    out[name] = {.heard = session.heard, .devices = session.devices, .resent = session.resent};
+  return out;
+}
+
 void Coordinator::decide(Record record) {
   state_.apply(record);
+  note_end(record);
   out_->records.push_back(std::move(record));
 }
 
@@ -118,10 +131,7 @@ void Coordinator::hear(const WorkerName& sender) {
 void Coordinator::on_hello(const WorkerName& sender, const Hello& hello) {
   if (!is_sound(hello)) return;
   const Worker* known = state_.find_worker(sender);
-  if (known) {
-    const auto& past = known->past_boots;
-    if (std::find(past.begin(), past.end(), hello.boot) != past.end()) return;  // the echo of a dead life
-  }
+  if (known && is_past(*known, hello.boot)) return on_past_life(*known, hello.boot);
   join(sender, hello);
   hear(sender);
   Session& session = sessions_.at(sender);
@@ -147,16 +157,24 @@ void Coordinator::for_each_running(const WorkerName& worker, const std::function
 void Coordinator::join(const WorkerName& sender, const Hello& hello) {
   const Worker* known = state_.find_worker(sender);
   if (known && known->is_joined && known->boot == hello.boot) return;
-  if (known && known->is_joined) decide(WorkerLeft{sender, known->boot, LeaveReason::replaced});
+  if (known && known->is_joined) {
+    decide(WorkerLeft{sender, known->boot, LeaveReason::replaced});
+    sessions_.erase(sender);  // it was the other life's
+  }
   rests_.erase(sender);
   decide(WorkerJoined{sender, hello.boot, hello.version, hello.slots});
 }
 
 void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) {
   const Worker* worker = state_.find_worker(sender);
+  if (worker && is_past(*worker, beat.boot)) return on_past_life(*worker, beat.boot);
   if (!worker || !worker->is_joined || worker->boot != beat.boot) return send(sender, AskHello{beat.boot});
   hear(sender);
-  if (!sessions_.at(sender).is_introduced) send(sender, AskHello{beat.boot});
+  Session& session = sessions_.at(sender);
+  session.has_beaten = true;
+  session.devices = beat.devices;
+  session.resent = beat.resent;
+  if (!session.is_introduced) send(sender, AskHello{beat.boot});
   send(sender, Heard{beat.boot});
   if (worker->is_drain_asked) say_drain(*worker);
   for (const Lease& lease : beat.running) {
@@ -171,6 +189,13 @@ void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) 
     if (std::find(beat.running.begin(), beat.running.end(), unit.lease()) == beat.running.end())
       not_held(unit, beat.boot);
   });
+}
+
+// The echo of a dead process, or the word of one that still runs while another one has its name. That one must
+// be seen to run before this one is sent away: its Hello may be the older of the two, and its process gone.
+void Coordinator::on_past_life(const Worker& worker, const std::string& boot) {
+  const auto session = sessions_.find(worker.name);
+  if (session != sessions_.end() && session->second.has_beaten) send(worker.name, Replaced{boot});
 }
 
 // A running lease that its worker does not name: the Grant was lost and is said again, or the life that it was

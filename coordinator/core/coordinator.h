@@ -64,7 +64,7 @@ struct TrialsLook {
   std::string fault;            // for people; empty: each means one trial
 };
 // Pure, any thread.
-TrialsLook look_for(const std::vector<std::string>& prefixes, const Grid& grid, int revision);
+TrialsLook look_for(const std::vector<std::string>& prefixes, const Sweep& sweep);
 
 // Some trials of a sweep: those whose id begins with one of these, and, with `failed`, those that failed or of
 // which an eval did.
@@ -107,12 +107,20 @@ struct RevokeWorker {  // answered by Controlled; its keys were ended in their t
   std::string actor = kLocalActor;
   WorkerName worker;
 };
+// Answered by Controlled or Rejected: the list of workers is to lose one that is away. Its keys were taken out
+// of their table before. Also for one that never joined.
+struct ForgetWorker {
+  uint64_t reply_to = 0;
+  std::string request_id;
+  std::string actor = kLocalActor;
+  WorkerName worker;
+};
 struct KeysRevoked {  // the table of keys says that nobody may speak for it any more; no answer
   WorkerName worker;
 };
 struct Wake {};  // the deadline asked for has come
 using Input = std::variant<FromWorker, Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, SetQuota,
-                           RevokeWorker, KeysRevoked, Wake>;
+                           RevokeWorker, ForgetWorker, KeysRevoked, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -150,6 +158,13 @@ struct CoordinatorConfig {
   int bulk_port = 0;  // told to workers; 0: no bulk data is served
 };
 
+// What is known of a joined worker beside its records; for eyes only.
+struct Pulse {
+  Instant heard;
+  std::vector<DeviceUse> devices;  // as its last heartbeat had it
+  int64_t resent = 0;              // entries, by this life
+};
+
 class Coordinator {
  public:
   // Every running lease of `state` gets a full fresh term from `now`, every joined worker a full term of
@@ -168,6 +183,8 @@ class Coordinator {
   const State& state() const { return state_; }
   // Returns: the newest progress of every running attempt, for eyes only.
   std::vector<Progress> progress() const;
+  // Returns: of every worker that may be heard.
+  std::map<WorkerName, Pulse> pulses() const;
 
  private:
   // What is known of a worker since this process began: never durable.
@@ -175,6 +192,9 @@ class Coordinator {
     Instant heard;
     bool is_introduced = false;  // it said Hello to this process
     bool is_draining = false;
+    bool has_beaten = false;  // so that it runs: a Hello alone may be the last word of a dead process
+    std::vector<DeviceUse> devices{};
+    int64_t resent = 0;
   };
   // A running lease's soft side.
   struct Term {
@@ -197,6 +217,7 @@ class Coordinator {
   // Visits what a worker runs. What one visit ends besides, because its sweep became hopeless, is not visited.
   void for_each_running(const WorkerName& worker, const std::function<void(const Unit&)>& visit);
   void not_held(const Unit& unit, const std::string& boot);
+  void on_past_life(const Worker& worker, const std::string& boot);
   void leave(const Worker& worker, LeaveReason reason);
   void leave_if_drained(const WorkerName& worker);
   void make_up_for(Duration lateness);
@@ -206,12 +227,20 @@ class Coordinator {
   void on(const Submit& submit);
   Submitted begin_revision(SweepSubmitted submitted);
 
+  // extensions.cpp: where tuning adds to sweeps
+  void note_end(const Record& record);
+  void extend_tuned_sweeps();
+  void extend_listed(const Sweep& sweep);
+  void extend(const Sweep& sweep, const std::set<UnitId>& ended);
+  void add_cells(SweepExtended extended);
+
   // controls.cpp: users' hands on running sweeps and on workers
   void on(const ControlSweep& control);
   void on(const ChangePolicy& change);
   void on(const DrainWorker& drain);
   void on(const SetQuota& quota);
   void on(const RevokeWorker& revoke);
+  void on(const ForgetWorker& forget);
   void on(const KeysRevoked& revoked);
   void cut_off(const WorkerName& name);
   static Rejected no_sweep(const std::string& name);
@@ -221,7 +250,7 @@ class Coordinator {
   void cancel_sweep(const Sweep& sweep, const std::string& request_id, const std::string& actor);
   void stop_hopeless_sweeps(const UnitId& failed);
   using Running = std::vector<std::pair<WorkerName, Lease>>;
-  Running running_of(const std::set<UnitId>& units) const;
+  Running running_of(const Sweep& sweep) const;
   void kill_unwanted(const Running& were_running);
 
   // trial_controls.cpp: the same on some trials of a sweep
@@ -258,10 +287,21 @@ class Coordinator {
   void renew(const UnitId& unit);
   void forget_term(const UnitId& unit);
 
+  // trunks.cpp: what several trials begin with
+  std::vector<TrialBranch> branches_beside(const Sweep& sweep, const SweepTrial& trial) const;
+  void take_points(const Unit& unit, const std::vector<Point>& points);
+  void open_branches(const Lease& trunk);
+  std::vector<UnitId> open_trunks_of(const Sweep& sweep) const;
+  bool has_open_branch(const Unit& trunk, const Sweep& sweep) const;
+  void drop_trunk(const Sweep& sweep, const UnitId& trunk);
+
   // grants.cpp: what runs next, and where
   void fill_free_slots();
   bool fill(const Worker& worker, const Slot& slot);
   void list_next(const Sweep& sweep);
+  void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
+  void list_ahead(const Sweep& sweep, const SweepTrial& trial);
+  void list_added(const Sweep& sweep, const SweepTrial& trial);
   void grant(const Worker& worker, const Slot& slot, const UnitId& unit);
   void say_grant(const UnitId& unit);
   bool may_get_work(const Worker& worker) const;
@@ -271,6 +311,7 @@ class Coordinator {
   Instant now_;
   Effects* out_ = nullptr;  // of the step in progress
   bool has_room_ = false;   // something changed that may let a slot be filled
+  std::set<UnitId> ended_;  // for good, by the step in progress
   std::map<WorkerName, Session> sessions_;
   std::map<UnitId, Term> terms_;    // exactly the running units
   Deadlines<UnitId> expiries_;      // of running leases

@@ -40,14 +40,28 @@ bool Coordinator::fill(const Worker& worker, const Slot& slot) {
 }
 
 void Coordinator::list_next(const Sweep& sweep) {
-  for (int64_t index = sweep.cursor; index < sweep.grid.raw_count(); ++index) {
-    auto trial = sweep.grid.at(index);
+  for (int64_t index = sweep.cursor; index < sweep.raw_count(); ++index) {
+    if (sweep.trials.contains(index)) continue;  // ahead of its turn
+    const auto trial = sweep.trial_at(index);
     if (!trial) continue;
-    const PredictedMemory memory =
-        predicted_memory(sweep.grid.spec().inputs, trial->settings, sweep.run.microbatch);
-    return decide(TrialListed{sweep.number, sweep.revision, std::move(*trial), memory});
+    if (index < sweep.grid.raw_count()) return list_with_its_like(sweep, *trial);
+    return list_added(sweep, *trial);
   }
   decide(SweepListed{sweep.number, sweep.revision});
+  extend_listed(sweep);
+}
+
+// It stands beside no other trial of the grid, so that it shares no trunk.
+void Coordinator::list_added(const Sweep& sweep, const SweepTrial& trial) {
+  const PredictedMemory memory =
+      predicted_memory(sweep.grid.spec().inputs, trial.settings, sweep.run.microbatch);
+  decide(TrialListed{sweep.number, sweep.revision, trial, memory});
+}
+
+void Coordinator::list_ahead(const Sweep& sweep, const SweepTrial& trial) {
+  const PredictedMemory memory =
+      predicted_memory(sweep.grid.spec().inputs, trial.settings, sweep.run.microbatch);
+  decide(TrialListed{sweep.number, sweep.revision, trial, memory, true});
 }
 
 void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id) {
@@ -62,9 +76,11 @@ void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id
                        .slots = {slot.index},
                        .evals = {},
                        .microbatch = unit.microbatch > 0 ? unit.microbatch : by_hand,
-                       .keep = policy.keep};
-  for (const auto& [eval, order] : unit.evals)
-    if (!state_.evals().at(eval).wanted.empty()) granted.evals.push_back(eval);
+                       .keep = unit.is_trunk() ? Keep::none : policy.keep};
+  for (const auto& [eval, order] : unit.evals) {
+    const EvalState& found = state_.evals().at(eval);
+    if (!found.wanted.empty() && !found.is_finished) granted.evals.push_back(eval);
+  }
   decide(std::move(granted));
   renew(id);
   terms_.at(id).next_seq = 1;

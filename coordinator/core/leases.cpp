@@ -113,10 +113,11 @@ void Coordinator::on_report(const WorkerName& sender, const Report& report) {
 void Coordinator::take_findings(const Lease& lease, const Findings& findings) {
   const Unit& unit = state_.units().at(lease.unit);
   const bool is_training = unit.kind == WorkKind::train;
-  if (!findings.points.empty() && is_training)
-    out_->points.push_back({unit.stage->id, lease.attempt, findings.points});
+  if (!findings.points.empty() && is_training) take_points(unit, findings.points);
   for (const EvalResult& result : findings.evals)
-    if (was_asked_for(unit, result.id) && unit.evals.contains(result.id)) decide(EvalFinished{lease, result});
+    if (was_asked_for(unit, result.id) && unit.evals.contains(result.id) &&
+        !state_.evals().at(result.id).is_finished)
+      decide(EvalFinished{lease, result});
   const Step checkpoint = findings.checkpoint.value_or(0);
   if (is_training && checkpoint > unit.checkpoint && checkpoint <= unit.stage->to)
     decide(CheckpointSaved{lease, checkpoint});
@@ -152,8 +153,10 @@ void Coordinator::end_attempt(const Lease& lease, const Outcome& outcome) {
 
 void Coordinator::finish(const Lease& lease, Outcome outcome) {
   if (state_.units().at(lease.unit).microbatch > 0) outcome.exact = false;
+  const bool has_branches = outcome.kind == OutcomeKind::completed && outcome.exact;
   forget_term(lease.unit);
   decide(UnitFinished{lease, std::move(outcome)});
+  if (has_branches) open_branches(lease);
 }
 
 void Coordinator::return_lease(const Lease& lease, Step step) {

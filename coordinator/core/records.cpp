@@ -11,7 +11,8 @@ constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
     "WorkerLeft",       "LeaseGranted",    "LeaseExpired", "LeaseRevived",  "LeaseReturned",
     "CheckpointSaved",  "EvalFinished",    "UnitFinished", "AttemptFailed", "SweepCancelled",
     "SweepPaused",      "SweepResumed",    "SweepStopped", "PolicyChanged", "QuotaSet",
-    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried", "WorkerRevoked"};
+    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried", "WorkerRevoked", "WorkerForgotten",
+    "BranchesOpened",   "TrunkDropped",    "SweepExtended"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -37,9 +38,20 @@ struct Describe {
   }
   std::string operator()(const TrialListed& r) const {
     return sweep_text(r.sweep, r.revision) + ", trial " + r.trial.id.brief() + ", stage " +
-           r.trial.stage.brief();
+           r.trial.stage.brief() + (r.ahead ? ", ahead" : "") +
+           (r.trunk ? ", from step " + std::to_string(r.trunk->at) + " of trunk " + r.trunk->trunk.brief()
+                    : "");
   }
   std::string operator()(const SweepListed& r) const { return sweep_text(r.sweep, r.revision); }
+  std::string operator()(const SweepExtended& r) const {
+    std::string out = sweep_text(r.sweep, r.revision);
+    for (const AddedCell& cell : r.cells) {
+      out += ", " + cell.block + ":";
+      for (const AxisPoint& point : cell.points)
+        if (!point.label.empty()) out += " " + point.label;
+    }
+    return out;
+  }
   std::string operator()(const WorkerJoined& r) const {
     return r.worker.text + ", boot " + r.boot + ", slots " + std::to_string(r.slots.size());
   }
@@ -91,6 +103,16 @@ struct Describe {
            r.trial.stage.brief();
   }
   std::string operator()(const WorkerRevoked& r) const { return r.worker.text + ", by " + r.actor; }
+  std::string operator()(const WorkerForgotten& r) const { return r.worker.text + ", by " + r.actor; }
+  std::string operator()(const BranchesOpened& r) const {
+    std::string out = brief(r.lease);
+    for (const BranchOrder& branch : r.branches)
+      out += ", stage " + branch.stage.brief() + " at step " + std::to_string(branch.at);
+    return out;
+  }
+  std::string operator()(const TrunkDropped& r) const {
+    return "sweep " + std::to_string(r.sweep) + ", trunk " + r.unit.brief() + (r.ended ? ", ended" : "");
+  }
 };
 
 }  // namespace

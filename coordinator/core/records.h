@@ -13,6 +13,7 @@
 
 #include "common/sweep/grid.h"
 #include "common/sweep/sweep_spec.h"
+#include "common/sweep/trunk.h"
 #include "common/vocabulary/protocol.h"
 #include "coordinator/core/control_records.h"
 
@@ -59,10 +60,13 @@ struct TrialListed {  // the grid's next index was touched: this trial belongs t
   int revision = 1;
   SweepTrial trial;
   PredictedMemory memory{};
+  bool ahead = false;                 // its turn had not come: indices before it are still to be touched
+  std::optional<TrunkPlace> trunk{};  // it begins with this trunk, which exists from now on too
 };
 template <class Ar>
 void fields(Ar& ar, TrialListed& r) {
   ar("sweep", r.sweep)("revision", r.revision)("trial", r.trial)("memory", r.memory);
+  ar("ahead", r.ahead)("trunk", r.trunk);
 }
 
 struct TrialRetried {  // a listed trial that failed or was cancelled is wanted again: its budgets start anew
@@ -77,6 +81,17 @@ template <class Ar>
 void fields(Ar& ar, TrialRetried& r) {
   ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("actor", r.actor);
   ar("trial", r.trial)("memory", r.memory);
+}
+
+// A cell that tuning adds to a sweep beside those of its grid.
+struct AddedCell {
+  std::string block;
+  std::string axis;               // the tuned one that it goes a step further on
+  std::vector<AxisPoint> points;  // beside the block's axes
+};
+template <class Ar>
+void fields(Ar& ar, AddedCell& c) {
+  ar("block", c.block)("axis", c.axis)("points", c.points);
 }
 
 struct SweepListed {  // every index of the revision's grid has been touched
@@ -195,12 +210,43 @@ void fields(Ar& ar, AttemptFailed& r) {
   ar("microbatch_next", r.microbatch_next);
 }
 
+struct BranchesOpened {  // this trunk was finished, and its worker has a checkpoint for each of these stages
+  Lease lease;           // of the trunk
+  std::vector<BranchOrder> branches;
+};
+template <class Ar>
+void fields(Ar& ar, BranchesOpened& r) {
+  ar("lease", r.lease)("branches", r.branches);
+}
+
+struct TrunkDropped {  // nothing that a sweep still wants begins with this trunk
+  SweepNumber sweep = 0;
+  UnitId unit;
+  std::optional<Lease> ended{};  // what ran of it, where no other sweep wants it
+};
+template <class Ar>
+void fields(Ar& ar, TrunkDropped& r) {
+  ar("sweep", r.sweep)("unit", r.unit)("ended", r.ended);
+}
+
+struct SweepExtended {  // the best of tuned values stood at the end of their axis: the next ones are tried too
+  SweepNumber sweep = 0;
+  int revision = 1;
+  std::vector<AddedCell> cells;  // raw indices after all that the sweep has
+  int64_t trials = 0;            // of them
+};
+template <class Ar>
+void fields(Ar& ar, SweepExtended& r) {
+  ar("sweep", r.sweep)("revision", r.revision)("cells", r.cells)("trials", r.trials);
+}
+
 // The order is permanent, append only: kinds are counted from it in old journals' indexes and in transcripts.
 using Record =
     std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft, LeaseGranted,
                  LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
                  AttemptFailed, SweepCancelled, SweepPaused, SweepResumed, SweepStopped, PolicyChanged,
-                 QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked>;
+                 QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked, WorkerForgotten,
+                 BranchesOpened, TrunkDropped, SweepExtended>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

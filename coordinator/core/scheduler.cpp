@@ -47,6 +47,26 @@ std::vector<SweepNumber> in_turn(const State& state) {
   return out;
 }
 
+// Another sweep may still want the trunk, and be paused: then this one does not wait for it.
+bool waits_for_trunk(const State& state, const Sweep& sweep, const Unit& unit) {
+  const Unit* trunk = state.find_unit(unit.trunk);
+  if (!trunk) return false;
+  return trunk->life == UnitLife::running ||
+         (trunk->life == UnitLife::ready && trunk->wanted.contains(sweep.number));
+}
+
+// Whether the checkpoint that it begins from lies with another worker than `name`, which is there to go on from
+// it.
+bool is_for_trunks_worker(const State& state, const Unit& unit, const WorkerName& name) {
+  const Unit* trunk = state.find_unit(unit.trunk);
+  if (!trunk || trunk->life != UnitLife::completed || unit.checkpoint < unit.leaves_trunk_at) return false;
+  const WorkerName& home = trunk->attempt.worker;
+  const bool has_moved = unit.attempt.number > 0 && unit.attempt.worker != home;
+  const Worker* worker = state.find_worker(home);
+  if (home == name || has_moved || !worker || !worker->is_joined || worker->is_drain_asked) return false;
+  return !state.has_refused(home, unit.id) && fits_somewhere(state, unit, *worker);
+}
+
 struct Look {  // through a sweep's queue
   std::optional<UnitId> unit;
   int misfits = 0;
@@ -59,6 +79,7 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
     if (held_back.of(id) || state.has_refused(worker, id)) continue;
     const Unit& unit = state.units().at(id);
     if (!unit.home.empty() && unit.home != worker) continue;
+    if (waits_for_trunk(state, sweep, unit) || is_for_trunks_worker(state, unit, worker)) continue;
     if (fits(state, unit, slot)) {
       look.unit = id;
       return look;
@@ -130,7 +151,8 @@ Work work_of(const State& state, const Unit& unit) {
             .keep = unit.attempt.keep,
             .microbatch = unit.attempt.microbatch,
             .resume_at_most = unit.attempt.began_at,
-            .inputs = {}};
+            .inputs = {},
+            .branches = unit.attempt.branches};
   if (!unit.wanted.empty()) work.checkpoint_every_ms = policy_of(state, unit).checkpoint_every_ms;
   for (const EvalId& id : unit.attempt.evals) {
     const auto order = unit.evals.find(id);

@@ -7,6 +7,10 @@
 // file. Base evals come first because every gain and every forgetting is measured from them, they are short,
 // and a broken eval file should show before hours of training. A grid is touched one index at a time, and only
 // when a slot would stay idle otherwise.
+//
+// What begins with a trunk (common/sweep/trunk.h) waits until that has ended, and is then given to the worker
+// that has the checkpoint, as long as that one is there: a shorter way is worth a wait. Where the trunk failed,
+// or its worker has gone, anybody may have it and trains it from its base.
 
 #include <variant>
 #include <vector>

@@ -82,9 +82,12 @@ void State::on(const WorkerLeft& r) {
 void State::count(const Unit& unit, int64_t by) {
   for (const auto& [number, place] : unit.wanted) {
     Sweep& sweep = sweeps_.at(number);
-    sweep.counts_of(unit.kind)[static_cast<size_t>(unit.life)] += by;
+    sweep.counts_of(unit)[static_cast<size_t>(unit.life)] += by;
     if (unit.life == UnitLife::ready && by > 0) sweep.ready.emplace(place, unit.id);
     if (unit.life == UnitLife::ready && by < 0) sweep.ready.erase({place, unit.id});
+    if (unit.is_trunk()) continue;  // one that failed is no trial that failed
+    if (unit.life == UnitLife::failed && by > 0) sweep.failed.insert(unit.id);
+    if (unit.life == UnitLife::failed && by < 0) sweep.failed.erase(unit.id);
   }
 }
 
@@ -123,6 +126,7 @@ void State::on(const LeaseGranted& r) {
   RT_CHECK(r.lease.attempt == unit.attempt.number + 1);
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
+  std::vector<BranchOrder> branches = branches_of_attempt(unit);
   unit.attempt = {.number = r.lease.attempt,
                   .end = AttemptEnd::open,
                   .worker = r.worker,
@@ -131,7 +135,8 @@ void State::on(const LeaseGranted& r) {
                   .evals = r.evals,
                   .microbatch = r.microbatch,
                   .keep = r.keep,
-                  .began_at = unit.checkpoint};
+                  .began_at = unit.checkpoint,
+                  .branches = std::move(branches)};
   worker.running.insert(unit.id);
   set_life(unit, UnitLife::running);
 }
@@ -171,8 +176,11 @@ void State::on(const EvalFinished& r) {
   EvalState& eval = evals_.at(r.result.id);
   RT_CHECK(!eval.is_finished);
   eval.is_finished = true;
+  eval.value = r.result.value;
+  eval.sign = r.result.sign;
   for (const SweepNumber number : eval.wanted) ++sweeps_.at(number).evals_finished;
   RT_CHECK(unit.evals.erase(r.result.id) == 1);
+  forget_eval(unit, r.result.id);
 }
 
 void State::on(const UnitFinished& r) {

@@ -15,6 +15,7 @@
 
 #include "common/sweep/grid.h"
 #include "coordinator/core/records.h"
+#include "coordinator/core/tuned_trial.h"
 
 namespace ranktide {
 
@@ -56,7 +57,8 @@ struct AttemptState {
   std::vector<EvalId> evals;  // asked of it beside its stage
   int microbatch = 0;
   Keep keep = Keep::none;
-  Step began_at = 0;  // the checkpoint it could start from
+  Step began_at = 0;                    // the checkpoint it could start from
+  std::vector<BranchOrder> branches{};  // asked of a trunk
 };
 
 struct Unit {
@@ -78,12 +80,18 @@ struct Unit {
   int infra_losses = 0;
   Keep kept = Keep::none;  // what the finished attempt was asked to leave on `attempt.worker`'s disk
   std::optional<OutcomeKind> outcome;
+  std::map<UnitId, Step> branches{};  // of a trunk: what begins with it, and where that leaves it
+  UnitId trunk{};                     // that it begins with; empty: it begins at the base
+  Step leaves_trunk_at = 0;
 
   Lease lease() const { return {id, attempt.number}; }
+  bool is_trunk() const { return !branches.empty(); }
 };
 
 struct EvalState {
   bool is_finished = false;
+  double value = 0;  // of a finished one, as measured: tuning judges by it, whichever sweep it was run for
+  int sign = 1;      // -1: lower is better
   std::set<SweepNumber> wanted;
 };
 
@@ -103,19 +111,33 @@ struct Sweep {
   bool is_cancelled = false;
   bool is_paused = false;               // nothing of it starts
   bool is_stopped = false;              // nothing of it will start any more
-  std::map<int64_t, StageId> trials{};  // listed ones, by raw index
+  std::map<int64_t, StageId> trials{};  // listed ones, by raw index; few are ahead of the cursor
   std::set<UnitId> units{};             // stages, and evals leased by themselves, that it wants
   std::set<EvalId> evals{};
   std::set<std::pair<int64_t, UnitId>> ready{};  // its queue: base evals before stages, stages in file order
   std::set<UnitId> dropped{};                    // of its units: cancelled for it, whatever they are for others
+  std::set<UnitId> failed{};                     // of its units: those that failed while it wanted them
   LifeCounts stages{};
   LifeCounts eval_units{};
+  LifeCounts trunks{};
   int64_t evals_finished = 0;
+  std::vector<AddedCell> added{};   // by tuning; their raw indices follow the grid's, in this order
+  std::vector<Grid> added_grids{};  // beside `added`: each cell alone
+  std::map<std::string, std::vector<TunedTrial>>
+      tuned{};  // listed trials by group (tuning.h), where cells may be added
 
+  void add(const AddedCell& cell);
+  // Of the grid and of what tuning added. Requires: 0 <= raw < raw_count().
+  int64_t raw_count() const;
+  std::optional<SweepTrial> trial_at(int64_t raw) const;
+  // Returns: trial_count without what tuning added.
+  std::optional<int64_t> grid_trial_count() const;
   const std::string& name() const { return grid.spec().name; }
-  int64_t open_units() const;
-  int64_t running_units() const;
-  LifeCounts& counts_of(WorkKind kind) { return kind == WorkKind::train ? stages : eval_units; }
+  int64_t open_units() const;     // but for trunks: those are run for what begins with them
+  int64_t running_units() const;  // as many slots
+  LifeCounts& counts_of(const Unit& unit) {
+    return unit.is_trunk() ? trunks : unit.kind == WorkKind::train ? stages : eval_units;
+  }
   // Returns: whether nothing more will happen for this revision.
   bool is_over() const { return is_cancelled || ((is_listed || is_stopped) && open_units() == 0); }
 };
@@ -195,6 +217,10 @@ class State {
   void on(const TrialsCancelled& r);
   void on(const TrialRetried& r);
   void on(const WorkerRevoked&) {}  // for people who ask who did it
+  void on(const WorkerForgotten& r);
+  void on(const BranchesOpened& r);
+  void on(const TrunkDropped& r);
+  void on(const SweepExtended& r);
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -203,8 +229,14 @@ class State {
   void want(Sweep& sweep, Unit& unit, int64_t place);
   void unwant_everything(Sweep& sweep);
   void want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMemory& memory);
+  void want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& place);
+  bool may_begin_with(const UnitId& trunk, const Unit& branch) const;
+  void begin_anew_for_evals(Unit& unit);
+  static std::vector<BranchOrder> branches_of_attempt(const Unit& trunk);
+  void forget_eval(const Unit& unit, const EvalId& eval);
   void drop(Sweep& sweep, Unit& unit);
   void drop_evals(Sweep& sweep, const Unit& unit);
+  std::set<UnitId> open_units_of(const Sweep& sweep) const;
   bool is_wanted_again(const Unit& unit) const;
   void list_evals(Sweep& sweep, const SweepTrial& trial);
   void want_eval(Sweep& sweep, const EvalId& eval);

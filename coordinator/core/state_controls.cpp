@@ -11,7 +11,7 @@ namespace ranktide {
 void State::drop(Sweep& sweep, Unit& unit) {
   const auto place = unit.wanted.find(sweep.number);
   if (place == unit.wanted.end() || is_terminal(unit.life)) return;
-  LifeCounts& counts = sweep.counts_of(unit.kind);
+  LifeCounts& counts = sweep.counts_of(unit);
   --counts[static_cast<size_t>(unit.life)];
   ++counts[static_cast<size_t>(UnitLife::cancelled)];
   sweep.dropped.insert(unit.id);
@@ -44,12 +44,22 @@ void State::drop_evals(Sweep& sweep, const Unit& unit) {
   }
 }
 
+// Those that wait in its queue, and what workers run of it: few, however many trials it has had.
+std::set<UnitId> State::open_units_of(const Sweep& sweep) const {
+  std::set<UnitId> out;
+  for (const auto& [place, id] : sweep.ready) out.insert(id);
+  for (const auto& [name, worker] : workers_)
+    for (const UnitId& id : worker.running)
+      if (units_.at(id).wanted.contains(sweep.number)) out.insert(id);
+  return out;
+}
+
 // A trial's units that are not over know their stage; the base's evals have none, for they are everybody's.
 void State::on(const TrialsCancelled& r) {
   Sweep& sweep = sweeps_.at(r.sweep);
   RT_CHECK(!sweep.is_over());
   const std::set<StageId> stages(r.stages.begin(), r.stages.end());
-  for (const UnitId& id : sweep.units) {
+  for (const UnitId& id : open_units_of(sweep)) {
     Unit& unit = units_.at(id);
     if (!unit.stage || !stages.contains(unit.stage->id)) continue;
     drop_evals(sweep, unit);
@@ -101,6 +111,16 @@ void State::on(const WorkerDrainAsked& r) {
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
   worker.is_drain_asked = true;
+}
+
+// One that never joined is known by its key only, and there is nothing of it in here.
+void State::on(const WorkerForgotten& r) {
+  const auto worker = workers_.find(r.worker);
+  if (worker == workers_.end()) return;
+  RT_CHECK(!worker->second.is_joined);
+  RT_CHECK(worker->second.running.empty());
+  workers_.erase(worker);
+  forget_refusals_of(r.worker);
 }
 
 }  // namespace ranktide

@@ -6,6 +6,7 @@
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/state.h"
+#include "coordinator/core/tuning.h"
 
 namespace ranktide {
 namespace {
@@ -41,12 +42,13 @@ void forget_failures(Unit& unit) {
 
 int64_t Sweep::running_units() const {
   constexpr auto running = static_cast<size_t>(UnitLife::running);
-  return stages[running] + eval_units[running];
+  return stages[running] + eval_units[running] + trunks[running];
 }
 
 int64_t Sweep::open_units() const {
   constexpr auto ready_life = static_cast<size_t>(UnitLife::ready);
-  return stages[ready_life] + eval_units[ready_life] + running_units();
+  return stages[ready_life] + eval_units[ready_life] + running_units() -
+         trunks[static_cast<size_t>(UnitLife::running)];
 }
 
 void State::requeue(Sweep& sweep) {
@@ -99,7 +101,7 @@ void State::on(const SweepListed& r) {
   RT_CHECK(sweep.revision == r.revision);
   RT_CHECK(!sweep.is_listed);
   sweep.is_listed = true;
-  sweep.cursor = sweep.grid.raw_count();
+  sweep.cursor = sweep.raw_count();
   requeue(sweep);
 }
 
@@ -110,9 +112,12 @@ void State::on(const TrialListed& r) {
   RT_CHECK(!sweep.is_listed);
   RT_CHECK(trial.index >= sweep.cursor);
   RT_CHECK(!trial.provisional);
-  sweep.cursor = trial.index + 1;
-  sweep.trials.emplace(trial.index, trial.stage);
+  if (!r.ahead) sweep.cursor = trial.index + 1;
+  RT_CHECK(sweep.trials.emplace(trial.index, trial.stage).second);
   want_trial(sweep, trial, r.memory);
+  if (may_be_extended(sweep.grid.spec()))
+    sweep.tuned[tuned_group(sweep.grid.spec(), trial)].push_back(tuned_trial(sweep.grid.spec(), trial));
+  if (r.trunk) want_trunk(sweep, trial, *r.trunk);
 }
 
 void State::on(const TrialRetried& r) {
@@ -139,10 +144,11 @@ void State::want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMem
   list_evals(sweep, trial);
   if (unit.life == UnitLife::completed) lease_left_over_evals(unit, stage_of(trial));
   if (is_terminal(unit.life)) unit.evals.clear();  // no weights of it will come any more
+  begin_anew_for_evals(unit);
 }
 
 void State::want(Sweep& sweep, Unit& unit, int64_t place) {
-  if (sweep.dropped.erase(unit.id) > 0) --sweep.counts_of(unit.kind)[static_cast<size_t>(UnitLife::cancelled)];
+  if (sweep.dropped.erase(unit.id) > 0) --sweep.counts_of(unit)[static_cast<size_t>(UnitLife::cancelled)];
   count(unit, -1);
   unit.wanted.emplace(sweep.number, place);
   count(unit, +1);

@@ -23,12 +23,18 @@ void print(std::ostream& out, const Sweep& s) {
   print(out, s.stages);
   out << " eval units:";
   print(out, s.eval_units);
+  if (s.trunks != LifeCounts{}) out << " trunks:";
+  print(out, s.trunks);
   out << " evals " << s.evals_finished << "/" << s.evals.size() << "\n";
   for (const auto& [index, stage] : s.trials) out << "  trial " << index << " stage " << stage.text << "\n";
   for (const auto& [place, unit] : s.ready) out << "  queued " << place << " " << unit.text << "\n";
   for (const UnitId& unit : s.units) out << "  unit " << unit.text << "\n";
   for (const UnitId& unit : s.dropped) out << "  dropped " << unit.text << "\n";
+  for (const UnitId& unit : s.failed) out << "  failed " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
+  for (const AddedCell& cell : s.added) out << "  added " << to_json(cell).dump() << "\n";
+  for (const auto& [group, trials] : s.tuned)
+    for (const TunedTrial& trial : trials) out << "  tuned " << group << " trial " << trial.index << "\n";
 }
 
 void print(std::ostream& out, const AttemptState& a) {
@@ -37,6 +43,7 @@ void print(std::ostream& out, const AttemptState& a) {
       << " slots";
   for (const int slot : a.slots) out << " " << slot;
   for (const EvalId& eval : a.evals) out << " " << eval.text;
+  for (const BranchOrder& branch : a.branches) out << " " << branch.stage.text << "@" << branch.at;
   out << "\n";
 }
 
@@ -51,6 +58,8 @@ void print(std::ostream& out, const Unit& u) {
   if (u.stage) out << "  stage " << to_json(*u.stage).dump() << "\n";
   for (const auto& [id, order] : u.evals) out << "  wants " << to_json(order).dump() << "\n";
   for (const auto& [sweep, place] : u.wanted) out << "  wanted by " << sweep << " at " << place << "\n";
+  for (const auto& [branch, at] : u.branches) out << "  branch " << branch.text << " at " << at << "\n";
+  if (!u.trunk.empty()) out << "  begins with " << u.trunk.text << " up to " << u.leaves_trunk_at << "\n";
 }
 
 void print(std::ostream& out, const Worker& w) {
@@ -69,7 +78,8 @@ std::string State::text() const {
   for (const auto& [number, sweep] : sweeps_) print(out, sweep);
   for (const auto& [id, unit] : units_) print(out, unit);
   for (const auto& [id, eval] : evals_) {
-    out << "eval " << id.text << (eval.is_finished ? " finished" : " open") << " wanted by";
+    out << "eval " << id.text
+        << (eval.is_finished ? " finished " + to_json(eval.value * eval.sign).dump() : " open") << " wanted by";
     for (const SweepNumber sweep : eval.wanted) out << " " << sweep;
     out << "\n";
   }

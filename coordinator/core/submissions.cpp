@@ -1,8 +1,10 @@
 // Sweeps as users hand them in.
 
+#include "common/sweep/eval_tasks.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/tuning.h"
 
 namespace ranktide {
 namespace {
@@ -39,7 +41,8 @@ SpecLook look_at(const SweepSpec& spec) {
   SpecLook out;
   try {
     out.trial_count = trial_count(spec, Grid(spec).counts());
-    if (const auto wrong = keep_refusal(spec)) return {.fault = *wrong};
+    for (const WantedEval& wanted : wanted_inputs(spec).evals)
+      if (const auto why = unbuilt(wanted.spec)) return {.fault = *why};
     const std::string missing = missing_input(spec);
     if (!missing.empty())
       out.fault =
@@ -83,9 +86,14 @@ void Coordinator::on(const Submit& submit) {
                         .trial_count = looked.trial_count}));
 }
 
+// What tuning added to the revision before stays, where the new one has a place for it.
 Submitted Coordinator::begin_revision(SweepSubmitted submitted) {
   const Submitted out{submitted.sweep, submitted.revision};
+  SweepExtended kept{.sweep = submitted.sweep, .revision = submitted.revision, .cells = {}};
+  if (const auto before = state_.sweeps().find(submitted.sweep); before != state_.sweeps().end())
+    kept.cells = still_fitting(before->second.added, submitted.spec);
   decide(std::move(submitted));
+  add_cells(std::move(kept));
   has_room_ = true;
   return out;
 }

@@ -1,5 +1,7 @@
 // Users' hands on some trials of a sweep while the others go on.
 
+#include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -34,33 +36,66 @@ bool may_be_retried(const State& state, const Sweep& sweep, const SweepTrial& tr
   return sweep.dropped.contains(unit.id) || unit.life == UnitLife::cancelled || has_failed(state, trial);
 }
 
-// Returns: the stages of which something waits or runs for the sweep: they themselves, or evals of their kept
-// weights.
-std::set<StageId> open_stages(const State& state, const Sweep& sweep) {
-  std::set<StageId> out;
-  for (const UnitId& id : sweep.units) {
+bool is_open(const State& state, const Sweep& sweep, const UnitId& id) {
+  const Unit* unit = state.find_unit(id);
+  return unit && unit->stage && unit->wanted.contains(sweep.number);
+}
+
+// Whether something of the trial waits or runs for the sweep: its stage, or evals of its kept weights.
+bool is_open(const State& state, const Sweep& sweep, const SweepTrial& trial) {
+  if (is_open(state, sweep, unit_of(trial.stage))) return true;
+  for (const EvalTask& task : trial.evals)
+    for (const Step at : trial.eval_at)
+      if (at > 0 && is_open(state, sweep, unit_of(eval_id(trial.stage, at, task.spec_id)))) return true;
+  return false;
+}
+
+// An eval of the untouched base is of many trials; one of them that is tried again has it run again for all.
+std::optional<int64_t> first_trial_with(const State& state, const Sweep& sweep, const Unit& base_eval) {
+  for (const auto& [raw, stage] : sweep.trials) {
+    if (state.units().at(unit_of(stage)).base != base_eval.base) continue;
+    const SweepTrial trial = *sweep.trial_at(raw);
+    for (const EvalTask& task : trial.evals)
+      if (unit_of(eval_id(base_subject(trial), task.spec_id)) == base_eval.id) return raw;
+  }
+  return std::nullopt;
+}
+
+// Found by their units, so that a million trials that are well cost nothing.
+std::set<int64_t> failed_trials(const State& state, const Sweep& sweep) {
+  std::set<int64_t> out;
+  for (const UnitId& id : sweep.failed) {
     const Unit& unit = state.units().at(id);
-    if (unit.stage && unit.wanted.contains(sweep.number)) out.insert(unit.stage->id);
+    const int64_t place = unit.wanted.at(sweep.number);
+    const auto raw = place >= 0 ? std::optional(place) : first_trial_with(state, sweep, unit);
+    if (raw) out.insert(*raw);
   }
   return out;
 }
 
+constexpr size_t kFailedAtOnce = 1'000;  // each is a record, and the turn waits for them
+
 struct Found {
   std::vector<SweepTrial> trials;
-  std::string fault;  // for people; empty: each prefix means one trial
+  std::string fault;       // for people; empty: each prefix means one trial
+  size_t more_failed = 0;  // beyond kFailedAtOnce
 };
 
 Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
   const bool is_known = choice.looked && choice.looked->revision == sweep.revision;
   const TrialsLook look = is_known                  ? *choice.looked
                           : choice.prefixes.empty() ? TrialsLook{}
-                                                    : look_for(choice.prefixes, sweep.grid, sweep.revision);
-  Found out{.trials = {}, .fault = look.fault};
+                                                    : look_for(choice.prefixes, sweep);
+  Found out{.trials = {}, .fault = look.fault, .more_failed = 0};
   std::set<int64_t> chosen(look.trials.begin(), look.trials.end());
-  if (choice.failed)
-    for (const auto& [listed, stage] : sweep.trials)
-      if (has_failed(state, *sweep.grid.at(listed))) chosen.insert(listed);
-  for (const int64_t raw : chosen) out.trials.push_back(*sweep.grid.at(raw));
+  if (choice.failed) {
+    const std::set<int64_t> failed = failed_trials(state, sweep);
+    const auto end =
+        std::next(failed.begin(), static_cast<std::ptrdiff_t>(std::min(failed.size(), kFailedAtOnce)));
+    chosen.insert(failed.begin(), end);
+    out.more_failed = failed.size() - std::min(failed.size(), kFailedAtOnce);
+  }
+  for (const int64_t raw : chosen) out.trials.push_back(*sweep.trial_at(raw));
   return out;
 }
 
@@ -77,22 +112,22 @@ std::string trials_text(size_t n) {
 
 }  // namespace
 
-TrialsLook look_for(const std::vector<std::string>& prefixes, const Grid& grid, int revision) {
-  TrialsLook out{.revision = revision, .trials = {}, .fault = ""};
+TrialsLook look_for(const std::vector<std::string>& prefixes, const Sweep& sweep) {
+  TrialsLook out{.revision = sweep.revision, .trials = {}, .fault = ""};
   std::vector<int> matches(prefixes.size());
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
-    const std::optional<SweepTrial> trial = grid.at(raw);
+  for (int64_t raw = 0; raw < sweep.raw_count(); ++raw) {
+    const std::optional<SweepTrial> trial = sweep.trial_at(raw);
     if (!trial) continue;
     const int before = std::accumulate(matches.begin(), matches.end(), 0);
     for (size_t i = 0; i < matches.size(); ++i) matches[i] += trial->id.text.starts_with(prefixes[i]) ? 1 : 0;
     if (std::accumulate(matches.begin(), matches.end(), 0) > before) out.trials.push_back(raw);
   }
-  const std::string sweep = "of sweep \"" + grid.spec().name + "\"; ";
+  const std::string of_sweep = "of sweep \"" + sweep.name() + "\"; ";
   for (size_t i = 0; i < matches.size(); ++i) {
     const std::string which = "\"" + prefixes[i] + "\" begins ";
-    if (matches[i] == 0) out.fault = which + "no trial " + sweep + "`ranktide plan --list` names them";
+    if (matches[i] == 0) out.fault = which + "no trial " + of_sweep + "`ranktide plan --list` names them";
     if (matches[i] > 1)
-      out.fault = which + std::to_string(matches[i]) + " trials " + sweep + "give more of the id";
+      out.fault = which + std::to_string(matches[i]) + " trials " + of_sweep + "give more of the id";
   }
   return out;
 }
@@ -105,26 +140,30 @@ void Coordinator::on(const ControlTrials& control) {
     return reply(control.reply_to, Rejected{"sweep \"" + control.sweep + "\" " + reason});
   const Found found = find(state_, *sweep, control.trials);
   if (!found.fault.empty()) return reply(control.reply_to, Rejected{found.fault});
-  const std::string now = control.action == SweepAction::cancel ? cancel_trials(*sweep, control, found.trials)
-                                                                : retry_trials(*sweep, control, found.trials);
+  std::string now = control.action == SweepAction::cancel ? cancel_trials(*sweep, control, found.trials)
+                                                          : retry_trials(*sweep, control, found.trials);
+  if (found.more_failed > 0)
+    now += "; " + std::to_string(found.more_failed) + " more failed: ask again for them";
   has_room_ = true;
   reply(control.reply_to, Controlled{"sweep " + control.sweep + ": " + now});
 }
 
-// A trial whose turn has not come is listed first: what is cancelled must be known by name after a restart. Of
-// a stopped sweep nothing more starts, so that nothing more is listed.
+// A trial whose turn has not come is listed ahead of it: what is cancelled must be known by name after a
+// restart. Of a stopped sweep nothing more starts, so that nothing more is listed.
 std::string Coordinator::cancel_trials(const Sweep& sweep, const ControlTrials& control,
                                        const std::vector<SweepTrial>& trials) {
-  while (!trials.empty() && !sweep.is_listed && !sweep.is_stopped && sweep.cursor <= trials.back().index)
-    list_next(sweep);
+  const bool may_list = !sweep.is_listed && !sweep.is_stopped;
   TrialsCancelled cancelled{sweep.number, control.request_id, control.actor, {}};
-  const std::set<StageId> open = open_stages(state_, sweep);
-  for (const SweepTrial& trial : trials)
-    if (open.contains(trial.stage)) cancelled.stages.push_back(trial.stage);
+  for (const SweepTrial& trial : trials) {
+    if (may_list && !sweep.trials.contains(trial.index)) list_ahead(sweep, trial);
+    if (is_open(state_, sweep, trial)) cancelled.stages.push_back(trial.stage);
+  }
   const size_t n = cancelled.stages.size();
   if (n == 0) return "nothing of what was named waits or runs";
-  const Running were_running = running_of(sweep.units);
+  const Running were_running = running_of(sweep);
   decide(std::move(cancelled));
+  for (const UnitId& trunk : open_trunks_of(sweep))
+    if (!has_open_branch(state_.units().at(trunk), sweep)) drop_trunk(sweep, trunk);
   kill_unwanted(were_running);
   for (const SweepTrial& trial : trials)
     if (const Unit* unit = state_.find_unit(unit_of(trial.stage)); unit && is_terminal(unit->life))

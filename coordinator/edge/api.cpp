@@ -74,7 +74,10 @@ ApiResponse answer_query(const Reader& reader, const Target& target) {
       .by = all_of(target, "by"),
       .where = argument_of(target, "where", ""),
       .metrics = all_of(target, "metric"),
-      .rows = argument_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells};
+      .rows = argument_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells,
+      .select = all_of(target, "select"),
+      .vs = argument_of(target, "vs", ""),
+      .keeps_tuned = argument_of(target, "tuned", "") == "all"};
   const auto format = frame_format(argument_of(target, "format", "json"));
   if (!format) throw QueryError("format is one of table, csv, json, jsonl, md");
   return {.type = media_type(*format), .body = print(query(reader, request), *format)};
@@ -138,8 +141,17 @@ ApiResponse answer_settings(const Reader& reader, const Target& target) {
 
 ApiResponse answer_report(const Reader& reader, const Target& target, const std::string& version) {
   return {.type = "text/html; charset=utf-8",
-          .body = report_html(
-              reader, {.sweep = argument_of(target, "sweep", ""), .command = "", .program_version = version})};
+          .body = report_html(reader, {.sweep = argument_of(target, "sweep", ""),
+                                       .command = "",
+                                       .program_version = version,
+                                       .select = all_of(target, "select"),
+                                       .keeps_tuned = argument_of(target, "tuned", "") == "all"})};
+}
+
+std::string selection_arguments(const std::vector<std::string>& select, bool keeps_tuned) {
+  std::string out;
+  for (const auto& selection : select) out += "&select=" + percent_encode(selection);
+  return out + (keeps_tuned ? "&tuned=all" : "");
 }
 
 using Read = ApiResponse (*)(const Reader&, const Target&);
@@ -222,7 +234,13 @@ std::string query_target(const QueryRequest& request, const std::string& format)
   for (const auto& metric : request.metrics) out += "&metric=" + percent_encode(metric);
   if (!request.where.empty()) out += "&where=" + percent_encode(request.where);
   if (request.rows == QueryRows::trials) out += "&rows=trials";
-  return out;
+  if (!request.vs.empty()) out += "&vs=" + percent_encode(request.vs);
+  return out + selection_arguments(request.select, request.keeps_tuned);
+}
+
+std::string report_target(const ReportRequest& request) {
+  return "/api/v1/report?sweep=" + percent_encode(request.sweep) +
+         selection_arguments(request.select, request.keeps_tuned);
 }
 
 ApiResponse unforeseen(const std::exception& error) {
@@ -235,10 +253,10 @@ bool is_readable(const std::string& path) {
 }
 
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text,
-                        const std::string& version, std::chrono::milliseconds time) {
+                        const std::string& version, std::chrono::milliseconds time, ArtifactHasher* hasher) {
   try {
     const Target target = parse_target(text);
-    if (is_artifact_path(target.path)) return answer_artifact(data_folder, target);
+    if (is_artifact_path(target.path)) return answer_artifact(data_folder, target, hasher);
     if (target.path == kReport) return answer_report(Reader(data_folder, time), target, version);
     const auto read = reads().find(target.path);
     if (read == reads().end()) return failure(404, "nothing is served at " + target.path);

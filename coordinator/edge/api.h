@@ -23,6 +23,7 @@
 
 #include "coordinator/edge/query.h"
 #include "coordinator/edge/query_status.h"
+#include "coordinator/edge/report.h"
 
 namespace ranktide {
 
@@ -30,6 +31,7 @@ struct ApiResponse {
   int status = 200;
   std::string type = "application/json";
   std::string body;
+  int retry_after_s = 0;  // told in Retry-After; 0: nothing is
 };
 // Returns: a body. Bytes that are no UTF-8, as an older database may hold them, become U+FFFD.
 std::string printed(const Json& json);
@@ -42,9 +44,11 @@ ApiResponse unforeseen(const std::exception& error);
 bool is_readable(const std::string& path);
 // How long one answer may read from the database; under the time that clients wait in silence (http_client.h).
 constexpr std::chrono::milliseconds kReadTime = std::chrono::seconds{30};
-// version: of this program, for reports.
+class ArtifactHasher;
+// version: of this program, for reports. hasher: artifact_routes.h's.
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target,
-                        const std::string& version = "", std::chrono::milliseconds time = kReadTime);
+                        const std::string& version = "", std::chrono::milliseconds time = kReadTime,
+                        ArtifactHasher* hasher = nullptr);
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {
@@ -61,5 +65,6 @@ std::string percent_encode(const std::string& text);
 
 // Returns: the target that asks for this; the inverse of what answer_read reads.
 std::string query_target(const QueryRequest& request, const std::string& format);
+std::string report_target(const ReportRequest& request);
 
 }  // namespace ranktide

@@ -7,6 +7,7 @@
 #include "common/net/worker_keys.h"
 #include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/store.h"
+#include "coordinator/edge/store_mirror.h"
 
 namespace ranktide {
 
@@ -102,6 +103,10 @@ UserRequest revoke(const CommandOrder& order) {
   return RevokeWorker{.request_id = order.request_id, .actor = order.actor, .worker = WorkerName{order.name}};
 }
 
+UserRequest forget(const CommandOrder& order) {
+  return ForgetWorker{.request_id = order.request_id, .actor = order.actor, .worker = WorkerName{order.name}};
+}
+
 constexpr std::array kCommands = {
     Command{"sweeps", "", Scope::submit, submit},
     Command{"sweeps", "pause", Scope::submit, control<SweepAction::pause>},
@@ -113,6 +118,7 @@ constexpr std::array kCommands = {
     Command{"sweeps", "max_parallel", Scope::submit, set_max_parallel},
     Command{"workers", "drain", Scope::admin, drain},
     Command{"workers", "revoke", Scope::admin, revoke},
+    Command{"workers", "forget", Scope::admin, forget},
 };
 
 std::string request_id_of(const Json& body) {
@@ -145,11 +151,32 @@ void look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
 void look_ahead(ControlTrials& control, const std::filesystem::path& data_folder) {
   if (control.trials.prefixes.empty()) return;
   try {
-    if (const auto newest = newest_submission(Reader(data_folder), control.sweep))
-      control.trials.looked = look_for(control.trials.prefixes, Grid(newest->spec), newest->revision);
+    const Reader reader(data_folder);
+    if (const auto newest = newest_submission(reader, control.sweep)) {
+      Sweep sweep{.revision = newest->revision, .grid = Grid(newest->spec)};
+      for (const AddedCell& cell : added_cells(reader, *newest)) sweep.add(cell);
+      control.trials.looked = look_for(control.trials.prefixes, sweep);
+    }
   } catch (const StoreError& error) {
     spdlog::warn("trials are looked for in the turn: {}", error.what());
   }
+}
+
+// By its key, by what it did, or as one that this very request has forgotten.
+bool is_known(const ForgetWorker& forget, const std::filesystem::path& data_folder) {
+  for (const WorkerKey& key : WorkerKeys(data_folder / "keys" / "workers").all())
+    if (key.worker == forget.worker) return true;
+  constexpr const char* kKnown =
+      "SELECT 1 FROM worker WHERE name=?1 UNION ALL"
+      " SELECT 1 FROM event WHERE kind='WorkerForgotten' AND subject=?1 AND message=?2";
+  const std::string asked = by(forget.actor, forget.request_id);
+  return !Reader(data_folder).select(kKnown, {forget.worker.text, asked}).rows.empty();
+}
+
+std::optional<ApiResponse> refuse_unknown(const ForgetWorker& forget,
+                                          const std::filesystem::path& data_folder) {
+  if (is_known(forget, data_folder)) return std::nullopt;
+  return failure(404, "no worker named \"" + forget.worker.text + "\"; `ranktide worker list` names them");
 }
 
 }  // namespace
@@ -195,7 +222,8 @@ std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target,
 std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
                                           const LivePicture& picture) {
   if (target.name.empty()) return std::nullopt;
-  if (target.command->action == "revoke") return std::nullopt;  // the table of keys knows those never heard
+  // The table of keys knows those never heard.
+  if (target.command->action == "revoke" || target.command->action == "forget") return std::nullopt;
   if (target.command->collection == "workers") {
     const bool is_known = std::any_of(picture.workers.begin(), picture.workers.end(),
                                       [&](const WorkerPicture& w) { return w.name.text == target.name; });
@@ -213,6 +241,7 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
   if (auto* submission = std::get_if<Submit>(&request)) look_ahead(*submission, data_folder);
   if (auto* control = std::get_if<ControlTrials>(&request)) look_ahead(*control, data_folder);
+  if (const auto* forget = std::get_if<ForgetWorker>(&request)) return refuse_unknown(*forget, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);
   if (!revoke) return std::nullopt;
   try {

@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kArtifacts = "/api/v1/artifacts/";
+constexpr std::chrono::seconds kListPatience{2};
 
 // A link could lead out of the folder; none is ever made there.
 bool is_plain_file(const fs::path& file) {
@@ -22,7 +23,26 @@ bool is_plain_file(const fs::path& file) {
   return fs::is_regular_file(fs::symlink_status(file, absent));
 }
 
-ApiResponse answer_list(const fs::path& data_folder, const std::string& trial) {
+std::vector<fs::path> files_of(const fs::path& folder) {
+  std::vector<fs::path> out;
+  if (!fs::is_directory(folder)) return out;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (is_plain_file(entry.path())) out.push_back(entry.path());
+  return out;
+}
+
+ApiResponse answer_later(const HashingStanding& standing) {
+  const StillHashing body{.error = "the files' hashes are being made; ask again in a second",
+                          .hashed = standing.hashed_bytes,
+                          .bytes = standing.bytes};
+  return {.status = 503, .body = printed(to_json(body)), .retry_after_s = 1};
+}
+
+ApiResponse answer_list(const fs::path& data_folder, const std::string& trial, ArtifactHasher* hasher) {
+  if (hasher) {
+    const std::vector<fs::path> files = files_of(artifacts_folder(data_folder, TrialId{trial}));
+    if (const auto standing = hasher->hash(files, kListPatience)) return answer_later(*standing);
+  }
   const Artifact artifact = read_artifact(data_folder, trial);
   if (artifact.files.empty())
     return failure(404, "nothing is kept here of trial " + trial.substr(0, 12) +
@@ -43,13 +63,11 @@ ApiResponse answer_piece(const fs::path& data_folder, const std::string& trial, 
 Artifact read_artifact(const fs::path& data_folder, const std::string& trial) {
   Artifact out{.trial = trial, .files = {}};
   const fs::path folder = artifacts_folder(data_folder, TrialId{trial});
-  if (!fs::is_directory(folder)) return out;
   HashCache hashes(data_folder / "cache");
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (is_plain_file(entry.path()))
-      out.files.push_back({.path = entry.path().lexically_relative(folder).generic_string(),
-                           .bytes = static_cast<int64_t>(entry.file_size()),
-                           .sha256 = hashes.sha256_of(entry.path())});
+  for (const fs::path& file : files_of(folder))
+    out.files.push_back({.path = file.lexically_relative(folder).generic_string(),
+                         .bytes = static_cast<int64_t>(fs::file_size(file)),
+                         .sha256 = hashes.sha256_of(file)});
   std::sort(out.files.begin(), out.files.end(), [](auto& a, auto& b) { return a.path < b.path; });
   return out;
 }
@@ -80,7 +98,7 @@ bool is_artifact_path(const std::string& path) {
   return path.starts_with(kArtifacts);
 }
 
-ApiResponse answer_artifact(const fs::path& data_folder, const Target& target) {
+ApiResponse answer_artifact(const fs::path& data_folder, const Target& target, ArtifactHasher* hasher) {
   const std::string rest = target.path.substr(kArtifacts.size());
   const size_t slash = rest.find('/');
   const std::string trial = rest.substr(0, slash);
@@ -88,7 +106,7 @@ ApiResponse answer_artifact(const fs::path& data_folder, const Target& target) {
     return failure(400, "a trial's full id stands there; /api/v1/trials?prefix= tells it");
   const int64_t offset = integer_of(target, "offset", 0);
   try {
-    if (slash == std::string::npos) return answer_list(data_folder, trial);
+    if (slash == std::string::npos) return answer_list(data_folder, trial, hasher);
     return answer_piece(data_folder, trial, rest.substr(slash + 1), offset);
   } catch (const std::runtime_error& error) {  // the disk
     spdlog::error("{}", error.what());

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "coordinator/edge/artifact_hasher.h"
 #include "coordinator/edge/event_feed.h"
 #include "coordinator/edge/http_access.h"
 #include "coordinator/edge/http_server.h"
@@ -47,6 +48,7 @@ struct HttpService {
   std::list<HttpSession*> waiting;  // of these, those that have not sent a request yet, the longest first
   int unanswered = 0;               // requests of which no answer has left yet
   boost::asio::io_context io{1};
+  ArtifactHasher hasher{config.data_folder / "cache"};
   boost::asio::thread_pool reads{4};    // of results and files, up to half a minute each
   boost::asio::thread_pool tasks{2};    // bodies of commands, which wait for no read
   boost::asio::thread_pool changes{1};  // to tell

@@ -168,7 +168,8 @@ void HttpSession::follow_events(const Target& target, const Caller& caller) {
 void HttpSession::read_on_pool() {
   asio::post(service_.reads, [self = shared_from_this()]() mutable {
     const HttpServerConfig& config = self->service_.config;
-    auto response = answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version);
+    auto response = answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version,
+                                kReadTime, &self->service_.hasher);
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
   });
@@ -245,7 +246,8 @@ ApiResponse HttpSession::metrics() const {
                             .room = measure_room(service_.config.data_folder),
                             .http = {.refusals = service_.access.refusals(), .streams = service_.feed.size()},
                             .doors = service_.config.refusals,
-                            .open_descriptors = count_open_descriptors()})};
+                            .open_descriptors = count_open_descriptors(),
+                            .now = boot_clock_now()})};
 }
 
 void HttpSession::write(const ApiResponse& response) {
@@ -264,6 +266,8 @@ void HttpSession::write(const ApiResponse& response, After after) {
   response_.set(http::field::server, kServerName);
   response_.set(kApiHeader, kApiVersion);
   response_.set(http::field::cache_control, "no-store");
+  if (response.retry_after_s > 0)
+    response_.set(http::field::retry_after, std::to_string(response.retry_after_s));
   if (response.status == 401) response_.set(http::field::www_authenticate, "Bearer");
   response_.set("Content-Security-Policy", "default-src 'self'");
   response_.set("X-Content-Type-Options", "nosniff");

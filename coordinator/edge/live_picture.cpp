@@ -30,7 +30,11 @@ LivePicture picture_of(const Coordinator& coordinator) {
   LivePicture out;
   out.epoch = coordinator.state().epoch();
   for (const auto& [number, sweep] : coordinator.state().sweeps()) out.sweeps.push_back(picture_of(sweep));
-  for (const auto& [name, worker] : coordinator.state().workers()) out.workers.push_back(picture_of(worker));
+  const std::map<WorkerName, Pulse> pulses = coordinator.pulses();
+  for (const auto& [name, worker] : coordinator.state().workers()) {
+    out.workers.push_back(picture_of(worker));
+    if (const auto pulse = pulses.find(name); pulse != pulses.end()) out.workers.back().pulse = pulse->second;
+  }
   out.progress = coordinator.progress();
   return out;
 }

@@ -4,6 +4,7 @@
 // the store.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ struct WorkerPicture {
   WorkerName name;
   bool is_joined = false;
   int slots = 0;
-  int running = 0;  // units
+  int running = 0;               // units
+  std::optional<Pulse> pulse{};  // of one that is joined
 };
 
 struct LivePicture {

@@ -26,7 +26,8 @@ struct Unavailable {
 };
 
 // Inputs of the core that are answered; the mailbox fills in `reply_to`.
-using UserRequest = std::variant<Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, RevokeWorker>;
+using UserRequest =
+    std::variant<Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, RevokeWorker, ForgetWorker>;
 
 class Mailbox {
  public:

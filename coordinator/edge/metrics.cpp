@@ -1,5 +1,6 @@
 #include "coordinator/edge/metrics.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <iterator>
@@ -87,6 +88,31 @@ void tell_work(MetricsText& out, const LivePicture& picture) {
   out.sample(running, label("kind", "running"));
 }
 
+// A label per worker, and per GPU: few, and each is somebody's to look after.
+void tell_workers(MetricsText& out, const MetricsInput& input) {
+  const auto each = [&](const auto& tell) {
+    for (const WorkerPicture& worker : input.picture.workers)
+      if (worker.pulse) tell(label("worker", worker.name.text), *worker.pulse);
+  };
+  out.family("ranktide_heartbeat_lag_seconds", "gauge", "How long ago a joined worker was heard.");
+  each([&](const std::string& worker, const Pulse& pulse) {
+    out.sample(static_cast<double>(std::max<int64_t>(0, (input.now - pulse.heard).count())) / 1'000, worker);
+  });
+  out.family("ranktide_entries_resent_total", "counter",
+             "Reports that a worker's process said more than once.");
+  each([&](const std::string& worker, const Pulse& pulse) { out.sample(pulse.resent, worker); });
+  out.family("ranktide_gpu_memory_used_bytes", "gauge", "Memory of a worker's GPU that is taken, by anybody.");
+  each([&](const std::string& worker, const Pulse& pulse) {
+    for (const DeviceUse& gpu : pulse.devices)
+      out.sample(gpu.memory_used_bytes, worker + "," + label("gpu", gpu.device));
+  });
+  out.family("ranktide_gpu_memory_bytes", "gauge", "Memory of a worker's GPU.");
+  each([&](const std::string& worker, const Pulse& pulse) {
+    for (const DeviceUse& gpu : pulse.devices)
+      out.sample(gpu.memory_bytes, worker + "," + label("gpu", gpu.device));
+  });
+}
+
 void tell_turn(MetricsText& out, const LivePicture& picture) {
   const TurnMeasures& turn = picture.measures;
   out.histogram("ranktide_trial_seconds", "Training time of completed trials.", turn.trial_seconds);
@@ -97,6 +123,7 @@ void tell_turn(MetricsText& out, const LivePicture& picture) {
           turn.leases_expired);
   out.one("ranktide_fenced_total", "counter", "Messages that ended an attempt which was no longer wanted.",
           turn.fenced);
+  out.one("ranktide_acks_total", "counter", "Answers that what a worker reported is durable.", turn.acks);
 }
 
 void tell_link(MetricsText& out, const MetricsInput& input) {
@@ -130,6 +157,7 @@ std::string metrics_text(const MetricsInput& input) {
   out.family("ranktide_build_info", "gauge", "Always 1; the version is its label.");
   out.sample(1, label("version", input.version));
   tell_work(out, input.picture);
+  tell_workers(out, input);
   tell_turn(out, input.picture);
   tell_link(out, input);
   tell_machine(out, input);

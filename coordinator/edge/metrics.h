@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "common/vocabulary/time.h"
 #include "coordinator/edge/api_health.h"
 #include "coordinator/edge/live_picture.h"
 #include "coordinator/edge/refusal_counts.h"
@@ -25,6 +26,7 @@ struct MetricsInput {
   HttpCounts http;
   RefusalCounts doors{};  // for new workers, and for files
   int64_t open_descriptors = 0;
+  Instant now{};  // on the clock of the picture's instants
 };
 
 std::string metrics_text(const MetricsInput& input);

@@ -2,12 +2,18 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
 #include <set>
 
+#include "common/sweep/settings.h"
 #include "coordinator/edge/query_base.h"
 #include "coordinator/edge/query_cells.h"
 #include "coordinator/edge/query_notes.h"
+#include "coordinator/edge/query_selection.h"
+#include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/query_trials.h"
+#include "coordinator/edge/query_versus.h"
 
 namespace ranktide {
 
@@ -15,6 +21,7 @@ namespace {
 
 // What a row of results is called by when nobody says otherwise.
 constexpr const char* kDefaultBy[] = {"regime", "method", "rank", "target", "lr"};
+constexpr double kTokensEqual = 1.01;  // packing fills rows a little differently for each seed
 constexpr const char* kDefaultMetrics[] = {"learning", "gain", "forgetting", "tokens", "seconds", "memory"};
 
 void require_sweeps(const Reader& reader, const std::vector<std::string>& sweeps) {
@@ -30,20 +37,95 @@ void require_sweeps(const Reader& reader, const std::vector<std::string>& sweeps
   }
 }
 
-// By default the axes of kDefaultBy, and whatever else varies.
+bool has_axis(const std::vector<ResultAxis>& axes, const ResultAxis& axis) {
+  return std::any_of(axes.begin(), axes.end(), [&](const ResultAxis& a) { return is_same(a, axis); });
+}
+
+// How the sweeps that tune something do it.
+std::map<std::string, Tuning> tunings_of(const Reader& reader, const std::vector<std::string>& sweeps) {
+  std::map<std::string, Tuning> out;
+  for (const auto& sweep : sweeps)
+    if (const auto submitted = newest_submission(reader, sweep); submitted && submitted->spec.tune)
+      out[sweep] = *submitted->spec.tune;
+  return out;
+}
+
+// The selections of one query, each axis once.
+class Selections {
+ public:
+  Selections(const SweepRows& rows, std::vector<ResultAxis> grouped)
+      : rows_(rows), grouped_(std::move(grouped)) {}
+
+  void ask(const std::string& text, const std::vector<TunedAxis>& tuned) {
+    AxisSelection selection = read_selection(text, metric_for(text, tuned), rows_);
+    const std::string& name = selection.axis.name;
+    if (has_axis(grouped_, selection.axis))
+      throw QueryError(name + " is in --by and in --select; leave it out of one");
+    if (knows(selection.axis)) throw QueryError("--select names " + name + " twice");
+    all_.push_back(std::move(selection));
+  }
+
+  // By the metric that was asked for, where one was: a choice has one.
+  void add(const TunedAxis& tuned) {
+    AxisSelection selection = read_selection(tuned.name + "=best:" + tuned.metric, "", rows_);
+    if (knows(selection.axis) || has_axis(grouped_, selection.axis)) return;
+    if (!all_.empty()) selection.metric = all_.front().metric;
+    if (!all_.empty()) selection.takes_lowest = all_.front().takes_lowest;
+    all_.push_back(std::move(selection));
+  }
+
+  std::vector<AxisSelection> take() { return std::move(all_); }
+
+ private:
+  bool knows(const ResultAxis& axis) const {
+    return std::any_of(all_.begin(), all_.end(), [&](const AxisSelection& s) { return is_same(s.axis, axis); });
+  }
+  // Of "lr=best": the sweep's own, else learning.
+  static std::string metric_for(const std::string& text, const std::vector<TunedAxis>& tuned) {
+    const std::string name = text.substr(0, text.find('='));
+    for (const auto& t : tuned)
+      if (t.name == full_key(name).value_or(name)) return t.metric;
+    return "learning";
+  }
+
+  const SweepRows& rows_;
+  std::vector<ResultAxis> grouped_;
+  std::vector<AxisSelection> all_;
+};
+
+// What is asked for, and beside it what the sweeps' `tune` names and nobody grouped by.
+std::vector<AxisSelection> selections_of(const QueryRequest& request, const SweepRows& rows,
+                                         const std::map<std::string, Tuning>& tunings) {
+  if (rows.trials.empty()) return {};  // no axis of `rows` or `zip` is known yet
+  std::vector<ResultAxis> grouped;
+  for (const auto& name : request.by) grouped.push_back(find_axis(name, rows.trials));
+  Selections selections(rows, std::move(grouped));
+  const auto tuned =
+      request.keeps_tuned && request.select.empty() ? std::vector<TunedAxis>{} : tuned_axes(tunings);
+  for (const auto& text : request.select) selections.ask(text, tuned);
+  if (!request.keeps_tuned)
+    for (const auto& t : tuned) selections.add(t);
+  return selections.take();
+}
+
+// By default the axes of kDefaultBy, and whatever else varies; selected ones have a column too.
 std::vector<ResultAxis> axes_of(const QueryRequest& request, const SweepRows& rows,
-                                const std::vector<const TrialRow*>& trials) {
+                                const std::vector<const TrialRow*>& trials,
+                                const std::vector<AxisSelection>& selections) {
   std::vector<ResultAxis> by;
   for (const auto& name : request.by) by.push_back(find_axis(name, rows.trials));
-  const auto has = [&](const std::string& name) {
-    return std::any_of(by.begin(), by.end(), [&](const ResultAxis& a) { return a.name == name; });
+  const auto add_selected = [&] {
+    for (const auto& s : selections)
+      if (!has_axis(by, s.axis)) by.push_back(s.axis);
   };
-  if (request.sweeps.size() > 1 && !has("sweep")) by.insert(by.begin(), find_axis("sweep", rows.trials));
-  if (!request.by.empty()) return by;
+  const ResultAxis sweep = find_axis("sweep", rows.trials);
+  if (request.sweeps.size() > 1 && !has_axis(by, sweep)) by.insert(by.begin(), sweep);
+  if (!request.by.empty()) return add_selected(), by;
   for (const char* name : kDefaultBy)
     if (std::string(name) != "regime" ||
         (!rows.trials.empty() && rows.trials.front().labels.contains("regime")))
       by.push_back(find_axis(name, rows.trials));
+  add_selected();
   for (const auto& axis : varying_axes(trials, by)) by.push_back(axis);
   return by;
 }
@@ -98,28 +180,62 @@ std::optional<int64_t> freedom_of(const Group& group, const std::vector<Metric>&
   return std::nullopt;
 }
 
-std::vector<Value> group_row(const Group& group, const std::vector<Metric>& metrics,
+std::vector<Value> group_row(const Chosen& chosen, const std::vector<Metric>& metrics,
                              const std::vector<Pools>& pools) {
+  const Group& group = chosen.group;
   std::vector<Value> row = group.by;
   row.emplace_back(group.complete());
   for (size_t m = 0; m < metrics.size(); ++m) add_metric(row, metrics[m], pools[m], group);
   row.emplace_back(static_cast<int64_t>(group.trials.size()));
   row.emplace_back(group.trials.front()->cell);
-  row.emplace_back(group_note(group, freedom_of(group, metrics, pools)));
+  std::string note = group_note(group, freedom_of(group, metrics, pools));
+  for (const auto& remark : chosen.remarks) note += (note.empty() ? "" : ", ") + remark;
+  row.emplace_back(note);
   return row;
 }
 
+// No value could be chosen: the row says so, and has neither mean nor cell.
+std::vector<Value> empty_row(const Chosen& chosen, const std::vector<Metric>& metrics) {
+  std::vector<Value> row = chosen.group.by;
+  row.emplace_back(int64_t{0});
+  for (const auto& m : metrics) row.resize(row.size() + (m.kind == Metric::Kind::cost ? 1 : 3));
+  row.emplace_back(static_cast<int64_t>(chosen.group.trials.size()));
+  row.emplace_back();
+  row.emplace_back(fmt::format("{}", fmt::join(chosen.remarks, ", ")));
+  return row;
+}
+
+constexpr std::ptrdiff_t kColumnsAtTheEnd = 3;  // trials, cell, note
+
+// The base differs from nothing.
+std::vector<Value> padded(std::vector<Value> row, size_t columns) {
+  row.insert(row.end() - kColumnsAtTheEnd, columns - row.size(), Value{});
+  return row;
+}
+
+// Requires: the frame has a row for each of `shown_rows` and no other.
+void add_differences(Frame& frame, Versus versus, const std::vector<Metric>& metrics,
+                     const std::vector<Pools>& pools) {
+  const auto columns = difference_columns(metrics);
+  frame.columns.insert(frame.columns.end() - kColumnsAtTheEnd, columns.begin(), columns.end());
+  for (size_t r = 0; r < frame.rows.size(); ++r) {
+    const auto values = versus.differences(r, metrics, pools);
+    frame.rows[r].insert(frame.rows[r].end() - kColumnsAtTheEnd, values.begin(), values.end());
+  }
+  for (auto& note : versus.notes()) frame.notes.push_back(std::move(note));
+}
+
 // Before the first row that is measured against it.
-void insert_base_rows(Frame& frame, const std::vector<Group>& groups, const SweepRows& rows,
+void insert_base_rows(Frame& frame, const std::vector<Chosen>& shown_rows, const SweepRows& rows,
                       const std::vector<const TrialRow*>& trials, const std::vector<ResultAxis>& by,
                       const std::vector<Metric>& metrics) {
   std::vector<std::vector<Value>> with_bases;
   std::set<const EvalsetRow*> shown;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const auto* t = groups[g].trials.front();
+  for (size_t g = 0; g < shown_rows.size(); ++g) {
+    const auto* t = shown_rows[g].group.trials.front();
     for (const auto& e : rows.evalsets)
       if (is_measured_against(*t, e) && shown.insert(&e).second)
-        with_bases.push_back(base_row(e, trials, by, metrics));
+        with_bases.push_back(padded(base_row(e, trials, by, metrics), frame.columns.size()));
     with_bases.push_back(std::move(frame.rows[g]));
   }
   frame.rows = std::move(with_bases);
@@ -129,15 +245,54 @@ void append(std::vector<std::string>& notes, const std::vector<std::string>& mor
   notes.insert(notes.end(), more.begin(), more.end());
 }
 
-Frame cells_frame(const SweepRows& rows, const std::vector<const TrialRow*>& trials,
-                  const std::vector<ResultAxis>& by, const std::vector<Metric>& metrics) {
+// Every group, or where something is selected the best of each row.
+Choice choice_of(const std::vector<Group>& groups, const std::vector<ResultAxis>& by,
+                 const std::vector<AxisSelection>& selections, int64_t not_started) {
+  if (!selections.empty()) return choose(groups, by, selections, not_started);
+  Choice all;
+  for (const auto& g : groups) all.rows.push_back({.group = g, .remarks = {}});
+  return all;
+}
+
+// Rows are comparable where what they cost stands beside them, or was asked for.
+std::vector<std::string> token_notes(const std::vector<Chosen>& rows, const std::vector<ResultAxis>& by,
+                                     const std::vector<Metric>& metrics) {
+  const bool is_shown =
+      std::any_of(metrics.begin(), metrics.end(), [](const Metric& m) { return m.name == "tokens"; });
+  const bool is_named =
+      std::any_of(by.begin(), by.end(), [](const ResultAxis& a) { return a.key.starts_with("budget."); });
+  if (is_shown || is_named) return {};
+  std::map<std::string, std::pair<int64_t, int64_t>> least_and_most;  // by evalset
+  for (const auto& row : rows)
+    for (const auto* t : row.group.trials) {
+      if (!t->is_complete || !t->tokens) continue;
+      const auto [it, is_new] = least_and_most.try_emplace(t->evalset, *t->tokens, *t->tokens);
+      it->second = {std::min(it->second.first, *t->tokens), std::max(it->second.second, *t->tokens)};
+    }
+  for (const auto& [evalset, range] : least_and_most)
+    if (static_cast<double>(range.second) > kTokensEqual * static_cast<double>(range.first))
+      return {
+          fmt::format("rows were trained on different numbers of tokens, {} to {}: --metric tokens shows them",
+                      range.first, range.second)};
+  return {};
+}
+
+Frame cells_frame(const QueryRequest& request, const SweepRows& rows,
+                  const std::vector<const TrialRow*>& trials, const std::vector<ResultAxis>& by,
+                  const std::vector<AxisSelection>& selections, const std::vector<Metric>& metrics) {
   Frame frame;
   const auto groups = group_trials(trials, by);
+  const Choice choice = choice_of(groups, by, selections, rows.not_started);
   std::vector<Pools> pools;
   for (const auto& m : metrics) pools.emplace_back(m, rows.trials);
   add_columns(frame, by, groups, metrics);
-  for (const auto& g : groups) frame.rows.push_back(group_row(g, metrics, pools));
-  insert_base_rows(frame, groups, rows, trials, by, metrics);
+  for (const auto& chosen : choice.rows)
+    frame.rows.push_back(chosen.is_chosen ? group_row(chosen, metrics, pools) : empty_row(chosen, metrics));
+  append(frame.notes, choice.notes);
+  if (!request.vs.empty())
+    add_differences(frame, Versus(request.vs, rows.trials, choice.rows, by, selections), metrics, pools);
+  insert_base_rows(frame, choice.rows, rows, trials, by, metrics);
+  append(frame.notes, token_notes(choice.rows, by, metrics));
   append(frame.notes, score_notes(trials, rows.evalsets));
   append(frame.notes, interval_notes(trials, rows.trials));
   return frame;
@@ -158,15 +313,23 @@ std::vector<std::string> missing_notes(const QueryRequest& request, const SweepR
 
 Frame query(const Reader& reader, const QueryRequest& request) {
   if (request.sweeps.empty()) throw QueryError("name at least one sweep");
+  const bool is_of_trials = request.rows == QueryRows::trials;
+  if (is_of_trials && !request.select.empty())
+    throw QueryError("--select chooses among cells, and --trials shows each trial; leave one out");
+  if (is_of_trials && !request.vs.empty())
+    throw QueryError("--vs compares cells, and --trials shows each trial; leave one out");
+  std::map<std::string, Tuning> tunings;
   const auto rows = reader.snapshot([&] {
     require_sweeps(reader, request.sweeps);
+    if (!is_of_trials) tunings = tunings_of(reader, request.sweeps);
     return load_rows(reader, request.sweeps);
   });
   const auto trials = filter_trials(rows.trials, request.where);
-  const auto by = axes_of(request, rows, trials);
+  const auto selections = selections_of(request, rows, tunings);
+  const auto by = axes_of(request, rows, trials, selections);
   const auto metrics = metrics_of(request, rows);
-  Frame frame = request.rows == QueryRows::trials ? trials_frame(trials, by, metrics, reader.data_folder())
-                                                  : cells_frame(rows, trials, by, metrics);
+  Frame frame = is_of_trials ? trials_frame(trials, by, metrics, reader.data_folder())
+                             : cells_frame(request, rows, trials, by, selections, metrics);
   append(frame.notes, missing_notes(request, rows, trials));
   return frame;
 }

@@ -4,7 +4,9 @@
 //
 // The rules: seeds are the replicates and cells the unit; intervals are t(df)·s/√n with s pooled over the cells
 // of the same sweep, method and evalset; a trial that lacks one declared eval is in no mean; diverged, failed
-// and missing trials are counted and said; nothing is pooled over an axis that was not named.
+// and missing trials are counted and said; nothing is pooled over an axis that was not named; of a selected
+// axis, and of what a sweep's `tune` names, only the best value is shown, with what that choice is worth
+// (query_selection.h).
 
 #include <optional>
 #include <stdexcept>
@@ -37,10 +39,14 @@ struct QueryRequest {
   std::vector<std::string> metrics;  // learning gain retained forgetting tokens seconds memory, or an eval's
                                      // name. Default: learning gain forgetting tokens seconds memory
   QueryRows rows = QueryRows::cells;
+  std::vector<std::string>
+      select;                // "lr=best:learning". Default: what the sweeps' `tune` names, and is not in `by`
+  std::string vs;            // expression: differences to the rows for which it holds; empty: none
+  bool keeps_tuned = false;  // no selection by default: tuned axes are shown as any other
 };
 
 // Throws: SweepNotFound naming the sweeps there are; QueryError for an unknown axis or metric, a bad
-// expression, or axes that vary inside a group (it lists them).
+// expression or selection, or axes that vary inside a group (it lists them).
 Frame query(const Reader& reader, const QueryRequest& request);
 
 }  // namespace ranktide

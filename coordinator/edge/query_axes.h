@@ -16,6 +16,12 @@ struct ResultAxis {
   std::string key;  // of the label or setting: "lora.rank"
 };
 
+// Whether both tell the same trials apart: a setting and the label of its values do.
+inline bool is_same(const ResultAxis& a, const ResultAxis& b) {
+  const bool is_column = a.kind == ResultAxis::Kind::column;
+  return a.key == b.key && is_column == (b.kind == ResultAxis::Kind::column);
+}
+
 // Returns: the axis that a name means among these trials: sweep, block, a label such as regime, or a setting by
 // full key or unique last part. Throws: QueryError with the names there are.
 ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trials);

@@ -60,8 +60,9 @@ void refuse_pooling(const std::vector<Group>& groups) {
       if (names.insert(axis.name).second) in_order.push_back(axis.name);
   if (in_order.empty()) return;
   throw QueryError("this would average over " + joined(in_order) +
-                   ", which vary: add them to --by, or fix them with --where (such as --where '" +
-                   in_order.front() + " = VALUE')");
+                   ", which vary: add them to --by, fix them with --where (such as --where '" +
+                   in_order.front() + " = VALUE'), or show the best alone with --select (such as --select " +
+                   in_order.front() + "=best:learning)");
 }
 
 const char* why_in_no_mean(const TrialRow& trial) {

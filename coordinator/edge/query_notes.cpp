@@ -112,6 +112,18 @@ std::vector<std::string> numerics_notes(const std::vector<const TrialRow*>& tria
                       fmt::join(parts, ", "))};
 }
 
+// So do another instruction set and another kind of device.
+std::vector<std::string> device_notes(const std::vector<const TrialRow*>& trials) {
+  std::map<std::string, std::vector<const TrialRow*>> by_device;
+  for (const auto* t : trials)
+    if (!t->device.empty()) by_device[t->device].push_back(t);
+  if (by_device.size() < 2) return {};
+  std::vector<std::string> parts;
+  for (const auto& [device, which] : by_device)
+    parts.push_back(fmt::format("{} by {} ({})", which.size(), device, some_ids(which)));
+  return {fmt::format("trials were trained on different devices: {}", fmt::join(parts, ", "))};
+}
+
 std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& trials, int64_t not_started) {
   std::map<std::string, std::vector<const TrialRow*>> missing;
   std::vector<const TrialRow*> inexact;
@@ -135,6 +147,7 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
     notes.push_back(fmt::format("{} trials ran with a smaller micro-batch and are not promised bit-equal ({})",
                                 inexact.size(), some_ids(inexact)));
   for (auto& note : numerics_notes(trials)) notes.push_back(std::move(note));
+  for (auto& note : device_notes(trials)) notes.push_back(std::move(note));
   return notes;
 }
 

@@ -35,6 +35,7 @@ TrialRow trial_row(const std::vector<Value>& v) {
                .attempts = integer_or_zero(v[12]),
                .is_exact = optional_of<int64_t>(v[13]).value_or(1) != 0,
                .numerics = optional_of<int64_t>(v[25]),
+               .device = text_or_empty(v[26]),
                .settings = parse_json(text_or_empty(v[14])),
                .labels = from_json<std::map<std::string, std::string>>(parse_json(text_or_empty(v[15]))),
                .tokens = optional_of<int64_t>(v[16]),
@@ -93,7 +94,7 @@ SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps
         "t.step,"
         " t.steps, t.attempts, t.exact, t.settings, t.labels, t.tokens, t.seconds, t.memory_peak_bytes, "
         "r.learning, r.gain,"
-        " r.retained, r.forgetting, r.complete, r.silent, t.numerics"
+        " r.retained, r.forgetting, r.complete, r.silent, t.numerics, t.device"
         " FROM v_trial t LEFT JOIN v_result r ON r.sweep=t.sweep AND r.trial=t.trial AND r.final"
         " WHERE t.sweep=?1 ORDER BY t.position",
         {sweep});

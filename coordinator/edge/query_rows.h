@@ -29,6 +29,7 @@ struct TrialRow {
   int64_t attempts = 0;
   bool is_exact = true;
   std::optional<int64_t> numerics;            // version of the engine's arithmetic
+  std::string device;                         // what computed it; empty: nobody told, or not ended
   Json settings;                              // flat, by full key
   std::map<std::string, std::string> labels;  // axis -> label
   std::optional<int64_t> tokens;

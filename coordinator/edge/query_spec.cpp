@@ -18,4 +18,17 @@ std::optional<SweepSubmitted> newest_submission(const Reader& reader, const std:
   return out;
 }
 
+std::vector<AddedCell> added_cells(const Reader& reader, const SweepSubmitted& submitted) {
+  std::vector<AddedCell> out;
+  reader.each("SELECT body FROM record WHERE kind='SweepExtended' ORDER BY seq", {},
+              [&](const std::vector<Value>& row) {
+                const auto record = from_journal("SweepExtended", std::get<std::string>(row[0]));
+                const auto& extended = std::get<SweepExtended>(record);
+                if (extended.sweep == submitted.sweep && extended.revision == submitted.revision)
+                  out.insert(out.end(), extended.cells.begin(), extended.cells.end());
+                return true;
+              });
+  return out;
+}
+
 }  // namespace ranktide

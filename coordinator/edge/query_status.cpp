@@ -21,32 +21,42 @@ double real(const Value& value) {
   return r ? *r : 0;
 }
 
-constexpr const char* kRunning =
+constexpr const char* kRunningColumns =
     "SELECT t.trial, a.attempt, a.worker, a.slots, a.started,"
-    " coalesce((SELECT max(p.step) FROM point p JOIN stage g ON g.number=p.stage WHERE g.id=t.stage), 0), "
-    "t.steps,"
+    " coalesce((SELECT max(p.step) FROM point p JOIN stage g ON g.number=p.stage WHERE g.id=t.stage), 0),"
     " t.regime || ' ' || t.method || coalesce(' r' || t.rank || ' ' || t.target, '') || ' lr ' || t.lr || ' "
     "seed ' || t.seed"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='loss' ORDER BY m.step DESC LIMIT 1)"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC "
     "LIMIT 1)"
     ", (SELECT value/step FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens' ORDER BY m.step DESC LIMIT "
-    "1)"
-    " FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER BY t.position";
+    "1)";
+std::string for_trials(int64_t n) {
+  return n > 1 ? ", the beginning of " + std::to_string(n) + " trials" : "";
+}
+constexpr const char* kRunningStages =
+    ", t.steps, 1 FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER "
+    "BY "
+    "t.position";
+// A trunk stands under the trial that leaves it last. From what runs, for that is little, whatever there was.
+constexpr const char* kRunningTrunks =
+    ", max(b.at), count(*) FROM attempt a CROSS JOIN branch b ON b.trunk=a.unit CROSS JOIN trial u ON "
+    "u.stage=b.stage"
+    " JOIN v_trial t ON t.sweep=?1 AND t.trial=u.id WHERE a.ended IS NULL GROUP BY a.unit ORDER BY t.position";
 
-void add_running(const Reader& reader, SweepStatus& status) {
-  for (const auto& v : reader.select(kRunning, {status.name}).rows)
+void add_running(const Reader& reader, const char* which, SweepStatus& status) {
+  for (const auto& v : reader.select(std::string(kRunningColumns) + which, {status.name}).rows)
     status.running.push_back({.trial = text(v[0]),
                               .attempt = integer(v[1]),
                               .worker = text(v[2]),
                               .slots = text(v[3]),
                               .started_ms = integer(v[4]),
                               .step = integer(v[5]),
-                              .steps = integer(v[6]),
-                              .loss = real(v[8]),
-                              .tokens_per_second = real(v[9]),
-                              .tokens_per_step = real(v[10]),
-                              .settings = text(v[7])});
+                              .steps = integer(v[10]),
+                              .loss = real(v[7]),
+                              .tokens_per_second = real(v[8]),
+                              .tokens_per_step = real(v[9]),
+                              .settings = text(v[6]) + for_trials(integer(v[11]))});
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }
 
@@ -84,13 +94,23 @@ void add_failed_evals(const Reader& reader, SweepStatus& status) {
     status.failed_evals = {.evals = integer(v[0]), .message = text(v[1])};
 }
 
+// What trials wait for together counts once: their trunk's steps.
+constexpr const char* kSharedSteps =
+    "SELECT total(s) FROM (SELECT sum(b.at)-max(b.at) AS s FROM branch b CROSS JOIN trial u ON u.stage=b.stage"
+    " CROSS JOIN sweep w ON w.name=?1 CROSS JOIN sweep_trial m ON m.sweep=w.id AND m.trial=u.id AND "
+    "m.revision=w.revision AND NOT m.cancelled"
+    " CROSS JOIN stage g ON g.number=b.stage WHERE g.state='ready' AND g.checkpoint_step IS NULL GROUP BY "
+    "b.trunk)";
+
 // Trials that nothing has touched yet count with the mean steps of those that were.
 void add_pace(const Reader& reader, SweepStatus& status, int64_t not_started) {
   const auto left = reader.select(
-      "SELECT total(steps) FILTER (WHERE state IN ('ready', 'running')) + ?2 * coalesce(avg(steps), 0)"
+      "SELECT total(steps - CASE state WHEN 'ready' THEN step ELSE 0 END) FILTER (WHERE state IN ('ready', "
+      "'running')) + ?2 * coalesce(avg(steps), 0)"
       " FROM v_trial WHERE sweep=?1",
       {status.name, not_started});
   status.steps_left = std::llround(real(left.rows.at(0).at(0)));
+  status.steps_left -= std::llround(real(reader.select(kSharedSteps, {status.name}).rows.at(0).at(0)));
   for (const auto& r : status.running) status.steps_left -= std::min(r.step, r.steps);
   const auto pace = reader.select(
       "SELECT sum(seconds)/sum(step) FROM v_trial WHERE sweep=?1 AND state IN ('completed', 'diverged') AND "
@@ -124,7 +144,8 @@ SweepStatus status_of(const Reader& reader, const std::vector<Value>& sweep) {
   add_failed_evals(reader, status);
   const int64_t listed = status.trials_total;
   status.trials_total = std::max(listed, integer(sweep[6]));
-  add_running(reader, status);
+  add_running(reader, kRunningStages, status);
+  add_running(reader, kRunningTrunks, status);
   add_pace(reader, status, text(sweep[2]) == "listing" ? status.trials_total - listed : 0);
   status.state = state_of(status, text(sweep[2]), integer(sweep[5]) != 0);
   const bool may_start = status.state == "listing" || status.state == "running";

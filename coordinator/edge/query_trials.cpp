@@ -30,6 +30,11 @@ Value artifacts_of(const TrialRow& t, const std::filesystem::path& data_folder) 
   return folder.string();
 }
 
+Value device_of(const TrialRow& t) {
+  if (t.device.empty()) return {};
+  return t.device;
+}
+
 std::string axis_type(const std::vector<const TrialRow*>& trials, const ResultAxis& axis) {
   for (const auto* t : trials)
     if (std::holds_alternative<std::string>(axis_value(axis, *t))) return "text";
@@ -54,12 +59,14 @@ Frame trials_frame(const std::vector<const TrialRow*>& trials, const std::vector
   frame.columns.push_back({.name = "cell", .type = "text", .unit = "id", .role = detail});
   frame.columns.push_back({.name = "message", .type = "text", .unit = "", .role = detail});
   frame.columns.push_back({.name = "artifacts", .type = "text", .unit = "", .role = detail});
+  frame.columns.push_back({.name = "device", .type = "text", .unit = "", .role = detail});
   for (const auto* t : trials) {
     std::vector<Value> row{t->trial};
     for (const auto& axis : by) row.push_back(axis_value(axis, *t));
     row.insert(row.end(), {t->seed, t->state, t->step});
     for (const auto& m : metrics) row.push_back(value_of(m, *t));
-    row.insert(row.end(), {t->attempts, t->steps, t->cell, t->message, artifacts_of(*t, data_folder)});
+    row.insert(row.end(),
+               {t->attempts, t->steps, t->cell, t->message, artifacts_of(*t, data_folder), device_of(*t)});
     frame.rows.push_back(std::move(row));
   }
   return frame;

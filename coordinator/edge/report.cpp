@@ -91,7 +91,9 @@ std::string missing_html(const Reader& reader, const std::string& sweep) {
 std::string reproduce_html(const ReportRequest& request) {
   std::string text;
   if (!request.command.empty()) text += request.command + "\n";
-  text += "ranktide query " + request.sweep + "\n";
+  text += "ranktide query " + request.sweep;
+  for (const auto& selection : request.select) text += " --select " + selection;
+  text += request.keeps_tuned ? " --no-select\n" : "\n";
   text += "sqlite3 ranktide.db \"SELECT * FROM v_cell WHERE sweep='" + request.sweep + "' AND final\"\n";
   return "<h2>Again</h2>\n<pre>" + escape_html(text) + "</pre>\n";
 }
@@ -107,7 +109,8 @@ std::string data_html(const Frame& frame) {
 }  // namespace
 
 std::string report_html(const Reader& reader, const ReportRequest& request) {
-  const Frame frame = query(reader, {.sweeps = {request.sweep}});
+  const Frame frame =
+      query(reader, {.sweeps = {request.sweep}, .select = request.select, .keeps_tuned = request.keeps_tuned});
   std::string charts;
   for (const auto& chart : panels_of(frame)) charts += chart_svg(chart);
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";

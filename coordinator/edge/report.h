@@ -4,6 +4,7 @@
 // bytes are a function of the database and the request.
 
 #include <string>
+#include <vector>
 
 #include "coordinator/edge/reader.h"
 
@@ -13,9 +14,11 @@ struct ReportRequest {
   std::string sweep;
   std::string command;  // what reproduces it, such as "ranktide run sweeps/quickstart.yaml"; empty: not shown
   std::string program_version;
+  std::vector<std::string> select{};  // as QueryRequest's
+  bool keeps_tuned = false;
 };
 
-// Throws: SweepNotFound naming the sweeps there are.
+// Throws: SweepNotFound naming the sweeps there are; QueryError for a selection that is none.
 std::string report_html(const Reader& reader, const ReportRequest& request);
 
 }  // namespace ranktide

@@ -27,6 +27,12 @@ constexpr size_t kMessageFrames = 3;  // the connection, header, body
 constexpr std::array<std::pair<KeyStanding, std::string_view>, 2> kNotices{
     {{KeyStanding::revoked, kRevokedNotice}, {KeyStanding::expired, kExpiredNotice}}};
 
+std::set<WorkerName> names_in(const WorkerKeys& keys) {
+  std::set<WorkerName> out;
+  for (const WorkerKey& key : keys.all()) out.insert(key.worker);
+  return out;
+}
+
 struct Unauthorised {  // thrown: the sender's key is not active
   KeyStanding standing;
 };
@@ -43,6 +49,8 @@ struct Router::Sockets {
   void cut_inactive();
   FromWorker read(const std::vector<zmq::message_t>& frames);
   Header read_header(const std::vector<zmq::message_t>& frames);
+  bool send_to_newest(const WorkerName& worker, const Frames& frames);
+  bool send_to_all(const WorkerName& worker, const Frames& frames);
   bool send(std::string_view routing_id, const Frames& frames);
 
   RouterConfig config;
@@ -52,6 +60,7 @@ struct Router::Sockets {
   zmq::socket_t router{context, zmq::socket_type::router};
   std::string endpoint;
   Routes routes;                 // of enrolled workers that were heard
+  std::set<WorkerName> known;    // that the table named at the last look
   std::set<WorkerName> revoked;  // as the table said at the last look
   std::vector<WorkerName> news;  // of them, not taken yet
   Instant keys_looked_at;
@@ -112,6 +121,9 @@ void Router::Sockets::cut_inactive() {
   std::set<WorkerName> now = keys.revoked_names(now_ms);
   std::set_difference(now.begin(), now.end(), revoked.begin(), revoked.end(), std::back_inserter(news));
   revoked = std::move(now);
+  std::set<WorkerName> named = names_in(keys);
+  std::set_difference(known.begin(), known.end(), named.begin(), named.end(), std::back_inserter(news));
+  known = std::move(named);
 }
 
 // A key may have been enrolled a moment ago, and its owner waits: the table is looked at before every answer.
@@ -158,6 +170,17 @@ Header Router::Sockets::read_header(const std::vector<zmq::message_t>& frames) {
   }
 }
 
+bool Router::Sockets::send_to_newest(const WorkerName& worker, const Frames& frames) {
+  const std::string* const route = routes.newest(worker);
+  return route != nullptr && send(*route, frames);
+}
+
+bool Router::Sockets::send_to_all(const WorkerName& worker, const Frames& frames) {
+  bool is_sent = false;
+  for (const std::string& routing_id : routes.all(worker)) is_sent = send(routing_id, frames) || is_sent;
+  return is_sent;
+}
+
 bool Router::Sockets::send(std::string_view routing_id, const Frames& frames) {
   return send_frames(router, {routing_id, frames.header, frames.body});
 }
@@ -202,13 +225,20 @@ void Router::look_at_keys() {
   sockets_->look_at_keys();
 }
 
+void Router::forget_keys(const WorkerName& worker) {
+  forget_worker(sockets_->config.worker_keys, worker);
+  sockets_->look_at_keys();
+}
+
 std::vector<WorkerName> Router::take_revoked() {
   return std::exchange(sockets_->news, {});
 }
 
 bool Router::send(const ToWorker& message, uint64_t epoch) {
-  const std::string* const route = sockets_->routes.newest(message.worker);
-  const bool is_sent = route != nullptr && sockets_->send(*route, encode(message.message, epoch));
+  const Frames frames = encode(message.message, epoch);
+  const bool is_sent = std::holds_alternative<Replaced>(message.message)
+                           ? sockets_->send_to_all(message.worker, frames)
+                           : sockets_->send_to_newest(message.worker, frames);
   ++(is_sent ? sockets_->counters.sent : sockets_->counters.unsent);
   return is_sent;
 }

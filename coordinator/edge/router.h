@@ -58,11 +58,15 @@ class Router {
   // Reads the table of keys if it has changed, which wait() does every second: nothing more is taken of a key
   // that was ended.
   void look_at_keys();
-  // Returns: workers whose last active key was revoked or expired since the last call; at the first call all
-  // such. Nobody speaks for them any more, and their connections were told so.
+  // Takes the worker's keys out of their table. Throws: KeyError when the disk refuses.
+  void forget_keys(const WorkerName& worker);
+  // Returns: workers whose last active key was revoked, expired or taken out of the table since the last call;
+  // at the first call all whose keys are revoked or expired. Nobody speaks for them any more, and connections
+  // of revoked and expired keys were told so.
   std::vector<WorkerName> take_revoked();
 
-  // Sends to the newest connection of that worker. Returns: false when there is none, or its queue is full.
+  // Sends to the newest connection of that worker; Replaced to all of them, for it is another one's. Returns:
+  // false when there is none, or its queue is full.
   bool send(const ToWorker& message, uint64_t epoch);
 
   const RouterCounters& counters() const;

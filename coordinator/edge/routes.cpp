@@ -22,4 +22,12 @@ const std::string* Routes::newest(const WorkerName& worker) const {
   return route == routes_.end() ? nullptr : &route->second.back().routing_id;
 }
 
+std::vector<std::string> Routes::all(const WorkerName& worker) const {
+  std::vector<std::string> out;
+  const auto route = routes_.find(worker);
+  if (route == routes_.end()) return out;
+  for (const Connection& each : route->second) out.push_back(each.routing_id);
+  return out;
+}
+
 }  // namespace ranktide

@@ -19,6 +19,8 @@ class Routes {
   void note(const WorkerName& worker, const std::string& key, const std::string& routing_id);
   // Returns: the connection to speak to; nullptr when the worker was never heard.
   const std::string* newest(const WorkerName& worker) const;
+  // Returns: every connection that is known of it, oldest first.
+  std::vector<std::string> all(const WorkerName& worker) const;
   // Forgets the connections of every key that is `revoked`. Returns: their routing ids.
   template <class Predicate>
   std::vector<std::string> cut(const Predicate& revoked) {

@@ -27,16 +27,19 @@ CREATE TABLE revision(sweep INTEGER NOT NULL REFERENCES sweep, n INTEGER NOT NUL
 
 -- state: ready | running | completed | diverged | failed | cancelled; the columns from step on are the outcome's;
 -- train_bytes and forward_bytes: what was predicted of its memory, 0 for unknown; numerics: version of the engine's
--- arithmetic, NULL where nobody told
+-- arithmetic, device: what computed it; both NULL where nobody told
 CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEXT NOT NULL, from_step INTEGER NOT NULL,
   to_step INTEGER NOT NULL, state TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, checkpoint_step INTEGER,
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
   memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0,
-  numerics INTEGER) STRICT;
+  numerics INTEGER, device TEXT) STRICT;
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
   steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX trial_by_stage ON trial(stage);
+-- trunk: the unit that several trials begin with; at: the step at which the stage goes on by itself. Its points are theirs.
+CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage, at INTEGER NOT NULL,
+  PRIMARY KEY(trunk, stage)) STRICT, WITHOUT ROWID;
 -- what a trial's evals are of: its stages, and the untouched base as step 0
 CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NOT NULL, PRIMARY KEY(trial, subject))
   STRICT, WITHOUT ROWID;
@@ -59,7 +62,7 @@ CREATE INDEX eval_by_subject ON eval(subject, spec);
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
--- unit: a stage's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled
+-- unit: a stage's, a trunk's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled
 CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
   slots TEXT NOT NULL, microbatch INTEGER NOT NULL, keep TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
   message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;
@@ -117,6 +120,11 @@ ALTER TABLE sweep_trial ADD COLUMN cancelled INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE sweep ADD COLUMN trials INTEGER;
 )sql";
 constexpr const char* kFromVersion4 = "ALTER TABLE stage ADD COLUMN numerics INTEGER;";
+constexpr const char* kFromVersion5 = R"sql(
+ALTER TABLE stage ADD COLUMN device TEXT;
+CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage, at INTEGER NOT NULL,
+  PRIMARY KEY(trunk, stage)) STRICT, WITHOUT ROWID;
+)sql";
 
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;
@@ -174,7 +182,8 @@ void bring_up_to_date(Connection& connection) {
   if (version <= 1) connection.execute(kFromVersion1);
   if (version <= 2) connection.execute(kFromVersion2);
   if (version <= 3) connection.execute(kFromVersion3);
-  connection.execute(kFromVersion4);
+  if (version <= 4) connection.execute(kFromVersion4);
+  connection.execute(kFromVersion5);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));
@@ -183,6 +192,7 @@ void bring_up_to_date(Connection& connection) {
 
 void add_indices(Connection& connection) {
   connection.execute("CREATE INDEX IF NOT EXISTS record_submission ON record(seq) WHERE kind='SweepSubmitted'");
+  connection.execute("CREATE INDEX IF NOT EXISTS record_extension ON record(seq) WHERE kind='SweepExtended'");
 }
 
 bool is_empty_database(Connection& connection) {

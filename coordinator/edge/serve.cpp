@@ -38,7 +38,8 @@ ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
           .hashes = data / "cache",
           .has_finished = [data](const WorkerName& worker, const std::string& trial) {
             constexpr const char* kFinished =
-                "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed'";
+                "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed' AND "
+                "kind <> 'trunk'";
             return !Reader(data).select(kFinished, {trial, worker.text}).rows.empty();
           }};
 }

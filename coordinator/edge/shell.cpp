@@ -77,6 +77,7 @@ void Shell::turn() {
   wait();
   const Effects effects = drain();
   commit(effects);
+  forget_keys(effects);
   const bool is_quiet = effects.records.empty() && effects.points.empty() && effects.messages.empty();
   if (!is_quiet || router_.counters() != shown_link_) is_shown_ = false;
   // Whoever has an answer, or has read of a worker, finds it in the picture that requests are checked against.
@@ -130,7 +131,22 @@ void Shell::commit(const Effects& effects) {
   for (const PointBatch& batch : effects.points) points_committed_ += batch.points.size();
 }
 
-// The core listens to nothing of a past life, and it is told nothing. Before the step: a life that this Hello
+// Once the worker is forgotten for good: a process that ends between leaves a key of a name that the list does
+// not have, and to forget it again takes that, too.
+void Shell::forget_keys(const Effects& effects) {
+  for (const Record& record : effects.records) {
+    const auto* forgotten = std::get_if<WorkerForgotten>(&record);
+    if (!forgotten) continue;
+    try {
+      router_.forget_keys(forgotten->worker);
+    } catch (const KeyError& error) {
+      spdlog::error("worker {} is forgotten, but its key is not: {}; ask for it once more",
+                    forgotten->worker.text, error.what());
+    }
+  }
+}
+
+// The core listens to nothing of a past life and only tells it to end. Before the step: a life that this Hello
 // replaces is no past one yet.
 void Shell::warn_of_past_life(const FromWorker& input) {
   const std::string* boot = boot_of(input.message);
@@ -139,10 +155,11 @@ void Shell::warn_of_past_life(const FromWorker& input) {
   const uint64_t count = past_lives_.heard(input.sender, *boot, worker->past_boots);
   if (count > 1 && std::has_single_bit(count))
     spdlog::warn(
-        "worker {}: a process that another one of the same key has replaced is still running, "
-        "and gets no work ({} messages from it): was its folder copied to another machine? Give "
-        "that one "
-        "a folder and a join line of its own",
+        "worker {}: a process that another one of the same key has replaced is still running, gets no work and "
+        "is "
+        "told to end ({} messages from it): was its folder copied to another machine? Give that one a folder "
+        "and a "
+        "join line of its own",
         input.sender.text, count);
 }
 

@@ -31,6 +31,7 @@ class Shell {
   Effects drain();
   void commit(const Effects& effects);
   void speak(const Effects& effects);
+  void forget_keys(const Effects& effects);
   void warn_of_past_life(const FromWorker& input);
   void show_if_due();
   void show();

@@ -91,6 +91,7 @@ void Mirror::on(const LeaseReturned& r) {
 }
 
 void Mirror::on(const CheckpointSaved& r) {
+  if (!is_stage(r.lease.unit)) return;
   claim_one(sql("UPDATE stage SET checkpoint_step=?2 WHERE id=?1").run(r.lease.unit.text, r.step));
 }
 
@@ -109,9 +110,9 @@ void Mirror::on(const UnitFinished& r) {
   if (!is_stage(r.lease.unit)) return;
   claim_one(
       sql("UPDATE stage SET state=?2, step=?3, message=?4, weights_sha256=?5, exact=?6, tokens=?7, seconds=?8,"
-          " memory_peak_bytes=?9, numerics=nullif(?10, 0) WHERE id=?1")
+          " memory_peak_bytes=?9, numerics=nullif(?10, 0), device=nullif(?11, '') WHERE id=?1")
           .run(r.lease.unit.text, std::string(text_of(o.kind)), o.step, o.message, o.weights_sha256, o.exact,
-               o.tokens, o.seconds, o.memory_peak_bytes, o.numerics));
+               o.tokens, o.seconds, o.memory_peak_bytes, o.numerics, o.device));
   lose_evals(r.lease);
   if (o.kind == OutcomeKind::diverged)
     note("Diverged", r.lease.unit.text, "step " + std::to_string(o.step) + ": " + o.message);
@@ -121,7 +122,7 @@ void Mirror::on(const AttemptFailed& r) {
   end_attempt(r.lease, text_of(r.outcome.kind), r.outcome.message, r.outcome.log_tail);
   note("AttemptFailed", r.lease.unit.text, lease_text(r.lease) + ": " + r.outcome.message);
   if (!is_stage(r.lease.unit)) {
-    if (r.last)
+    if (r.last && !is_trunk(r.lease.unit))
       claim_one(sql("UPDATE eval SET state='failed' WHERE id=?1 AND state='wanted'").run(r.lease.unit.text));
     return;
   }
@@ -201,6 +202,19 @@ void Mirror::add(const PointBatch& batch, int64_t wall_ms) {
 
 bool Mirror::is_stage(const UnitId& unit) {
   return sql("SELECT 1 FROM stage WHERE id=?1").bind(unit.text).first().has_value();
+}
+
+bool Mirror::is_trunk(const UnitId& unit) {
+  return sql("SELECT 1 FROM branch WHERE trunk=?1").bind(unit.text).first().has_value();
+}
+
+void Mirror::on(const BranchesOpened& r) {
+  for (const BranchOrder& branch : r.branches)
+    claim_one(sql("UPDATE stage SET checkpoint_step=?2 WHERE id=?1").run(branch.stage.text, branch.at));
+}
+
+void Mirror::on(const TrunkDropped& r) {
+  if (r.ended) end_attempt(*r.ended, "cancelled", "nothing that begins with it is wanted any more", "");
 }
 
 int64_t Mirror::stage_number(std::string_view id) {

@@ -44,6 +44,7 @@ class Mirror {
   void on(const SweepSubmitted&);
   void on(const TrialListed&);
   void on(const SweepListed&);
+  void on(const SweepExtended&);
   void on(const WorkerJoined&);
   void on(const WorkerLeft&);
   void on(const LeaseGranted&);
@@ -64,8 +65,12 @@ class Mirror {
   void on(const TrialsCancelled&);
   void on(const TrialRetried&);
   void on(const WorkerRevoked&);
+  void on(const BranchesOpened&);
+  void on(const TrunkDropped&);
+  void on(const WorkerForgotten&);
 
   void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);
+  void want_trunk(const SweepTrial& trial, const TrunkPlace& place);
   void cancel_trial(SweepNumber sweep, const StageId& stage);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
@@ -76,6 +81,7 @@ class Mirror {
   void lose_evals(const Lease& lease);
   void note(std::string_view kind, std::string_view subject, std::string_view message);
   bool is_stage(const UnitId& unit);
+  bool is_trunk(const UnitId& unit);
   int64_t stage_number(std::string_view id);
   int64_t metric_name(const std::string& name);
   Statement& sql(const char* text);

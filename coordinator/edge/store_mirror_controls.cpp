@@ -40,8 +40,8 @@ void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage) {
                 " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)")
                 .run(sweep, number));
   sql("UPDATE stage SET state='cancelled' WHERE number=?1"
-      " AND (state='ready' AND number NOT IN (SELECT stage FROM wanted)"
-      "  OR state='running' AND number NOT IN (SELECT stage FROM may_run))")
+      " AND (state='ready' AND NOT EXISTS(SELECT 1 FROM wanted WHERE stage=?1)"
+      "  OR state='running' AND NOT EXISTS(SELECT 1 FROM may_run WHERE stage=?1))")
       .run(number);
   sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
       " (unit IN (SELECT id FROM stage WHERE id=?1 AND state='cancelled')"
@@ -53,6 +53,12 @@ void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage) {
 
 void Mirror::on(const WorkerRevoked& r) {
   note("WorkerRevoked", r.worker.text, by(r.actor, r.request_id));
+}
+
+// What it ran stays under its name.
+void Mirror::on(const WorkerForgotten& r) {
+  sql("DELETE FROM worker WHERE name=?1").run(r.worker.text);
+  note("WorkerForgotten", r.worker.text, by(r.actor, r.request_id));
 }
 
 void Mirror::on(const SweepPaused& r) {

@@ -57,6 +57,12 @@ void Mirror::on(const SweepSubmitted& r) {
 
 void Mirror::on(const TrialListed& r) {
   want_trial(r.sweep, r.revision, r.trial, r.memory);
+  if (r.trunk) want_trunk(r.trial, *r.trunk);
+}
+
+void Mirror::want_trunk(const SweepTrial& trial, const TrunkPlace& place) {
+  sql("INSERT INTO branch VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING")
+      .run(place.trunk.text, stage_number(trial.stage.text), place.at);
 }
 
 void Mirror::on(const TrialRetried& r) {
@@ -121,6 +127,18 @@ void Mirror::want_eval(const EvalId& id, const std::string& subject, const EvalT
   sql("INSERT INTO eval(id, subject, spec, step, state) VALUES(?1, ?2, ?3, ?4, 'wanted')"
       " ON CONFLICT DO UPDATE SET state='wanted' WHERE state='failed'")
       .run(id.text, subject, task.spec_id, at);
+}
+
+// It lists again, until the added cells are touched.
+void Mirror::on(const SweepExtended& r) {
+  claim_one(sql("UPDATE sweep SET state='listing', trials=trials+?3 WHERE id=?1 AND revision=?2")
+                .run(r.sweep, r.revision, r.trials));
+  for (const AddedCell& cell : r.cells) {
+    std::string text = cell.block + ":";
+    for (const AxisPoint& point : cell.points)
+      if (!point.label.empty()) text += " " + point.label;
+    note("SweepExtended", std::to_string(r.sweep), text + ", a step further on " + cell.axis);
+  }
 }
 
 void Mirror::on(const SweepListed& r) {

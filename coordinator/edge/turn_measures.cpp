@@ -15,7 +15,10 @@ void TurnMeasures::committed(const Effects& effects, Instant now, std::chrono::n
 
 void TurnMeasures::said(const Effects& effects) {
   for (const ToWorker& message : effects.messages)
-    if (std::holds_alternative<Fenced>(message.message)) ++fenced;
+    if (std::holds_alternative<Fenced>(message.message))
+      ++fenced;
+    else if (std::holds_alternative<Ack>(message.message))
+      ++acks;
 }
 
 }  // namespace ranktide

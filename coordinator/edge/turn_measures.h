@@ -35,6 +35,7 @@ struct TurnMeasures {
   Histogram<7> trial_seconds{{1, 10, 60, 600, 3'600, 21'600, 86'400}};
   uint64_t leases_expired = 0;
   uint64_t fenced = 0;  // messages that told a worker it is no longer listened to
+  uint64_t acks = 0;
 
   void committed(const Effects& effects, Instant now, std::chrono::nanoseconds took);
   void said(const Effects& effects);

@@ -9,7 +9,7 @@ CREATE VIEW v_trial AS SELECT w.name AS sweep, t.id AS trial, t.cell, m.block, m
     CASE WHEN (w.state='cancelled' OR m.cancelled) AND g.state IN ('ready', 'running') OR w.state='stopped' AND g.state='ready'
       THEN 'cancelled' ELSE g.state END AS state,
     coalesce(g.step, g.checkpoint_step, 0) AS step, g.message, g.tokens,
-    g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.numerics, g.weights_sha256, t.base, g.id AS stage, m.evalset,
+    g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.numerics, g.device, g.weights_sha256, t.base, g.id AS stage, m.evalset,
     m.n_learn, m.n_retain, m.position, m.labels, t.settings, t.params
   FROM sweep_trial m JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial
   JOIN stage g ON g.number=t.stage;
@@ -73,13 +73,17 @@ CREATE VIEW v_missing AS SELECT t.sweep, t.trial, t.cell, t.regime, t.method, t.
   WHERE coalesce(r.complete, 0)=0;
 
 -- Wall-clock columns are Unix milliseconds inside and ISO 8601 in UTC outside.
-CREATE VIEW v_attempt AS SELECT a.unit, CASE WHEN g.id IS NULL THEN 'eval' ELSE 'stage' END AS kind, t.id AS trial,
+-- trial: of a trunk that of the trial which leaves it last
+CREATE VIEW v_attempt AS SELECT a.unit,
+    CASE WHEN g.id IS NOT NULL THEN 'stage' WHEN k.trunk IS NOT NULL THEN 'trunk' ELSE 'eval' END AS kind, t.id AS trial,
     a.attempt, a.worker, a.boot, a.slots, a.microbatch,
     strftime('%Y-%m-%dT%H:%M:%fZ', a.started/1000.0, 'unixepoch') AS started_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', a.ended/1000.0, 'unixepoch') AS ended_at,
     (a.ended-a.started)/1000.0 AS seconds, a.end_reason, a.message, a.log_tail
   FROM attempt a LEFT JOIN stage g ON g.id=a.unit LEFT JOIN eval e ON e.id=a.unit
-  LEFT JOIN stage s ON s.id=coalesce(g.id, e.subject) LEFT JOIN trial t ON t.stage=s.number;
+  LEFT JOIN (SELECT trunk, stage, max(at) FROM branch GROUP BY trunk) k ON k.trunk=a.unit
+  LEFT JOIN stage s ON s.id=coalesce(g.id, e.subject)
+  LEFT JOIN trial t ON t.stage=coalesce(k.stage, s.number);
 
 CREATE VIEW v_worker AS SELECT name AS worker, state, slots, version, boot,
     strftime('%Y-%m-%dT%H:%M:%fZ', joined/1000.0, 'unixepoch') AS joined_at,

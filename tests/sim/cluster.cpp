@@ -178,7 +178,8 @@ void Cluster::answered(const Reply& reply) {
   const std::string& request_id = asked_.at(reply.reply_to);
   if (const auto* rejected = std::get_if<Rejected>(&reply.answer))
     world_.note("rejected: " + rejected->reason);
-  else if (request_id != "resume" && !request_id.ends_with(" trials"))  // they may change nothing
+  else if (request_id != "resume" &&
+           request_id.find(" trials") == std::string::npos)  // they may change nothing
     truth_.got_answer(request_id);
   to_answer_.erase(request_id);
 }
@@ -222,6 +223,9 @@ void Cluster::users_take_hold() {
   maybe(ControlSweep{.request_id = "retry", .sweep = "sweep2", .action = SweepAction::retry});
   maybe(ChangePolicy{.request_id = "policy", .sweep = "sweep1", .priority = 9, .max_parallel = 1});
   users_choose_trials();
+  users_share_beginnings();
+  users_tune();
+  users_forget_a_worker();
   maybe(DrainWorker{.request_id = "drain", .worker = WorkerName{"w1"}});
   if (world_.chance.below(3) == 0)
     world_.after(world_.up_to(Duration{200'000}), [this] { coordinator_.receive(SetQuota{kLocalActor, 1}); });
@@ -251,6 +255,75 @@ void Cluster::users_choose_trials() {
   request.action = SweepAction::retry;
   request.trials.failed = true;
   ask(request, Duration{100'000} + up_to(200'000));
+}
+
+// In every fourth run two more sweeps have trials that begin alike: one of them is edited, its trials are taken
+// out one by one, or it is cancelled as a whole. Drawn apart, as uneven slots are.
+void Cluster::users_share_beginnings() {
+  SplitMix64 chance(mix(options_.seed, 3'000));
+  if (chance.below(4) != 0) return;
+  const auto soon = [&](int64_t after, int64_t within) {
+    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
+  };
+  SweepForTests wish{.name = "budgets",
+                     .ranks = {4},
+                     .seeds = 4,
+                     .budgets = {4, 7, 12},
+                     .eval_at = "[0, 2, 5, end]",
+                     .run = "lease: 30s",
+                     .has_shape = true};
+  ask(Submit{.request_id = "submit budgets", .spec = sweep_for_tests(wish)}, soon(0, 60'000));
+  const Grid grid(sweep_for_tests(wish));
+  wish.budgets = {4, 12, 15};
+  wish.eval_at = "[0, 3, 5, end]";
+  const SweepSpec edited = sweep_for_tests(wish);
+  wish.name = "more budgets";
+  ask(Submit{.request_id = "submit more budgets", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
+  const uint64_t what = chance.below(3);
+  if (what == 0) return ask(Submit{.request_id = "edit budgets", .spec = edited}, soon(60'000, 60'000));
+  if (what == 1)
+    return ask(ControlSweep{.request_id = "cancel budgets", .sweep = "budgets", .action = SweepAction::cancel},
+               soon(60'000, 30'000));
+  ControlTrials request{
+      .request_id = "cancel trials of budgets", .sweep = "budgets", .action = SweepAction::cancel};
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+    if (raw % 3 != 0) request.trials.prefixes.push_back(grid.at(raw).value().id.text);
+  ask(request, soon(60'000, 30'000));
+  request.request_id = "retry trials of budgets";
+  request.action = SweepAction::retry;
+  ask(request, soon(120'000, 60'000));
+}
+
+// In a third of the runs somebody asks again and again that a worker be forgotten: where it is away, it begins
+// anew when it comes back. Drawn apart, as uneven slots are.
+void Cluster::users_forget_a_worker() {
+  SplitMix64 chance(mix(options_.seed, 5'000));
+  if (chance.below(3) != 0) return;
+  for (int64_t at = 20'000; at < 260'000; at += 20'000)
+    ask(ForgetWorker{.request_id = "forget at " + std::to_string(at), .worker = WorkerName{"w1"}},
+        Duration{at + static_cast<int64_t>(chance.below(20'000))});
+}
+
+// In every fourth run a sweep tunes its rate, beyond its ends where the best stands there; half of them are
+// edited.
+void Cluster::users_tune() {
+  SplitMix64 chance(mix(options_.seed, 4'000));
+  if (chance.below(4) != 0) return;
+  const auto soon = [&](int64_t after, int64_t within) {
+    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
+  };
+  SweepForTests wish{.name = "tuned",
+                     .ranks = {4, 16},
+                     .seeds = 1,
+                     .steps = 4,
+                     .run = "lease: 30s",
+                     .rates = "[1e-4, 1e-3, 1e-2]",
+                     .tune = "{axes: [train.lr], extend: 2}",
+                     .has_shape = true};
+  ask(Submit{.request_id = "submit tuned", .spec = sweep_for_tests(wish)}, soon(0, 60'000));
+  wish.seeds = 2;
+  if (chance.below(2) == 0)
+    ask(Submit{.request_id = "edit tuned", .spec = sweep_for_tests(wish)}, soon(60'000, 200'000));
 }
 
 // After the heal: what was held back goes on, and workers that were sent away come back.

@@ -62,6 +62,9 @@ class Cluster {
   void users_ask();
   void users_take_hold();
   void users_choose_trials();
+  void users_share_beginnings();
+  void users_tune();
+  void users_forget_a_worker();
   void users_let_go();
   void answered(const Reply& reply);
   void run_until(Instant end);

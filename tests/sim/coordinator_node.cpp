@@ -129,6 +129,7 @@ void CoordinatorNode::check_tables() const {
   if (connection.value_of("PRAGMA integrity_check") != Value("ok"))
     throw Violation("I6: the database is damaged");
   truth_.check_tables(Reader(folder), core_->state());
+  truth_.check_tuning(core_->state());
 }
 
 }  // namespace ranktide::sim

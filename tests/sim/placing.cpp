@@ -14,6 +14,7 @@ void Placing::learn(const Record& record) {
     if (label != labels_.end()) label_of_sweep_[submitted->sweep] = label->second;
   } else if (const auto* listed = std::get_if<TrialListed>(&record)) {
     list(listed->sweep, listed->trial);
+    if (listed->trunk) ranks_[unit_of(listed->trunk->trunk)] = listed->trial.settings.lora->rank;
   } else if (const auto* retried = std::get_if<TrialRetried>(&record)) {
     list(retried->sweep, retried->trial);
   } else if (const auto* some = std::get_if<TrialsCancelled>(&record)) {

@@ -64,6 +64,8 @@ class Game {
       now_ = now_ + Duration{std::stoll(command.words.at(1)) * 1000};
     else if (verb == "restart")
       first_line = restart(effects);
+    else if (verb == "grid")
+      first_line = grid_of(command.words.at(1));
     else if (verb == "look")
       first_line = standing_of(command.words.at(1));
     else
@@ -88,6 +90,7 @@ class Game {
     if (verb == "ask-drain") return DrainWorker{.reply_to = 1, .request_id = verb, .worker = sender};
     if (verb == "revoke") return KeysRevoked{sender};
     if (verb == "ask-revoke") return RevokeWorker{.reply_to = 1, .request_id = verb, .worker = sender};
+    if (verb == "forget") return ForgetWorker{.reply_to = 1, .request_id = verb, .worker = sender};
     if (verb == "hello") return FromWorker{sender, hello(command)};
     if (verb == "beat") return FromWorker{sender, beat(command)};
     if (verb == "report") return FromWorker{sender, report(command)};
@@ -103,7 +106,12 @@ class Game {
     for (const std::string& rank : split(command.value("ranks", "4"), ','))
       wish.ranks.push_back(std::stoi(rank));
     wish.seeds = static_cast<int>(command.number("seeds", 1));
+    if (command.values.contains("rates")) wish.rates = "[" + command.value("rates", "") + "]";
+    if (command.values.contains("extend"))
+      wish.tune = "{axes: [train.lr], extend: " + command.value("extend", "") + "}";
     wish.steps = static_cast<int>(command.number("steps", 6));
+    for (const std::string& budget : split(command.value("budgets", ""), ','))
+      if (!budget.empty()) wish.budgets.push_back(std::stoi(budget));
     wish.max_tokens = static_cast<int>(command.number("tokens", wish.max_tokens));
     wish.has_evals = command.values.contains("at");
     wish.eval_at = "[";
@@ -178,8 +186,11 @@ class Game {
       out.findings.points.push_back({.step = command.number("point", 0), .name = "loss", .value = 1});
     if (command.values.contains("checkpoint")) out.findings.checkpoint = command.number("checkpoint", 0);
     if (command.values.contains("eval"))
-      out.findings.evals.push_back(
-          {.id = EvalId{id(command.value("eval", ""))}, .metric = "loss", .value = 1, .n = 1});
+      out.findings.evals.push_back({.id = EvalId{id(command.value("eval", ""))},
+                                    .metric = "loss",
+                                    .value = static_cast<double>(command.number("loss", 1)),
+                                    .sign = command.values.contains("loss") ? -1 : 1,
+                                    .n = 1});
     return out;
   }
 
@@ -216,6 +227,18 @@ class Game {
     core_->begin(effects);
     remember(effects);
     return is_equal ? "  replay equals live state\n" : "  REPLAY DIFFERS FROM LIVE STATE\n";
+  }
+
+  // Every trial, listed or not, so that it can be named.
+  std::string grid_of(const std::string& name) {
+    std::string out;
+    const Grid& grid = core_->state().find_sweep(name)->grid;
+    for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+      const SweepTrial trial = grid.at(raw).value();
+      learn(trial.id.text), learn(trial.stage.text);
+      out += "  trial " + named(trial.id.brief()) + " stage " + named(trial.stage.brief()) + "\n";
+    }
+    return out;
   }
 
   // How a sweep stands, which records alone do not say.

@@ -48,14 +48,17 @@ SweepSpec sweep_for_tests(const SweepForTests& wish) {
   std::string text = "version: 1\nname: " + wish.name + "\n";
   text += "model: {path: base" + (wish.tokenizer.empty() ? "" : ", tokenizer: " + wish.tokenizer) + "}\n";
   text += "data: {train: words.jsonl, max_tokens: " + std::to_string(wish.max_tokens) + "}\n";
-  text += "train: {batch: 4, schedule: constant}\n";
-  text += "budget: {steps: " + std::to_string(wish.steps) + "}\n";
+  text += std::string("train: {batch: 4, ") +
+          (wish.budgets.empty() ? "schedule: constant}\n" : "schedule: wsd, warmup: 0, cooldown: 2}\n");
+  text += wish.budgets.empty() ? "budget: {steps: " + std::to_string(wish.steps) + "}\n"
+                               : "axes: {budget.steps: " + list_of(wish.budgets) + "}\n";
   if (wish.has_evals)
     text += "eval: {learn: {words: {data: held_out.jsonl}}, retain: {prose: {data: prose.txt}}, at: " +
             wish.eval_at + "}\n";
   text += "seeds: " + std::to_string(wish.seeds) + "\n";
   text += "blocks: {lora: {method: lora, lora.rank: " + list_of(wish.ranks) +
-          ", lora.target: attn, train.lr: 1e-3}}\n";
+          ", lora.target: attn, train.lr: " + wish.rates + "}}\n";
+  if (!wish.tune.empty()) text += "tune: " + wish.tune + "\n";
   text +=
       "run: {priority: " + std::to_string(wish.priority) + (wish.run.empty() ? "" : ", " + wish.run) + "}\n";
   SweepSpec spec = parse_sweep(text, wish.name + ".yaml", "/sweeps");

@@ -1,5 +1,10 @@
 #include "tests/sim/truth.h"
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+
+#include "common/sweep/identity.h"
 #include "common/vocabulary/random.h"
 #include "worker/agent/agent.h"
 
@@ -22,19 +27,93 @@ uint64_t number_of(const std::string& hex) {
   return std::stoull(hex.substr(0, 12), nullptr, 16);
 }
 
+struct RateTried {
+  double sum = 0;
+  int n = 0;
+  bool is_out = false;  // a trial of it diverged
+  std::optional<double> mean() const { return is_out || n == 0 ? std::nullopt : std::optional(sum / n); }
+};
+using RatesTried = std::map<double, RateTried>;
+
+bool has_all_evals(const State& state, const SweepTrial& trial) {
+  return std::all_of(trial.evals.begin(), trial.evals.end(), [&](const EvalTask& task) {
+    return state.evals().at(eval_id(trial.stage, trial.steps, task.spec_id)).is_finished &&
+           state.evals().at(eval_id(base_subject(trial), task.spec_id)).is_finished;
+  });
+}
+
+std::map<int, RatesTried> rates_by_rank(const State& state, const Sweep& sweep) {
+  std::map<int, RatesTried> out;
+  for (const auto& [raw, stage] : sweep.trials) {
+    const SweepTrial trial = sweep.trial_at(raw).value();
+    RateTried& rate = out[trial.settings.lora->rank][trial.settings.train.lr];
+    const UnitLife life = state.units().at(unit_of(stage)).life;
+    rate.is_out = rate.is_out || life == UnitLife::diverged;
+    if (life != UnitLife::completed || !has_all_evals(state, trial)) continue;
+    for (const EvalTask& task : trial.evals)
+      if (task.role == EvalRole::learn) rate.sum += score_of(eval_id(stage, trial.steps, task.spec_id));
+    ++rate.n;
+  }
+  return out;
+}
+
+// Returns: whether the best of them is the first or the last.
+bool is_best_at_end(const RatesTried& rates) {
+  const auto best = std::max_element(rates.begin(), rates.end(), [](const auto& a, const auto& b) {
+    return a.second.mean().value_or(-1) < b.second.mean().value_or(-1);
+  });
+  return best->second.mean() && (best == rates.begin() || best == std::prev(rates.end()));
+}
+
 }  // namespace
 
-double loss_at(const StageId& stage, Step step) {
-  return static_cast<double>(mix(number_of(stage.text), static_cast<uint64_t>(step)) % 1000) / 100;
-}
 double score_of(const EvalId& eval) {
   return static_cast<double>(number_of(eval.text) % 1000) / 10;
 }
-bool diverges(const StageId& stage) {
-  return number_of(stage.text) % 7 == 0;
+
+double Truth::loss_at(const StageId& stage, Step step) const {
+  const auto beginning = beginnings_.find(stage);
+  const bool is_shared = beginning != beginnings_.end() && step <= beginning->second.until;
+  const uint64_t number = is_shared ? beginning->second.number : number_of(stage.text);
+  return static_cast<double>(mix(number, static_cast<uint64_t>(step)) % 1000) / 100;
 }
-bool is_too_big(const StageId& stage) {
-  return number_of(stage.text) % 5 == 0;
+bool Truth::diverges(const StageId& stage) const {
+  const auto beginning = beginnings_.find(stage);
+  return (beginning == beginnings_.end() ? number_of(stage.text) : beginning->second.number) % 7 == 0;
+}
+bool Truth::is_too_big(const StageId& stage) const {
+  const auto beginning = beginnings_.find(stage);
+  return (beginning == beginnings_.end() ? number_of(stage.text) : beginning->second.number) % 5 == 0;
+}
+
+// Two sweeps may plan two trunks for one trial, so that what they have in common is named by what is trained.
+void Truth::check(const TrialListed& r) {
+  if (!r.trunk) return;
+  const TrialSettings& settings = r.trial.settings;
+  const uint64_t number = mix(static_cast<uint64_t>(settings.lora->rank), settings.seed);
+  beginnings_[r.trial.stage] = {number, r.trunk->at};
+  beginnings_[r.trunk->trunk] = {number, r.trunk->to};
+  trunks_[r.trial.stage].insert(r.trunk->trunk);
+  branches_[r.trunk->trunk].insert(r.trial.stage);
+}
+
+// By an attempt of the stage, or of a trunk that it begins with.
+bool Truth::has_said(const StageId& stage, Attempt attempt, Step step) const {
+  if (said_points_.contains({{unit_of(stage), attempt}, step})) return true;
+  const auto trunks = trunks_.find(stage);
+  return trunks != trunks_.end() && std::any_of(trunks->second.begin(), trunks->second.end(), [&](auto& trunk) {
+           return said_points_.contains({{unit_of(trunk), attempt}, step});
+         });
+}
+
+// A trunk has no points of its own.
+bool Truth::is_known(const StageId& stage, Step step) const {
+  if (points_.contains({stage, step})) return true;
+  const auto branches = branches_.find(stage);
+  return branches != branches_.end() &&
+         std::any_of(branches->second.begin(), branches->second.end(), [&](auto& branch) {
+           return points_.contains({branch, step});
+         });
 }
 
 void Truth::started(const Lease& lease, const std::string& boot) {
@@ -51,7 +130,7 @@ void Truth::committed(const std::vector<Record>& records, const std::vector<Poin
   for (const PointBatch& batch : points) {
     const Lease lease{unit_of(batch.stage), batch.attempt};
     for (const Point& point : batch.points) {
-      require(said_points_.contains({lease, point.step}),
+      require(has_said(batch.stage, batch.attempt, point.step),
               "I4: a point that attempt " + brief(lease) + " never said");
       require(point.value == loss_at(batch.stage, point.step),
               "I5: a point of " + brief(lease) + " has another value");
@@ -111,8 +190,7 @@ void Truth::got_ack(const Lease& lease, int64_t seq) const {
     const std::string entry = "entry " + std::to_string(it->first.second) + " of " + brief(lease);
     if (const auto* report = std::get_if<Report>(&message)) {
       for (const Point& point : report->findings.points)
-        require(points_.contains({StageId{lease.unit.text}, point.step}),
-                "I1: a point was acked and lost: " + entry);
+        require(is_known(StageId{lease.unit.text}, point.step), "I1: a point was acked and lost: " + entry);
       for (const EvalResult& result : report->findings.evals)
         require(evals_.contains(result.id), "I1: an eval was acked and lost: " + entry);
     } else {
@@ -170,21 +248,43 @@ void Truth::check_results(const Reader& reader) const {
             "I5: the table has another result of " + text(row[0]));
 }
 
+// Judged by what the evals give and by the spec's words, not by what the core keeps for it. The tuned sweeps
+// here have ranks, and rates a decade apart; scores are better when higher, and nothing learns less than the
+// base.
+void Truth::check_tuning(const State& state) const {
+  if (!is_believing_) return;
+  for (const auto& [number, sweep] : state.sweeps()) {
+    const auto& tune = sweep.grid.spec().tune;
+    if (!tune || sweep.is_cancelled || sweep.is_stopped) continue;
+    const auto axis = sweep.grid.spec().blocks.front().axes.back().points.size();
+    for (const auto& [rank, rates] : rates_by_rank(state, sweep)) {
+      const auto steps = static_cast<int>(rates.size() - axis);
+      require(steps <= tune->extend, "an axis of sweep " + sweep.name() + " grew beyond its steps");
+      require(steps == tune->extend || !is_best_at_end(rates), "the best rate of rank " + std::to_string(rank) +
+                                                                   " in sweep " + sweep.name() +
+                                                                   " stands at the end of its axis");
+    }
+  }
+}
+
 void Truth::check_counts(const State& state) {
   for (const auto& [number, sweep] : state.sweeps()) {
     LifeCounts stages{};
+    LifeCounts trunks{};
     int64_t finished = 0;
     for (const UnitId& id : sweep.units) {
       const Unit& unit = state.units().at(id);
       if (unit.kind == WorkKind::train && unit.wanted.contains(number))
-        ++stages[static_cast<size_t>(unit.life)];
+        ++(unit.is_trunk() ? trunks : stages)[static_cast<size_t>(unit.life)];
     }
     for (const EvalId& id : sweep.evals)
       if (state.evals().at(id).is_finished) ++finished;
     if (sweep.is_cancelled) continue;  // its counts are frozen at the cancel
     for (const UnitId& id : sweep.dropped)
-      if (state.units().at(id).kind == WorkKind::train) ++stages[static_cast<size_t>(UnitLife::cancelled)];
+      if (const Unit& unit = state.units().at(id); unit.kind == WorkKind::train)
+        ++(unit.is_trunk() ? trunks : stages)[static_cast<size_t>(UnitLife::cancelled)];
     require(stages == sweep.stages, "I6: counts of stages differ in sweep " + sweep.name());
+    require(trunks == sweep.trunks, "I6: counts of trunks differ in sweep " + sweep.name());
     require(finished == sweep.evals_finished, "I6: counts of evals differ in sweep " + sweep.name());
   }
 }

@@ -3,7 +3,8 @@
 // coordinator made durable. I-numbers as in the reliability notes: I1 nothing acked is lost, I2 one terminal
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
-// heal; and no unit is granted to a slot that does not fit (placing.h).
+// heal; no unit is granted to a slot that does not fit (placing.h); and where tuning may
+// add values, the best is inside the axis or all steps are taken.
 
 #include <map>
 #include <set>
@@ -22,11 +23,8 @@ struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What training would give: a function of what is trained, so that every attempt must agree.
-double loss_at(const StageId& stage, Step step);
+// What an eval would give: a function of its id, so that every attempt must agree.
 double score_of(const EvalId& eval);
-bool diverges(const StageId& stage);    // some do, at kDivergesAt
-bool is_too_big(const StageId& stage);  // some run out of memory until the micro-batch is 1
 constexpr Step kDivergesAt = 3;
 
 class Truth {
@@ -34,6 +32,12 @@ class Truth {
   // Workers may say anything from now on: what they say is compared with nothing, only what becomes of it is.
   void believe_nobody() { is_believing_ = false; }
   Placing& placing() { return placing_; }
+
+  // ---- what training would give: a function of what is trained, so that every attempt must agree. Trials that
+  // begin with a trunk, and the trunk, are alike until they leave it.
+  double loss_at(const StageId& stage, Step step) const;
+  bool diverges(const StageId& stage) const;    // some do, at kDivergesAt
+  bool is_too_big(const StageId& stage) const;  // some run out of memory until the micro-batch is 1
 
   // ---- what workers and trainers do
   void started(const Lease& lease, const std::string& boot);
@@ -52,6 +56,8 @@ class Truth {
   void check_kept(const std::vector<Record>& kept) const;
   static void check_replay(const State& live, const State& replayed);
   static void check_counts(const State& state);
+  // Requires: nothing runs, and nobody stopped or cancelled a tuned sweep.
+  void check_tuning(const State& state) const;
   // Requires: nothing runs.
   void check_tables(const Reader& reader, const State& state) const;
 
@@ -61,14 +67,25 @@ class Truth {
   void check(const EvalFinished& r);
   void check(const AttemptFailed& r);
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
+  void check(const TrialListed& r);
   template <class R>
   void check(const R& r) {
     if constexpr (requires { r.request_id; }) requests_.insert(r.request_id);
   }
   void check_results(const Reader& reader) const;
+  bool has_said(const StageId& stage, Attempt attempt, Step step) const;
+  bool is_known(const StageId& stage, Step step) const;
   bool was_synced(const Lease& lease) const;
 
+  struct Beginning {      // of a trunk, or of what begins with it
+    uint64_t number = 0;  // what it is a function of
+    Step until = 0;
+  };
+
   bool is_believing_ = true;
+  std::map<StageId, Beginning> beginnings_;
+  std::map<StageId, std::set<StageId>> trunks_;    // by branch
+  std::map<StageId, std::set<StageId>> branches_;  // by trunk
   Placing placing_;
   std::set<Lease> started_;
   std::map<Lease, OutcomeKind> ended_;

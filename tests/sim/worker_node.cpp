@@ -60,7 +60,7 @@ void WorkerNode::receive(const AgentInput& input) {
   AgentEffects effects;
   agent_->step(world_.now(), input, effects);
   if (!act(effects)) return;
-  if (agent_->is_drained())
+  if (agent_->is_drained() || agent_->is_replaced())
     leave();
   else
     wake_later();
@@ -178,13 +178,16 @@ void WorkerNode::train(int slot) {
     return end(slot, OutcomeKind::completed);
   }
   const StageId& stage = work.stage->id;
-  if (is_too_big(stage) && work.microbatch != 1) return end(slot, OutcomeKind::out_of_memory);
+  if (truth_.is_too_big(stage) && work.microbatch != 1) return end(slot, OutcomeKind::out_of_memory);
   if (trainer.step >= work.stage->to) return end(slot, OutcomeKind::completed);
   ++trainer.step;
-  if (diverges(stage) && trainer.step == kDivergesAt) return end(slot, OutcomeKind::diverged);
-  Findings findings{.points = {{.step = trainer.step, .name = "loss", .value = loss_at(stage, trainer.step)}},
-                    .evals = {},
-                    .checkpoint = {}};
+  if (truth_.diverges(stage) && trainer.step == kDivergesAt) return end(slot, OutcomeKind::diverged);
+  Findings findings{
+      .points = {{.step = trainer.step, .name = "loss", .value = truth_.loss_at(stage, trainer.step)}},
+      .evals = {},
+      .checkpoint = {}};
+  for (const BranchOrder& branch : work.branches)
+    if (branch.at == trainer.step) checkpoints_[branch.stage].insert(branch.at);
   if (trainer.step % kStepsPerCheckpoint == 0) {
     checkpoints_[stage].insert(trainer.step);  // on the disk before anybody hears of it
     findings.checkpoint = trainer.step;

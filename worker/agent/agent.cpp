@@ -38,6 +38,7 @@ struct Agent::Life {
   void on(const DrainRequested&);
   void on(const AgentWake&);
   void on(const LastWork&) { take_nothing_new(); }
+  void on(const DevicesMeasured& measured) { devices = measured.devices; }
 
   void hear(const Welcome& m);
   void hear(const Grant& m);
@@ -49,6 +50,7 @@ struct Agent::Life {
   void hear(const Abandon& m) { forget(m.lease); }
   void hear(const Heard&) {}  // having heard it is all there is to it
   void hear(const AskHello& m);
+  void hear(const Replaced& m) { is_replaced = is_replaced || m.boot == config.boot; }
 
   void say_hello();
   void beat();
@@ -93,6 +95,8 @@ struct Agent::Life {
   bool is_told_to_drain = false;
   bool said_drain = false;  // since nothing is held any more
   bool is_paused = false;
+  bool is_replaced = false;
+  std::vector<DeviceUse> devices;
   Duration heartbeat{10'000};
   Duration silence_max{120'000};  // a lease: after it the coordinator may think us gone
   Instant heard;
@@ -167,7 +171,11 @@ void Agent::Life::hear(const AskHello& m) {
 
 void Agent::Life::beat() {
   beat_at = now + heartbeat;
-  Heartbeat beat{.boot = config.boot, .running = outbox.leases(), .progress = {}};
+  Heartbeat beat{.boot = config.boot,
+                 .running = outbox.leases(),
+                 .progress = {},
+                 .devices = devices,
+                 .resent = outbox.resent()};
   for (const auto& [slot, runner] : runners)
     if (const auto progress = runner.progress()) beat.progress.push_back(*progress);
   out->messages.push_back(std::move(beat));
@@ -371,6 +379,10 @@ uint64_t Agent::epoch() const {
 bool Agent::is_working() const {
   return std::any_of(life_->runners.begin(), life_->runners.end(),
                      [](const auto& entry) { return entry.second.is_busy(); });
+}
+
+bool Agent::is_replaced() const {
+  return life_->is_replaced;
 }
 
 bool Agent::is_idle() const {

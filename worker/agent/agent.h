@@ -13,6 +13,9 @@
 // Obedience: Fenced, Abandon and Stop{kill} end an attempt without a word; its trainer gets `stop_grace` to
 // stop at a step border (the base stays loaded), then it is killed.
 //
+// Replaced: a process whose key another one uses too, as where a worker's folder was copied, is told so and
+// ends. Else the two would take the name from each other for ever.
+//
 // Unfit: where no trainer can start the work is not at fault. It goes back and the worker drains, for it would
 // use up the retries of one trial after the other.
 
@@ -72,11 +75,14 @@ struct TrainerDied {  // the process is gone: by itself, or after KillTrainer
   std::string message;                     // "killed by signal 11 (Segmentation fault)"
   std::string log_tail;
 };
+struct DevicesMeasured {  // told on with the next heartbeats, until it is measured again
+  std::vector<DeviceUse> devices;
+};
 struct DrainRequested {};  // take nothing new, checkpoint what runs, send everything, then leave
 struct AgentWake {};       // the deadline asked for has come
 struct LastWork {};        // take nothing new, let what runs go on to its end, then leave
 using AgentInput = std::variant<SpoolLoaded, Connected, Disconnected, FromCoordinator, FromTrainer, TrainerDied,
-                                DrainRequested, AgentWake, LastWork>;
+                                DevicesMeasured, DrainRequested, AgentWake, LastWork>;
 
 // ---- what goes out. The daemon carries out a turn's effects in the order of the members: what is over goes
 // first, so that the spool speaks of a unit until nothing of it is left; then the spool, one sync for all
@@ -141,6 +147,10 @@ class Agent {
   // Returns: whether a drain is complete: nothing runs, nothing is unacked, Drain was said. Until the daemon
   // has left it answers what is still under way to it, but introduces itself no more.
   bool is_drained() const;
+  // Returns: whether the coordinator has said that another process of this worker's key is at work in its
+  // place. Nothing of it is listened to any more: it should end, and what it has spooled is its folder's next
+  // life's.
+  bool is_replaced() const;
   // Returns: whether a trainer has work.
   bool is_working() const;
   // Returns: whether it has nothing to do and nothing to tell.

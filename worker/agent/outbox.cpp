@@ -165,6 +165,8 @@ void Outbox::pump(Instant now, AgentEffects& out) {
         break;
       out.messages.push_back(from_spool_bytes(entry));
       ++stream.sent;
+      if (stream.sent <= stream.sent_most) ++resent_;
+      stream.sent_most = std::max(stream.sent_most, stream.sent);
       ++flying.entries;
       flying.bytes += static_cast<int64_t>(entry.size());
       if (!stream.resend_at) stream.resend_at = now + config_.resend_after;

@@ -50,6 +50,8 @@ class Outbox {
   int64_t bytes() const { return bytes_; }
   std::vector<Lease> leases() const;
   std::vector<Held> held() const;
+  // Returns: how many entries were sent that had been sent before.
+  int64_t resent() const { return resent_; }
   // Returns: when pump() has something to send again.
   std::optional<Instant> next_resend() const;
 
@@ -58,7 +60,8 @@ class Outbox {
     std::map<int64_t, std::string> entries;
     int64_t last = 0;
     int64_t acked = 0;
-    int64_t sent = 0;  // acked <= sent <= last
+    int64_t sent = 0;       // acked <= sent <= last
+    int64_t sent_most = 0;  // what is sent below it is sent again
     bool is_closed = false;
     bool has_result = false;  // its Done says completed or diverged
     Step checkpoint = 0;
@@ -81,6 +84,7 @@ class Outbox {
   AgentConfig config_;
   std::map<Lease, Stream> streams_;
   int64_t bytes_ = 0;
+  int64_t resent_ = 0;
 };
 
 }  // namespace ranktide

@@ -44,6 +44,7 @@ TEST(Protocol, TypeNumbersOnTheWireAreFrozen) {
   EXPECT_EQ(decode_header(encode(WorkerMessage{Drain{}}, 1).header).type, 4);
   EXPECT_EQ(decode_header(encode(CoordinatorMessage{Welcome{}}, 1).header).type, 256);
   EXPECT_EQ(decode_header(encode(CoordinatorMessage{Abandon{}}, 1).header).type, 263);
+  EXPECT_EQ(decode_header(encode(CoordinatorMessage{Replaced{}}, 1).header).type, 266);
 }
 
 TEST(Protocol, RefusesAnotherVersionAndSaysWhatToDo) {

@@ -344,14 +344,79 @@ TEST_F(Game, FailsAUnitThatEveryWorkerRefusesAgainAndAgain) {
   EXPECT_EQ(in(sweep(1).stages, UnitLife::failed), 1);
 }
 
-TEST_F(Game, RejectsWhatNoTrainerCouldKeep) {
+// A grid's last trial was cancelled by listing all before it, in one commit.
+TEST_F(Game, CancelsTheLastTrialOfAHugeGridWithoutListingTheOthers) {
+  submit({.ranks = {2, 4, 8, 16}, .seeds = 50'000, .has_evals = false});
+  hello("w1");
+  TrialChoice last;
+  last.looked = TrialsLook{.revision = 1, .trials = {199'999}, .fault = ""};
+  step(ControlTrials{.request_id = "c", .sweep = "tiny", .action = SweepAction::cancel, .trials = last});
+  EXPECT_EQ(effects_.records.size(), 2u);
+  EXPECT_EQ(count<TrialListed>(), 1u);
+  EXPECT_EQ(count<TrialsCancelled>(), 1u);
+  EXPECT_EQ(sweep(1).trials.size(), 2u);
+  EXPECT_EQ(sweep(1).cursor, 1) << "the others' turn comes as before";
+  EXPECT_EQ(in(sweep(1).stages, UnitLife::cancelled), 1);
+}
+
+// Each trial was looked at, which took the turn minutes where there were many.
+TEST_F(Game, FindsWhatFailedByItsUnitsAndTriesAtMostAThousandAgainAtOnce) {
+  submit({.ranks = {2, 4, 8, 16}, .seeds = 400, .has_evals = false, .run = "retry: {own: 0}"});
+  hello("w1");
+  for (size_t i = 0; i < 1'203; ++i) {
+    const Grant grant = grants_.at(i);
+    done(grant, i < 3 ? OutcomeKind::completed : OutcomeKind::failed);
+    if (i % 10 == 0) beat("w1", {grants_.back().lease});
+  }
+  EXPECT_EQ(sweep(1).failed.size(), 1'200u);
+  for (const UnitId& unit : sweep(1).failed) EXPECT_EQ(core_.state().units().at(unit).life, UnitLife::failed);
+  const TrialChoice failed{.failed = true};
+  step(ControlTrials{.request_id = "t", .sweep = "tiny", .action = SweepAction::retry, .trials = failed});
+  EXPECT_EQ(count<TrialRetried>(), 1'000u);
+  EXPECT_EQ(std::get<Controlled>(effects_.replies.at(0).answer).now,
+            "sweep tiny: 1000 trials tried again; 200 more failed: ask again for them");
+  EXPECT_EQ(sweep(1).failed.size(), 200u);
+}
+
+TEST_F(Game, TriesAFailedEvalOfTheBaseAgainByOneOfItsTrials) {
+  submit({.ranks = {2, 4, 8}, .run = "retry: {own: 0}"});
+  hello("w1", 5);
+  done(grants_.at(0), OutcomeKind::failed);
+  EXPECT_EQ(grants_.at(0).work.kind, WorkKind::evaluate);
+  const TrialChoice failed{.failed = true};
+  step(ControlTrials{.request_id = "t", .sweep = "tiny", .action = SweepAction::retry, .trials = failed});
+  EXPECT_EQ(count<TrialRetried>(), 1u);
+  EXPECT_EQ(in(sweep(1).eval_units, UnitLife::failed), 0);
+  EXPECT_TRUE(sweep(1).failed.empty());
+}
+
+TEST_F(Game, AWorkerWhoseWeightsAnEvalWaitsForIsNotForgotten) {
+  submit({.name = "first", .ranks = {2}, .eval_at = "[0]", .run = "keep: adapters"});
+  hello("w1", 3);
+  finish(3);
+  step(FromWorker{WorkerName{"w1"}, Drain{"w1-boot"}});
+  submit({.name = "later", .ranks = {2}, .eval_at = "[end]", .run = "keep: adapters"});
+  hello("w2", 3);
+  step(ForgetWorker{.request_id = "f", .worker = WorkerName{"w1"}});
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_EQ(
+      std::get<Rejected>(effects_.replies.at(0).answer).reason,
+      "worker w1 has kept the weights that 2 evals wait for; start it again, or cancel their trials first");
+  step(ControlSweep{.request_id = "c", .sweep = "later", .action = SweepAction::cancel});
+  step(ForgetWorker{.request_id = "f", .worker = WorkerName{"w1"}});
+  EXPECT_EQ(count<WorkerForgotten>(), 1u);
+  EXPECT_EQ(core_.state().find_worker(WorkerName{"w1"}), nullptr);
+}
+
+TEST_F(Game, RejectsAnEvalThatNoTrainerRuns) {
   SweepSpec spec = sweep_for_tests({.ranks = {2}});
-  spec.run.keep = Keep::delta;
-  spec.blocks.at(0).constants["method"] = "full";
+  spec.blocks.at(0).constants["eval.learn"] = {{"humaneval", {{"data", "/h.jsonl"}, {"kind", "code"}}}};
+  spec.inputs.files["/h.jsonl"] = "h";
   step(Submit{.reply_to = 1, .request_id = "r", .spec = spec});
   EXPECT_TRUE(effects_.records.empty());
-  EXPECT_NE(std::get<Rejected>(effects_.replies.at(0).answer).reason.find("run.keep: delta"),
-            std::string::npos);
+  EXPECT_NE(
+      std::get<Rejected>(effects_.replies.at(0).answer).reason.find("kind code can be planned, not run yet"),
+      std::string::npos);
 }
 
 TEST_F(Game, RejectsASweepWhoseInputsNobodyRead) {

@@ -72,6 +72,7 @@ void History::submit(const std::string& sweep, int revision, std::optional<int64
   listed_ = 0;
   SweepSpec spec;
   spec.name = sweep;
+  spec.tune = tune;
   record(SweepSubmitted{.sweep = sweep_,
                         .revision = revision,
                         .request_id = sweep + std::to_string(revision),
@@ -81,10 +82,26 @@ void History::submit(const std::string& sweep, int revision, std::optional<int64
 }
 
 SweepTrial History::list(const TrialWords& words) {
+  return list_in(words, {});
+}
+
+SweepTrial History::list_branch(const TrialWords& words, Step at) {
+  return list_in(words, TrunkPlace{.trunk = StageId{trunk().unit.text}, .to = kSteps, .at = at});
+}
+
+SweepTrial History::list_in(const TrialWords& words, const std::optional<TrunkPlace>& trunk) {
   SweepTrial trial = trial_of(words);
   trial.index = listed_++;
-  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial});
+  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial, .trunk = trunk});
   return trial;
+}
+
+Lease History::trunk() const {
+  return {UnitId{sha256_hex("trunk")}, 1};
+}
+
+void History::grant_trunk() {
+  record(LeaseGranted{.lease = trunk(), .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});
 }
 
 SweepTrial History::trial_of(const TrialWords& words) {
@@ -99,6 +116,7 @@ SweepTrial History::trial_of(const TrialWords& words) {
   trial.settings = settings_of(words);
   trial.blocks = {words.rank > 0 ? "lora" : "full"};
   trial.labels = {{"regime", words.regime}};
+  if (!words.lr_label.empty()) trial.labels["train.lr"] = words.lr_label;
   trial.evals = tasks_of(words.regime);
   trial.eval_at = {0, kSteps};
   trial.steps = kSteps;
@@ -165,10 +183,11 @@ void History::end(const SweepTrial& trial, OutcomeKind kind, const std::string& 
   outcome.kind = kind;
   outcome.step = kind == OutcomeKind::completed ? kSteps : 5;
   outcome.message = message;
-  outcome.tokens = 6000;
+  outcome.tokens = tokens;
   outcome.seconds = 30;
   outcome.memory_peak_bytes = int64_t{1} << 30;
   outcome.numerics = numerics;
+  outcome.device = device;
   if (kind == OutcomeKind::failed)
     record(AttemptFailed{.lease = lease(trial), .outcome = outcome, .last = true});
   else

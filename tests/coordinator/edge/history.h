@@ -25,6 +25,7 @@ struct TrialWords {
   uint64_t seed = 0;
   int batch = 2;
   std::string tokenizer{};  // empty: the model's own
+  std::string lr_label{};   // as the sweep's axis has it; empty: no axis
 };
 
 class History {
@@ -33,7 +34,10 @@ class History {
 
   void begin();  // epoch, a worker w1
   void submit(const std::string& sweep, int revision = 1, std::optional<int64_t> trial_count = {});
-  SweepTrial list(const TrialWords& words);  // into the sweep submitted last
+  SweepTrial list(const TrialWords& words);                  // into the sweep submitted last
+  SweepTrial list_branch(const TrialWords& words, Step at);  // that begins with a trunk, and leaves it there
+  void grant_trunk();
+  Lease trunk() const;
   void listed();
   void base_scores(double learn_loss, double retain_loss, const TrialWords& of = {});
   void base_eval_fails(const std::string& message, bool is_last);  // an attempt at the learn eval's
@@ -51,10 +55,14 @@ class History {
   Reader reader() const { return Reader(folder_); }
 
   static constexpr Step kSteps = 12;
-  int numerics = 0;  // of what ends from now on; 0: not told
+  std::string device;            // of what ends from now on; empty: not told
+  int numerics = 0;              // of what ends from now on; 0: not told
+  int64_t tokens = 6'000;        // of what ends from now on
+  std::optional<Tuning> tune{};  // of what is submitted from now on
 
  private:
   static SweepTrial trial_of(const TrialWords& words);
+  SweepTrial list_in(const TrialWords& words, const std::optional<TrunkPlace>& trunk);
 
   std::filesystem::path folder_;
   std::unique_ptr<Store> store_;

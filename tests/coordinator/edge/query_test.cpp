@@ -141,6 +141,19 @@ TEST_F(QueryTest, NamesTheTrialsOfEachVersionOfTheEnginesArithmetic) {
                                     older.id.brief() + "), 1 by version 5 (" + newer.id.brief() + ")"));
 }
 
+TEST_F(QueryTest, NamesTheTrialsOfEachDevice) {
+  history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);  // by a trainer that did not tell
+  history.device = "cpu AVX2";
+  const SweepTrial older = history.ran({.rank = 4, .seed = 1}, 1.61, 3.0);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("devices"))));
+  history.device = "cpu AVX512";
+  const SweepTrial newer = history.ran({.rank = 4, .seed = 2}, 1.62, 3.0);
+  EXPECT_THAT(ask().notes, Contains("trials were trained on different devices: 1 by cpu AVX2 (" +
+                                    older.id.brief() + "), 1 by cpu AVX512 (" + newer.id.brief() + ")"));
+  EXPECT_EQ(history.reader().select("SELECT device FROM v_trial ORDER BY seed").rows,
+            (std::vector<std::vector<Value>>{{Value{}}, {Value("cpu AVX2")}, {Value("cpu AVX512")}}));
+}
+
 TEST_F(QueryTest, WhatAnOlderTrainerDidNotTellIsAVersionOfItsOwn) {
   history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
   EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("arithmetic"))));
@@ -164,8 +177,8 @@ TEST_F(QueryTest, RefusesToPoolAnAxisThatNobodyNamed) {
   } catch (const QueryError& error) {
     EXPECT_STREQ(
         error.what(),
-        "this would average over rank, which vary: add them to --by, or fix them with --where (such as --where "
-        "'rank = VALUE')");
+        "this would average over rank, which vary: add them to --by, fix them with --where (such as --where "
+        "'rank = VALUE'), or show the best alone with --select (such as --select rank=best:learning)");
   }
   EXPECT_EQ(ask({.sweeps = {"quick"}, .by = {"method"}, .where = "rank = 4 or method = full"}).rows.size(), 3U);
 }

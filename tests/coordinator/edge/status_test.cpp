@@ -37,6 +37,28 @@ TEST_F(StatusTest, CountsByStateAndNamesWhatRuns) {
   EXPECT_DOUBLE_EQ(*now.seconds_per_step, 30.0 / History::kSteps);
 }
 
+// 12 steps each, of which the second trial trains 4 after the trunk's 8 and the first 2 after its 10.
+TEST_F(StatusTest, ATrunkRunsUnderTheTrialThatLeavesItLastAndItsStepsCountOnce) {
+  const SweepTrial longest = history.list_branch({.rank = 4}, 10);
+  const SweepTrial other = history.list_branch({.rank = 8}, 8);
+  history.listed();
+  history.grant_trunk();
+  EXPECT_EQ(status().steps_left, 10 + 2 + 4);
+  history.store().commit({}, {{.stage = longest.stage, .attempt = 1, .points = {{3, "loss", 2.0}}}}, 0);
+  const SweepStatus now = status();
+  EXPECT_EQ(now.state, "running");
+  ASSERT_EQ(now.running.size(), 1U);
+  EXPECT_EQ(now.running[0].trial, longest.id.text);
+  EXPECT_EQ(now.running[0].step, 3);
+  EXPECT_EQ(now.running[0].steps, 10);
+  EXPECT_EQ(now.running[0].settings, "math lora r4 all lr 0.0005 seed 0, the beginning of 2 trials");
+  EXPECT_EQ(now.steps_left, 7 + 2 + 4);
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(BranchesOpened{history.trunk(), {{longest.stage, 10}, {other.stage, 8}}});
+  EXPECT_EQ(status().steps_left, 2 + 4);
+  EXPECT_TRUE(status().running.empty());
+}
+
 TEST_F(StatusTest, FinishesWhenNothingMoreWillCome) {
   const SweepTrial trial = history.list({.rank = 4});
   history.grant(trial);

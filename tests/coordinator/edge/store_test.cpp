@@ -88,7 +88,13 @@ void drop_views(Connection& c) {
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
 }
 
+void drop_columns_of_version_6(Connection& c) {
+  c.execute("DROP TABLE branch");
+  c.execute("ALTER TABLE stage DROP COLUMN device");
+}
+
 void drop_columns_of_version_5(Connection& c) {
+  drop_columns_of_version_6(c);
   c.execute("ALTER TABLE stage DROP COLUMN numerics");
 }
 
@@ -177,6 +183,22 @@ TEST_F(StoreTest, BringsAFolderOfVersion4UpToDateWithUnknownNumerics) {
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state, numerics FROM v_trial").rows,
             (std::vector<std::vector<Value>>{{Value("completed"), Value{}}}));
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion5UpToDateWithUnknownDevices) {
+  history.numerics = 7;
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_6(c);
+    c.execute("PRAGMA user_version=5");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT numerics, device FROM v_trial").rows,
+            (std::vector<std::vector<Value>>{{Value(int64_t{7}), Value{}}}));
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {
@@ -360,6 +382,49 @@ TEST_F(StoreTest, AnEventSaysWhoChangedAPolicyAndToWhat) {
       PolicyChanged{.sweep = 1, .request_id = "r2", .actor = "bob", .priority = 5, .max_parallel = {}});
   EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='PolicyChanged' ORDER BY seq DESC"),
             Value("priority 5, no limit of slots, by bob, request r2"));
+}
+
+TEST_F(StoreTest, AForgottenWorkerLeavesTheListAndItsAttemptsStay) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  history.end(trial, OutcomeKind::completed, "");
+  history.record(WorkerLeft{WorkerName{"w1"}, "a", LeaveReason::drained});
+  history.record(WorkerForgotten{WorkerName{"w1"}, "r", "ann"});
+  EXPECT_EQ(one("SELECT count(*) FROM v_worker"), Value(int64_t{0}));
+  EXPECT_EQ(one("SELECT worker FROM v_attempt"), Value("w1"));
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='WorkerForgotten'"), Value("by ann, request r"));
+}
+
+TEST_F(StoreTest, ATrunkIsAnAttemptOfTheTrialThatLeavesItLast) {
+  history.list_branch({.rank = 4}, 8);
+  const SweepTrial longest = history.list_branch({.rank = 8}, 10);
+  history.grant_trunk();
+  EXPECT_EQ(one("SELECT kind FROM v_attempt"), Value("trunk"));
+  EXPECT_EQ(one("SELECT trial FROM v_attempt"), Value(longest.id.text));
+  history.record(CheckpointSaved{history.trunk(), 4});
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0})) << "it cannot go on from there";
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(BranchesOpened{history.trunk(), {{longest.stage, 10}}});
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{10}));
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{0}));
+}
+
+TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
+  history.list_branch({.rank = 4}, 8);
+  history.grant_trunk();
+  history.record(TrunkDropped{.sweep = 1, .unit = history.trunk().unit, .ended = history.trunk()});
+  EXPECT_EQ(one("SELECT end_reason FROM v_attempt"), Value("cancelled"));
+}
+
+TEST_F(StoreTest, ATrunkThatFailsFailsNoTrialAndNoEval) {
+  history.list_branch({.rank = 4}, 8);
+  history.grant_trunk();
+  Outcome outcome;
+  outcome.kind = OutcomeKind::failed;
+  outcome.message = "signal 11";
+  history.record(AttemptFailed{.lease = history.trunk(), .outcome = outcome, .last = true});
+  EXPECT_EQ(one("SELECT state FROM v_trial"), Value("ready"));
+  EXPECT_EQ(one("SELECT message FROM v_error"), Value("signal 11"));
 }
 
 TEST_F(StoreTest, SomeTrialsAreCancelledAndTriedAgainAndTheOthersAreLeftAlone) {

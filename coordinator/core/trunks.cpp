@@ -1,0 +1,109 @@
+// What several trials begin with, computed once (common/sweep/trunk.h).
+
+#include <algorithm>
+
+#include "common/sweep/trunk.h"
+#include "coordinator/core/coordinator.h"
+#include "coordinator/core/needs.h"
+
+namespace ranktide {
+namespace {
+
+// Whether there is something to save on: it has no result, was not begun, and is not listed for something else.
+bool is_to_be_begun(const State& state, const Sweep& sweep, const SweepTrial& trial) {
+  if (sweep.trials.contains(trial.index)) return false;
+  const Unit* unit = state.find_unit(unit_of(trial.stage));
+  if (!unit) return true;
+  const bool may_begin = unit->life == UnitLife::ready || unit->life == UnitLife::cancelled;
+  return may_begin && unit->attempt.number == 0 && unit->checkpoint == 0;
+}
+
+// Whether every eval that is wanted of the weights before the branch has its result: what goes on from a
+// checkpoint cannot go back to them.
+bool has_its_evals(const State& state, const Unit& branch) {
+  for (const auto& [id, order] : branch.evals)
+    if (is_on_trunk(order.at, branch.leaves_trunk_at, branch.stage->to) && !state.evals().at(id).wanted.empty())
+      return false;
+  return true;
+}
+
+}  // namespace
+
+// Returns: the trial and those that share its beginning, with their places; empty when none does. Rows that
+// were set by hand make a trunk inexact, which serves nobody.
+std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const SweepTrial& trial) const {
+  if (sweep.run.microbatch) return {};
+  std::vector<SweepTrial> open = trials_beside(sweep.grid, trial);
+  std::erase_if(open, [&](const SweepTrial& each) { return !is_to_be_begun(state_, sweep, each); });
+  std::vector<TrialBranch> out = branches_of(open);
+  const bool is_one_of_them = std::any_of(
+      out.begin(), out.end(), [&](const TrialBranch& each) { return each.trial.index == trial.index; });
+  return is_one_of_them ? out : std::vector<TrialBranch>{};
+}
+
+// Those that begin alike are listed together, ahead of their turn: a trunk must know all of its branches, and
+// the evals that they want of it, before it runs.
+void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial) {
+  const auto list_one = [&](const SweepTrial& each, std::optional<TrunkPlace> place) {
+    const PredictedMemory memory =
+        predicted_memory(sweep.grid.spec().inputs, each.settings, sweep.run.microbatch);
+    const bool ahead = each.index != trial.index;
+    decide(TrialListed{sweep.number, sweep.revision, each, memory, ahead, std::move(place)});
+  };
+  const std::vector<TrialBranch> branches = branches_beside(sweep, trial);
+  if (branches.empty()) return list_one(trial, {});
+  for (const TrialBranch& each : branches)
+    if (each.trial.index == trial.index) list_one(each.trial, each.place);
+  for (const TrialBranch& each : branches)
+    if (each.trial.index != trial.index) list_one(each.trial, each.place);
+}
+
+// A trunk has no curve of its own: its steps are those of every trial that begins with it.
+void Coordinator::take_points(const Unit& unit, const std::vector<Point>& points) {
+  const Attempt attempt = unit.attempt.number;
+  if (!unit.is_trunk()) return out_->points.push_back({unit.stage->id, attempt, points});
+  for (const BranchOrder& branch : unit.attempt.branches) {
+    PointBatch batch{branch.stage, attempt, {}};
+    for (const Point& point : points)
+      if (point.step <= branch.at) batch.points.push_back(point);
+    if (!batch.points.empty()) out_->points.push_back(std::move(batch));
+  }
+}
+
+void Coordinator::open_branches(const Lease& lease) {
+  const Unit& trunk = state_.units().at(lease.unit);
+  BranchesOpened opened{.lease = lease, .branches = {}};
+  for (const BranchOrder& order : trunk.attempt.branches) {
+    const Unit& branch = state_.units().at(unit_of(order.stage));
+    const bool is_fresh = branch.life == UnitLife::ready && branch.attempt.number == 0;
+    if (is_fresh && branch.trunk == trunk.id && has_its_evals(state_, branch)) opened.branches.push_back(order);
+  }
+  if (!opened.branches.empty()) decide(std::move(opened));
+}
+
+std::vector<UnitId> Coordinator::open_trunks_of(const Sweep& sweep) const {
+  std::vector<UnitId> out;
+  for (const auto& [place, id] : sweep.ready)
+    if (state_.units().at(id).is_trunk()) out.push_back(id);
+  for (const auto& [worker, lease] : running_of(sweep)) {
+    const Unit& unit = state_.units().at(lease.unit);
+    if (unit.is_trunk() && unit.wanted.contains(sweep.number)) out.push_back(unit.id);
+  }
+  return out;
+}
+
+bool Coordinator::has_open_branch(const Unit& trunk, const Sweep& sweep) const {
+  return std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
+    const Unit& branch = state_.units().at(entry.first);
+    return !is_terminal(branch.life) && branch.wanted.contains(sweep.number);
+  });
+}
+
+void Coordinator::drop_trunk(const Sweep& sweep, const UnitId& id) {
+  const Unit& trunk = state_.units().at(id);
+  TrunkDropped dropped{.sweep = sweep.number, .unit = id, .ended = {}};
+  if (trunk.life == UnitLife::running && trunk.wanted.size() == 1) dropped.ended = trunk.lease();
+  decide(std::move(dropped));
+}
+
+}  // namespace ranktide

@@ -1,0 +1,357 @@
+#include "coordinator/core/tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "common/sweep/axis_step.h"
+#include "common/sweep/expression.h"
+#include "common/sweep/identity.h"
+#include "common/sweep/scalar_text.h"
+#include "common/vocabulary/check.h"
+#include "common/vocabulary/sha256.h"
+
+namespace ranktide {
+namespace {
+
+// ---- which settings a group shares
+
+// Returns: the tuned keys and all that the blocks derive from them.
+std::set<std::string> tuned_keys(const SweepSpec& spec) {
+  std::set<std::string> keys(spec.tune->axes.begin(), spec.tune->axes.end());
+  if (keys.contains("lora.rank")) keys.insert("lora.alpha");  // twice the rank where nothing else is said
+  for (size_t before = 0; before != keys.size();) {
+    before = keys.size();
+    for (const Block& block : spec.blocks)
+      for (const auto& [key, text] : block.derive)
+        for (const std::string& word : words_of(parse_expression(text)))
+          if (keys.contains(full_key(word).value_or(word))) keys.insert(key);
+  }
+  return keys;
+}
+
+// Returns: the object that holds a key's last part; nullptr where the trial has no such section.
+Json* section_of(Json& settings, const std::string& key) {
+  const size_t dot = key.find('.');
+  if (dot == std::string::npos) return &settings;
+  const auto it = settings.find(key.substr(0, dot));
+  return it != settings.end() && it->is_object() ? &*it : nullptr;
+}
+
+std::string last_part(const std::string& key) {
+  return key.substr(key.find('.') + 1);
+}
+
+// A length is its steps or its share.
+double number_in(const Json& value) {
+  if (value.is_number()) return value.get<double>();
+  if (value.is_object())
+    for (const Json& item : value)
+      if (item.is_number()) return item.get<double>();
+  return 0;  // without effect in this trial: the axis has one value there
+}
+
+// ---- how the trials of a group stand
+
+bool has_ended(const State& state, const Sweep& sweep, const UnitId& id) {
+  const Unit* unit = state.find_unit(id);
+  return !unit || is_terminal(unit->life) || sweep.dropped.contains(id);
+}
+
+bool has_ended(const State& state, const Sweep& sweep, const TunedTrial& trial) {
+  if (!has_ended(state, sweep, trial.unit)) return false;
+  return std::all_of(trial.evals.begin(), trial.evals.end(), [&](const TunedEval& e) {
+    return has_ended(state, sweep, unit_of(e.own)) && has_ended(state, sweep, unit_of(e.base));
+  });
+}
+
+std::optional<double> score_of(const State& state, const EvalId& id) {
+  const auto found = state.evals().find(id);
+  if (found == state.evals().end() || !found->second.is_finished) return std::nullopt;
+  const double score = found->second.sign * found->second.value;
+  return std::isfinite(score) ? std::optional(score) : std::nullopt;
+}
+
+bool is_loss(const State& state, const EvalId& id) {
+  return state.evals().at(id).sign < 0;
+}
+
+// What one trial says of its values.
+struct Verdict {
+  bool is_diverged = false;
+  std::optional<double> merit;  // higher is better; absent: it is in no mean
+};
+
+// By the metric's own direction: a loss enters as minus its value, forgetting as minus itself.
+double merit_of(const std::string& by, const std::vector<const TunedEval*>& evals,
+                const std::map<EvalId, double>& scores) {
+  double sum = 0;
+  int n = 0;
+  for (const TunedEval* e : evals) {
+    const bool is_of_base = by == "gain" || by == "forgetting";
+    sum += scores.at(e->own) - (is_of_base ? scores.at(e->base) : 0);
+    ++n;
+  }
+  return sum / n;
+}
+
+std::vector<const TunedEval*> evals_judged(const TunedTrial& trial, const std::string& by) {
+  std::vector<const TunedEval*> out;
+  const bool is_learn = by.empty() || by == "learning" || by == "gain";
+  const bool is_retain = by == "retained" || by == "forgetting";
+  for (const TunedEval& e : trial.evals)
+    if (is_learn ? e.role == EvalRole::learn : is_retain ? e.role == EvalRole::retain : e.name == by)
+      out.push_back(&e);
+  return out;
+}
+
+Verdict verdict_of(const State& state, const TunedTrial& trial, const std::string& by) {
+  const Unit* unit = state.find_unit(trial.unit);
+  RT_CHECK(unit != nullptr);
+  if (unit->life == UnitLife::diverged) return {.is_diverged = true, .merit = {}};
+  if (unit->life != UnitLife::completed) return {};
+  std::map<EvalId, double> scores;
+  for (const TunedEval& e : trial.evals)
+    for (const EvalId& id : {e.own, e.base}) {
+      const auto score = score_of(state, id);
+      if (!score) return {};
+      scores[id] = *score;
+    }
+  for (const TunedEval& e : trial.evals)
+    if (e.role == EvalRole::learn && is_loss(state, e.own) && scores.at(e.own) < scores.at(e.base))
+      return {.is_diverged = true, .merit = {}};
+  const auto judged = evals_judged(trial, by);
+  if (judged.empty()) return {};
+  return {.is_diverged = false, .merit = merit_of(by, judged, scores)};
+}
+
+// ---- which value is best, and whether it stands at an end
+
+struct Tried {
+  double sum = 0;
+  int n = 0;
+  bool is_diverged = false;
+  const TunedTrial* trial = nullptr;  // one of its seeds
+};
+
+const TunedTrial* best_of(const State& state, const std::vector<TunedTrial>& group, const std::string& by) {
+  std::map<std::vector<double>, Tried> tried;
+  for (const TunedTrial& trial : group) {
+    const Verdict verdict = verdict_of(state, trial, by);
+    Tried& value = tried[trial.values];
+    value.trial = &trial;
+    value.is_diverged = value.is_diverged || verdict.is_diverged;
+    if (!verdict.merit) continue;
+    value.sum += *verdict.merit;
+    ++value.n;
+  }
+  const TunedTrial* best = nullptr;
+  double highest = 0;
+  for (const auto& [values, t] : tried) {
+    if (t.is_diverged || t.n == 0 || (best && t.sum / t.n <= highest)) continue;
+    highest = t.sum / t.n;
+    best = t.trial;
+  }
+  return best;
+}
+
+std::optional<AxisEnd> end_of(const std::vector<TunedTrial>& group, const TunedTrial& best, size_t axis) {
+  double lowest = best.values[axis];
+  double highest = lowest;
+  for (const TunedTrial& trial : group) {
+    lowest = std::min(lowest, trial.values[axis]);
+    highest = std::max(highest, trial.values[axis]);
+  }
+  if (lowest == highest) return std::nullopt;
+  if (best.values[axis] == highest) return AxisEnd::highest;
+  return best.values[axis] == lowest ? std::optional(AxisEnd::lowest) : std::nullopt;
+}
+
+// ---- the cell that comes next
+
+// Returns: the cell's place among Sweep::added; nullopt for a cell of the grid.
+std::optional<size_t> added_place(const Sweep& sweep, int64_t raw) {
+  const int64_t beyond = raw - sweep.grid.raw_count();
+  if (beyond < 0) return std::nullopt;
+  return static_cast<size_t>(beyond) / sweep.grid.spec().seeds.size();
+}
+
+int steps_taken(const Sweep& sweep, const std::vector<TunedTrial>& group, const std::string& axis) {
+  std::set<size_t> cells;
+  for (const TunedTrial& trial : group)
+    if (const auto place = added_place(sweep, trial.index); place && sweep.added.at(*place).axis == axis)
+      cells.insert(*place);
+  return static_cast<int>(cells.size());
+}
+
+const Block* block_named(const SweepSpec& spec, const std::string& name) {
+  const auto found =
+      std::find_if(spec.blocks.begin(), spec.blocks.end(), [&](const Block& b) { return b.name == name; });
+  return found == spec.blocks.end() ? nullptr : &*found;
+}
+
+bool has_labels(const Block& block, const IncludedCell& cell, const SweepTrial& trial) {
+  for (size_t axis = 0; axis < block.axes.size(); ++axis) {
+    const auto label = trial.labels.find(block.axes[axis].name);
+    if (label != trial.labels.end() && label->second != cell.points[axis].label) return false;
+  }
+  return true;
+}
+
+// Returns: where the trial stands on its block's axes; nullopt where its labels do not say, as in a random
+// search.
+std::optional<std::vector<AxisPoint>> points_of(const Sweep& sweep, const Block& block,
+                                                const SweepTrial& trial) {
+  if (const auto place = added_place(sweep, trial.index)) return sweep.added.at(*place).points;
+  std::vector<AxisPoint> out;
+  for (const Axis& axis : block.axes) {
+    if (axis.points.empty()) return std::nullopt;
+    const auto label = trial.labels.find(axis.name);
+    const auto found = std::find_if(axis.points.begin(), axis.points.end(), [&](const AxisPoint& p) {
+      return label == trial.labels.end() || p.label == label->second;  // an axis that is off has no label
+    });
+    if (found == axis.points.end()) break;
+    out.push_back(*found);
+  }
+  if (out.size() == block.axes.size()) return out;
+  for (const IncludedCell& cell : block.include)
+    if (has_labels(block, cell, trial)) return cell.points;
+  return std::nullopt;
+}
+
+// Whether the cell makes trials that the sweep has not. A derivation may refuse the value.
+bool is_new(const Sweep& sweep, const AddedCell& cell) {
+  try {
+    const Grid alone(only_cell(sweep.grid.spec(), cell));
+    const auto trial = alone.at(0);
+    return trial && !sweep.units.contains(unit_of(trial->stage));
+  } catch (const SpecError&) {
+    return false;
+  } catch (const ExpressionError&) {
+    return false;
+  }
+}
+
+std::optional<AddedCell> cell_beyond(const Sweep& sweep, const TunedTrial& best, const std::string& name,
+                                     AxisEnd end) {
+  const auto trial = sweep.trial_at(best.index);
+  RT_CHECK(trial.has_value());
+  const Block* block = block_named(sweep.grid.spec(), trial->blocks.front());
+  RT_CHECK(block != nullptr);
+  const auto axis =
+      std::find_if(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == name; });
+  if (axis == block->axes.end()) return std::nullopt;
+  auto points = points_of(sweep, *block, *trial);
+  const auto spacing = spacing_of(*axis);
+  if (!points || !spacing) return std::nullopt;
+  AxisPoint& point = points->at(static_cast<size_t>(axis - block->axes.begin()));
+  const auto next = value_beyond(*find_setting(name), *spacing, point.set.at(name), end);
+  if (!next) return std::nullopt;
+  point = {.label = short_number(number_in(*next)), .set = {{name, *next}}};
+  AddedCell out{.block = block->name, .axis = name, .points = *std::move(points)};
+  return is_new(sweep, out) ? std::optional(std::move(out)) : std::nullopt;
+}
+
+bool has_point(const Axis& axis, const AxisPoint& point) {
+  return std::any_of(axis.points.begin(), axis.points.end(),
+                     [&](const AxisPoint& p) { return p.set == point.set; });
+}
+
+bool still_fits(const AddedCell& cell, const SweepSpec& spec) {
+  const Block* block = block_named(spec, cell.block);
+  if (!block || block->axes.size() != cell.points.size()) return false;
+  const auto is_tuned = [&](const std::string& name) {
+    return std::find(spec.tune->axes.begin(), spec.tune->axes.end(), name) != spec.tune->axes.end();
+  };
+  bool is_beyond = false;
+  for (size_t i = 0; i < block->axes.size(); ++i) {
+    const Axis& axis = block->axes[i];
+    const bool is_own = has_point(axis, cell.points[i]);
+    const bool sets_the_same =
+        !axis.points.empty() &&
+        (cell.points[i].set.empty() || cell.points[i].set.contains(axis.name) || !find_setting(axis.name));
+    if (!sets_the_same || (!is_own && !is_tuned(axis.name))) return false;
+    is_beyond = is_beyond || !is_own;
+  }
+  return is_beyond && is_tuned(cell.axis);
+}
+
+}  // namespace
+
+bool may_be_extended(const SweepSpec& spec) {
+  return spec.tune && spec.tune->extend > 0 && !spec.taken;
+}
+
+std::string tuned_group(const SweepSpec& spec, const SweepTrial& trial) {
+  Json settings = to_json(trial.settings);
+  settings.erase("seed");
+  for (const std::string& key : tuned_keys(spec))
+    if (Json* section = section_of(settings, key)) section->erase(last_part(key));
+  return sha256_hex(canonical_json(settings));
+}
+
+TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial) {
+  TunedTrial out{.index = trial.index, .values = {}, .unit = unit_of(trial.stage), .evals = {}};
+  Json settings = to_json(trial.settings);
+  for (const std::string& key : spec.tune->axes) {
+    const Json* section = section_of(settings, key);
+    out.values.push_back(section ? number_in(section->value(last_part(key), Json{})) : 0);
+  }
+  for (const EvalTask& task : trial.evals)
+    out.evals.push_back({.name = task.name,
+                         .role = task.role,
+                         .own = eval_id(trial.stage, trial.steps, task.spec_id),
+                         .base = eval_id(base_subject(trial), task.spec_id)});
+  return out;
+}
+
+std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep,
+                                  const std::vector<TunedTrial>& group) {
+  RT_CHECK(sweep.is_listed);
+  const Tuning& tune = *sweep.grid.spec().tune;
+  const bool is_open = std::any_of(group.begin(), group.end(),
+                                   [&](const TunedTrial& trial) { return !has_ended(state, sweep, trial); });
+  if (is_open) return {};
+  const TunedTrial* best = best_of(state, group, tune.by);
+  std::vector<AddedCell> out;
+  for (size_t axis = 0; best && axis < tune.axes.size(); ++axis) {
+    const std::string& name = tune.axes[axis];
+    const auto end = end_of(group, *best, axis);
+    if (!end || steps_taken(sweep, group, name) >= tune.extend) continue;
+    if (auto cell = cell_beyond(sweep, *best, name, *end)) out.push_back(*std::move(cell));
+  }
+  return out;
+}
+
+std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const SweepSpec& spec) {
+  std::vector<AddedCell> out;
+  if (!may_be_extended(spec)) return out;
+  for (const AddedCell& cell : added)
+    if (still_fits(cell, spec)) out.push_back(cell);
+  return out;
+}
+
+SweepSpec only_cell(const SweepSpec& spec, const AddedCell& added) {
+  const Block* found = block_named(spec, added.block);
+  RT_CHECK(found != nullptr);
+  RT_CHECK(found->axes.size() == added.points.size());
+  Block block = *found;
+  for (size_t i = 0; i < block.axes.size(); ++i) {
+    const bool is_off = is_unnamed(added.points[i]) && !found->axes[i].points.empty();
+    block.axes[i].points = {is_off ? found->axes[i].points.front() : added.points[i]};
+    block.axes[i].drawn.reset();
+  }
+  block.exclude.clear();
+  block.include.clear();
+  SweepSpec out = spec;
+  out.blocks = {std::move(block)};
+  out.inputs.contents.clear();  // for workers, who have the sweep's
+  out.random.reset();
+  out.taken.reset();
+  out.tune.reset();
+  return out;
+}
+
+}  // namespace ranktide

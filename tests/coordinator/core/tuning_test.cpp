@@ -1,0 +1,329 @@
+// Tuned axes grow by themselves: when, where to, how far, and that it happens once.
+
+#include "coordinator/core/tuning.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <gtest/gtest.h>
+#include <map>
+#include <set>
+
+#include "coordinator/core/coordinator.h"
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide {
+namespace {
+
+constexpr const char* kRates = "[1e-4, 1e-3, 1e-2]";
+constexpr const char* kTwoSteps = "{axes: [train.lr], extend: 2}";
+constexpr double kBaseLoss = 10;
+
+// A worker of many slots that runs all it is granted; losses are a function of the settings.
+class Tuned : public testing::Test {
+ protected:
+  using Loss = std::function<double(const TrialSettings&)>;
+
+  // The nearer to this rate, the lower.
+  static Loss best_at(double rate) {
+    return [rate](const TrialSettings& s) { return 1 + std::abs(std::log10(s.train.lr) - std::log10(rate)); };
+  }
+
+  static SweepSpec spec_of(SweepForTests wish) {
+    if (wish.rates == SweepForTests{}.rates) wish.rates = kRates;
+    return sweep_for_tests(wish);
+  }
+  void submit_spec(const SweepSpec& spec) {
+    step(Submit{.reply_to = 1, .request_id = "r" + std::to_string(++requests_), .spec = spec});
+  }
+  void submit(const SweepForTests& wish) { submit_spec(spec_of(wish)); }
+  void hello(int slots = 16) {
+    Hello hello{.boot = "a", .version = "test", .slots = {}, .held = {}};
+    for (int i = 0; i < slots; ++i) hello.slots.push_back({.index = i, .device = "cpu"});
+    step(FromWorker{kWorker, hello});
+  }
+  // Everything that was granted and not answered, until nothing is left.
+  void run_all() {
+    while (!grants_.empty()) run_one();
+  }
+  void run_one() {
+    const Grant grant = grants_.front();
+    grants_.erase(grants_.begin());
+    Report report{.lease = grant.lease, .seq = 1, .findings = {}};
+    for (const EvalOrder& order : grant.work.evals) report.findings.evals.push_back(result_of(grant, order));
+    const bool diverges = grant.work.stage && diverges_at.contains(grant.work.stage->settings.train.lr);
+    if (diverges) report.findings.evals.clear();
+    step(FromWorker{kWorker, report});
+    Done done{.lease = grant.lease, .seq = 2, .outcome = {}};
+    if (diverges) done.outcome.kind = OutcomeKind::diverged;
+    step(FromWorker{kWorker, done});
+  }
+  EvalResult result_of(const Grant& grant, const EvalOrder& order) const {
+    const bool is_learn = order.spec.data.ends_with("held_out.jsonl");
+    const Loss& loss = is_learn ? learn_loss : retain_loss;
+    const double value = grant.work.stage ? loss(grant.work.stage->settings) : kBaseLoss;
+    return {.id = order.id, .metric = "loss", .value = value, .sign = -1, .n = 1};
+  }
+
+  void step(const Input& input) {
+    effects_ = {};
+    core_.step(Instant{}, input, effects_);
+    for (const Record& record : effects_.records) {
+      records_.push_back(record);
+      extensions += std::holds_alternative<SweepExtended>(record) ? 1 : 0;
+    }
+    for (const ToWorker& to : effects_.messages)
+      if (const auto* grant = std::get_if<Grant>(&to.message)) grants_.push_back(*grant);
+  }
+  const Sweep& sweep(SweepNumber number = 1) const { return core_.state().sweeps().at(number); }
+  // Of the trials that a sweep has listed.
+  std::set<double> rates(SweepNumber number = 1) const {
+    std::set<double> out;
+    for (const auto& [raw, stage] : sweep(number).trials)
+      out.insert(sweep(number).trial_at(raw)->settings.train.lr);
+    return out;
+  }
+
+  const WorkerName kWorker{"w1"};
+  Loss learn_loss = best_at(1e-3);
+  Loss retain_loss = [](const TrialSettings&) { return 2; };
+  std::set<double> diverges_at;
+  int extensions = 0;
+  Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
+  Effects effects_;  // of the last step
+  std::vector<Record> records_;
+  std::vector<Grant> grants_;  // that are not answered
+  int requests_ = 0;
+};
+
+TEST_F(Tuned, TheNextValueIsTriedWhereTheBestStandsAtTheEnd) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1, 1.0})) << "after the second step the best stands inside";
+  EXPECT_EQ(extensions, 2);
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, SoItIsAtTheLowerEnd) {
+  learn_loss = best_at(1e-5);
+  submit({.tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-5, 1e-4, 1e-3, 1e-2}));
+}
+
+TEST_F(Tuned, NothingIsAddedWhereTheBestStandsInside) {
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, NothingIsAddedWithoutExtend) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = "[train.lr]"});
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, AnAxisGrowsByNoMoreThanItsSteps) {
+  learn_loss = [](const TrialSettings& s) { return 5 - std::log10(s.train.lr); };
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(rates().size(), 5u);
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, ADifferenceIsTheSpacingOfALinearAxis) {
+  learn_loss = [](const TrialSettings& s) { return 1 - s.train.lr; };
+  submit({.rates = "{min: 1e-3, max: 3e-3, step: 1e-3}", .tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-3, 2e-3, 3e-3, 4e-3}));
+}
+
+TEST_F(Tuned, EachGroupGrowsByItself) {
+  learn_loss = [](const TrialSettings& s) { return best_at(s.lora->rank == 4 ? 1e-1 : 1e-3)(s); };
+  submit({.ranks = {4, 8}, .tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  ASSERT_EQ(sweep().added.size(), 1u);
+  EXPECT_EQ(sweep().trial_at(sweep().grid.raw_count())->settings.lora->rank, 4);
+  EXPECT_EQ(sweep().trials.size(), 7u);
+}
+
+TEST_F(Tuned, AGroupGrowsOnlyWhenAllItsSeedsHaveEnded) {
+  learn_loss = best_at(1e-1);
+  submit({.seeds = 2, .tune = kTwoSteps});
+  hello();
+  while (grants_.size() > 1) run_one();
+  EXPECT_EQ(extensions, 0);
+  run_one();
+  EXPECT_EQ(extensions, 1);
+  EXPECT_FALSE(sweep().is_over()) << "in the same step";
+  run_all();
+  EXPECT_EQ(sweep().trials.size(), 10u) << "the added values have both seeds";
+  EXPECT_EQ(sweep().trial_count, 10);
+}
+
+// The best would be at the end of what is left, but the axis is known to end there.
+TEST_F(Tuned, WhatDivergedBoundsTheAxis) {
+  learn_loss = best_at(1e-1);
+  diverges_at = {1e-2};
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, ALossAboveTheBasesBoundsItToo) {
+  learn_loss = [](const TrialSettings& s) { return s.train.lr > 5e-3 ? kBaseLoss + 1 : best_at(1e-1)(s); };
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, WhatIsNotFiniteIsInNoMean) {
+  learn_loss = [](const TrialSettings& s) { return s.train.lr > 5e-3 ? std::nan("") : best_at(1e-1)(s); };
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, TheMetricThatIsNamedDecides) {
+  learn_loss = best_at(1e-3);
+  retain_loss = best_at(1e-1);
+  for (const char* by : {"retained", "forgetting", "prose"}) {
+    const int before = extensions;
+    submit({.name = by, .tune = std::string("{axes: [train.lr], extend: 1, by: ") + by + "}"});
+    if (requests_ == 1) hello();
+    run_all();
+    EXPECT_EQ(extensions, before + 1) << by;
+  }
+}
+
+TEST_F(Tuned, WhatIsDerivedFromATunedAxisDoesNotSplitItsGroup) {
+  learn_loss = [](const TrialSettings& s) { return 5 - s.lora->rank * 0.01; };
+  submit({.ranks = {2, 4, 8}, .rates = "1e-4", .tune = "{axes: [lora.rank], extend: 1}"});
+  hello();
+  run_all();
+  ASSERT_EQ(sweep().added.size(), 1u);
+  EXPECT_EQ(sweep().trial_at(3)->settings.lora->rank, 16);
+  EXPECT_EQ(sweep().trial_at(3)->settings.lora->alpha, 32);
+}
+
+TEST_F(Tuned, ReplayRebuildsItAndARestartAddsNothingAgain) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = kTwoSteps});
+  hello();
+  for (int i = 0; extensions == 0; ++i) {
+    ASSERT_LT(i, 100);
+    run_one();
+  }
+  State replayed;
+  for (const Record& record : records_) replayed.apply(from_journal(kind_of(record), to_journal(record)));
+  EXPECT_EQ(replayed.text(), core_.state().text());
+  core_ = Coordinator(CoordinatorConfig{}, std::move(replayed), Instant{});
+  step(Wake{});
+  EXPECT_EQ(extensions, 1);
+}
+
+TEST_F(Tuned, ResultsOfAnotherSweepCountWhenTheGridHasBeenTouched) {
+  learn_loss = best_at(1e-1);
+  submit({.name = "plain"});
+  hello();
+  run_all();
+  submit({.name = "tuned", .tune = "{axes: [train.lr], extend: 1}"});
+  EXPECT_EQ(extensions, 1) << "nothing of it had to run";
+  run_all();
+  EXPECT_EQ(rates(2), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  EXPECT_TRUE(sweep(2).is_over());
+}
+
+TEST_F(Tuned, TheSameFileAgainChangesNothing) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = kTwoSteps});
+  hello();
+  run_all();
+  submit({.tune = kTwoSteps});
+  EXPECT_TRUE(effects_.records.empty());
+}
+
+TEST_F(Tuned, AnEditKeepsWhatWasAddedWhileItTunesTheAxis) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  submit({.seeds = 2, .tune = "{axes: [train.lr], extend: 1}"});
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  EXPECT_EQ(sweep().trials.size(), 8u);
+  EXPECT_EQ(extensions, 2) << "once by itself, once carried over";
+  submit({.seeds = 2});
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2}));
+}
+
+TEST_F(Tuned, AnEditThatListsTheAddedValueItselfHasItOnce) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  submit({.rates = "[1e-4, 1e-3, 1e-2, 1e-1]", .tune = "{axes: [train.lr], extend: 1}"});
+  EXPECT_TRUE(sweep().added.empty() || sweep().added.front().points.back().label != "0.1");
+}
+
+TEST_F(Tuned, AStoppedSweepGrowsNoMore) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = kTwoSteps});
+  hello();
+  step(ControlSweep{.request_id = "s", .sweep = "tiny", .action = SweepAction::stop});
+  run_all();
+  EXPECT_EQ(extensions, 0);
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, NoMoreIsAddedThanASweepMayHave) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = kTwoSteps});
+  spec.max_trials = 3;
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, AnAddedTrialCanBeCancelledByItsId) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  for (int i = 0; extensions == 0 && i < 100; ++i) run_one();
+  ASSERT_EQ(grants_.size(), 1u);
+  const std::string id = sweep().trial_at(3)->id.text;
+  step(ControlTrials{.request_id = "c",
+                     .sweep = "tiny",
+                     .action = SweepAction::cancel,
+                     .trials = {.prefixes = {id.substr(0, 16)}}});
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, ARetryOfTheWholeSweepKeepsWhatWasAdded) {
+  learn_loss = best_at(1e-1);
+  submit({.tune = "{axes: [train.lr], extend: 1}"});
+  hello();
+  run_all();
+  step(ControlSweep{.request_id = "t", .sweep = "tiny", .action = SweepAction::retry});
+  EXPECT_EQ(sweep().revision, 2);
+  EXPECT_EQ(sweep().trial_count, 4);
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  EXPECT_TRUE(sweep().is_over());
+}
+
+}  // namespace
+}  // namespace ranktide
