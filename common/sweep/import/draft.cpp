@@ -93,8 +93,16 @@ void ImportDraft::set_seeds(const std::string& value, const std::string& origin)
 }
 
 void ImportDraft::draw(const std::optional<std::string>& cells, const std::string& origin) {
+  const std::string text = "{random: " + cells.value_or("20") + "}";
+  try {
+    const SourceText source = SourceText::without_lines("search", "search: " + text);
+    read_search(parse_yaml(source).entries.at(0).value, {source, "/"});
+  } catch (const SpecError& error) {
+    leave_out(origin, error.what());
+    return draw(std::nullopt, origin);
+  }
   is_search_to_fill_in_ = !cells;
-  search_ = {"{random: " + cells.value_or("20") + "}", origin};
+  search_ = {text, origin};
 }
 
 void ImportDraft::leave_out(const std::string& origin, const std::string& why) {

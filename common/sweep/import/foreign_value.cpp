@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -262,9 +263,22 @@ Translation limit(const std::string& key, const YamlNode& value) {
 std::string number_text(const Setting& setting, const YamlNode& value) {
   const auto number = value.is_scalar() ? read_number(value.text) : std::nullopt;
   if (!number) return flow_text(value);
-  if (setting.type == SettingType::count && *number == static_cast<double>(static_cast<int64_t>(*number)))
-    return std::to_string(static_cast<int64_t>(*number));
+  const bool is_whole = std::abs(*number) < 9e15 && std::floor(*number) == *number;
+  if (setting.type == SettingType::count && is_whole) return std::to_string(static_cast<int64_t>(*number));
   return value.text;
+}
+
+bool takes_more(const Setting& setting) {
+  switch (setting.type) {
+    case SettingType::names:
+    case SettingType::replay:
+    case SettingType::evals:
+    case SettingType::moments:
+    case SettingType::labels:
+      return true;
+    default:
+      return false;
+  }
 }
 
 Translation by_key(const std::string& key, const std::string& word, const YamlNode& value) {
@@ -272,6 +286,8 @@ Translation by_key(const std::string& key, const std::string& word, const YamlNo
   if (key == "data.train") return data(value);
   if (key == "seeds") return Twin{key, value.is_list() ? flow_text(value) : "[" + flow_text(value) + "]", ""};
   if (key == "train.betas") return Twin{key, flow_text(value), ""};
+  const bool is_ours = takes_more(*find_setting(key));  // a map or list that is one value here
+  if (!value.is_scalar() && is_ours) return Twin{key, flow_text(value), ""};
   if (!value.is_scalar()) return NoTwin{key + " takes one value"};
   if (key == "train.optimizer") return optimizer(value.text);
   if (key == "train.schedule") return schedule(value.text);

@@ -98,7 +98,7 @@ class HydraReader {
   }
 
   static bool twin_takes_maps(const std::string& path) {
-    return path == "data.fields" || path == "eval.learn" || path == "eval.retain";
+    return path == "data.fields" || path == "data.replay" || path == "eval.learn" || path == "eval.retain";
   }
 
   // A sweeper that draws says how often; values and ranges of a plain one are a grid.

@@ -148,6 +148,30 @@ TEST(Import, AFileOfAnotherToolIsRefused) {
   EXPECT_THROW(imported(ForeignTool::axolotl, "- a\n"), SpecError);
 }
 
+TEST(Import, AConfigurationInOurWordsStaysAsItIs) {
+  const Imported result =
+      imported(ForeignTool::hydra,
+               "data: {fields: {prompt: q, completion: a}}\neval:\n  learn: {held: {data: h.jsonl}}\n"
+               "  at: [0, 50%, end]\ntrain: {lr: 1e-4}\n");
+  for (const char* line : {"data.fields: {prompt: q, completion: a}\n", "eval.learn: {held: {data: h.jsonl}}\n",
+                           "eval.at: [0, 50%, end]\n", "train.lr: 1e-4\n"})
+    EXPECT_TRUE(says(result, line)) << result.yaml;
+}
+
+// A file that was cut is imported as far as it goes, or refused.
+TEST(Import, TakesOrRefusesEveryBeginningOfAFile) {
+  for (const Example& example : examples()) {
+    const std::string text = read(example.in);
+    for (size_t cut = text.size() / 9; cut < text.size(); cut += text.size() / 9) try {
+        const Imported result =
+            import_sweep(example.tool, SourceText(example.name, text.substr(0, cut)), example.name);
+        EXPECT_FALSE(says(result, "does not read")) << result.yaml;
+      } catch (const SpecError&) {
+        continue;  // no YAML any more
+      }
+  }
+}
+
 // The reader's limits hold for other people's files too.
 TEST(Import, ANameMayBeAnything) {
   const Imported result =
