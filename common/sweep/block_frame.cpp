@@ -31,9 +31,20 @@ std::map<std::string_view, Reach> groups_of(const AxisReach& reach) {
   return out;
 }
 
+std::string text_of_setting(const std::string& key, const Json& value) {
+  return "\"" + key + "\":" + canonical_json(value);
+}
+
 std::map<std::string, std::string> text_of_identity(const Json& identity) {
   std::map<std::string, std::string> out;
-  for (const auto& [key, value] : identity.items()) out[key] = "\"" + key + "\":" + canonical_json(value);
+  for (const auto& [key, value] : identity.items()) out.emplace(key, text_of_setting(key, value));
+  return out;
+}
+
+// Requires: the values name no content.
+std::map<std::string, std::string> text_of_values(const SettingValues& values) {
+  std::map<std::string, std::string> out;
+  for (const auto& [key, value] : values) out.emplace(key, text_of_setting(key, identity_value(key, value)));
   return out;
 }
 
@@ -129,6 +140,8 @@ BlockFrame::BlockFrame(const Block& block, const Inputs& inputs) {
   for (const Rule& rule : block.exclude) varying.add(reach.of_rule(rule.text));
   for (size_t axis = 0; axis < block.axes.size(); ++axis) varying.add(reach.of_axis(axis));
   Block slim = narrowed(block, varying);
+  if (const Setting& moments = *find_setting("eval.at"); reach.of_setting("eval.at").axes == 0)
+    slim.constants.try_emplace("eval.at", *default_value(moments, {}));
   slim.exclude = block.exclude;
   varying_.emplace(std::move(slim));
   add_common(narrowed(block, common), inputs);
@@ -189,7 +202,7 @@ SettingValues BlockFrame::whole(const FramedCell& cell) const {
 }
 
 // Both are in the order of keys.
-IdentityText BlockFrame::identity_text(const Json& varying) const {
+IdentityText BlockFrame::identity_text(const std::map<std::string, std::string>& varying) const {
   IdentityText out;
   const auto add = [&](const std::string& key, const std::string& text) {
     std::string& part = key < "seed" ? out.before : out.after;
@@ -197,7 +210,7 @@ IdentityText BlockFrame::identity_text(const Json& varying) const {
     part += text;
   };
   auto common = common_text_.begin();
-  for (const auto& [key, text] : text_of_identity(varying)) {
+  for (const auto& [key, text] : varying) {
     for (; common != common_text_.end() && common->first < key; ++common) add(common->first, common->second);
     add(key, text);
   }
@@ -215,12 +228,17 @@ std::optional<SweepTrial> BlockFrame::trial(const FramedCell& cell, uint64_t see
   if (out.steps == 0 && data) return std::nullopt;
   if (inputs_vary_) add_inputs(read, out);
 
-  const TrialIdentity identity = identity_of(cell.values, inputs);
-  const IdentityText text = identity_text(identity.settings);
+  IdentityText text;
+  if (inputs_vary_) {
+    const TrialIdentity identity = identity_of(cell.values, inputs);
+    text = identity_text(text_of_identity(identity.settings));
+    out.provisional = out.provisional || identity.provisional;
+  } else {
+    text = identity_text(text_of_values(cell.values));
+  }
   out.id = trial_id(text, seed);
   out.cell = cell_id(text);
   out.stage = stage_id(text, seed, 0, out.steps);
-  out.provisional = out.provisional || identity.provisional;
 
   out.labels = cell.cell.labels;
   out.labels.try_emplace("regime", inputs_vary_ ? regime_label(out.settings.data) : regime_);

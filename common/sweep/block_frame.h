@@ -50,7 +50,7 @@ class BlockFrame {
  private:
   void add_common(const Block& block, const Inputs& inputs);
   void add_inputs(const TrialInputs& inputs, SweepTrial& trial) const;
-  IdentityText identity_text(const Json& varying) const;
+  IdentityText identity_text(const std::map<std::string, std::string>& varying) const;
 
   std::optional<BlockCells> varying_;     // every axis, and of the settings what varies or is asked for
   std::vector<const Setting*> settings_;  // of identities, that vary

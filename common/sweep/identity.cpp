@@ -32,7 +32,9 @@ void write_canonical(const Json& value, std::string& out) {
   } else if (value.is_number_float()) {
     out += short_number(value.get<double>());
   } else {
-    out += value.dump();
+    out += value.is_number_unsigned()  ? std::to_string(value.get<uint64_t>())
+           : value.is_number_integer() ? std::to_string(value.get<int64_t>())
+                                       : value.dump();
   }
 }
 
@@ -44,12 +46,12 @@ std::string hash_of(const char* kind, const Json& body) {
   return sha256_hex(head_of(kind) + canonical_json(body));
 }
 
-std::string joined(const std::string& a, const std::string& b) {
+std::string with_comma(const std::string& a, const std::string& b) {
   return a.empty() || b.empty() ? a + b : a + "," + b;
 }
 
 std::string with_seed(const IdentityText& text, uint64_t seed) {
-  return "{" + joined(joined(text.before, "\"seed\":" + std::to_string(seed)), text.after) + "}";
+  return "{" + with_comma(with_comma(text.before, "\"seed\":" + std::to_string(seed)), text.after) + "}";
 }
 
 // Stands for content that was not read, so that a plan can count cells before its inputs exist.
@@ -93,10 +95,14 @@ std::string canonical_json(const Json& value) {
   return out;
 }
 
+Json identity_value(const std::string& key, const Json& value) {
+  return key == "lora.target" ? Json(modules_of(value.get<std::string>())) : value;
+}
+
 TrialIdentity identity_of(const SettingValues& values, const Inputs& inputs) {
   TrialIdentity out{.settings = Json(values)};
   if (const auto target = values.find("lora.target"); target != values.end())
-    out.settings["lora.target"] = modules_of(target->second.get<std::string>());
+    out.settings["lora.target"] = identity_value(target->first, target->second);
   if (values.contains("model.path")) name_contents(values, inputs, out);
   return out;
 }
@@ -120,7 +126,7 @@ TrialId trial_id(const IdentityText& text, uint64_t seed) {
 }
 
 CellId cell_id(const IdentityText& text) {
-  return CellId{sha256_hex(head_of("cell") + "{" + joined(text.before, text.after) + "}")};
+  return CellId{sha256_hex(head_of("cell") + "{" + with_comma(text.before, text.after) + "}")};
 }
 
 StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to) {

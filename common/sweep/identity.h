@@ -15,6 +15,10 @@ namespace ranktide {
 // Returns: JSON text with sorted keys and no spaces, numbers as short as they read back equal.
 std::string canonical_json(const Json& value);
 
+// Returns: what stands in an identity for a setting that names no content: its value, in the one spelling that
+// it has.
+Json identity_value(const std::string& key, const Json& value);
+
 // What can change a training: effective settings by full key, with content hashes where a path stood.
 struct TrialIdentity {
   Json settings;             // flat object, seed included

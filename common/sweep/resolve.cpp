@@ -47,7 +47,7 @@ Step step_at(const Moment& moment, const TrialSettings& settings, const DataInpu
 }
 
 // Values as fields() of TrialSettings name them.
-Json nested(const SettingValues& values) {
+Json as_fields_name(const SettingValues& values) {
   Json out = Json::object();
   for (const auto& [key, value] : values) {
     const size_t dot = key.find('.');
@@ -101,7 +101,7 @@ TrialSettings trial_settings(const SettingValues& values) {
 }
 
 TrialSettings with_values(TrialSettings settings, const SettingValues& values) {
-  read_json(nested(values), settings);
+  read_json(as_fields_name(values), settings);
   return settings;
 }
 

@@ -366,6 +366,16 @@ Json parsed_default(const Setting& setting) {
   }
 }
 
+// Of the settings that have one by themselves: read once, for every cell of every grid asks.
+std::map<const Setting*, Json> parsed_defaults() {
+  std::map<const Setting*, Json> out;
+  for (const Setting& setting : table())
+    if (default_source(setting).empty() && setting.default_text != "auto" &&
+        !is_off_or_required(setting.default_text))
+      out.emplace(&setting, parsed_default(setting));
+  return out;
+}
+
 }  // namespace
 
 const std::vector<Setting>& settings() {
@@ -460,12 +470,11 @@ const std::vector<Setting>& eval_settings() {
 
 bool has_effect(const Setting& setting, const SettingValues& values) {
   if (setting.effect.key.empty()) return true;
-  const std::string controller(setting.effect.key);
-  const auto it = values.find(controller);
-  const auto value =
-      it != values.end() ? std::optional<Json>(it->second) : default_value(*find_setting(controller), values);
-  if (!value) return false;
-  const std::string text_of_value = written(*value);
+  const auto it = values.find(std::string(setting.effect.key));
+  const auto fallback =
+      it != values.end() ? std::nullopt : default_value(*find_setting(setting.effect.key), values);
+  if (it == values.end() && !fallback) return false;
+  const std::string text_of_value = written(fallback ? *fallback : it->second);
   const auto contains = [&](const auto& list) {
     return std::find(list.begin(), list.end(), text_of_value) != list.end();
   };
@@ -495,7 +504,9 @@ std::optional<Json> default_value(const Setting& setting, const SettingValues& v
   if (setting.key == "train.final_lr") return *value_of("train.schedule") == "cosine" ? 0.01 : 0.0;
   if (setting.default_text == "auto" && setting.type != count && setting.type != size) return "auto";
   if (is_off_or_required(setting.default_text)) return std::nullopt;
-  return parsed_default(setting);
+  static const auto known = parsed_defaults();
+  const auto parsed = known.find(&setting);
+  return parsed != known.end() ? parsed->second : parsed_default(setting);
 }
 
 }  // namespace ranktide
