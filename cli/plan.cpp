@@ -29,8 +29,8 @@ constexpr int kThreads = 1;  // of a slot, as `run` and workers make them unless
 struct PlanOptions {
   SweepChoice sweep;
   bool list = false;
-  std::string diff;    // the sweep to compare with; empty: none
-  std::string output;  // plan.jsonl; empty: none is written
+  std::string diff;     // the sweep to compare with; empty: none
+  std::string output;   // plan.jsonl; empty: none is written
   std::string explain;  // the key; empty: the plan is printed
   std::string block;    // of explain; empty: all
 };
@@ -82,7 +82,9 @@ void print_trials(const SweepPlan& plan) {
 Past past_for(const GlobalOptions& globals) {
   if (!has_results(globals)) return {};
   const Results results(globals);
-  return {.trials = results.standings(), .measured = results.measured()};
+  return {.trials = results.standings(),
+          .measured = results.measured(),
+          .is_served = chosen_coordinator(globals).has_value()};
 }
 
 std::optional<SweepSpec> earlier_sweep(const GlobalOptions& globals, const std::string& name) {

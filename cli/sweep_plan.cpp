@@ -49,14 +49,14 @@ bool lacks_evals(const SweepTrial& trial, const TrialStanding& standing) {
                      [&](const EvalTask& task) { return !done.contains(task.spec_id.substr(0, kEvalDigits)); });
 }
 
-Fate fate_of(const SweepTrial& trial, const TrialStanding* standing) {
+Fate fate_of(const SweepTrial& trial, const TrialStanding* standing, bool is_served) {
   if (!standing) return Fate::fresh;
   if (standing->state == "diverged") return Fate::done;
   if (standing->state == "completed") {
     if (!lacks_evals(trial, *standing)) return Fate::done;
     return leaves_weights(kept_of(*standing), trial.settings.method) ? Fate::evals : Fate::evals_lost;
   }
-  if (standing->state == "running") return Fate::running;
+  if (standing->state == "running" && is_served) return Fate::running;
   return standing->checkpoint_step > 0 ? Fate::resumable : Fate::fresh;
 }
 
@@ -167,7 +167,7 @@ SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
     if (!trial) continue;
     const auto known = standings.find(trial->id.text);
     const TrialStanding* standing = known == standings.end() ? nullptr : known->second;
-    plan.fates.push_back(fate_of(*trial, standing));
+    plan.fates.push_back(fate_of(*trial, standing, past.is_served));
     if (standing && standing->state == "completed" && !standing->keep.empty() &&
         leaves_less(kept_of(*standing), plan.spec.run.keep, trial->settings.method))
       ++plan.not_kept;

@@ -18,6 +18,7 @@ namespace ranktide::cli {
 struct Past {
   std::vector<TrialStanding> trials;
   std::vector<MeasuredTrial> measured;
+  bool is_served = false;  // by a coordinator, so that what is said to run does
 };
 // Returns: of a data folder that no coordinator serves; nothing of one without a database.
 Past past_of(const std::filesystem::path& data_folder);

@@ -133,6 +133,7 @@ TEST_F(PlanOf, WhatWasDoneBeforeSaysWhatBecomesOfEachTrial) {
                        standing(t.at(4), "diverged", "adapters", false), standing(t.at(5), "running", ""),
                        standing(t.at(6), "ready", "")}};
   past.trials.back().checkpoint_step = 4;
+  past.is_served = true;
   const SweepPlan plan = this->plan(text("seeds: 3\n"), past);
   std::vector<std::string> words;
   for (const Fate fate : plan.fates) words.push_back(word_of(fate));
@@ -148,6 +149,9 @@ TEST_F(PlanOf, WhatWasDoneBeforeSaysWhatBecomesOfEachTrial) {
   EXPECT_EQ(json.at("done"), 4);
   EXPECT_EQ(json.at("new_evals_only"), 1);
   EXPECT_EQ(trial_json(plan, 6).at("state"), "resumable");
+  past.is_served = false;
+  past.trials[4].checkpoint_step = 2;
+  EXPECT_EQ(this->plan(text("seeds: 3\n"), past).count(Fate::resumable), 2) << "nobody is there to run it";
 }
 
 }  // namespace

@@ -65,6 +65,24 @@ TEST(PlanFile, IsRunAsItWasPlannedUntilAnInputChanges) {
               HasSubstr("math_train.jsonl has other content than when it was planned: 2 trials read it"));
 }
 
+TEST(NewEvals, OfFinishedTrialsRunFromKeptWeightsAndThePlanSaysOfWhich) {
+  const TinyWorld world;
+  const std::string file = world.sweep().string();
+  ASSERT_EQ(world.ranktide({"run", file, "--only", "regime = math"}).exit_code, 0);
+  std::string text = TinyWorld::sweep_text();
+  text.replace(text.find("eval: {retain: {"), 16, "eval: {retain: {prose_more: {data: prose.txt, limit: 2}, ");
+  world.write_sweep(text);
+  const Ended planned = world.ranktide({"plan", file, "--only", "regime = math"});
+  EXPECT_THAT(planned.out, HasSubstr("4 trials: 4 done"));
+  EXPECT_THAT(planned.out, HasSubstr("2 trials get only new evals (from kept weights)\n"));
+  EXPECT_THAT(planned.out, HasSubstr("2 trials ended without weights to run new evals on"))
+      << "of full finetuning keep: adapters leaves nothing";
+  const std::vector<std::string> again = with({"run", file}, kLora);
+  ASSERT_EQ(world.ranktide(again).exit_code, 0);
+  for (const Json& row : world.query_rows({"--trials"})) EXPECT_EQ(row.at("attempts"), 1) << row;
+  EXPECT_THAT(world.ranktide(with({"plan", file}, kLora)).out, Not(HasSubstr("only new evals")));
+}
+
 using Submitted = ClientWorld;
 
 TEST_F(Submitted, TrialsThatANewRevisionDoesNotListEndWhereThatIsAskedFor) {
