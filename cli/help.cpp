@@ -44,7 +44,8 @@ Exit codes of ranktide worker (sysexits.h; a service manager starts it again aft
   77   the coordinator refused it: a join line that is used up or expired, and no key that joined before;
        a key that was revoked or has expired
   78   configuration: another coordinator's server key, a key that others can read, no such trainer, or one
-       that cannot start here (its device, its folders): its work went back untried
+       that cannot start here (its device, its folders, its libraries): its work went back untried; a folder
+       that was copied and whose copy has taken this worker's place
   130  a second Ctrl-C or SIGTERM ended it where it stood
 
 Exit codes of ranktide-trainer

@@ -111,6 +111,13 @@ int sysexit_of(WorkerEnd end, const fs::path& folder) {
           "this worker's key has expired; authorise it again: type on the coordinator's machine, "
           "with its name,\n  ranktide authorise NAME '" +
               worker_public_key(folder / "keys") + "'");
+    case WorkerEnd::replaced:
+      throw CommandError(EX_CONFIG,
+                         "another process with this worker's key has taken its place at the coordinator: was " +
+                             folder.string() +
+                             " copied to another machine? Give one of the two a folder of its own, and start "
+                             "it there with a new "
+                             "line from `ranktide invite`");
     case WorkerEnd::unfit:
       throw CommandError(EX_CONFIG,
                          "no trainer can start here; what it said is in the log above, and its work went back "

@@ -136,7 +136,8 @@ void Link::Sockets::log_silence() {
   if (was_connected || refusal_logged || std::exchange(is_silence_logged, true)) return;
   spdlog::warn(
       "{}: no connection to the coordinator yet; does it run there, and does its port get through? "
-      "It is tried on",
+      "It is tried on. If the coordinator has moved, start this worker once with --join and a line that "
+      "`ranktide invite` prints there",
       config.endpoint);
 }
 

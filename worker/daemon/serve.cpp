@@ -19,6 +19,7 @@
 #include "common/vocabulary/check.h"
 #include "worker/agent/agent.h"
 #include "worker/daemon/artifact_child.h"
+#include "worker/daemon/gpu_memory.h"
 #include "worker/daemon/kept_artifacts.h"
 #include "worker/daemon/link.h"
 #include "worker/daemon/spool.h"
@@ -121,6 +122,7 @@ struct WorkerService::Parts {
   Agent agent;
   std::map<int, TrainerSlot> slots;
   ArtifactChild artifacts;
+  GpuMemory gpu_memory;
   AgentEffects effects;              // of this turn
   std::optional<WorkerEnd> refused;  // for good
   bool was_connected = false;        // at least once
@@ -144,6 +146,7 @@ WorkerService::Parts::Parts(const WorkerServiceConfig& config)
             boot_clock_now()),
       artifacts(config.sends_artifacts ? own_process_of(config, "send-artifacts") : ChildConfig{},
                 folder.logs() / "artifacts.log"),
+      gpu_memory(config.slots, config.gpu_library),
       unused_looked_for_every(config.unused_looked_for_every),
       look_for_unused_at(boot_clock_now() + unused_looked_for_every) {
   for (const Slot& slot : config.slots)
@@ -202,6 +205,7 @@ bool WorkerService::Parts::waits_for_artifacts() {
 void WorkerService::Parts::take_inputs() {
   take_link_events();
   artifacts.tend(boot_clock_now());
+  if (auto devices = gpu_memory.take(boot_clock_now())) step(DevicesMeasured{*std::move(devices)});
   for (auto& [index, slot] : slots)
     for (const AgentInput& input : slot.take_inputs()) {
       note_unfitness(input);
@@ -286,6 +290,7 @@ WorkerEnd WorkerService::serve_to_the_end(Parts& parts) {
   for (;;) {
     if (wish_ == kStop) return WorkerEnd::stopped;
     if (parts.refused) return *parts.refused;
+    if (parts.agent.is_replaced()) return WorkerEnd::replaced;
     if (parts.agent.is_drained() && !parts.waits_for_artifacts()) return WorkerEnd::drained;
     if (is_draining && parts.was_never_heard()) return WorkerEnd::drained;
     const bool waits_for_acks = is_draining && !parts.agent.is_working() && !parts.agent.is_drained();

@@ -15,6 +15,7 @@
 #include "common/vocabulary/protocol.h"
 #include "common/vocabulary/time.h"
 #include "worker/daemon/input_process.h"
+#include "worker/daemon/nvml.h"
 
 namespace ranktide {
 
@@ -39,6 +40,7 @@ struct WorkerServiceConfig {
   int64_t artifacts_bytes_max = kArtifactsBytesMax;  // of those that were sent, too (kept_artifacts.h)
   bool sends_artifacts = false;  // to the coordinator, by inputs_program; not where it has this folder itself
   std::vector<Slot> slots;       // devices.h makes them
+  std::string gpu_library = kNvmlLibrary;  // by which the memory of those that are GPUs is measured
   std::string version;
   bool once = false;                            // drains by itself after one round of leases (agent.h)
   Duration max_idle{0};                         // drains by itself after that time with nothing to do; 0: never
@@ -49,12 +51,13 @@ struct WorkerServiceConfig {
 };
 
 enum class WorkerEnd {
-  drained,  // with nothing left to do; what no coordinator could take stays in the spool
-  stopped,  // by stop_now()
-  revoked,  // the coordinator will never listen to its key again
-  expired,  // nor to this one until somebody authorises it again
-  unfit,    // no trainer can start here, the log says why; else as drained
-  failed,   // by itself; the log says why
+  drained,   // with nothing left to do; what no coordinator could take stays in the spool
+  stopped,   // by stop_now()
+  revoked,   // the coordinator will never listen to its key again
+  expired,   // nor to this one until somebody authorises it again
+  replaced,  // another process of its key works in its place; what is spooled stays in its folder
+  unfit,     // no trainer can start here, the log says why; else as drained
+  failed,    // by itself; the log says why
 };
 
 class WorkerService {

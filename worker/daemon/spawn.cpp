@@ -48,6 +48,12 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   return out;
 }
 
+// Not that the machine lacks memory, processes or descriptors just now.
+bool is_of_the_program(int error) {
+  const std::array<int, 9> own{ENOENT, EACCES, ENOEXEC, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EPERM, ELIBBAD};
+  return std::find(own.begin(), own.end(), error) != own.end();
+}
+
 int descriptors_max() {
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
@@ -116,7 +122,8 @@ pid_t spawn(const ChildConfig& config, const ChildDescriptors& descriptors) {
   std::vector<std::string> environment = environment_for(config);
   const std::vector<char*> argv = pointers_to(words), envp = pointers_to(environment);
   const auto refuse = [&](int error) {
-    throw ChildError(config.program.string() + ": cannot be started: " + std::strerror(error));
+    throw ChildError(config.program.string() + ": cannot be started: " + std::strerror(error),
+                     is_of_the_program(error));
   };
   std::array<int, 2> failure{};
   if (::pipe2(failure.data(), O_CLOEXEC) != 0) refuse(errno);

@@ -13,7 +13,9 @@
 namespace ranktide {
 
 struct ChildError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit ChildError(const std::string& message, bool lasting = false)
+      : std::runtime_error(message), is_lasting(lasting) {}
+  bool is_lasting;  // the program itself is at fault: it would not start a moment later either
 };
 
 struct ChildConfig {

@@ -22,8 +22,10 @@ void TrainerSlot::on(const StartTrainer&) {
     child_ = std::make_unique<Child>(config_);
     spdlog::info("slot {}: started trainer {}", index_, child_->pid());
   } catch (const ChildError& error) {
-    untold_.emplace_back(
-        TrainerDied{.slot = index_, .kind = OutcomeKind::failed, .message = error.what(), .log_tail = ""});
+    untold_.emplace_back(TrainerDied{.slot = index_,
+                                     .kind = error.is_lasting ? OutcomeKind::stopped : OutcomeKind::failed,
+                                     .message = error.what(),
+                                     .log_tail = ""});
   }
 }
 
@@ -104,9 +106,11 @@ TrainerDied TrainerSlot::death(const ChildEnd& end) const {
   return out;
 }
 
-// As worker/trainer/program/serve.h has it: its folders or its device are not to be had here.
+// As worker/trainer/program/serve.h has it: its folders or its device are not to be had here. Or the loader's:
+// a library of it is missing.
 bool TrainerSlot::could_not_start(const ChildEnd& end) const {
-  return !is_heard_ && end.kind == EndKind::exited && end.status == EX_CONFIG;
+  constexpr int kNotLoaded = 127;
+  return !is_heard_ && end.kind == EndKind::exited && (end.status == EX_CONFIG || end.status == kNotLoaded);
 }
 
 }  // namespace ranktide

@@ -244,6 +244,29 @@ TEST_F(Desk, GivesEverythingBackAndLeavesWhereNoTrainerCanStart) {
   EXPECT_EQ(said<Drain>().size(), 1u);
 }
 
+TEST_F(Desk, EndsWhenAnotherProcessOfItsKeyHasTakenItsPlace) {
+  start();
+  hears(Replaced{"former life"});
+  EXPECT_FALSE(agent_.is_replaced()) << "that one has ended already";
+  hears(Replaced{"life"});
+  EXPECT_TRUE(agent_.is_replaced());
+}
+
+TEST_F(Desk, TellsInItsHeartbeatsWhatItsDevicesHoldAndWhatItSaidAgain) {
+  start();
+  granted();
+  finds(1), finds(2);
+  step(DevicesMeasured{{{.device = "GPU-1", .memory_used_bytes = 3, .memory_bytes = 8}}});
+  pass(10s);
+  ASSERT_EQ(said<Heartbeat>().size(), 1u);
+  EXPECT_EQ(said<Heartbeat>().at(0).devices.at(0).memory_used_bytes, 3);
+  EXPECT_EQ(said<Report>().size(), 2u) << "nobody acked them";
+  hears(Ack{lease(), 2});
+  finds(3);
+  pass(10s);
+  EXPECT_EQ(said<Heartbeat>().at(0).resent, 2) << "the third is said again after this";
+}
+
 TEST_F(Desk, TakesASilentTrainerForAHang) {
   start();
   granted();

@@ -10,6 +10,7 @@
 #include "tests/temporary_folder.h"
 #include "worker/daemon/devices.h"
 #include "worker/daemon/gpu_choice.h"
+#include "worker/daemon/gpu_memory.h"
 #include "worker/daemon/nvml.h"
 #include "worker/daemon/trainer_slot.h"
 #include "worker/daemon/trainer_start.h"
@@ -34,6 +35,39 @@ std::vector<std::string> uuids(const std::vector<Gpu>& gpus) {
 
 const std::string kFirst = "GPU-aaaa0000-0000";
 const std::string kSecond = "GPU-aaaa1111-1111";
+
+TEST(GpuMemory, TellsWhatTheWorkersOwnDevicesHoldOnceEachTime) {
+  ::setenv("FAKE_NVML", "two", 1);
+  GpuMemory memory({{.index = 0, .device = "cpu"}, {.index = 1, .device = kSecond}}, RANKTIDE_FAKE_NVML);
+  const auto measured = [&](Instant now) {
+    for (int i = 0; i < 600; ++i) {
+      if (auto uses = memory.take(now)) return *std::move(uses);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return std::vector<DeviceUse>{};
+  };
+  const std::vector<DeviceUse> uses = measured({1'000});
+  ASSERT_EQ(uses.size(), 1u) << "the other one is another worker's";
+  EXPECT_EQ(uses[0].device, kSecond);
+  EXPECT_EQ(uses[0].memory_used_bytes, int64_t{30} << 30);
+  EXPECT_EQ(uses[0].memory_bytes, int64_t{80} << 30);
+  EXPECT_EQ(memory.take({10'000}), std::nullopt) << "too early";
+  EXPECT_EQ(measured({11'000}).size(), 1u);
+}
+
+TEST(GpuMemory, OfAWorkerWithoutGpusOrWithAMismatchedDriverThereIsNone) {
+  ::setenv("FAKE_NVML", "mismatched", 1);
+  GpuMemory cores({{.index = 0, .device = "cpu"}}, RANKTIDE_FAKE_NVML);
+  EXPECT_EQ(cores.take({0}), std::nullopt);
+  GpuMemory broken({{.index = 0, .device = kFirst}}, RANKTIDE_FAKE_NVML);
+  std::optional<std::vector<DeviceUse>> uses;
+  for (int i = 0; i < 600 && !uses; ++i) {
+    uses = broken.take({0});
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_TRUE(uses);
+  EXPECT_THAT(*uses, IsEmpty());
+}
 
 TEST(Nvml, ListsDevicesWithMemoryModelAndStrangers) {
   const std::vector<Gpu> gpus = gpus_of("two");
@@ -145,8 +179,8 @@ TEST(GpuSlots, AreOneADeviceAndShareTheCores) {
   ASSERT_EQ(slots.size(), 2U);
   EXPECT_EQ(slots[0].device, kFirst);
   EXPECT_EQ(slots[0].threads, 4);
-  EXPECT_EQ(slots[0].memory_bytes, 80LL << 30);
-  EXPECT_EQ(slots[1].memory_bytes, 50LL << 30);
+  EXPECT_EQ(slots[0].memory_bytes, (80LL << 30) - (3LL << 29));
+  EXPECT_EQ(slots[1].memory_bytes, (50LL << 30) - (3LL << 29));
   EXPECT_EQ(slots[0].model, "NVIDIA Test 80GB");
   EXPECT_THAT(slots[0].labels, IsEmpty());
   EXPECT_THAT(slots[1].labels, ElementsAre(kSharedLabel));

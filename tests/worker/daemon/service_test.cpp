@@ -118,6 +118,59 @@ TEST_F(Service, AWorkerWhoseTrainersCannotStartGivesItsWorkBackAndEnds) {
   EXPECT_EQ(count("stage WHERE state='completed'"), 4);
 }
 
+// Missing, not to be run, and no program: nothing of that is the trial's fault, nor over a moment later.
+TEST_F(Service, ATrainerThatIsNoProgramFailsNoTrial) {
+  start_coordinator();
+  submit(sweep_of({.seeds = {0}, .run = "retry: {own: 0}"}));
+  const std::filesystem::path file = work().parent_path() / "trainer";
+  for (const auto mode : {0, 0600, 0700}) {
+    std::filesystem::remove(file);
+    if (mode != 0)
+      std::ofstream(file) << "\x7f"
+                          << "ELF of another machine";
+    if (mode != 0) std::filesystem::permissions(file, static_cast<std::filesystem::perms>(mode));
+    trainer = file;
+    start_worker(1);
+    ASSERT_TRUE(eventually([&] { return worker->has_ended(); }, std::chrono::seconds(60)));
+    EXPECT_EQ(worker->end(), WorkerEnd::unfit) << mode;
+    worker.reset();
+  }
+  ASSERT_TRUE(eventually([&] { return count("attempt WHERE ended IS NULL") == 0; }));
+  EXPECT_EQ(count("attempt WHERE end_reason='returned'"), count("attempt"));
+  EXPECT_EQ(count("stage WHERE state='failed'"), 0);
+  trainer = RANKTIDE_FAKE_TRAINER;
+  start_worker(1);
+  EXPECT_TRUE(wait_until_over());
+}
+
+TEST_F(Service, OfTwoProcessesWithOneKeyTheReplacedOneEndsAndTheOtherGoesOn) {
+  start_coordinator();
+  start_worker(1);
+  ASSERT_TRUE(eventually([&] { return count("worker WHERE state='joined'") == 1; }));
+  const auto first = std::move(worker);
+  const std::filesystem::path original = work(), copy = original.parent_path() / "copy";
+  std::filesystem::copy(original, copy, std::filesystem::copy_options::recursive);
+  work_folder = copy;
+  start_worker(1);
+  ASSERT_TRUE(eventually([&] { return first->has_ended(); }, std::chrono::seconds(60)));
+  EXPECT_EQ(first->end(), WorkerEnd::replaced);
+  submit(sweep_of({.seeds = {0, 1}}));
+  EXPECT_TRUE(wait_until_over());
+  EXPECT_FALSE(worker->has_ended());
+  EXPECT_EQ(count("event WHERE kind='WorkerJoined'"), 2);
+}
+
+TEST_F(Service, TheMemoryOfAWorkersGpusIsSeenAtTheCoordinator) {
+  ::setenv("FAKE_NVML", "two", 1);
+  gpu = "GPU-aaaa1111-1111";
+  start(1);
+  ASSERT_TRUE(eventually([&] {
+    const auto workers = coordinator->live().workers;
+    return !workers.empty() && workers[0].pulse && !workers[0].pulse->devices.empty();
+  }));
+  EXPECT_EQ(coordinator->live().workers[0].pulse->devices[0].memory_used_bytes, int64_t{30} << 30);
+}
+
 TEST_F(Service, CancelStopsWhatRuns) {
   start(1, 20);
   submit(sweep_of({.seeds = {1}, .steps = 100'000}));

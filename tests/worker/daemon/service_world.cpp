@@ -122,13 +122,17 @@ void ServiceWorld::start_worker(int slots, int step_ms) {
   WorkerServiceConfig config{.work_folder = work(),
                              .coordinator_endpoint = coordinator->endpoint(),
                              .coordinator_key = coordinator_key_,
-                             .trainer = RANKTIDE_FAKE_TRAINER,
+                             .trainer = trainer,
                              .trainer_arguments = {"--step-ms", std::to_string(step_ms)},
                              .inputs_program = inputs_program,
                              .sends_artifacts = sends_artifacts};
   if (!trainers_can_start) config.trainer_arguments.emplace_back("--bad-start");
   for (int i = 0; i < slots; ++i)
     config.slots.push_back({.index = i, .device = "cpu", .memory_bytes = 1LL << 30});
+  if (!gpu.empty()) config.slots.at(0).device = gpu;
+#ifdef RANKTIDE_FAKE_NVML
+  config.gpu_library = RANKTIDE_FAKE_NVML;
+#endif
   worker = std::make_unique<WorkerService>(config);
 }
 

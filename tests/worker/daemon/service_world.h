@@ -57,7 +57,7 @@ class ServiceWorld {
 
  public:
   std::filesystem::path data() const { return folder_.path() / "data"; }
-  std::filesystem::path work() const { return folder_.path() / "work"; }
+  std::filesystem::path work() const { return work_folder.empty() ? folder_.path() / "work" : work_folder; }
 
   // Makes both key pairs and enrols the worker.
   void make_keys();
@@ -77,6 +77,9 @@ class ServiceWorld {
 
   bool sends_artifacts = false;
   bool trainers_can_start = true;
+  std::filesystem::path trainer = RANKTIDE_FAKE_TRAINER;
+  std::string gpu;                       // of the first slot; empty: it is of cores
+  std::filesystem::path work_folder;     // of workers that are started from now on; empty: one for all
   std::filesystem::path inputs_program;  // of workers that are started from now on; empty: none
   std::unique_ptr<CoordinatorService> coordinator;
   std::unique_ptr<WorkerService> worker;
