@@ -21,7 +21,7 @@ int fetch(const FetchOptions& options, const GlobalOptions& globals) {
   const Results results(globals);
   const std::string trial = full_trial_id(results, options.trial);
   const fs::path folder = options.folder.empty() ? trial.substr(0, 12) : options.folder;
-  const Artifact artifact = results.artifact(trial);
+  const Artifact artifact = results.artifact(trial, told_on_terminal(globals, "hashing"));
   copy_artifact(
       artifact,
       [&](const std::string& file, int64_t offset) { return results.artifact_piece(trial, file, offset); },

@@ -258,7 +258,10 @@ const std::string& body_of(const HttpAnswer& answer) {
   if (answer.status == 200) return answer.body;
   std::string text = answer.body;
   try {
-    text = parse_json(answer.body).value("error", answer.body);
+    const Json body = parse_json(answer.body);
+    text = body.value("error", answer.body);
+    if (answer.status == 503 && body.contains("hashed"))
+      throw StillMade(text, body.value("hashed", int64_t{0}), body.value("bytes", int64_t{0}));
   } catch (const ProtocolError&) {
     text = "the coordinator answered " + std::to_string(answer.status);
   }

@@ -50,6 +50,14 @@ struct CutOff : CommandError {
   explicit CutOff(const std::string& message) : CommandError(kUnreachable, message) {}
 };
 
+// What was asked for is being made, and may be asked for again in a second.
+struct StillMade : CommandError {
+  StillMade(const std::string& message, int64_t made_, int64_t whole_)
+      : CommandError(kFailed, message), made(made_), whole(whole_) {}
+  int64_t made;  // bytes
+  int64_t whole;
+};
+
 class HttpClient {
  public:
   // token: sent with every request; empty: none.
@@ -84,8 +92,8 @@ std::optional<HttpClient> client_of_folder(const std::filesystem::path& data_fol
 // Returns: the token in a file. Throws: CommandError for a file that is not there or that others can read.
 std::string read_token(const std::filesystem::path& file);
 
-// Returns: the body of an answer of status 200. Throws: CommandError with the coordinator's words and the exit
-// code that fits, for any other.
+// Returns: the body of an answer of status 200. Throws: StillMade where it says so, and CommandError with the
+// coordinator's words and the exit code that fits, for any other.
 const std::string& body_of(const HttpAnswer& answer);
 
 }  // namespace ranktide::cli

@@ -167,12 +167,20 @@ std::function<std::optional<int>()> setup_worker_control(CLI::App& worker, const
   auto* const revoking = worker.add_subcommand("revoke", "cut a worker at once and never let its key in again");
   revoking->add_option("worker", *name, "its name")->required();
   revoking->add_flag("--yes", *is_sure, "do not ask");
+  auto* const forgetting =
+      worker.add_subcommand("forget", "take a worker that is away off the list, with its key");
+  forgetting->add_option("worker", *name, "its name")->required();
+  forgetting->add_flag("--yes", *is_sure, "do not ask");
   return [=, &worker, &globals]() -> std::optional<int> {
-    for (const CLI::App* word : {listing, draining, revoking})
+    for (const CLI::App* word : {listing, draining, revoking, forgetting})
       if (word->parsed()) refuse_misplaced(worker, *word);
     if (listing->parsed()) return list_workers(globals);
     if (draining->parsed() && *name == kEveryWorker) return drain_all(globals);
     if (draining->parsed()) return tell(require_coordinator(globals), *name, "drain", globals);
+    if (forgetting->parsed()) {
+      require_consent("forget worker " + *name + " and its key?", *is_sure, "nothing was forgotten");
+      return tell(require_coordinator(globals), *name, "forget", globals);
+    }
     if (!revoking->parsed()) return std::nullopt;
     require_consent("revoke the key of " + *name + " for good and give what it runs to others?", *is_sure,
                     "nothing was revoked; `ranktide worker drain " + *name + "` stops it for now");

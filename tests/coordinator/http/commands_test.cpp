@@ -27,6 +27,7 @@ TEST(Route, KnowsItsMethodAndScope) {
   EXPECT_EQ(route_of("POST", "/api/v1/sweeps/math/cancel").command.name, "math");
   EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/drain").scope, Scope::admin);
   EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/revoke").scope, Scope::admin);
+  EXPECT_EQ(route_of("POST", "/api/v1/workers/gpu03/forget").scope, Scope::admin);
   EXPECT_EQ(route_of("POST", "/livez").refusal.status, 405);
   EXPECT_EQ(route_of("GET", "/api/v1/sweeps/math/cancel").refusal.status, 405);
   EXPECT_EQ(route_of("DELETE", "/api/v1/sweeps").refusal.status, 405);
@@ -147,6 +148,26 @@ TEST(Commands, ARevokedKeyIsEndedInItsTableBeforeTheCoreDecides) {
   EXPECT_EQ(revoke("gpu03"), std::nullopt) << "asked again";
   EXPECT_THAT(WorkerKeys(table).revoked_names(), testing::ElementsAre(WorkerName{"gpu03"}));
   EXPECT_EQ(revoke("gpu04")->status, 404);
+}
+
+TEST(Commands, AWorkerIsForgottenThatDidSomethingOrHasAKeyOrWasForgottenByTheSameRequest) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();  // a worker w1
+  std::filesystem::create_directories(folder.path() / "keys");
+  std::filesystem::permissions(folder.path() / "keys", std::filesystem::perms::owner_all);
+  authorise_worker(folder.path() / "keys" / "workers", make_key_pair().public_key, WorkerName{"w2"});
+  const auto forget = [&](const std::string& name, const std::string& request) {
+    UserRequest asked = ForgetWorker{.request_id = request, .worker = WorkerName{name}};
+    return prepare(asked, folder.path());
+  };
+  EXPECT_EQ(forget("w1", "r"), std::nullopt);
+  EXPECT_EQ(forget("w2", "r"), std::nullopt) << "it was never heard";
+  EXPECT_EQ(forget("w3", "r")->status, 404);
+  history.record(WorkerLeft{WorkerName{"w1"}, "a", LeaveReason::drained});
+  history.record(WorkerForgotten{WorkerName{"w1"}, "r", kLocalActor});
+  EXPECT_EQ(forget("w1", "r"), std::nullopt) << "its answer was lost";
+  EXPECT_EQ(forget("w1", "another")->status, 404);
 }
 
 TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {

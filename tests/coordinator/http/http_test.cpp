@@ -54,6 +54,22 @@ TEST(HttpServer, IsReadyWhileEveryDoorForWorkersIsServed) {
   EXPECT_FALSE(*files.is_up);
 }
 
+TEST(HttpServer, ALargeArtifactKeepsNeitherTheClientNorTheServersEndWaiting) {
+  Served served;
+  const std::string trial(64, 'a');
+  std::filesystem::create_directories(served.folder() / "artifacts" / trial);
+  const auto file = served.folder() / "artifacts" / trial / "adapter.safetensors";
+  std::ofstream(file) << "x";
+  std::filesystem::resize_file(file, int64_t{64} << 30);  // with a hole; hours to hash
+  const Told told = served.get("/api/v1/artifacts/" + trial);
+  EXPECT_EQ(told.status, 503);
+  EXPECT_THAT(told.head, HasSubstr("Retry-After: 1"));
+  EXPECT_EQ(parse_json(told.body).at("bytes"), int64_t{64} << 30);
+  const auto begin = std::chrono::steady_clock::now();
+  served.end_server();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+}
+
 TEST(HttpServer, SaysWhenItsPortIsTaken) {
   Served served;
   try {

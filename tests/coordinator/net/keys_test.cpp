@@ -211,6 +211,20 @@ TEST_F(WorkerKeysTest, ALongNameStaysANameWithItsNumber) {
   EXPECT_TRUE(second.text.ends_with("n-2"));
 }
 
+TEST_F(WorkerKeysTest, AForgottenWorkersKeysAreUnknownAndNobodyElsesAre) {
+  const std::string second = make_key_pair().public_key, other = make_key_pair().public_key;
+  authorise_worker(file(), key_, WorkerName{"w1"});
+  revoke_worker_key(file(), key_);
+  authorise_worker(file(), second, WorkerName{"w1"});
+  authorise_worker(file(), other, WorkerName{"w2"});
+  EXPECT_EQ(forget_worker(file(), WorkerName{"w1"}), 2);
+  EXPECT_EQ(forget_worker(file(), WorkerName{"w1"}), 0);
+  const WorkerKeys keys(file());
+  EXPECT_EQ(keys.standing(key_), KeyStanding::unknown);
+  EXPECT_EQ(keys.standing(second), KeyStanding::unknown);
+  EXPECT_EQ(keys.name_of(other), WorkerName{"w2"});
+}
+
 TEST_F(WorkerKeysTest, RevokingSomebodyUnknownNamesThoseThereAre) {
   authorise_worker(file(), key_, WorkerName{"w1"});
   EXPECT_THAT(refusal_of([&] { (void)revoke_worker(file(), WorkerName{"w9"}); }),

@@ -341,6 +341,34 @@ TEST_F(Gate, SpeaksToTheNewestConnectionOfAWorker) {
   EXPECT_EQ(count<LinkMessage>(first.get()), 0);
 }
 
+TEST_F(Gate, TellsEveryConnectionOfAWorkerThatAnotherProcessTookALifesPlace) {
+  const KeyPair keys = enrol("w1");
+  const auto first = link(keys), second = link(keys);
+  for (const auto& each : {&first, &second}) {
+    ASSERT_TRUE(bring_up(each->get()));
+    const size_t before = received_.size();
+    ASSERT_TRUE((*each)->send(Hello{.boot = "b"}, 0));
+    ASSERT_TRUE(run({first.get(), second.get()}, [&] { return received_.size() > before; }));
+  }
+  ASSERT_TRUE(router_->send({WorkerName{"w1"}, Replaced{.boot = "b"}}, 1));
+  EXPECT_TRUE(run({first.get(), second.get()}, [&] {
+    return count<LinkMessage>(first.get()) == 1 && count<LinkMessage>(second.get()) == 1;
+  }));
+}
+
+TEST_F(Gate, AKeyThatIsTakenOutOfTheTableIsCutAsARevokedOneIs) {
+  const auto w1 = link(enrol("w1"));
+  (void)enrol("w2");
+  ASSERT_TRUE(bring_up(w1.get()));
+  ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
+  ASSERT_TRUE(run({w1.get()}, [&] { return !received_.empty(); }));
+  router_->forget_keys(WorkerName{"w1"});
+  EXPECT_EQ(router_->take_revoked(), std::vector{WorkerName{"w1"}});
+  ASSERT_TRUE(w1->send(Hello{.boot = "b"}, 0));
+  EXPECT_TRUE(run({w1.get()}, [&] { return router_->counters().unauthorised == 1; }));
+  EXPECT_EQ(received_.size(), 1U);
+}
+
 TEST_F(Gate, SaysWhenAMessageCannotBeSent) {
   EXPECT_FALSE(router_->send({WorkerName{"nobody"}, Welcome{}}, 1));
   auto gone = link(enrol("gone"));
