@@ -1,5 +1,6 @@
 // How a coordinator says that it is well, and what it counts.
 
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -83,6 +84,12 @@ MetricsInput some_metrics() {
   sweep.stages[static_cast<size_t>(UnitLife::ready)] = 3;
   in.picture.sweeps.push_back(sweep);
   in.picture.workers.push_back({.name = WorkerName{"w"}, .is_joined = true, .slots = 2, .running = 1});
+  in.picture.workers.back().pulse = {
+      .heard = {2'000},
+      .devices = {{.device = "GPU-1", .memory_used_bytes = 3, .memory_bytes = 8}},
+      .resent = 6};
+  in.picture.workers.push_back({.name = WorkerName{"away"}});
+  in.now = {4'500};
   for (const double seconds : {0.0005, 0.02, 5.0}) in.picture.measures.commit_seconds.observe(seconds);
   in.picture.measures.leases_expired = 4;
   in.doors.push_back({.door = "enrol", .reason = "used_up"});
@@ -126,8 +133,30 @@ TEST(Metrics, TellWhatWasCounted) {
         "ranktide_commit_seconds_bucket{le=\"0.03\"} 2\n", "ranktide_commit_seconds_bucket{le=\"+Inf\"} 3\n",
         "ranktide_commit_seconds_count 3\n", "ranktide_lease_expired_total 4\n",
         "ranktide_auth_refused_total{door=\"http\",reason=\"missing\"} 2\n",
-        "ranktide_auth_refused_total{door=\"enrol\",reason=\"used_up\"} 7\n"})
+        "ranktide_auth_refused_total{door=\"enrol\",reason=\"used_up\"} 7\n",
+        "ranktide_heartbeat_lag_seconds{worker=\"w\"} 2.5\n", "ranktide_entries_resent_total{worker=\"w\"} 6\n",
+        "ranktide_gpu_memory_used_bytes{worker=\"w\",gpu=\"GPU-1\"} 3\n",
+        "ranktide_gpu_memory_bytes{worker=\"w\",gpu=\"GPU-1\"} 8\n"})
     EXPECT_THAT(text, HasSubstr(line));
+  EXPECT_THAT(text, testing::Not(HasSubstr("worker=\"away\"")));
+}
+
+TEST(Metrics, TheDashboardAsksForNothingThatIsNotTold) {
+  std::ifstream in(RANKTIDE_SOURCE_DIR "/deploy/grafana/ranktide.json");
+  const std::string text = metrics_text(some_metrics());
+  const std::regex name("(ranktide|process)_[a-z_]+");
+  size_t names = 0;
+  const Json dashboard = Json::parse(in);
+  for (const Json& panel : dashboard.at("panels")) {
+    for (const Json& target : panel.at("targets")) {
+      const auto expression = target.at("expr").get<std::string>();
+      for (std::sregex_iterator it(expression.begin(), expression.end(), name), end; it != end; ++it, ++names)
+        EXPECT_TRUE(text.find("\n" + it->str() + " ") != std::string::npos ||
+                    text.find("\n" + it->str() + "{") != std::string::npos)
+            << it->str();
+    }
+  }
+  EXPECT_GT(names, 20u);
 }
 
 TEST(Metrics, TheTurnCountsLeasesFencesAndTrainings) {
@@ -135,11 +164,12 @@ TEST(Metrics, TheTurnCountsLeasesFencesAndTrainings) {
   Effects effects;
   effects.records = {LeaseExpired{}, UnitFinished{.outcome = {.weights_sha256 = "w", .seconds = 42}},
                      UnitFinished{.outcome = {.seconds = 1}}};  // the last one trained nothing
-  effects.messages = {{WorkerName{"w"}, Fenced{}}, {WorkerName{"w"}, Abandon{}}};
+  effects.messages = {{WorkerName{"w"}, Fenced{}}, {WorkerName{"w"}, Abandon{}}, {WorkerName{"w"}, Ack{}}};
   measures.committed(effects, {5}, std::chrono::milliseconds{2});
   measures.said(effects);
   EXPECT_EQ(measures.leases_expired, 1u);
   EXPECT_EQ(measures.fenced, 1u);
+  EXPECT_EQ(measures.acks, 1u);
   EXPECT_EQ(measures.trial_seconds.count, 1u);
   EXPECT_EQ(measures.trial_seconds.sum, 42);
   EXPECT_EQ(measures.commit_seconds.up_to_bound[1], 1u);  // 3 ms
