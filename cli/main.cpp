@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/find_inputs.h"
+#include "cli/sweep_errors.h"
 #include "cli/terminal.h"
 #include "cli/usage_error.h"
 #include "cli/version.h"
@@ -62,7 +63,7 @@ const std::vector<Command>& commands() {
         {"use", "ranktide context use lab"},
         {"remove", "ranktide context remove lab"}}},
       {"worker",
-       "train for a coordinator; list, drain and revoke workers",
+       "train for a coordinator; list, drain, revoke and forget workers",
        "ranktide worker --join LINE",
        setup_worker,
        false,
@@ -70,7 +71,8 @@ const std::vector<Command>& commands() {
        {{"run", "ranktide worker run --join join-line.txt --labels a100"},
         {"list", "ranktide worker list --coordinator http://10.0.0.5:8080", true},
         {"drain", "ranktide worker drain gpu03", true},
-        {"revoke", "ranktide worker revoke gpu03 --yes", true}}},
+        {"revoke", "ranktide worker revoke gpu03 --yes", true},
+        {"forget", "ranktide worker forget gpu03 --yes", true}}},
       {"invite", "print a line that lets workers join", "ranktide invite --uses 8 --expires 1h", setup_invite},
       {"keygen", "make a worker's keys offline", "ranktide keygen node7", setup_keygen},
       {"authorise", "let a worker's key in by hand", "ranktide authorise node7 node7.keys/worker.public",
@@ -95,6 +97,8 @@ const std::vector<Command>& commands() {
        false,
        kUsage,
        {{"script", "ranktide slurm script --cpus 8 --array 0-3 -- --join join-line.txt"}}},
+      {"import", "turn a file of W&B sweeps, Hydra or axolotl into a sweep file",
+       "ranktide import wandb sweep.yaml -o sweeps/mine.yaml", setup_import},
       {"doctor", "check this machine", "ranktide doctor", setup_doctor},
       {"help", "sweep-file, sweep-schema, exit-codes, environment", "ranktide help sweep-file", setup_help},
       {"version", "this program's version", "ranktide version", setup_version},
@@ -107,19 +111,17 @@ const std::vector<Command>& commands() {
 
 namespace {
 
-void print_error(const std::exception& e, const std::string& excerpt = "") {
-  std::cerr << "error: " << e.what() << "\n" << excerpt;
+void print_error(const std::exception& e) {
+  std::cerr << "error: " << e.what() << "\n";
 }
 
-int guarded(const std::function<int()>& act) {
+int guarded(const std::function<int()>& act, const GlobalOptions& globals) {
   try {
     return act();
   } catch (const CommandError& e) {
     return print_error(e), e.code;
   } catch (const SpecError& e) {
-    print_error(e, e.excerpt.empty() || e.excerpt.ends_with("\n") ? e.excerpt : e.excerpt + "\n");
-    std::cerr << "hint: ranktide help sweep-file\n";
-    return kUsage;
+    return print_sweep_errors(e, globals), kUsage;
   } catch (const ExpressionError& e) {
     return print_error(e), kUsage;
   } catch (const SweepNotFound& e) {
@@ -182,7 +184,8 @@ int with_output_written(int code) {
   return code == kOk ? kFailed : code;
 }
 
-int parse_and_act(CLI::App& app, int argc, char** argv, const std::function<int()>& chosen) {
+int parse_and_act(CLI::App& app, int argc, char** argv, const std::function<int()>& chosen,
+                  const GlobalOptions& globals) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -190,7 +193,7 @@ int parse_and_act(CLI::App& app, int argc, char** argv, const std::function<int(
     std::cerr << "error: " << usage_message(app, {argv + 1, argv + argc}, e);
     return usage_code(app);
   }
-  return guarded(chosen);
+  return guarded(chosen, globals);
 }
 
 // The log obeys what everything else obeys.
@@ -216,7 +219,7 @@ int main(int argc, char** argv) {
     color_log(globals);
     return chosen();
   };
-  return with_output_written(parse_and_act(app, argc, argv, act));
+  return with_output_written(parse_and_act(app, argc, argv, act, globals));
 }
 
 }  // namespace

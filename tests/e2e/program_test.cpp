@@ -59,10 +59,10 @@ TEST(Program, LinksNoLibTorch) {
 
 TEST(Program, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",    "plan",   "query",      "status",    "logs",        "report",  "submit", "list",
-        "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",   "set",    "context",
-        "worker", "invite", "keygen",     "authorise", "coordinator", "token",   "health", "slurm",
-        "doctor", "help",   "completion", "man-pages", "fetch",       "version", "compare"}) {
+       {"run",    "plan",   "query",      "status",    "logs",        "report",  "submit",  "list",
+        "watch",  "pause",  "resume",     "stop",      "cancel",      "retry",   "set",     "context",
+        "worker", "invite", "keygen",     "authorise", "coordinator", "token",   "health",  "slurm",
+        "doctor", "help",   "completion", "man-pages", "fetch",       "version", "compare", "import"}) {
     const Ended ended = run({ranktide_program().string(), command, "--help"}, kOutput);
     EXPECT_EQ(ended.exit_code, 0);
     const size_t example = ended.out.find("Example:\n  ");
@@ -70,6 +70,72 @@ TEST(Program, EveryCommandHasHelpWithAnExample) {
     EXPECT_THAT(ended.out.substr(example), HasSubstr(std::string("ranktide ") + command)) << command;
     EXPECT_THAT(ended.out, HasSubstr("--json")) << command;  // json_test: and what it prints then is JSON
   }
+}
+
+TEST(Program, ImportsAFileOfAnotherToolAndOverwritesNothing) {
+  const std::string theirs =
+      std::string(RANKTIDE_SOURCE_DIR) + "/tests/common/sweep/import/examples/wandb/full_finetune.in.yaml";
+  const std::string ours = (kOutput / "imported.yaml").string();
+  const std::vector<std::string> command{ranktide_program().string(), "import", "wandb", theirs, "-o", ours};
+  const Ended ended = run(command, kOutput);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.err,
+              HasSubstr("left to do:\n  data.train: file of rows or text\nthen: ranktide plan " + ours));
+  EXPECT_THAT(read_text(ours), HasSubstr("#data.train: data/train.jsonl"));
+  const Ended again = run(command, kOutput);
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.err, HasSubstr("is there already; give another name with -o"));
+  EXPECT_EQ(run({ranktide_program().string(), "import", "katib", theirs}, kOutput).exit_code, 2);
+  EXPECT_EQ(run({ranktide_program().string(), "import", "wandb", "none.yaml"}, kOutput).exit_code, 2);
+}
+
+TEST(Program, SaysAllThatIsWrongWithASweepFileInOneGo) {
+  const std::string file = (kOutput / "wrong.yaml").string();
+  write_text(file, "version: 1\nname: s\ntrain: {shedule: linear, batch: 16.0}\nseeds: 0\n");
+  for (const char* command : {"plan", "run", "submit"}) {
+    const Ended ended = run({ranktide_program().string(), command, file, "--json"}, kOutput);
+    EXPECT_EQ(ended.exit_code, 2);
+    EXPECT_THAT(
+        ended.err,
+        testing::AllOf(HasSubstr("wrong.yaml:3:9: unknown key \"train.shedule\""),
+                       HasSubstr("   3 | train: {shedule: linear, batch: 16.0}\n     |         ^^^^^^^"),
+                       HasSubstr("wrong.yaml:3:33: train.batch takes a whole number"),
+                       HasSubstr("wrong.yaml:4:8: seeds takes a count")));
+    const Json errors = parse_json(ended.out).at("errors");
+    ASSERT_EQ(errors.size(), 3U) << command;
+    EXPECT_EQ(errors[2].at("line"), 4);
+    EXPECT_EQ(errors[2].at("column"), 8);
+    EXPECT_THAT(errors[2].at("message").get<std::string>(), HasSubstr("seeds takes a count"));
+  }
+}
+
+TEST(Program, ExplainsWhereAKeyComesFrom) {
+  const std::string file = std::string(RANKTIDE_SOURCE_DIR) + "/sweeps/paper_ift.yaml";
+  const auto explain = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {ranktide_program().string(), "plan", file});
+    return run(more, kOutput);
+  };
+  const Ended text = explain({"full:train.lr=2e-5", "--explain", "lr", "--block", "full"});
+  EXPECT_EQ(text.exit_code, 0) << text.err;
+  EXPECT_THAT(text.out,
+              testing::MatchesRegex("train.lr in block full\n  \\* command line +2e-5 +full:train.lr=2e-5\n"
+                                    "    block +.*paper_ift.yaml:[0-9]+:[0-9]+\n    default +required\n"));
+  const Json json = parse_json(explain({"--explain", "lr", "--json"}).out);
+  EXPECT_GE(json.at("blocks").size(), 4U);
+  EXPECT_EQ(json.at("blocks")[0].at("key"), "train.lr");
+  const Ended unknown = explain({"--explain", "learning_rate"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean \"train.lr\"?"));
+  EXPECT_THAT(explain({"--explain", "lr", "--block", "ful"}).err, HasSubstr("did you mean \"full\"?"));
+}
+
+TEST(Program, PlansThePapersExperimentsAsTheyStand) {
+  const std::string file = std::string(RANKTIDE_SOURCE_DIR) + "/sweeps/paper_ift.yaml";
+  const std::string data = (kOutput / "data").string();
+  const Ended ended = run({ranktide_program().string(), "plan", file, "--data-dir", data}, kOutput);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("78 distinct x 3 seeds = 234 trials"));
+  EXPECT_THAT(ended.out, HasSubstr("eval humaneval: kind code can be planned, not run yet"));
 }
 
 TEST(Program, RefusesAnUnknownCommandWithTheUsageCodeAndNamesTheNearest) {
