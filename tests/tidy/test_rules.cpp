@@ -13,6 +13,7 @@ namespace {
 // .cpp files that no test includes, and what tests them instead.
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
+      {"bench/plan_scale.cpp", "measures what tests/common/sweep and tests/coordinator test"},
       {"bench/train_step.cpp", "measures what tests/worker/trainer/train tests"},
       {"common/vocabulary/failpoint.cpp",
        "ends the processes of tests/worker/daemon and trains of resume_test"},
@@ -53,6 +54,7 @@ const std::map<std::string_view, std::string_view>& edges() {
       {"cli/results.cpp", "both of its ways; tests/e2e asks with and without a coordinator"},
       {"cli/interrupt.cpp", "part of run; tests/e2e sends the signals"},
       {"cli/local_cluster.cpp", "part of run; tests/e2e"},
+      {"cli/selection_options.cpp", "part of query and report; tests/e2e runs them"},
       {"cli/service_manager.cpp", "part of coordinator; tests/e2e listens as one"},
       {"cli/slurm_signals.cpp", "part of worker --slurm; tests/deploy has Slurm send the signals"},
       {"cli/sweep_choice.cpp", "part of run, plan and submit; tests/e2e/commands_test"},

@@ -231,6 +231,22 @@ TEST(Grid, AHugeProductIsRefusedBeforeItIsExpanded) {
   EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 10);
 }
 
+// Asked one by one they would take half a minute.
+TEST(Grid, CellsAreCountedInTheirFactors) {
+  const SweepSpec spec =
+      sweep(kLora +
+            "axes:\n  train.lr: {log: [1e-5, 1e-3], count: 400}\n  lora.rank: {min: 1, max: 100, step: 1}\n"
+            "  train.schedule: [cosine, linear, constant]\n"
+            "  train.warmup: {values: [1, 2], when: train.schedule != constant}\n"
+            "derive: {lora.alpha: 2 * rank}\nexclude: [\"rank > 90 and schedule == linear\"]\n");
+  const auto start = std::chrono::steady_clock::now();
+  const auto counts = Grid(spec).counts();
+  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 15);
+  EXPECT_EQ(counts[0].cells, 400 * (100 * 3 + 90 * 2));
+  EXPECT_EQ(counts[0].excluded, 400 * 10 * 2);
+  EXPECT_EQ(counts[0].distinct(), counts[0].cells);
+}
+
 TEST(Grid, TheLimitCanBeRaised) {
   const std::string text = kLora + "axes: {train.lr: {min: 0.001, max: 1, count: 1000}}\nseeds: 1001\n";
   EXPECT_NE(error_in(text), "no error");

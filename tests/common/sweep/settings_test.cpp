@@ -41,6 +41,18 @@ TEST(Settings, AnOptimizerBringsItsOwnMoments) {
   EXPECT_FALSE(has_effect(*find_setting("train.eps"), {{"train.optimizer", "lion"}})) << "lion takes a sign";
 }
 
+// Grid works a default out once for each value of its source, whatever else varies.
+TEST(Settings, ADefaultHangsOnItsSourceAlone) {
+  for (const Setting& setting : settings()) {
+    const auto value = default_value(setting, {});
+    for (const Setting& other : settings())
+      for (const std::string_view choice : other.choices)
+        if (other.key != default_source(setting))
+          EXPECT_EQ(default_value(setting, {{std::string(other.key), std::string(choice)}}), value)
+              << setting.key << " by " << other.key;
+  }
+}
+
 TEST(Settings, TheReferencePageHoldsTheTable) {
   std::ifstream in(RANKTIDE_SOURCE_DIR "/docs/sweep-file.md");
   std::stringstream page;

@@ -1,0 +1,62 @@
+#include "common/sweep/axis_reach.h"
+
+#include <gtest/gtest.h>
+
+#include "common/sweep/block_cells.h"
+#include "tests/common/sweep/sweep_language.h"
+
+namespace ranktide {
+namespace {
+
+// Axes by name: rank 1, schedule 2, warmup 4, regime 8.
+Block block_of_four_axes() {
+  return sweep(kHead +
+               "method: lora\naxes:\n  lora.rank: [4, 8]\n  train.schedule: [cosine, wsd]\n"
+               "  train.warmup: {values: [1, 2], when: train.schedule == cosine}\n"
+               "rows: {regime: {a: {train.batch: 1}, b: {data.max_tokens: 64}}}\n"
+               "derive: {train.clip: 2 if regime == a else alpha}\n")
+      .blocks[0];
+}
+
+AxisSet axes_of(const Block& block, const std::vector<std::string>& names) {
+  AxisSet out = 0;
+  for (size_t axis = 0; axis < block.axes.size(); ++axis)
+    for (const auto& name : names)
+      if (block.axes[axis].name == name) out |= AxisSet{1} << axis;
+  return out;
+}
+
+TEST(AxisReach, GoesThroughPointsConditionsEffectsDefaultsAndDerivations) {
+  const Block block = block_of_four_axes();
+  const AxisReach reach(block);
+  const auto expect = [&](const std::string& key, const std::vector<std::string>& names) {
+    EXPECT_EQ(reach.of_setting(key).axes, axes_of(block, names)) << key;
+  };
+  expect("train.lr", {});
+  expect("lora.rank", {"lora.rank"});
+  expect("train.warmup", {"train.warmup", "train.schedule"});  // its condition
+  expect("train.cooldown", {"train.schedule"});                // its effect
+  expect("train.final_lr", {"train.schedule"});                // its default
+  expect("lora.alpha", {"lora.rank"});                         // likewise
+  expect("train.batch", {"regime"});                           // one of a row's keys
+  expect("train.clip", {"regime", "lora.rank"});               // a derivation, through a default
+  EXPECT_EQ(reach.of_rule("clip > 1 and schedule == wsd").axes,
+            axes_of(block, {"regime", "lora.rank", "train.schedule"}));
+}
+
+TEST(AxisReach, ASettingHasItsValueInTheNarrowedBlockToo) {
+  const Block block = block_of_four_axes();
+  const Reach reach = AxisReach(block).of_setting("train.clip");
+  const BlockCells whole(block);
+  const BlockCells part(narrowed(block, reach));
+  EXPECT_EQ(part.count(), 4);
+  std::set<Json> in_whole, in_part;
+  for (int64_t cell = 0; cell < whole.count(); ++cell)
+    if (const auto found = whole.at(cell)) in_whole.insert(found->set.at("train.clip"));
+  for (int64_t cell = 0; cell < part.count(); ++cell) in_part.insert(part.at(cell)->set.at("train.clip"));
+  EXPECT_EQ(in_part, in_whole);
+  EXPECT_EQ(in_part, (std::set<Json>{2, 8, 16}));
+}
+
+}  // namespace
+}  // namespace ranktide
