@@ -127,7 +127,8 @@ std::vector<EvalTask> evals_of(const SettingValues& set, const Inputs& inputs) {
     const auto it = set.find("eval." + std::string(text_of(role)));
     if (it == set.end()) continue;
     for (const auto& [name, entry] : it->second.items()) {
-      const bool repeated = std::any_of(out.begin(), out.end(), [&](auto& task) { return task.name == name; });
+      const bool repeated =
+          std::any_of(out.begin(), out.end(), [&, name = name](auto& task) { return task.name == name; });
       if (repeated)
         throw SpecError("eval." + std::string(text_of(role)) + "." + name +
                         " has a name that eval.learn has too");
