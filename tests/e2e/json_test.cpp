@@ -101,6 +101,9 @@ TEST_F(JsonOutput, IsJsonOfEveryCommand) {
   EXPECT_EQ(said_by({"logs", trial}).at(0).at("attempt"), 1);
   said_by({"report", "tiny", "-o", (world_.folder() / "page.html").string()});
   EXPECT_TRUE(said_by({"compare", trial, trial}).at("settings").empty());
+  const std::string theirs =
+      std::string(RANKTIDE_SOURCE_DIR) + "/tests/common/sweep/import/examples/axolotl/sweep.in.yaml";
+  EXPECT_FALSE(said_by({"import", "axolotl", theirs}).at("left").empty());
   said_by({"doctor"});
   said_by({"version"});
   EXPECT_EQ(said_by({"help", "exit-codes"}).at("topic"), "exit-codes");
