@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/vocabulary/sha256.h"
+#include "coordinator/edge/artifact_hasher.h"
 #include "coordinator/edge/artifact_routes.h"
 #include "coordinator/edge/event_log.h"
 #include "coordinator/edge/log_shelf.h"
