@@ -52,6 +52,8 @@ void replace_in_settings(SweepSpec& spec, const char* key, const Places& places)
     replace_value(block.constants, key, places);
     for (Axis& axis : block.axes)
       for (AxisPoint& point : axis.points) replace_value(point.set, key, places);
+    for (IncludedCell& cell : block.include)
+      for (AxisPoint& point : cell.points) replace_value(point.set, key, places);
   }
 }
 

@@ -38,6 +38,8 @@ void each_name_in(SweepSpec& spec, const OnName& on_name) {
     each_name_in(block.constants, on_name);
     for (Axis& axis : block.axes)
       for (AxisPoint& point : axis.points) each_name_in(point.set, on_name);
+    for (IncludedCell& cell : block.include)
+      for (AxisPoint& point : cell.points) each_name_in(point.set, on_name);
   }
 }
 

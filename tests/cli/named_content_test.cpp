@@ -81,6 +81,16 @@ TEST_F(NamedContent, AFileThatWasHashedBeforeIsFoundWhateverItIsCalled) {
   EXPECT_EQ(fs::path(place).extension(), ".jsonl");
 }
 
+TEST_F(NamedContent, AFileOfAnIncludedCellIsFoundToo) {
+  was_hashed(write("code.jsonl", kRows));
+  SweepSpec spec = sweep("plain.jsonl");
+  const Json train{{{"path", named(kRows)}, {"weight", 1.0}}};
+  spec.blocks.at(0).include = {{.points = {{.label = "c", .set = {{"data.train", train}}}}, .where = ""}};
+  place_named_content(spec, {.data = data(), .coordinator = [] { return std::nullopt; }, .say = [](auto&) {}});
+  const Json found = spec.blocks[0].include[0].points[0].set.at("data.train");
+  EXPECT_EQ(text_of(found.at(0).at("path").get<std::string>()), kRows);
+}
+
 TEST_F(NamedContent, WhatOnlyTheCoordinatorHasIsFetchedOnce) {
   const std::string large(2'500'000, 'x');
   coordinator_has(large);

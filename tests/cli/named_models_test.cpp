@@ -39,7 +39,10 @@ TEST_F(NamedModels, ValuesOfAnAxisAreNamedTheSameWay) {
                           .points = {{.label = "a", .set = {{"model.path", "/models/a"}}},
                                      {.label = "b", .set = {{"model.path", base_of(folder)}}}},
                           .when = ""}};
+  spec.blocks[0].include = {
+      {.points = {{.label = "c", .set = {{"model.path", base_of(folder)}}}}, .where = ""}};
   EXPECT_THAT(place(spec), IsEmpty());
+  EXPECT_EQ(spec.blocks[0].include[0].points[0].set.at("model.path"), folder.string());
   EXPECT_EQ(spec.blocks[0].axes[0].points[0].set.at("model.path"), "/models/a");
   EXPECT_EQ(spec.blocks[0].axes[0].points[1].set.at("model.path"), folder.string());
 }
