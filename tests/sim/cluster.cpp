@@ -269,26 +269,27 @@ void Cluster::users_share_beginnings() {
                      .ranks = {4},
                      .seeds = 4,
                      .budgets = {4, 7, 12},
+                     .priority = 5,
                      .eval_at = "[0, 2, 5, end]",
                      .run = "lease: 30s",
                      .has_shape = true};
-  ask(Submit{.request_id = "submit budgets", .spec = sweep_for_tests(wish)}, soon(0, 60'000));
+  ask(Submit{.request_id = "submit budgets", .spec = sweep_for_tests(wish)}, soon(0, 20'000));
   const Grid grid(sweep_for_tests(wish));
   wish.budgets = {4, 12, 15};
   wish.eval_at = "[0, 3, 5, end]";
   const SweepSpec edited = sweep_for_tests(wish);
-  wish.name = "more budgets";
+  wish.name = "more-budgets";
   ask(Submit{.request_id = "submit more budgets", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
   const uint64_t what = chance.below(3);
   if (what == 0) return ask(Submit{.request_id = "edit budgets", .spec = edited}, soon(60'000, 60'000));
   if (what == 1)
     return ask(ControlSweep{.request_id = "cancel budgets", .sweep = "budgets", .action = SweepAction::cancel},
-               soon(60'000, 30'000));
+               soon(25'000, 20'000));
   ControlTrials request{
       .request_id = "cancel trials of budgets", .sweep = "budgets", .action = SweepAction::cancel};
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
-    if (raw % 3 != 0) request.trials.prefixes.push_back(grid.at(raw).value().id.text);
-  ask(request, soon(60'000, 30'000));
+    if (raw % 4 != 0) request.trials.prefixes.push_back(grid.at(raw).value().id.text);
+  ask(request, soon(25'000, 20'000));
   request.request_id = "retry trials of budgets";
   request.action = SweepAction::retry;
   ask(request, soon(120'000, 60'000));
