@@ -49,6 +49,22 @@ TEST_F(ReportTest, HasAPanelPerRegimeAndATableTwin) {
   EXPECT_THAT(html, HasSubstr("ranktide run q.yaml"));
 }
 
+TEST_F(ReportTest, OfATunedAxisItShowsTheBestAndSaysWhatThatIsWorth) {
+  history.tune = Tuning{.axes = {"train.lr"}, .by = ""};
+  history.submit("tuned");
+  history.ran({.rank = 4, .lr = 1e-4}, 1.60, 3.0);
+  history.ran({.rank = 4, .lr = 1e-3}, 1.20, 3.1);
+  const auto page_of = [&](bool keeps_tuned) {
+    return report_html(history.reader(),
+                       {.sweep = "tuned", .command = "", .program_version = "1", .keeps_tuned = keeps_tuned});
+  };
+  EXPECT_THAT(page_of(false), HasSubstr("lora r4 all lr 0.001"));
+  EXPECT_THAT(page_of(false), Not(HasSubstr("lora r4 all lr 0.0001")));
+  EXPECT_THAT(page_of(false), HasSubstr("optimistic"));
+  EXPECT_THAT(page_of(true), HasSubstr("lora r4 all lr 0.0001"));
+  EXPECT_THAT(page_of(true), HasSubstr("ranktide query tuned --no-select"));
+}
+
 TEST_F(ReportTest, EscapesEveryName) {
   const std::string html = page();
   EXPECT_THAT(html, HasSubstr("code &lt;script&gt;"));
