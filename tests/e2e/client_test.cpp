@@ -162,6 +162,46 @@ TEST_F(Client, WhatCannotBeAskedSaysWhyAndHasItsCode) {
   EXPECT_THAT(ask({"list", "-C", "wrong"}).err, HasSubstr("chmod 600"));
 }
 
+TEST_F(Client, TheEnvironmentNamesACoordinatorWhereNoOptionDoesAndBeforeTheContextInUse) {
+  struct Variable {  // unset with the scope, for the other tests
+    Variable(const char* name, const std::string& value) : name_(name) { ::setenv(name, value.c_str(), 1); }
+    ~Variable() { ::unsetenv(name_); }
+    const char* name_;
+  };
+  const std::string nobody = "http://127.0.0.1:1";
+  ASSERT_EQ(ask({"context", "add", "away", "--coordinator", nobody}).exit_code, 0);
+  ASSERT_EQ(ask({"context", "use", "away"}).exit_code, 0);
+  EXPECT_EQ(ask({"list"}).exit_code, 3);
+  {
+    const Variable context("RANKTIDE_CONTEXT", "lab");
+    EXPECT_EQ(ask({"list"}).exit_code, 0);
+    const Variable url_of_nobody("RANKTIDE_COORDINATOR", nobody);
+    EXPECT_EQ(ask({"list"}).exit_code, 3) << "a URL goes before a context's name";
+    EXPECT_EQ(ask({"list", "-C", "lab"}).exit_code, 0) << "an option goes before both";
+    EXPECT_EQ(ask({"list", "--coordinator", url()}).exit_code, 0);
+  }
+  const Variable url_of_ours("RANKTIDE_COORDINATOR", url());
+  EXPECT_EQ(ask({"list"}).exit_code, 0);
+  EXPECT_EQ(ask({"list", "-C", "away"}).exit_code, 3);
+}
+
+TEST_F(Client, SubmitsPriorityGoesBeforeTheFilesAndBringsItsTrialsForward) {
+  const std::string file = world_.sweep().string();
+  ASSERT_EQ(ask({"submit", file, "name=first"}).exit_code, 0);
+  ASSERT_EQ(ask({"submit", file, "name=urgent", "run.priority=-1", "--priority", "7", "seed=[91]"}).exit_code,
+            0);
+  const auto n1 = worker("n1", {"--once"});
+  EXPECT_EQ(n1->wait(300s).exit_code, 0);
+  const auto done = [&](const std::string& sweep) {
+    int out = 0;
+    for (const Json& row : ask_json({"query", sweep, "--trials"}).at("rows"))
+      out += row.at("state") == "completed" ? 1 : 0;
+    return out;
+  };
+  EXPECT_EQ(done("urgent"), 1);
+  EXPECT_EQ(done("first"), 0);
+}
+
 TEST_F(Client, ContextsAreKeptUsedAndForgotten) {
   EXPECT_THAT(ask({"context", "list"}).out, HasSubstr("* lab"));
   EXPECT_EQ(ask({"context", "use", "local"}).exit_code, 0);

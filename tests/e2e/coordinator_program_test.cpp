@@ -16,6 +16,7 @@
 
 #include "cli/http_client.h"
 #include "common/sweep/grid.h"
+#include "tests/e2e/notify_socket.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/tiny_world.h"
 #include "tests/sim/sweep_for_tests.h"
@@ -139,24 +140,13 @@ TEST_F(Coordinator, LogsTextOffATerminalWhenItIsToldTo) {
 }
 
 TEST_F(Coordinator, TellsItsServiceManagerHowItStands) {
-  const std::string path = folder_.path() / "notify";
-  const int socket = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, sizeof address.sun_path - 1);
-  ASSERT_EQ(::bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  ::setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  const NotifySocket manager(folder_.path() / "notify");
   start();
-  ::unsetenv("NOTIFY_SOCKET");
   std::this_thread::sleep_for(1500ms);  // more than one kick apart
   get("/livez");
   EXPECT_EQ(submit("tide", "r1").status, 200u);  // a turn
   EXPECT_EQ(stop().exit_code, 0);
-  std::string said;
-  std::array<char, 200> text{};
-  for (ssize_t n = 0; (n = ::recv(socket, text.data(), text.size(), MSG_DONTWAIT)) > 0;)
-    said += std::string(text.data(), static_cast<size_t>(n)) + " ";
-  ::close(socket);
+  const std::string said = manager.said();
   EXPECT_THAT(said, HasSubstr("READY=1"));
   EXPECT_THAT(said, HasSubstr("WATCHDOG=1"));
   EXPECT_TRUE(said.ends_with("STOPPING=1 ")) << said;

@@ -13,7 +13,9 @@
 #include "common/net/join_line.h"
 #include "common/net/worker_keys.h"
 #include "coordinator/edge/enrol_door.h"
+#include "coordinator/edge/http_server.h"
 #include "coordinator/edge/join_lines.h"
+#include "tests/e2e/notify_socket.h"
 #include "tests/e2e/program.h"
 #include "tests/worker/daemon/service_world.h"
 #include "worker/daemon/joined.h"
@@ -265,10 +267,11 @@ TEST_F(Join, AWorkerThatNeverConnectedEndsAtOnce) {
   EXPECT_EQ(n1->wait(12s).exit_code, 0) << "there is no ack to wait for, as a drain does for 15 s";
 }
 
-TEST_F(Join, AWorkerThatNeverConnectedSaysThatOnce) {
+TEST_F(Join, AWorkerThatNeverConnectedSaysThatOnceAndWhatToDo) {
   const auto n1 =
       worker_with("n1", {"--coordinator", free_endpoint(), "--server-key", make_key_pair().public_key});
   EXPECT_TRUE(n1->says("no connection to the coordinator yet", 120s));
+  EXPECT_TRUE(n1->says("If the coordinator has moved, start this worker once with --join", 1s));
   std::this_thread::sleep_for(16s);  // another fresh socket later
   n1->signal(SIGTERM);
   EXPECT_EQ(times("no connection to the coordinator yet", n1->wait(60s).err), 1);
@@ -411,6 +414,65 @@ TEST_F(Join, ARevokedWorkerIsCutAtOnceAndItsWorkGoesToAnother) {
   const Ended again = worker_ends("n1", {});
   EXPECT_EQ(again.exit_code, 77);
   EXPECT_THAT(again.err, HasSubstr("delete " + (home("n1") / "keys" / "worker.secret").string()));
+}
+
+TEST_F(Join, AWorkerWhoseFolderWasCopiedEndsAsMisconfiguredWhenTheCopyIsAtWork) {
+  const auto n1 = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  fs::create_directories(home("copy"));
+  for (const char* part : {"keys", "joined"})
+    fs::copy(home("n1") / part, home("copy") / part, fs::copy_options::recursive);
+  const auto copy = worker_in(home("copy"), "n1", {});
+  const Ended ended = n1->wait(120s);
+  EXPECT_EQ(ended.exit_code, 78);
+  EXPECT_THAT(ended.err, HasSubstr("another process with this worker's key has taken its place"));
+  EXPECT_THAT(ended.err, HasSubstr(home("n1").string()));
+  submit(sweep_of({.seeds = {1}}));
+  EXPECT_TRUE(wait_until_over()) << "the copy goes on";
+}
+
+TEST_F(Join, AWorkerTellsItsServiceManagerHowItStandsFromItsOwnLoop) {
+  const e2e::NotifySocket manager(folder_of_all_.path() / "notify");
+  const auto n1 = worker_with("n1", {"--join", line()});
+  std::string said;
+  const auto hears = [&](const std::string& word) {
+    return eventually([&] { return (said += manager.said()).find(word) != std::string::npos; });
+  };
+  EXPECT_TRUE(hears("READY=1"));
+  EXPECT_TRUE(hears("WATCHDOG=1"));
+  // A worker that stands still is missed: no thread of its own speaks for the loop.
+  n1->signal(SIGSTOP);
+  said = manager.said();
+  std::this_thread::sleep_for(3s);
+  EXPECT_EQ(manager.said(), "");
+  n1->signal(SIGCONT);
+  said.clear();
+  EXPECT_TRUE(hears("WATCHDOG=1"));
+  n1->signal(SIGTERM);
+  EXPECT_EQ(n1->wait(120s).exit_code, 0);
+  said += manager.said();
+  EXPECT_TRUE(said.ends_with("STOPPING=1 ")) << said;
+}
+
+// The coordinator's machine is replaced, or its disk: the list is for those that may come back.
+TEST_F(Join, AWorkerThatIsAwayIsForgottenWithItsKeyAndOneThatIsThereIsNot) {
+  const HttpServer server({.data_folder = data()}, coordinator->mailbox());
+  auto n1 = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  const Ended refused = command({"worker", "forget", "n1", "--yes"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("drain or revoke it first"));
+  n1->signal(SIGTERM);
+  EXPECT_EQ(n1->wait(120s).exit_code, 0);
+  ASSERT_TRUE(eventually([&] { return !is_joined("n1"); }));
+  const Ended forgotten = command({"worker", "forget", "n1", "--yes"});
+  EXPECT_EQ(forgotten.exit_code, 0) << forgotten.err;
+  EXPECT_THAT(forgotten.err, HasSubstr("worker n1 is forgotten"));
+  EXPECT_THAT(command({"worker", "list"}).out, testing::Not(HasSubstr("n1")));
+  EXPECT_EQ(count("v_event WHERE kind='WorkerForgotten' AND message LIKE 'by local%'"), 1);
+  EXPECT_EQ(command({"worker", "forget", "n1", "--yes"}).exit_code, 5);
+  n1 = worker_with("n1", {});
+  EXPECT_TRUE(n1->says("does not know this worker's key", 120s));
 }
 
 TEST_F(Join, AWorkerInASlurmJobGivesItsWorkBackBeforeTheJobsEnd) {
