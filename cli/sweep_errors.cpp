@@ -17,7 +17,9 @@ void print_sweep_errors(const SpecError& error, const GlobalOptions& globals) {
     list.push_back(std::move(entry));
   }
   std::cerr << "hint: ranktide help sweep-file\n";
-  if (globals.json) std::cout << Json{{"errors", std::move(list)}}.dump(2) << "\n";
+  // A file's name may be no UTF-8, which JSON has to be.
+  if (globals.json)
+    std::cout << Json{{"errors", std::move(list)}}.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
 }
 
 }  // namespace ranktide::cli

@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "common/sweep/scalar_text.h"
+#include "common/sweep/text_bytes.h"
 
 namespace ranktide {
 namespace {
@@ -22,7 +23,7 @@ struct Token {
 };
 
 [[noreturn]] void fail(std::string_view source, size_t offset, const std::string& message) {
-  throw ExpressionError("expression \"" + std::string(source.substr(0, 80)) + "\": " + message +
+  throw ExpressionError("expression \"" + std::string(beginning(source, 80)) + "\": " + message +
                             " (at column " + std::to_string(offset + 1) + ")",
                         offset);
 }
@@ -81,7 +82,7 @@ class Lexer {
       at_ += text.size();
       return {Token::Kind::sign, std::string(text), start};
     }
-    fail(source_, at_, "unexpected \"" + std::string(source_.substr(at_, 1)) + "\"");
+    fail(source_, at_, "unexpected \"" + std::string(beginning(source_.substr(at_), 1)) + "\"");
   }
 
   std::string_view source_;
@@ -320,6 +321,8 @@ void collect_comparisons(const Expression& e, std::vector<TextComparison>& out) 
 
 Expression parse_expression(std::string_view text) {
   if (text.size() > kTextBytesMax) fail(text, kTextBytesMax, "longer than 4 KiB");
+  if (const size_t bad = first_bad_byte(text); bad != std::string_view::npos)  // a message may quote any of it
+    fail(text.substr(0, bad), bad, "not valid UTF-8 from here on");
   return Parser(text).whole();
 }
 

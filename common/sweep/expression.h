@@ -52,7 +52,7 @@ struct Expression {
   size_t offset = 0;
 };
 
-// Throws: ExpressionError. Limits: 4 KiB of text, nesting 64.
+// Throws: ExpressionError. Limits: 4 KiB of UTF-8 without NUL, nesting 64.
 Expression parse_expression(std::string_view text);
 
 // Returns: the value of a name (a number, text or bool as JSON), nullopt when there is no such name.

@@ -8,6 +8,7 @@
 
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/spec_error.h"
+#include "common/sweep/text_bytes.h"
 
 namespace ranktide {
 namespace {
@@ -232,7 +233,7 @@ std::string name_refusal(const std::string& what, const std::string& text) {
   return what +
          " has letters, digits, `.`, `_` and `-`, starts with a letter or digit and has at most 64 bytes; got "
          "\"" +
-         text.substr(0, 80) + "\"";
+         std::string(beginning(text, 80)) + "\"";
 }
 
 }  // namespace ranktide

@@ -5,6 +5,7 @@
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/sweep_head.h"
+#include "common/sweep/text_bytes.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -39,7 +40,8 @@ class DraftReader {
     const size_t begin = text.find_first_not_of(" \t\r\n");
     if (begin == std::string::npos) return "and the file is empty";
     constexpr size_t kShownBytesMax = 40;
-    std::string line = text.substr(begin, std::min(text.find('\n', begin) - begin, kShownBytesMax));
+    const std::string_view first = std::string_view(text).substr(begin, text.find('\n', begin) - begin);
+    std::string line(beginning(first, kShownBytesMax));
     std::replace_if(
         line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; },
         '?');

@@ -8,6 +8,7 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "common/sweep/text_bytes.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -15,29 +16,6 @@ namespace {
 
 Place place_of(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
-}
-
-// Returns: the offset of the first byte that is not valid UTF-8 (or is NUL); npos when there is none.
-size_t first_bad_byte(std::string_view text) {
-  for (size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    if (lead == 0) return i;
-    const size_t length = lead < 0x80                   ? 1
-                          : lead >= 0xc2 && lead < 0xe0 ? 2
-                          : lead >= 0xe0 && lead < 0xf0 ? 3
-                                                        : 4;
-    if (length > 1 && (lead < 0xc2 || lead > 0xf4)) return i;
-    if (i + length > text.size()) return i;
-    for (size_t k = 1; k < length; ++k)
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return i;
-    const auto second = length > 1 ? static_cast<unsigned char>(text[i + 1]) : 0;
-    const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
-    const bool surrogate = lead == 0xed && second > 0x9f;
-    const bool beyond_unicode = lead == 0xf4 && second > 0x8f;
-    if (overlong || surrogate || beyond_unicode) return i;
-    i += length;
-  }
-  return std::string_view::npos;
 }
 
 void check_bytes(const SourceText& source) {
@@ -273,7 +251,7 @@ std::string shown(const YamlNode& node) {
   }
   constexpr size_t kShownBytesMax = 60;
   const std::string text =
-      node.text.size() > kShownBytesMax ? node.text.substr(0, kShownBytesMax) + "..." : node.text;
+      node.text.size() > kShownBytesMax ? std::string(beginning(node.text, kShownBytesMax)) + "..." : node.text;
   const bool numeric = !node.quoted && !text.empty() &&
                        (std::isdigit(static_cast<unsigned char>(text[0])) || text[0] == '-' || text[0] == '.');
   return numeric ? text : "\"" + text + "\"";

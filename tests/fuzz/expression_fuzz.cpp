@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "common/sweep/text_bytes.h"
 #include "common/vocabulary/check.h"
 #include "tests/fuzz/expression_print.h"
 
@@ -34,6 +35,7 @@ void read(std::string_view text) {
     expression = parse_expression(text);
   } catch (const ExpressionError& e) {
     RT_CHECK(e.offset <= text.size());
+    RT_CHECK(first_bad_byte(e.what()) == std::string_view::npos);
     return;
   }
   const std::string value = outcome(expression);

@@ -7,6 +7,7 @@
 
 #include "common/sweep/grid.h"
 #include "common/sweep/sweep_yaml.h"
+#include "common/sweep/text_bytes.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -30,7 +31,9 @@ void read(std::string_view text) {
   SweepSpec spec;
   try {
     spec = parse_sweep(text, "fuzz.yaml", "/sweeps", {}, kTrialsMax);
-  } catch (const SpecError&) {
+  } catch (const SpecError& e) {
+    RT_CHECK(first_bad_byte(e.what()) == std::string_view::npos);
+    RT_CHECK(first_bad_byte(e.excerpt) == std::string_view::npos);
     return;
   }
   const SweepSpec again = from_json<SweepSpec>(parse_json(to_json(spec).dump()));

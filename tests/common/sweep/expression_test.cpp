@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/sweep/text_bytes.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -85,6 +86,32 @@ TEST(Expression, RulesAreCheckedAgainstTheirBlock) {
   EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: lora.dropout, lora.dropout: lora.alpha}\n")
                 .find("bad.yaml: derive lora.alpha needs its own value"),
             0U);
+}
+
+TEST(Expression, MessagesCutNoCharacter) {
+  const auto message = [](const std::string& text) -> std::string {
+    try {
+      parse_expression(text);
+    } catch (const ExpressionError& e) {
+      return e.what();
+    }
+    return "accepted";
+  };
+  EXPECT_NE(message("rank \xc2\xa7 3").find("unexpected \"\xc2\xa7\""), std::string::npos);
+  const std::string umlauts = "'\xc3\xa4" + std::string(77, 'x') + "\xc3\xa4'";  // the 80th byte is half of one
+  EXPECT_EQ(first_bad_byte(message(umlauts + " =")), std::string::npos);
+}
+
+// Found by the fuzzer: the message of a value that does not fit could not hold the bytes.
+TEST(Expression, BytesThatAreNoTextAreRefused) {
+  for (const std::string text : {"'\xff' < 3", "rank > \xc3(", "'a\xed\xa0\x80'"}) {
+    try {
+      parse_expression(text);
+      ADD_FAILURE() << "accepted";
+    } catch (const ExpressionError& e) {
+      EXPECT_NE(std::string(e.what()).find("not valid UTF-8"), std::string::npos) << e.what();
+    }
+  }
 }
 
 }  // namespace
