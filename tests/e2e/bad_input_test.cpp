@@ -201,6 +201,18 @@ TEST_F(BadInput, EvalDataThatCannotBeScoredIsRefusedBeforeAnythingIsTrained) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
+TEST_F(BadInput, AnEvalThatNobodyCanRunYetIsPlannedAndRefusedByName) {
+  world_.write_sweep(replaced(TinyWorld::sweep_text(), "math_held.jsonl}",
+                              "math_held.jsonl}, humaneval: {samples: 5}, winogrande: {}"));
+  const Ended planned = world_.ranktide({"plan", world_.sweep().string()});
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  const Ended run = run_sweep();
+  EXPECT_EQ(run.exit_code, 2);
+  EXPECT_THAT(run.err, AllOf(HasSubstr("eval humaneval: kind code can be planned, not run yet"),
+                             HasSubstr("eval winogrande: its items"), HasSubstr("write data: FILE.jsonl")));
+  EXPECT_TRUE(nothing_was_begun());
+}
+
 TEST_F(BadInput, AnUnknownTokenizerKindIsRefusedByItsName) {
   write_text(world_.model() / "tokenizer.json",
              replaced(read_text(world_.model() / "tokenizer.json"), "\"BPE\"", "\"Unigram\""));
@@ -283,15 +295,18 @@ TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
   EXPECT_TRUE(contents_of(world_.data()) == before) << "a refused start leaves every byte as it was";
 }
 
-// Makes the database what schema version 4 was: nothing says which numerics a trial was computed with.
+// Makes the database what schema version 4 was: nothing says with which numerics a trial was computed, or
+// where.
 void age(const fs::path& database, const fs::path& output) {
   const std::string file = "'" + database.string() + "'";
-  const Ended aged =
-      run({"/bin/sh", "-c",
-           "sqlite3 " + file +
-               " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
-               " && sqlite3 " + file + " 'ALTER TABLE stage DROP COLUMN numerics; PRAGMA user_version = 4'"},
-          output);
+  const Ended aged = run(
+      {"/bin/sh", "-c",
+       "sqlite3 " + file +
+           " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
+           " && sqlite3 " + file +
+           " 'DROP TABLE branch; ALTER TABLE stage DROP COLUMN device; ALTER TABLE stage DROP COLUMN numerics;"
+           " PRAGMA user_version = 4'"},
+      output);
   ASSERT_EQ(aged.exit_code, 0) << aged.err;
 }
 
