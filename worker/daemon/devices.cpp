@@ -57,10 +57,11 @@ std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gp
   std::vector<Slot> slots;
   for (int i = 0; i < used; ++i) {
     const Gpu& gpu = gpus[static_cast<size_t>(i)];
+    const int64_t left = gpu.is_used_by_others ? gpu.memory_free_bytes : gpu.memory_bytes;
     slots.push_back({.index = i,
                      .device = gpu.uuid,
                      .threads = threads,
-                     .memory_bytes = gpu.is_used_by_others ? gpu.memory_free_bytes : gpu.memory_bytes,
+                     .memory_bytes = std::max<int64_t>(0, left - kCudaOwnBytes),
                      .model = gpu.model});
     if (gpu.is_used_by_others) slots.back().labels.emplace_back(kSharedLabel);
   }
