@@ -274,7 +274,8 @@ const std::vector<Setting>& table() {
       {.key = "run.keep",
        .type = choice,
        .default_text = "adapters",
-       .doc = "what a finished trial leaves behind",
+       .doc = "what a finished trial leaves behind; delta: its adapters, or how its weights differ from the "
+              "base's, exactly",
        .part = policy,
        .choices = {"none", "adapters", "weights", "delta", "checkpoints"}},
       {.key = "run.checkpoint_every",

@@ -236,10 +236,6 @@ void validate(const SweepSpec& spec);
 // The same for one block. Requires: raw_trials() accepts its sweep.
 void validate(const Block& block);
 
-// Returns: why what the sweep is to keep cannot be kept of every method that its blocks may have; nullopt when
-// it can. Apart from validate(), because a journal may hold sweeps from before this was asked.
-std::optional<std::string> keep_refusal(const SweepSpec& spec);
-
 // Returns: trials before exclusion and merging. Throws: SpecError when they are more than max_trials; the
 // product is taken in 128 bits from the axes' lengths, before anything is expanded.
 int64_t raw_trials(const SweepSpec& spec);
