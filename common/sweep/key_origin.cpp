@@ -24,27 +24,37 @@ std::string kind_of_budget(const std::string& key) {
   return key.starts_with(kBudget) ? key.substr(kBudget.size()) : "";
 }
 
+// Whether the block still has the label: it, or the command line, may have pinned the axis to others.
+bool is_kept(const Block& block, const Axis& axis, const std::string& label) {
+  for (const auto& own : block.axes)
+    if (own.name == axis.name)
+      return std::any_of(own.points.begin(), own.points.end(),
+                         [&](auto& point) { return point.label == label; });
+  return true;
+}
+
 // `[4, 16]`, or of rows and zips `regime: code 4096, math 1024`; empty: the axis says nothing of the key.
-std::string axis_text(const Axis& axis, const std::string& key) {
+std::string axis_text(const Axis& axis, const std::string& key, const Block& block) {
   if (axis.name == key && axis.drawn)
     return "between " + short_number(axis.drawn->min) + " and " + short_number(axis.drawn->max);
   std::vector<std::string> values;
-  for (const auto& point : axis.points)
-    if (const auto it = point.set.find(key); it != point.set.end())
-      values.push_back(axis.name == key ? value_text(it->second) : point.label + " " + value_text(it->second));
+  for (const auto& point : axis.points) {
+    const auto it = point.set.find(key);
+    if (it == point.set.end() || (axis.name != key && !is_kept(block, axis, point.label))) continue;
+    values.push_back((axis.name == key ? "" : point.label + " ") + value_text(it->second));
+  }
   if (values.empty()) return "";
   const std::string list =
       axis.name == key ? "[" + joined_values(values) + "]" : axis.name + ": " + joined_values(values);
   return axis.when.empty() ? list : list + " when " + axis.when;
 }
 
-// Returns: what the level says of the key; nullopt when it is silent. Another kind of budget speaks of all
-// kinds.
-std::optional<std::string> said_by(const Level& level, const std::string& key) {
+// Returns: what the level says of the key in the block; nullopt when it is silent.
+std::optional<std::string> said_by(const Level& level, const std::string& key, const Block& block) {
   if (const auto it = level.constants.find(key); it != level.constants.end()) return value_text(it->second);
   if (const auto it = level.derive.find(key); it != level.derive.end()) return "= " + it->second;
   for (const auto& axis : level.axes)
-    if (auto text = axis_text(axis, key); !text.empty()) return text;
+    if (auto text = axis_text(axis, key, block); !text.empty()) return text;
   return std::nullopt;
 }
 
@@ -61,20 +71,20 @@ class Explanation {
     add_command_line(block, out.origins);
     for (const auto& draft : draft_.blocks) {
       if (draft.name != block.name) continue;
-      add(draft.level, draft.at.line == 0 ? "plain" : "block", out.origins);
+      add(draft.level, draft.at.line == 0 ? "plain" : "block", block, out.origins);
       if (const BlockDraft* model = liked_by(draft, draft_))
-        add(model->level, "like " + model->name, out.origins);
+        add(model->level, "like " + model->name, block, out.origins);
     }
-    add(draft_.file.varying, "common", out.origins);
-    add(draft_.file.plain, "plain", out.origins);
+    add(draft_.file.varying, "common", block, out.origins);
+    add(draft_.file.plain, "plain", block, out.origins);
     out.origins.push_back({.level = "default", .says = std::string(setting.default_text), .where = ""});
     if (out.idle.empty()) mark_winner(out.origins);
     return out;
   }
 
  private:
-  void add(const Level& level, const std::string& name, std::vector<KeyOrigin>& out) const {
-    if (const auto text = said_by(level, key_)) {
+  void add(const Level& level, const std::string& name, const Block& block, std::vector<KeyOrigin>& out) const {
+    if (const auto text = said_by(level, key_, block)) {
       const auto at = level.set_at.find(key_);
       out.push_back(
           {.level = name, .says = *text, .where = at == level.set_at.end() ? "" : source_.where(at->second)});

@@ -52,6 +52,7 @@ TEST(KeyOrigins, TheHighestLevelWinsAndTheOthersAreListedBelow) {
 TEST(KeyOrigins, AxesRowsAndConditionsAreShown) {
   EXPECT_EQ(origins_in("full", "clip"), (Lines{"* common [0.5, 1] when batch > 1 at 6:8", "default 1.0 at "}));
   EXPECT_EQ(origins_in("full", "eps"), (Lines{"* common regime: code 1e-06 at 7:8", "default 1e-8 at "}));
+  EXPECT_EQ(origins_in("full", "eps", {"regime=math"}), (Lines{"* default 1e-8 at "})) << "no label sets it";
   EXPECT_EQ(origins_in("wide", "rank"),
             (Lines{"* block 64 at 10:38", "like lora [4, 16] at 9:24", "default required at "}));
 }
