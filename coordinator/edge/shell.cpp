@@ -49,6 +49,16 @@ std::string reason_text(LeaveReason reason) {
   return "";
 }
 
+// A single message that nobody was told to end for is the echo of a dead process.
+void warn_of_past_life(const WorkerName& worker, uint64_t heard, bool is_told) {
+  if ((heard == 1 && !is_told) || !std::has_single_bit(heard)) return;
+  spdlog::warn(
+      "worker {}: a process that another one of the same key has replaced is still running, gets no work "
+      "and is told to end ({} messages from it): was its folder copied to another machine? Give that one "
+      "a folder and a join line of its own",
+      worker.text, heard);
+}
+
 // A life that ends with its work done is no news; whoever lost it unasked may want to look.
 void log_coming_or_going(const Record& record) {
   if (const auto* joined = std::get_if<WorkerJoined>(&record))
@@ -110,8 +120,10 @@ Effects Shell::drain() {
     if (!message) break;
     is_idle = false;
     points += points_in(*message);
-    warn_of_past_life(*message);
+    const uint64_t heard = count_past_life(*message);
+    const size_t said = out.messages.size();
     coordinator_.step(boot_clock_now(), *message, out);
+    if (heard > 0) warn_of_past_life(message->sender, heard, out.messages.size() > said);
   }
   const Instant now = boot_clock_now();
   if (const auto due = coordinator_.next_deadline(); due && *due <= now) coordinator_.step(now, Wake{}, out);
@@ -146,21 +158,12 @@ void Shell::forget_keys(const Effects& effects) {
   }
 }
 
-// The core listens to nothing of a past life and only tells it to end. Before the step: a life that this Hello
-// replaces is no past one yet.
-void Shell::warn_of_past_life(const FromWorker& input) {
+// Returns: how often the life that says so was heard since another one replaced it; 0: none did. Before the
+// step: a life that this Hello replaces is no past one yet.
+uint64_t Shell::count_past_life(const FromWorker& input) {
   const std::string* boot = boot_of(input.message);
   const Worker* worker = boot ? state().find_worker(input.sender) : nullptr;
-  if (!worker) return;
-  const uint64_t count = past_lives_.heard(input.sender, *boot, worker->past_boots);
-  if (count > 1 && std::has_single_bit(count))
-    spdlog::warn(
-        "worker {}: a process that another one of the same key has replaced is still running, gets no work and "
-        "is "
-        "told to end ({} messages from it): was its folder copied to another machine? Give that one a folder "
-        "and a "
-        "join line of its own",
-        input.sender.text, count);
+  return worker ? past_lives_.heard(input.sender, *boot, worker->past_boots) : 0;
 }
 
 // A message that the router cannot send is lost here: the core says it again when the worker is heard next.

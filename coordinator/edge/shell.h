@@ -32,7 +32,7 @@ class Shell {
   void commit(const Effects& effects);
   void speak(const Effects& effects);
   void forget_keys(const Effects& effects);
-  void warn_of_past_life(const FromWorker& input);
+  uint64_t count_past_life(const FromWorker& input);
   void show_if_due();
   void show();
 

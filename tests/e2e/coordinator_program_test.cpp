@@ -162,7 +162,7 @@ TEST_F(Coordinator, PrintsALineForWorkersAtItsFirstStartAlsoInAFolderThatRunOrAu
   EXPECT_EQ(stop().out, "") << "the second start";
 }
 
-// The process that is replaced is told nothing, so the log must say it.
+// The process that is replaced ends and says why; the coordinator's log asks about it, too.
 TEST_F(Coordinator, SaysWhichWorkersComeAndGoAndThatAFolderWasCopied) {
   start();
   const std::string line = read_text(folder_.path() / "log1/out");
@@ -180,7 +180,7 @@ TEST_F(Coordinator, SaysWhichWorkersComeAndGoAndThatAFolderWasCopied) {
   const auto copy = worker("copy", {});
   EXPECT_TRUE(program_->says("worker node left: another process with its key came", 120s));
   EXPECT_TRUE(program_->says("was its folder copied to another machine?", 120s));
-  first->signal(SIGKILL);
+  EXPECT_EQ(first->wait(120s).exit_code, 78);
   copy->signal(SIGTERM);
   EXPECT_TRUE(program_->says("worker node left: drained", 120s));
 }
