@@ -10,11 +10,11 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::string kTwoBlocks = kHead +
-                               "seeds: 2\n"
-                               "blocks:\n"
-                               "  lora: {method: lora, lora.rank: [4, 8, 16]}\n"
-                               "  more: {method: lora, lora.rank: [16, 32]}\n";  // 16 is in lora already
+const std::string kTakenBlocks = kHead +
+                                 "seeds: 2\n"
+                                 "blocks:\n"
+                                 "  lora: {method: lora, lora.rank: [4, 8, 16]}\n"
+                                 "  more: {method: lora, lora.rank: [16, 32]}\n";  // 16 is in lora already
 
 std::vector<int64_t> indices_of(const SweepSpec& spec) {
   std::vector<int64_t> out;
@@ -23,7 +23,7 @@ std::vector<int64_t> indices_of(const SweepSpec& spec) {
 }
 
 TEST(TakenTrials, AreThoseOfTheGridWithTheirIdsAndNoOthers) {
-  SweepSpec spec = sweep(kTwoBlocks);
+  SweepSpec spec = sweep(kTakenBlocks);
   const auto all = trials_of(spec);
   spec.taken = ranges_of({0, 1, 5, 8});
   const auto some = trials_of(spec);
@@ -34,7 +34,7 @@ TEST(TakenTrials, AreThoseOfTheGridWithTheirIdsAndNoOthers) {
 }
 
 TEST(TakenTrials, ACellOfTwoBlocksIsTakenWhereItStandsFirst) {
-  SweepSpec spec = sweep(kTwoBlocks);
+  SweepSpec spec = sweep(kTakenBlocks);
   spec.taken = ranges_of({6, 7});
   EXPECT_TRUE(trials_of(spec).empty()) << "rank 16 is the third cell of lora";
   spec.taken = ranges_of({4, 5});
@@ -52,7 +52,7 @@ TEST(TakenTrials, NeighboursShareARange) {
 }
 
 TEST(TakenTrials, RangesThatAreNoneAreRefused) {
-  SweepSpec spec = sweep(kTwoBlocks);
+  SweepSpec spec = sweep(kTakenBlocks);
   for (const std::vector<TrialRange>& wrong :
        {std::vector<TrialRange>{{0, 0}}, {{4, 2}}, {{2, 4}, {0, 1}}, {{0, 3}, {2, 4}}, {{8, 11}}, {{-1, 1}}}) {
     spec.taken = wrong;

@@ -13,7 +13,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 // Every input was read: trunks are named by content.
-SweepSpec with_inputs(SweepSpec spec, const std::string& data = "data") {
+SweepSpec with_a_data_index(SweepSpec spec, const std::string& data = "data") {
   const WantedInputs wanted = wanted_inputs(spec);
   for (const ModelSettings& model : wanted.models)
     spec.inputs.models[model_key(model)] = {
@@ -26,9 +26,9 @@ SweepSpec with_inputs(SweepSpec spec, const std::string& data = "data") {
 
 SweepSpec budgets(const std::string& train, const std::string& more = "",
                   const std::string& axis = "[10, 20, 40]") {
-  return with_inputs(sweep("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\ntrain: {lr: 1e-4, " +
-                           train + "}\naxes: {budget.steps: " + axis + "}\nmethod: lora\nlora.rank: 8\n" +
-                           more));
+  return with_a_data_index(
+      sweep("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\ntrain: {lr: 1e-4, " + train +
+            "}\naxes: {budget.steps: " + axis + "}\nmethod: lora\nlora.rank: 8\n" + more));
 }
 
 std::vector<TrialBranch> branches_in(const SweepSpec& spec, size_t of = 0) {
@@ -95,7 +95,7 @@ TEST(Trunk, IsTheBeginningOfNoTrialThatDiffersInMoreThanItsBudget) {
 }
 
 TEST(Trunk, ARowThatSetsMoreThanABudgetSharesWithItsLikeOnly) {
-  const SweepSpec spec = with_inputs(
+  const SweepSpec spec = with_a_data_index(
       sweep("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nlora.rank: 8\n"
             "train: {schedule: constant, warmup: 0}\nrows: {size: {a: {budget.steps: 4, train.lr: 1e-3}, b: "
             "{budget.steps: 8, "
@@ -111,8 +111,9 @@ TEST(Trunk, IsNamedByContentAndNotByPlace) {
       "version: 1\nname: s\nmodel: {path: n}\ndata: {train: e.txt}\ntrain: {lr: 1e-4, schedule: wsd, cooldown: "
       "0, warmup: 0}\n"
       "axes: {budget.steps: [10, 40]}\nmethod: lora\nlora.rank: 8\n";
-  EXPECT_EQ(id(with_inputs(sweep(elsewhere))), id(budgets(train))) << "up to there it is the same training";
-  EXPECT_NE(id(with_inputs(sweep(elsewhere), "other")), id(budgets(train)));
+  EXPECT_EQ(id(with_a_data_index(sweep(elsewhere))), id(budgets(train)))
+      << "up to there it is the same training";
+  EXPECT_NE(id(with_a_data_index(sweep(elsewhere), "other")), id(budgets(train)));
   EXPECT_NE(id(budgets(train)), id(budgets(train, "", "[10, 20]"))) << "it ends elsewhere";
 }
 
