@@ -58,6 +58,7 @@ const std::vector<Library>& libraries() {
       {"PCRE2", {"pcre2"}, {"common/text/", "tests/common/text/"}},
       {"SentencePiece", {"sentencepiece"}, {"common/text/", "tests/common/text/"}},
       {"utf8proc", {"utf8proc"}, {"common/text/", "tests/common/text/"}},
+      {"zstd", {"zstd"}, {"worker/trainer/program/weight_delta.cpp"}},
       {"CLI11", {"CLI/"}, {"cli/", "worker/trainer/program/", "tests/cli/"}},
       {"spdlog", {"spdlog/"}, {"coordinator/edge/", "worker/daemon/", "worker/trainer/program/", "cli/"}},
       {"fmt", {"fmt/"}, {"coordinator/edge/", "worker/daemon/", "worker/trainer/program/", "cli/"}},

@@ -18,9 +18,14 @@ std::shared_ptr<const Base> Base::load(const std::filesystem::path& folder, Dtyp
 
 std::shared_ptr<const Base> Base::load(const std::filesystem::path& folder, Dtype dtype,
                                        const c10::Device& device) {
+  return load_changed(folder, dtype, device, {});
+}
+
+std::shared_ptr<const Base> Base::load_changed(const std::filesystem::path& folder, Dtype dtype,
+                                               const c10::Device& device, const WeightChange& change) {
   ModelShape shape = read_shape(folder);
   auto tensors =
-      std::make_unique<BaseTensors>(BaseTensors{.network = load_network(folder, shape, dtype, device),
+      std::make_unique<BaseTensors>(BaseTensors{.network = load_network(folder, shape, dtype, device, change),
                                                 .device = device,
                                                 .workspace = std::make_unique<Workspace>(device)});
   return std::shared_ptr<const Base>(new Base(folder, dtype, std::move(shape), std::move(tensors)));

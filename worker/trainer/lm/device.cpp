@@ -67,6 +67,10 @@ DeviceClass device_class_of(at::Device device) {
   return device.is_cpu() ? DeviceClass::cpu : DeviceClass::gpu;
 }
 
+std::string device_text(at::Device device) {
+  return c10::DeviceTypeName(device.type(), /*lower_case=*/true) + " " + kernels_of(device);
+}
+
 void wait_for(at::Device device) {
   if (!device.is_cpu()) c10::impl::getDeviceGuardImpl(device.type())->synchronizeDevice(device.index());
 }

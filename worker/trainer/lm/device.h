@@ -27,6 +27,10 @@ std::string kernels_of(at::Device device);
 
 DeviceClass device_class_of(at::Device device);
 
+// Returns: what results say that they were computed by: the kind of device and kernels_of it, as in "cpu
+// AVX512".
+std::string device_text(at::Device device);
+
 // Returns when all that was asked of the device is done; at once on the CPU.
 void wait_for(at::Device device);
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -23,6 +24,9 @@ namespace ranktide {
 struct BaseTensors;   // weights.h: for the engine's own files
 struct ModelTensors;  // parameters.h: for the engine's own files
 
+// Changes the fp32 values of one stored tensor, as words of 32 bits, where they lie.
+using WeightChange = std::function<void(const std::string& name, std::span<uint32_t> values)>;
+
 // The weights of one Hugging Face folder in one dtype, on one device: its models train, evaluate and merge
 // there. Never written to after loading.
 class Base {
@@ -32,6 +36,9 @@ class Base {
   static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype,
                                           const c10::Device& device);
   static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype);  // on the CPU
+  // The same after `change` of every stored tensor; what it throws passes through.
+  static std::shared_ptr<const Base> load_changed(const std::filesystem::path& folder, Dtype dtype,
+                                                  const c10::Device& device, const WeightChange& change);
 
   ~Base();
   const ModelShape& shape() const { return shape_; }

@@ -37,13 +37,19 @@ void write_config(const std::filesystem::path& from, const std::filesystem::path
 void write_model_folder(const Network& network, const Base& base, const std::filesystem::path& folder) {
   Network shared = network;  // the tensors are shared, not copied
   const bool has_masters = network.embedding.w.trains();
-  std::vector<at::Tensor> weights;  // what the views show
-  std::map<std::string, TensorView> views;
+  std::map<std::string, at::Tensor> weights;
+  std::map<std::string, TensorForm> forms;
   for (const ParameterSlot& slot : weight_slots(shared, base.shape())) {
-    weights.push_back(on_host(has_masters ? slot.weight->master : slot.weight->value));
-    views.emplace(slot.name, view_of(weights.back()));
+    const at::Tensor& weight = has_masters ? slot.weight->master : slot.weight->value;
+    weights.emplace(slot.name, weight);
+    forms.emplace(slot.name, form_of(weight));
   }
-  write_safetensors(folder / "model.safetensors", views);
+  at::Tensor copy;  // of a device's, one at a time
+  stream_safetensors(folder / "model.safetensors", forms, [&](const std::string& name) {
+    copy.reset();
+    copy = on_host(weights.at(name));
+    return view_of(copy).bytes;
+  });
   const bool fp32 = has_masters || base.dtype() == Dtype::fp32;
   write_config(base.folder() / "config.json", folder / "config.json", fp32 ? "float32" : "bfloat16");
   for (const char* name : kCopied)

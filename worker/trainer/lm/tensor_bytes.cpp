@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 #include <cstring>
+#include <utility>
 
 #include "common/vocabulary/check.h"
 
@@ -28,12 +29,17 @@ at::Tensor on_host(const at::Tensor& tensor) {
   return tensor.cpu();
 }
 
+TensorForm form_of(const at::Tensor& tensor) {
+  RT_CHECK(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
+  return {.dtype = tensor.scalar_type() == at::kFloat ? "F32" : "BF16", .shape = tensor.sizes().vec()};
+}
+
 TensorView view_of(const at::Tensor& tensor) {
   RT_CHECK(tensor.is_cpu());
   RT_CHECK(tensor.is_contiguous());
-  RT_CHECK(tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
-  return {.dtype = tensor.scalar_type() == at::kFloat ? "F32" : "BF16",
-          .shape = tensor.sizes().vec(),
+  TensorForm form = form_of(tensor);
+  return {.dtype = std::move(form.dtype),
+          .shape = std::move(form.shape),
           .bytes = {static_cast<const std::byte*>(tensor.const_data_ptr()), tensor.nbytes()}};
 }
 

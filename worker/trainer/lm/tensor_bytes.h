@@ -13,6 +13,9 @@ at::Tensor on_host(const at::Tensor& tensor);
 // Returns: the tensor's memory as a file sees it. Requires: contiguous, on_host; the tensor outlives the view.
 TensorView view_of(const at::Tensor& tensor);
 
+// Returns: what a file says of the tensor.
+TensorForm form_of(const at::Tensor& tensor);
+
 // Returns: an own copy in `dtype`, on the CPU. `name` is for the message.
 // Throws: ModelError when the file's dtype is not a float type that is known, or its shape is not `sizes`.
 at::Tensor read_tensor(const std::string& name, const TensorView& view, const std::vector<int64_t>& sizes,

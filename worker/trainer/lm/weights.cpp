@@ -48,6 +48,13 @@ at::Tensor read_slot(const WeightFiles& files, const ParameterSlot& slot, at::Sc
   }
 }
 
+at::Tensor changed(const at::Tensor& values, const std::string& name, const WeightChange& change) {
+  const at::Tensor words = values.view(at::kInt);
+  change(name,
+         {reinterpret_cast<uint32_t*>(words.mutable_data_ptr<int32_t>()), static_cast<size_t>(words.numel())});
+  return values;
+}
+
 // A tensor that nothing reads means that the model is not what config.json says.
 void refuse_foreign_tensors(const WeightFiles& files, const std::vector<ParameterSlot>& slots,
                             const ModelShape& shape) {
@@ -78,13 +85,15 @@ void tie(Network& network, const ModelShape& shape) {
 }
 
 Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype,
-                     at::Device device) {
+                     at::Device device, const WeightChange& change) {
   const WeightFiles files(folder);
   Network network;
   const auto slots = weight_slots(network, shape);
   for (const ParameterSlot& slot : slots) {
-    slot.weight->value =
-        read_slot(files, slot, slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype)).to(device);
+    const at::ScalarType wanted = slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype);
+    const at::Tensor read = change ? changed(read_slot(files, slot, at::kFloat), slot.name, change)
+                                   : read_slot(files, slot, wanted);
+    slot.weight->value = read.to(wanted).to(device);
   }
   refuse_foreign_tensors(files, slots, shape);
   tie(network, shape);

@@ -9,6 +9,7 @@
 #include "common/model/safetensors.h"
 #include "common/model/shape.h"
 #include "worker/trainer/lm/arena.h"
+#include "worker/trainer/lm/model.h"
 #include "worker/trainer/lm/network.h"
 #include "worker/trainer/lm/parameters.h"
 
@@ -27,10 +28,11 @@ std::vector<ParameterSlot> weight_slots(Network& network, const ModelShape& shap
 // Points what is shared at what it shares: a tied head at the embedding. Called after the slots were filled.
 void tie(Network& network, const ModelShape& shape);
 
-// Returns: the weights of a folder on the device, products in `dtype`, norms in fp32.
-// Throws: ModelError for tensors that are missing, of another shape, or that this architecture does not have.
+// Returns: the weights of a folder on the device, products in `dtype`, norms in fp32; where there is a change,
+// after it. Throws: ModelError for tensors that are missing, of another shape, or that this architecture does
+// not have.
 Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype,
-                     at::Device device = at::kCPU);
+                     at::Device device = at::kCPU, const WeightChange& change = {});
 
 // Fills allocated parameters from the files of the folder, in fp32.
 void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder);

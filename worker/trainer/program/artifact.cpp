@@ -1,6 +1,6 @@
 #include "worker/trainer/program/artifact.h"
 
-#include "worker/trainer/program/work_inputs.h"
+#include "worker/trainer/program/weight_delta.h"
 #include "worker/trainer/train/checkpoint.h"
 
 namespace ranktide {
@@ -9,7 +9,13 @@ namespace {
 
 bool is_kept(Method method, Keep keep) {
   if (method == Method::lora) return keep != Keep::none;
-  return keep == Keep::weights || keep == Keep::checkpoints;
+  return keep == Keep::weights || keep == Keep::delta || keep == Keep::checkpoints;
+}
+
+void write_artifact(const Model& model, const Stage& stage, Keep keep, const fs::path& folder) {
+  if (stage.settings.method == Method::lora || keep != Keep::delta) return model.save(folder);
+  fs::create_directories(folder);
+  write_weight_delta(model, stage.base, folder);
 }
 
 // The files stay where they are under a second name, so that they cost no room until the others go.
@@ -27,17 +33,12 @@ void link_checkpoints(const std::vector<fs::path>& checkpoints, const fs::path& 
 
 }  // namespace
 
-void require_keepable(Method method, Keep keep) {
-  if (method == Method::full && keep == Keep::delta)
-    throw WorkError("run.keep: delta is not implemented for full finetuning; use weights");
-}
-
-void keep_artifact(const Model& model, Method method, Keep keep, const std::vector<fs::path>& checkpoints,
+void keep_artifact(const Model& model, const Stage& stage, Keep keep, const std::vector<fs::path>& checkpoints,
                    const fs::path& folder) {
-  if (!is_kept(method, keep)) return;
+  if (!is_kept(stage.settings.method, keep)) return;
   const fs::path unfinished = folder.string() + ".part";
   fs::remove_all(unfinished);  // of an attempt that was killed here
-  model.save(unfinished);
+  write_artifact(model, stage, keep, unfinished);
   for (const auto& entry : fs::directory_iterator(unfinished)) sync_to_disk(entry.path());
   if (keep == Keep::checkpoints) link_checkpoints(checkpoints, unfinished / "checkpoints");
   sync_to_disk(unfinished);

@@ -1,6 +1,6 @@
 #pragma once
-// What stays of a finished trial, as PEFT and transformers read it: an adapter folder or a full model folder.
-// Appears whole or not at all. The engine thread.
+// What stays of a finished trial: an adapter folder as PEFT reads it, a full model folder as transformers does,
+// or how that differs from the base (weight_delta.h). Appears whole or not at all. The engine thread.
 
 #include <filesystem>
 #include <vector>
@@ -10,13 +10,12 @@
 
 namespace ranktide {
 
-// Throws: WorkError when `keep` asks for a form that does not exist for the method.
-void require_keepable(Method method, Keep keep);
-
-// Writes `folder` as `keep` asks: adapters are kept by all but `none`, full weights by `weights` and
-// `checkpoints`; the latter has what `checkpoints` (of the stage, most steps first) hold, too, as
-// checkpoints/<step>/. Throws: ModelError, TrainError or filesystem_error when it cannot be written.
-void keep_artifact(const Model& model, Method method, Keep keep,
+// Writes `folder` as `keep` asks. Of LoRA the adapter is kept by all but `none`: it is itself the difference to
+// the base. Of full finetuning `weights` and `checkpoints` keep the weights, `delta` their difference.
+// `checkpoints` has what the folders of that name (of the stage, most steps first) hold, too, as
+// checkpoints/<step>/. Throws: ModelError, TrainError or filesystem_error when it cannot be written. Requires:
+// the model was trained by the stage.
+void keep_artifact(const Model& model, const Stage& stage, Keep keep,
                    const std::vector<std::filesystem::path>& checkpoints, const std::filesystem::path& folder);
 
 }  // namespace ranktide

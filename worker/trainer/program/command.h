@@ -1,7 +1,7 @@
 #pragma once
 // The commands of ranktide-trainer: one entry each, from which parser, help and main are made. All but `serve`
-// are windows: they show what the trainer computes, for comparing it with other programs. Their formats are
-// stable.
+// and `restore` are windows: they show what the trainer computes, for comparing it with other programs. Their
+// formats are stable.
 
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -30,6 +30,7 @@ const std::vector<Command>& commands();
 std::function<int()> setup_tokenize(CLI::App& command);
 std::function<int()> setup_logits(CLI::App& command);
 std::function<int()> setup_eval(CLI::App& command);
+std::function<int()> setup_restore(CLI::App& command);
 std::function<int()> setup_selfcheck(CLI::App& command);
 std::function<int()> setup_gemm(CLI::App& command);
 std::function<int()> setup_serve(CLI::App& command);

@@ -7,6 +7,7 @@
 #include "common/model/microbatch.h"
 #include "worker/trainer/eval/evaluate.h"
 #include "worker/trainer/program/failure.h"
+#include "worker/trainer/program/weight_delta.h"
 
 namespace ranktide {
 namespace fs = std::filesystem;
@@ -22,7 +23,7 @@ void require_kept(const Stage& stage, const EvalsOrder& order, const fs::path& a
   if (!fs::is_directory(artifact))
     throw LastingError(
         artifact.string() + ": the weights of trial " + stage.trial.brief() +
-        " are not here: run.keep asked for none (adapters, of LoRA, or weights do), or they went to make "
+        " are not here: run.keep asked for none (adapters, of LoRA, weights or delta do), or they went to make "
         "room (--artifacts-max of this worker)");
 }
 
@@ -32,6 +33,7 @@ Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& 
   require_kept(*order.stage, order, artifact);
   if (order.stage->settings.method == Method::lora)
     return Model::with_adapter(inputs.base(order.model, order.base), artifact);
+  if (is_weight_delta(artifact)) return Model::untouched(inputs.changed(order.model, order.base, artifact));
   return Model::untouched(inputs.weights(artifact, order.model.dtype));
 }
 

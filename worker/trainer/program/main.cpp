@@ -32,6 +32,13 @@ const std::vector<Command>& commands() {
        "else one JSON object {metric, value, stderr, items, tokens}.\n"
        "Example:\n  ranktide-trainer eval --model models/smollm2-135m --data piqa.jsonl --kind choice --items",
        setup_eval},
+      {"restore", "full weights from a base and what run.keep: delta kept of a trial",
+       "Writes a Hugging Face folder, fp32, with the bytes that run.keep: weights would have kept; every "
+       "tensor is "
+       "checked\n"
+       "against the SHA-256 that delta.json has of it. Prints the folder.\n"
+       "Example:\n  ranktide-trainer restore --model models/smollm2-135m --delta fetched -o restored",
+       setup_restore},
       {"selfcheck", "check what the trainer stands on, and that it trains and resumes as it should",
        "One line per check of LibTorch, threads and kernels; then small models of every family, in a folder "
        "below "

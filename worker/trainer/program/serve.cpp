@@ -69,7 +69,8 @@ class Server {
                            .keep = work.keep,
                            .checkpoint_every = Duration{work.checkpoint_every_ms},
                            .microbatch = work.microbatch,
-                           .resume_at_most = work.resume_at_most};
+                           .resume_at_most = work.resume_at_most,
+                           .branches = work.branches};
     return run_stage(stage, folders_, inputs_, reporter, order.stop);
   }
 

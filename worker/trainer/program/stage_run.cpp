@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <map>
 #include <sstream>
 #include <sys/resource.h>
 
 #include "common/model/microbatch.h"
+#include "common/vocabulary/wire.h"
 #include "worker/trainer/data/step_batches.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/program/artifact.h"
@@ -77,11 +79,12 @@ class StageRun {
   Outcome train_and_keep() {
     Model model = Model::for_trial(base_, order_.stage.settings);
     reporter_.phase("training");
-    Outcome outcome =
-        train(order_.stage, model, batches(), {folders_.checkpoints, order_.attempt, order_.resume_at_most},
-              hooks(model), stop_, asked_microbatch());
+    Outcome outcome = train(order_.stage, model, batches(),
+                            {folders_.checkpoints, order_.attempt, order_.resume_at_most, order_.branches},
+                            hooks(model), stop_, asked_microbatch());
     outcome.exact = microbatch() == default_microbatch();
     outcome.numerics = kNumericsVersion;
+    outcome.device = device_text(base_->device());
     std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
     if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
     reporter_.flush();
@@ -160,6 +163,12 @@ class StageRun {
       if (const auto result = ledger_.find(eval.order.id)) tell(eval, *result);
   }
 
+  void remember_and_tell(PreparedEval& eval, EvalResult result) {
+    result.id = eval.order.id;
+    ledger_.remember(result);
+    tell(eval, result);
+  }
+
   void tell(PreparedEval& eval, const EvalResult& result) {
     reporter_.eval(result);
     eval.told = true;
@@ -167,25 +176,29 @@ class StageRun {
 
   // A stop does not end them halfway: a resume would find their step gone by, or train again what was finished.
   void run_evals_at(Step step, const Model& model) {
-    bool evaluated = false;
+    std::map<std::string, EvalResult> found;  // of this step's weights, by spec: trials of one trunk ask alike
     for (PreparedEval& eval : evals_) {
       if (eval.told || eval.order.at != step) continue;
+      const std::string spec = pack(eval.order.spec);
+      if (const auto known = found.find(spec); known != found.end()) {
+        remember_and_tell(eval, known->second);
+        continue;
+      }
       doing_ = "evaluating";
       const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {},
                                           tokens_of_forward(microbatch(), default_microbatch()));
       std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
                 << step << ": " << result.metric << " " << result.value << " over " << result.n << " items\n";
-      ledger_.remember(result);
-      tell(eval, result);
-      evaluated = true;
+      remember_and_tell(eval, result);
+      found.emplace(spec, result);
       doing_ = "training";
     }
-    if (evaluated && step < order_.stage.to) reporter_.phase("training");
+    if (!found.empty() && step < order_.stage.to) reporter_.phase("training");
   }
 
   void finish(const Model& model, Outcome& outcome) {
     const Stage& stage = order_.stage;
-    keep_artifact(model, stage.settings.method, order_.keep, checkpoint_folders(folders_.checkpoints, stage.id),
+    keep_artifact(model, stage, order_.keep, checkpoint_folders(folders_.checkpoints, stage.id),
                   folders_.artifact_of(stage.trial));
     run_evals_at(stage.to, model);
     for (const PreparedEval& eval : evals_)
@@ -211,7 +224,6 @@ class StageRun {
 
 Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop) {
-  require_keepable(order.stage.settings.method, order.keep);
   return StageRun(order, folders, inputs, reporter, std::move(stop)).run();
 }
 

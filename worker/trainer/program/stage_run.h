@@ -9,6 +9,7 @@
 
 #include "common/vocabulary/time.h"
 #include "common/vocabulary/trial.h"
+#include "common/vocabulary/work.h"
 #include "worker/trainer/program/work_folders.h"
 #include "worker/trainer/program/work_inputs.h"
 #include "worker/trainer/program/work_reporter.h"
@@ -23,6 +24,7 @@ struct StageOrder {
   Duration checkpoint_every{300'000};
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
   std::optional<Step> resume_at_most{};  // as Work has it
+  std::vector<BranchOrder> branches{};   // likewise
 };
 
 // Returns: completed, diverged, or stopped (then everything a resume needs is on disk). A stop waits for the

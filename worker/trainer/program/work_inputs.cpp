@@ -7,6 +7,7 @@
 #include "common/vocabulary/wire.h"
 #include "worker/trainer/program/file_stamp.h"
 #include "worker/trainer/program/model_choice.h"
+#include "worker/trainer/program/weight_delta.h"
 
 namespace ranktide {
 namespace {
@@ -30,13 +31,25 @@ void require_content(const EvalSpec& spec) {
 WorkInputs::WorkInputs(std::filesystem::path cache_folder, const at::Device& device)
     : cache_folder_(std::move(cache_folder)), device_(device) {}
 
-std::shared_ptr<const Base> WorkInputs::base(const ModelSettings& model, const BaseId& expected) {
+void WorkInputs::require_base(const ModelSettings& model, const BaseId& expected) {
   const std::string stamp = file_stamp(model.path);
   const auto found = base_ids_.get(stamp, [&] { return std::make_shared<BaseId>(base_id_of(model.path)); });
   if (*found != expected)
     throw WorkError(model.path + ": holds base " + found->brief() + ", but the work was planned for base " +
                     expected.brief() + "; put the old files back, or submit the sweep again for the new ones");
+}
+
+std::shared_ptr<const Base> WorkInputs::base(const ModelSettings& model, const BaseId& expected) {
+  require_base(model, expected);
   return weights(model.path, model.dtype);
+}
+
+std::shared_ptr<const Base> WorkInputs::changed(const ModelSettings& model, const BaseId& expected,
+                                                const std::filesystem::path& folder) {
+  require_base(model, expected);
+  const std::string key =
+      std::string(text_of(model.dtype)) + "\n" + file_stamp(model.path) + "\n" + file_stamp(folder);
+  return bases_.get(key, [&] { return load_restored(model.path, expected, model.dtype, device_, folder); });
 }
 
 std::shared_ptr<const Base> WorkInputs::weights(const std::filesystem::path& folder, Dtype dtype) {

@@ -32,6 +32,10 @@ class WorkInputs {
 
   // Throws: WorkError when the folder's content is not `expected`; ModelError.
   std::shared_ptr<const Base> base(const ModelSettings& model, const BaseId& expected);
+  // The base as the kept delta in `folder` changes it. Throws: as base; ModelError when the delta is damaged,
+  // or of another base.
+  std::shared_ptr<const Base> changed(const ModelSettings& model, const BaseId& expected,
+                                      const std::filesystem::path& folder);
   // The weights of a folder whose content nobody has promised: kept full weights.
   std::shared_ptr<const Base> weights(const std::filesystem::path& folder, Dtype dtype);
   // Throws: WorkError when it is not `expected_sha256`; TokenizerError; ModelError when it does not belong to
@@ -47,6 +51,8 @@ class WorkInputs {
   void clear();
 
  private:
+  void require_base(const ModelSettings& model, const BaseId& expected);
+
   std::filesystem::path cache_folder_;
   at::Device device_;
   Kept<Base> bases_{1};  // by far the largest: never two at once

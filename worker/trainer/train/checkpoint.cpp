@@ -61,42 +61,33 @@ std::vector<fs::path> numbered_folders(const fs::path& parent) {
   return folders;
 }
 
-// What a checkpoint holds, flat: on the device of the model, or copies of it on the host.
-struct FlatState {
-  at::Tensor values, first, second;
+// Every parameter and its moments, by name.
+struct NamedTensor {
+  std::string name;
+  at::Tensor tensor;  // a view into the flat buffers
 };
-
-FlatState state_of(const ModelTensors& tensors, const Moments& moments) {
-  return {.values = tensors.values, .first = moments.first, .second = moments.second};
+std::vector<NamedTensor> named_tensors(const ModelTensors& tensors, const Moments& moments) {
+  std::vector<NamedTensor> named;
+  for (const Parameter& p : tensors.parameters) {
+    const auto view_into = [&](const at::Tensor& flat) {
+      return flat.narrow(0, p.offset, p.value.numel()).view(p.value.sizes());
+    };
+    named.push_back({"value." + p.name, view_into(tensors.values)});
+    named.push_back({"first." + p.name, view_into(moments.first)});
+    if (moments.second.defined()) named.push_back({"second." + p.name, view_into(moments.second)});
+  }
+  return named;
 }
 
-// What the device says while it copies is its own, and not for here.
-FlatState copied_to_host(const FlatState& state) {
+// What else the device says while it copies is its own, and not for here.
+at::Tensor copied_to_host(const at::Tensor& tensor) {
   try {
-    return {.values = on_host(state.values), .first = on_host(state.first), .second = on_host(state.second)};
+    return on_host(tensor);
   } catch (const c10::Error& e) {
     const std::string why = e.what_without_backtrace();
     if (!is_host_out_of_memory(why)) throw;
     throw TrainError("a checkpoint cannot be copied from the device: " + why);
   }
-}
-
-// Every parameter and its two moments, by name.
-struct NamedTensor {
-  std::string name;
-  at::Tensor tensor;  // a view into the flat buffers
-};
-std::vector<NamedTensor> named_tensors(const std::vector<Parameter>& parameters, const FlatState& state) {
-  std::vector<NamedTensor> named;
-  for (const Parameter& p : parameters) {
-    const auto view_into = [&](const at::Tensor& flat) {
-      return flat.narrow(0, p.offset, p.value.numel()).view(p.value.sizes());
-    };
-    named.push_back({"value." + p.name, view_into(state.values)});
-    named.push_back({"first." + p.name, view_into(state.first)});
-    named.push_back({"second." + p.name, view_into(state.second)});
-  }
-  return named;
 }
 
 // Checkpoints that died half written, and those beyond the newest few.
@@ -125,10 +116,23 @@ void require_room(const fs::path& folder, const std::vector<NamedTensor>& state)
   if (!refused.empty()) throw TrainError(folder.string() + ": a checkpoint " + refused);
 }
 
+void write_state(const fs::path& file, const std::vector<NamedTensor>& state) {
+  std::map<std::string, TensorForm> forms;
+  std::map<std::string, at::Tensor> tensors;
+  for (const NamedTensor& named : state) {
+    forms.emplace(named.name, form_of(named.tensor));
+    tensors.emplace(named.name, named.tensor);
+  }
+  at::Tensor copy;
+  stream_safetensors(file, forms, [&](const std::string& name) {
+    copy.reset();  // before the next: the host holds one
+    copy = copied_to_host(tensors.at(name));
+    return view_of(copy).bytes;
+  });
+}
+
 void write_files(const fs::path& folder, Manifest manifest, const std::vector<NamedTensor>& state) {
-  std::map<std::string, TensorView> views;
-  for (const NamedTensor& named : state) views.emplace(named.name, view_of(named.tensor));
-  write_safetensors(folder / kStateName, views);
+  write_state(folder / kStateName, state);
   pass_failpoint("checkpoint_state_written");
   manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
   write_manifest(manifest, folder);
@@ -169,16 +173,18 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
   const fs::path folder = attempt_folder / (kUnfinishedPrefix + std::to_string(manifest.step));
   make_folder(attempt_folder);
-  const FlatState trained = state_of(tensors, moments);
-  require_room(attempt_folder, named_tensors(tensors.parameters, trained));
-  const auto state = named_tensors(tensors.parameters, copied_to_host(trained));
+  const auto state = named_tensors(tensors, moments);
+  require_room(attempt_folder, state);
+  std::error_code ignored;  // the reason of the failure is the one to tell
   try {
     write_files(make_folder(folder), std::move(manifest), state);
     put_in_place(folder, final_folder);
   } catch (const std::runtime_error& e) {
-    std::error_code ignored;  // the reason of the failure is the one to tell
     fs::remove_all(folder, ignored);
     throw TrainError(e.what());
+  } catch (const c10::Error&) {
+    fs::remove_all(folder, ignored);
+    throw;
   }
   pass_failpoint("checkpoint_renamed");
   remove_old(attempt_folder);
@@ -218,7 +224,7 @@ CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& sta
 
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments) {
   const SafetensorsFile file(found.folder / kStateName);
-  const auto state = named_tensors(tensors.parameters, state_of(tensors, moments));
+  const auto state = named_tensors(tensors, moments);
   if (file.tensors().size() != state.size())
     throw ModelError(found.folder.string() + ": holds other parameters than the trial trains");
   for (const NamedTensor& named : state) {

@@ -1,7 +1,7 @@
 #pragma once
 // Checkpoints of a stage: <folder>/<stage>/<attempt>/<step>/{state.safetensors, manifest.json}. They are whole
 // or absent: written under a temporary name, synced, renamed, the folder synced. Readers trust hashes, not
-// names. Engine-internal: this header shows LibTorch through adamw.h.
+// names. Engine-internal: this header shows LibTorch through optimizer.h.
 
 #include <filesystem>
 #include <optional>
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "worker/trainer/lm/model.h"
-#include "worker/trainer/train/adamw.h"
 #include "worker/trainer/train/manifest.h"
+#include "worker/trainer/train/optimizer.h"
 
 namespace ranktide {
 
@@ -20,9 +20,9 @@ inline constexpr int kCheckpointsKept = 3;  // of an attempt; older ones are rem
 // What fills the disk to its last byte is cut somewhere, and takes the room of logs and spool with it.
 std::string room_refusal(int64_t state_bytes, int64_t free_bytes);
 
-// Writes the model's parameters and moments, from host copies where they lie on a device. manifest.files is
-// filled here, manifest's other fields by the caller. Throws: TrainError with the place and the system's
-// reason, or where the host has no memory for the copies; what was there before is untouched then.
+// Writes the model's parameters and moments; of a device's the host holds a copy of one at a time.
+// manifest.files is filled here, manifest's other fields by the caller. Throws: TrainError with the place and
+// the system's reason, or where the host has no memory for a copy; what was there before is untouched then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 

@@ -9,9 +9,10 @@
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/weights.h"
-#include "worker/trainer/train/adamw.h"
 #include "worker/trainer/train/checkpoint.h"
+#include "worker/trainer/train/optimizer.h"
 #include "worker/trainer/train/schedule.h"
 #include "worker/trainer/train/step_gradients.h"
 
@@ -19,6 +20,8 @@ namespace ranktide {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr Attempt kAttemptOfTrunk = 0;  // before the first of the branch's own
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -49,6 +52,12 @@ class OwnMemory {
   Workspace& memory_;
 };
 
+// How this model's products are made on its device.
+Bf16 bf16_of(const Model& model) {
+  const at::Tensor& weight = model.base().tensors().network.embedding.w.value;
+  return factor_dtype(weight) == weight.scalar_type() ? Bf16::as_it_is : Bf16::widened;
+}
+
 }  // namespace
 
 TrainRun::TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainFolders folders,
@@ -61,7 +70,7 @@ TrainRun::TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainF
       stop_(std::move(stop)) {
   RT_CHECK(stage.from < stage.to);
   RT_CHECK(!model.tensors().parameters.empty());
-  moments_ = std::make_unique<Moments>(zero_moments(model.tensors()));
+  moments_ = std::make_unique<Moments>(zero_moments(model.tensors(), stage.settings.train.optimizer));
   at_.step = stage.from;
   resume();
 }
@@ -97,6 +106,7 @@ bool TrainRun::step() {
   const Step next = at_.step + 1;
   if (!advance())
     return end(OutcomeKind::diverged, next, "loss or gradient not finite at step " + std::to_string(next));
+  leave_branches();
   if (at_.step < stage_.to && hooks_.checkpoint_due && hooks_.checkpoint_due(at_.step)) try_checkpoint();
   return true;
 }
@@ -134,15 +144,34 @@ bool TrainRun::update(const StepBatch& data, StepProgress& made) {
   made.grad_norm = gradient_norm(model_.tensors());
   if (!std::isfinite(made.loss) || !std::isfinite(made.grad_norm)) return false;
   clip_gradients(model_.tensors(), made.grad_norm, settings.clip);
-  adamw_step(model_.tensors(), *moments_, settings, made.lr, made.step);
+  optimizer_step(model_.tensors(), *moments_, settings, made.lr, made.step);
   return true;
 }
 
 void TrainRun::checkpoint() {
+  write(stage_.id, folders_.attempt);
+  if (hooks_.checkpoint_saved) hooks_.checkpoint_saved(at_.step);
+}
+
+// Before this stage's own checkpoint of the step: who resumes from that one does not come by here again. A
+// stage that finds none is trained from its beginning.
+void TrainRun::leave_branches() {
+  for (const BranchOrder& branch : folders_.branches) {
+    if (branch.at != at_.step) continue;
+    try {
+      write(branch.stage, kAttemptOfTrunk);
+    } catch (const TrainError& e) {
+      note("warning: no checkpoint for stage " + branch.stage.brief() + " at step " + std::to_string(at_.step) +
+           ", which will be trained from its beginning: " + e.what());
+    }
+  }
+}
+
+void TrainRun::write(const StageId& stage, Attempt attempt) const {
   const Engine engine = current_engine(model_.base().device());
   write_checkpoint(folders_.checkpoints,
-                   {.stage = stage_.id,
-                    .attempt = folders_.attempt,
+                   {.stage = stage,
+                    .attempt = attempt,
                     .step = at_.step,
                     .tokens = at_.tokens,
                     .seconds = at_.seconds,
@@ -154,7 +183,6 @@ void TrainRun::checkpoint() {
                     .libtorch = engine.libtorch,
                     .files = {}},
                    model_.tensors(), *moments_);
-  if (hooks_.checkpoint_saved) hooks_.checkpoint_saved(at_.step);
 }
 
 // One that is not saved costs a later resume some steps; ending now would cost it all of them.
@@ -192,7 +220,7 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
   const at::Device& device = model.base().device();
   const int rows = microbatch_rows(model.shape(), settings, device_class_of(device), microbatch);
   const OwnMemory memory(*model.base().tensors().workspace,
-                         pass_bytes(settings, model.shape(), largest_load(settings, rows)));
+                         pass_bytes(settings, model.shape(), largest_load(settings, rows), bf16_of(model)));
   reset_memory_peak(device);
   TrainRun run(stage, model, batches, folders, hooks, std::move(stop));
   while (run.step()) {

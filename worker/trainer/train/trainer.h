@@ -10,14 +10,16 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "common/vocabulary/trial.h"
+#include "common/vocabulary/work.h"
 #include "worker/trainer/lm/model.h"
 #include "worker/trainer/train/batch.h"
 
 namespace ranktide {
 
-struct Moments;  // adamw.h: for the engine's own files
+struct Moments;  // optimizer.h: for the engine's own files
 
 // Training cannot go on for a reason outside the model: a checkpoint folder that cannot be written, data that
 // does not fit the model.
@@ -41,6 +43,8 @@ struct TrainFolders {
   std::filesystem::path checkpoints;     // holds <stage id>/<attempt>/<step>/; made when missing
   Attempt attempt = 1;                   // this try; checkpoints of every try are looked at
   std::optional<Step> resume_at_most{};  // later checkpoints are left alone; absent: none is too late
+  // Stages that begin with the steps of this one: each is left a checkpoint, of an attempt 0, to resume from.
+  std::vector<BranchOrder> branches{};
 };
 
 struct TrainHooks {
@@ -85,6 +89,8 @@ class TrainRun {
   bool update(const StepBatch& data, StepProgress& made);
   void checkpoint();
   void try_checkpoint();
+  void leave_branches();
+  void write(const StageId& stage, Attempt attempt) const;
   bool end(OutcomeKind kind, Step step, std::string message);
   int64_t memory_peak() const;  // of process or device: runs that take turns share it
   void note(const std::string& line) const;

@@ -7,11 +7,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
+#include <memory>
 #include <optional>
 #include <sstream>
 #include <sys/mount.h>
 #include <vector>
 
+#include "common/model/shape.h"
 #include "tests/common/model/scratch.h"
 #include "tests/worker/trainer/device/fake_device.h"
 #include "worker/trainer/check/families.h"
@@ -34,6 +36,7 @@ using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 constexpr Step kSteps = 4;
 
@@ -95,35 +98,60 @@ struct How {
   at::Device device = at::kCPU;
   Step stop_after = 0;  // 0: never
   Attempt attempt = 1;
-  Step save_without_memory = 0;  // a checkpoint after this step, while the host has none; 0: none is due
+  Step save_after = 0;         // a checkpoint after this step, while the host has little memory; 0: none is due
+  int64_t host_bytes_max = 0;  // of tensors that are made while it is saved
 };
 
-// The host has no memory for a tensor while this lives, and says so as the CPU's allocator does.
-class NoHostMemory final : public c10::Allocator {
+// The host has memory for so many bytes of further tensors at once while this lives, and refuses more as the
+// CPU's allocator does.
+class HostMemory final : public c10::Allocator {
  public:
-  NoHostMemory() : before_(c10::GetCPUAllocator()) { c10::SetCPUAllocator(this); }
-  ~NoHostMemory() override { c10::SetCPUAllocator(before_); }
-  NoHostMemory(const NoHostMemory&) = delete;
-  NoHostMemory& operator=(const NoHostMemory&) = delete;
+  explicit HostMemory(int64_t bytes_max) : bytes_max_(bytes_max), before_(c10::GetCPUAllocator()) {
+    c10::SetCPUAllocator(this);
+  }
+  ~HostMemory() override { c10::SetCPUAllocator(before_); }
+  HostMemory(const HostMemory&) = delete;
+  HostMemory& operator=(const HostMemory&) = delete;
 
   c10::DataPtr allocate(size_t bytes) override {
-    throw c10::Error({__func__, __FILE__, __LINE__},
-                     "DefaultCPUAllocator: can't allocate memory: you tried to allocate " +
-                         std::to_string(bytes) + " bytes.");
+    if (*in_use_ + static_cast<int64_t>(bytes) > bytes_max_)
+      throw c10::Error({__func__, __FILE__, __LINE__},
+                       "DefaultCPUAllocator: can't allocate memory: you tried to allocate " +
+                           std::to_string(bytes) + " bytes.");
+    auto block = std::make_unique<Block>(before_->allocate(bytes), static_cast<int64_t>(bytes), in_use_);
+    *in_use_ += block->bytes;
+    void* data = block->data.get();
+    return {data, block.release(), [](void* context) { delete static_cast<Block*>(context); }, at::kCPU};
   }
   void copy_data(void* to, const void* from, size_t bytes) const override {
     default_copy_data(to, from, bytes);
   }
 
  private:
+  struct Block {
+    Block(c10::DataPtr d, int64_t n, std::shared_ptr<int64_t> u)
+        : data(std::move(d)), bytes(n), in_use(std::move(u)) {}
+    ~Block() { *in_use -= bytes; }
+    Block(const Block&) = delete;
+    Block& operator=(const Block&) = delete;
+
+    c10::DataPtr data;
+    int64_t bytes;
+    std::shared_ptr<int64_t> in_use;  // a tensor may outlive the limit
+  };
+
+  int64_t bytes_max_;
   c10::Allocator* before_;
+  std::shared_ptr<int64_t> in_use_ = std::make_shared<int64_t>(0);
 };
 
 // One training and what can be asked of its model, in a folder that holds a model.
 class Trial {
  public:
-  Trial(const fs::path& folder, Method method, Dtype dtype)
-      : folder_(folder), stage_(stage_of(method)), dtype_(dtype) {}
+  Trial(const fs::path& folder, Method method, Dtype dtype, Optimizer optimizer = Optimizer::adamw)
+      : folder_(folder), stage_(stage_of(method)), dtype_(dtype) {
+    stage_.settings.train.optimizer = optimizer;
+  }
 
   Said on(const How& how) const {
     const auto base = Base::load(folder_ / "model", dtype_, how.device);
@@ -139,7 +167,7 @@ class Trial {
 
   void train_model(Model& model, const How& how, Said& said) const {
     std::stop_source stop;
-    std::optional<NoHostMemory> no_memory;
+    std::optional<HostMemory> memory;
     const TrainHooks hooks{.on_progress =
                                [&](const StepProgress& p) {
                                  said.losses.push_back(p.loss);
@@ -148,14 +176,15 @@ class Trial {
                                },
                            .checkpoint_due =
                                [&](Step step) {
-                                 if (step == how.save_without_memory) no_memory.emplace();
-                                 return step == how.save_without_memory;
+                                 if (step == how.save_after) memory.emplace(how.host_bytes_max);
+                                 return step == how.save_after;
                                },
                            .note =
                                [&](const std::string& line) {
-                                 no_memory.reset();
+                                 memory.reset();
                                  said.notes.push_back(line);
-                               }};
+                               },
+                           .checkpoint_saved = [&](Step) { memory.reset(); }};
     const Outcome outcome =
         train(stage_, model, seeded_lessons(model.shape().vocabulary, 11),
               {.checkpoints = checkpoints(), .attempt = how.attempt}, hooks, stop.get_token());
@@ -224,6 +253,18 @@ TEST_F(DeviceTraining, IsTheCpusBitByBitInEveryFamilyMethodAndDtype) {
   }
 }
 
+TEST_F(DeviceTraining, UnderLionToo) {
+  for (const Method method : {Method::lora, Method::full}) {
+    const Scratch cpu, device;
+    for (const Scratch* scratch : {&cpu, &device})
+      write_random_model(families().front().config, scratch->path() / "model", 11);
+    const Said on_device =
+        Trial(device.path(), method, Dtype::bf16, Optimizer::lion).on({.device = fake::kDevice});
+    expect_equal(on_device, Trial(cpu.path(), method, Dtype::bf16, Optimizer::lion).on({}));
+    EXPECT_NE(on_device.trained, Trial(cpu.path(), method, Dtype::bf16).on({.attempt = 2}).trained);
+  }
+}
+
 TEST_F(DeviceTraining, StoppedAndResumedItEndsWithTheSameBits) {
   for (const Method method : {Method::lora, Method::full}) {
     const Scratch whole, cut;
@@ -252,11 +293,25 @@ TEST_F(DeviceTraining, ACheckpointThatTheHostHasNoMemoryForIsNotedAndTrainingGoe
   const Scratch scratch;
   write_random_model(families().front().config, scratch.path() / "model", 11);
   const Said said =
-      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_without_memory = 2});
+      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_after = 2});
   EXPECT_THAT(said.notes, ElementsAre(AllOf(HasSubstr("no checkpoint at step 2, training goes on"),
                                             HasSubstr("cannot be copied from the device"),
                                             HasSubstr("can't allocate memory"))));
   EXPECT_EQ(std::ssize(said.losses), kSteps);
+}
+
+TEST_F(DeviceTraining, ACheckpointHoldsOneTensorAtATimeOnTheHost) {
+  const Scratch scratch;
+  const Family& family = families().front();
+  write_random_model(family.config, scratch.path() / "model", 11);
+  const ModelShape shape = read_shape(scratch.path() / "model");
+  const int64_t largest = 4 * shape.vocabulary * shape.hidden;
+  const Said said = Trial(scratch.path(), Method::full, Dtype::fp32)
+                        .on({.device = fake::kDevice, .save_after = 2, .host_bytes_max = largest});
+  EXPECT_THAT(said.notes, IsEmpty());
+  EXPECT_TRUE(fs::exists(scratch.path() / "checkpoints/stage/1/2/manifest.json"));
+  EXPECT_GT(static_cast<int64_t>(fs::file_size(scratch.path() / "checkpoints/stage/1/2/state.safetensors")),
+            2 * largest);
 }
 
 TEST_F(DeviceTraining, ADiskWithoutRoomIsAskedBeforeAnythingIsCopiedToTheHost) {
@@ -267,7 +322,7 @@ TEST_F(DeviceTraining, ADiskWithoutRoomIsAskedBeforeAnythingIsCopiedToTheHost) {
   if (mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=16k") != 0)
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
   const Said said =
-      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_without_memory = 2});
+      Trial(scratch.path(), Method::full, Dtype::fp32).on({.device = fake::kDevice, .save_after = 2});
   EXPECT_THAT(said.notes, ElementsAre(HasSubstr("a checkpoint needs ")));
   umount2(disk.c_str(), MNT_DETACH);
 }

@@ -85,6 +85,25 @@ TEST_F(Artifact, EvalWithTheTrainedAdapterIsTheSumOverItsLogits) {
   }
 }
 
+TEST_F(Artifact, ADeltaRestoresTheFolderOfWeightsByteForByte) {
+  for (const Keep keep : {Keep::weights, Keep::delta}) {
+    Work work = training(std::string(text_of(keep)), Method::full, 12);
+    work.model.dtype = work.stage->settings.model.dtype = Dtype::bf16;
+    work.keep = keep;
+    EXPECT_EQ(run(work).outcome->kind, OutcomeKind::completed);
+  }
+  const fs::path delta = artifact("delta"), restored = folder_ / "restored";
+  EXPECT_FALSE(fs::exists(delta / "model.safetensors"));
+  window({"restore", "--model", model().string(), "--delta", delta.string(), "-o", restored.string()});
+  for (const auto& file : fs::directory_iterator(artifact("weights")))
+    EXPECT_TRUE(read_file(restored / file.path().filename()) == read_file(file.path())) << file.path();
+  const Ended again =
+      run_window({"restore", "--model", model().string(), "--delta", delta.string(), "-o", model().string()},
+                 folder_.path());
+  EXPECT_NE(again.exit_code, 0);
+  EXPECT_NE(again.err.find("is not empty"), std::string::npos) << "a base is not written over";
+}
+
 class InPython : public Artifact {
  protected:
   void SetUp() override {

@@ -135,10 +135,14 @@ TEST_F(BadWork, WeightsThatAreNotKeptHereAreNamedAndNotAskedForAgain) {
   expect_going_on();
 }
 
-TEST_F(BadWork, AFormOfKeepingThatDoesNotExistIsRefused) {
+TEST_F(BadWork, AKeptDeltaThatIsDamagedIsNamed) {
   Work work = training("bad", Method::full, 2);
   work.keep = Keep::delta;
-  EXPECT_THAT(failure_of(work), HasSubstr("run.keep: delta"));
+  EXPECT_EQ(run(work).outcome->kind, OutcomeKind::completed);
+  write_file(artifact("bad") / "delta.zst", "not a delta");
+  Work late = evaluation({loss_eval("e", 2)});
+  late.stage = work.stage;
+  EXPECT_THAT(failure_of(late), HasSubstr((artifact("bad") / "delta.zst").string()));
   expect_going_on();
 }
 

@@ -233,7 +233,7 @@ TEST_F(Windows, EachNamesTheRemedyWhereThereIsNoGpu) {
 }
 
 TEST_F(Windows, EveryCommandExplainsItselfWithAnExample) {
-  for (const char* command : {"tokenize", "logits", "eval", "selfcheck", "gemm", "serve"}) {
+  for (const char* command : {"tokenize", "logits", "eval", "restore", "selfcheck", "gemm", "serve"}) {
     const Ended ended = window({command, "--help"});
     EXPECT_EQ(ended.exit_code, 0);
     EXPECT_THAT(ended.out, HasSubstr("Example:\n  ranktide-trainer " + std::string(command)));

@@ -85,6 +85,8 @@ struct How {
   Step checkpoint_every = 0;
   Step stop_after = 0;  // 0: never
   std::function<void(Step)> after_step{};
+  std::vector<BranchOrder> branches{};
+  std::optional<Step> resume_at_most{};
 };
 
 inline Run run(const Stage& stage, Model& model, const BatchSource& data, const How& how) {
@@ -100,8 +102,12 @@ inline Run run(const Stage& stage, Model& model, const BatchSource& data, const 
       .checkpoint_due = [&](Step s) { return how.checkpoint_every > 0 && s % how.checkpoint_every == 0; },
       .note = [&](const std::string& line) { out.notes.push_back(line); },
       .checkpoint_saved = [&](Step s) { out.saved.push_back(s); }};
-  out.outcome = train(stage, model, data, {.checkpoints = how.checkpoints, .attempt = how.attempt}, hooks,
-                      stop.get_token());
+  out.outcome = train(stage, model, data,
+                      {.checkpoints = how.checkpoints,
+                       .attempt = how.attempt,
+                       .resume_at_most = how.resume_at_most,
+                       .branches = how.branches},
+                      hooks, stop.get_token());
   return out;
 }
 

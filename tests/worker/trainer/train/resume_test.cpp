@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include "common/model/safetensors.h"
 #include "common/vocabulary/failpoint.h"
 #include "common/vocabulary/random.h"
 #include "tests/worker/trainer/train/lessons.h"
@@ -46,6 +47,24 @@ void flip_a_byte(const std::filesystem::path& path) {
   const char byte = static_cast<char>(file.peek() ^ 1);
   file.seekp(-5, std::ios::end);
   file.put(byte);
+}
+
+TEST(Resume, UnderLionToo) {
+  for (const Method method : {Method::lora, Method::full}) {
+    Stage stage = stage_with_dropout(method);
+    stage.settings.train.optimizer = Optimizer::lion;
+    const std::string expected = uninterrupted(stage);
+    EXPECT_NE(expected, uninterrupted(stage_with_dropout(method)));
+    for (const Step stop : {1, 6}) {
+      const Scratch scratch;
+      attempt(stage, {.checkpoints = scratch.path(), .attempt = 1, .stop_after = stop});
+      for (const auto& [name, view] :
+           SafetensorsFile(checkpoint(scratch, 1, stop) / "state.safetensors").tensors())
+        EXPECT_FALSE(name.starts_with("second.")) << "it has one moment";
+      EXPECT_EQ(attempt(stage, {.checkpoints = scratch.path(), .attempt = 2}).outcome.weights_sha256, expected)
+          << "stopped at " << stop;
+    }
+  }
 }
 
 TEST(Resume, AStopAtAnyOfFivePointsEndsWithTheSameBits) {
