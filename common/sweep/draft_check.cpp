@@ -134,6 +134,8 @@ class DraftCheck {
   }
 
   void say(const std::string& message, const std::vector<const Block*>& blocks, size_t of) const {
+    if (message.starts_with(place_.source.name() + ":"))  // a rule's or an included cell's own place
+      return place_.errors->add(SpecError(message));
     if (blocks.size() == of && of > 1) {
       place_.errors->add(SpecError(place_.source.name() + ": " + message + " (in every block)"));
       return;
@@ -148,9 +150,10 @@ class DraftCheck {
     }
   }
 
-  // The blocks have been looked at one by one.
+  // The blocks have been looked at one by one, and what is tuned has a line of its own.
   void validate_head(const SweepSpec& spec) const {
     SweepSpec head = spec;
+    head.tune.reset();
     if (!head.blocks.empty() && head.blocks.size() <= kBlocksMax) head.blocks.resize(1);
     head.tune.reset();  // check_tune() sees all blocks
     validate(head);

@@ -70,7 +70,11 @@ std::vector<AxisPoint> points_for(const Axis& axis, const IncludeEntry& entry) {
   }
   const bool some_named =
       std::any_of(keys.begin(), keys.end(), [&](auto& key) { return entry.choices.contains(key); });
-  if (axis.points.size() == 1 && !some_named) out = axis.points;
+  if (some_named) return out;
+  if (!axis.when.empty())
+    out.emplace_back();  // whether it has a value in this cell shows when its `when` is asked (block_cells.h)
+  else if (axis.points.size() == 1)
+    out = axis.points;
   return out;
 }
 

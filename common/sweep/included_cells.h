@@ -22,7 +22,8 @@ struct IncludeEntry {
 };
 
 // Returns: why the entry is none of the block's: an axis that it leaves out, a name that is no axis, a label
-// that the axis has not got; nullopt when it fits. An axis of one point need not be named.
+// that the axis has not got; nullopt when it fits. An axis of one point need not be named, nor
+// one with a `when`, which has no value where that is false.
 std::optional<std::string> misfit(const IncludeEntry& entry, const Block& block);
 
 // Returns: the entry's cells. Requires: it fits the block.

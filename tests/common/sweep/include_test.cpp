@@ -74,6 +74,16 @@ TEST(SweepInclude, AtTheTopGoesToEveryBlockWhoseAxesItNames) {
       "bad.yaml:7:11: include: train.batch is no axis of block a; and it fits no other block either");
 }
 
+TEST(SweepInclude, AnAxisThatIsOffInACellIsLeftOut) {
+  const std::string text = kLora +
+                           "axes:\n  train.schedule: [cosine, constant]\n"
+                           "  train.warmup: {values: [1, 2], when: train.schedule == cosine}\n";
+  EXPECT_EQ(trials_of(sweep(text + "include: [{schedule: linear}, {schedule: cosine, warmup: 3}]\n")).size(),
+            5U);
+  EXPECT_EQ(error_in(text + "include: [{schedule: cosine}]\n"),
+            "bad.yaml:12:11: include: train.warmup has to be named, for it has a value here");
+}
+
 TEST(SweepInclude, WhatNamesNoCellIsRefused) {
   const auto message = [](const std::string& items) { return error_in(kTwoAxes + "include: " + items + "\n"); };
   EXPECT_EQ(
