@@ -8,6 +8,7 @@
 #include "common/sweep/resolve.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
+#include "common/sweep/tuning_check.h"
 
 namespace ranktide {
 namespace {
@@ -264,6 +265,7 @@ void validate(const SweepSpec& spec) {
     if (!names.insert(block.name).second) throw SpecError("two blocks are named " + block.name);
     validate(block);
   }
+  if (const auto wrong = tune_refusal(spec)) throw SpecError(*wrong);
 }
 
 }  // namespace ranktide

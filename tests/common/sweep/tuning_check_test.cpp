@@ -60,6 +60,13 @@ TEST(SweepTuning, WhatCannotBeTunedIsRefused) {
       "1e-4, 1e-3]");
 }
 
+TEST(SweepTuning, AnAxisOfTheLastBlockAloneCanBeTuned) {
+  const std::string blocks = "blocks:\n  a: {method: full}\n  b: {method: full, train.clip: [1, 2]}\n";
+  EXPECT_EQ(error_in(kHead + "tune: clip\n" + blocks), "no error");
+  EXPECT_EQ(error_in(kHead + "tune: eps\n" + blocks),
+            "bad.yaml:7:7: tune: train.eps has no second value in any block, so there is none to choose");
+}
+
 TEST(SweepTuning, TheCommandLineSetsAndDropsIt) {
   EXPECT_EQ(sweep(kRanks, {"tune=rank,clip"}).tune->axes.size(), 2U);
   EXPECT_EQ(sweep(kRanks, {"tune={axes: rank, extend: 1}"}).tune->extend, 1);
