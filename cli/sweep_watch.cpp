@@ -22,6 +22,19 @@ std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
   return labels;
 }
 
+// Returns: how people call a trunk, by the trial that leaves it last; empty for another unit.
+std::string label_of_trunk(const Reader& reader, const std::map<std::string, std::string>& labels,
+                           const UnitId& unit) {
+  const auto found = reader.select(
+      "SELECT g.id, max(b.at), count(*) FROM branch b JOIN stage g ON g.number=b.stage WHERE b.trunk=?1",
+      {unit.text});
+  const int64_t trials = std::get<int64_t>(found.rows.at(0).at(2));
+  if (trials == 0) return "";
+  const auto label = labels.find(std::get<std::string>(found.rows[0][0]));
+  return (label == labels.end() ? unit.brief() : label->second) + ", the beginning of " +
+         std::to_string(trials);
+}
+
 // Where each unit runs: what the coordinator's picture of progress does not tell.
 std::map<std::string, std::string> places_in(const Reader& reader) {
   std::map<std::string, std::string> out;
@@ -77,7 +90,9 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   for (const Progress& p : live.progress) {
     const auto label = labels_.find(p.lease.unit.text);
     const auto place = places.find(p.lease.unit.text);
-    frame.running.push_back({.label = label == labels_.end() ? p.lease.unit.brief() : label->second,
+    const std::string trunk = label == labels_.end() ? label_of_trunk(reader_, labels_, p.lease.unit) : "";
+    const std::string unnamed = trunk.empty() ? p.lease.unit.brief() : trunk;
+    frame.running.push_back({.label = label == labels_.end() ? unnamed : label->second,
                              .progress = p,
                              .place = place == places.end() ? "" : place->second});
   }
