@@ -45,11 +45,12 @@ TEST(Settings, AnOptimizerBringsItsOwnMoments) {
 TEST(Settings, ADefaultHangsOnItsSourceAlone) {
   for (const Setting& setting : settings()) {
     const auto value = default_value(setting, {});
-    for (const Setting& other : settings())
+    for (const Setting& other : settings()) {
+      if (other.key == default_source(setting)) continue;
       for (const std::string_view choice : other.choices)
-        if (other.key != default_source(setting))
-          EXPECT_EQ(default_value(setting, {{std::string(other.key), std::string(choice)}}), value)
-              << setting.key << " by " << other.key;
+        EXPECT_EQ(default_value(setting, {{std::string(other.key), std::string(choice)}}), value)
+            << setting.key << " by " << other.key;
+    }
   }
 }
 
