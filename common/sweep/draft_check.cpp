@@ -155,7 +155,6 @@ class DraftCheck {
     SweepSpec head = spec;
     head.tune.reset();
     if (!head.blocks.empty() && head.blocks.size() <= kBlocksMax) head.blocks.resize(1);
-    head.tune.reset();  // check_tune() sees all blocks
     validate(head);
   }
 
