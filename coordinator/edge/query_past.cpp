@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/vocabulary/protocol.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide {
@@ -15,13 +16,22 @@ constexpr const char* kStandings =
     " JOIN stage g ON g.number=t.stage LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
+// What the slot was, is read here: the reader's connection lets no table-valued function be made.
 constexpr const char* kMeasured =
-    "SELECT v.params, v.tokens, v.seconds, coalesce((SELECT CASE WHEN json_extract(s.value, '$.device')='cpu'"
-    "     THEN 'cpu' ELSE coalesce(nullif(json_extract(s.value, '$.model'), ''), 'gpu') END"
-    "   FROM attempt a JOIN worker w ON w.name=a.worker, json_each(w.slots) s"
-    "   WHERE a.unit=v.stage AND a.attempt=v.attempts"
-    "     AND json_extract(s.value, '$.index')=CAST(a.slots AS INTEGER)), 'cpu')"
-    " FROM v_trial v WHERE v.state = 'completed' AND v.attempts = 1 AND v.seconds > 0 LIMIT 200";
+    "SELECT v.params, v.tokens, v.seconds, coalesce(w.slots, '[]'), coalesce(a.slots, '')"
+    " FROM v_trial v LEFT JOIN attempt a ON a.unit=v.stage AND a.attempt=v.attempts"
+    " LEFT JOIN worker w ON w.name=a.worker"
+    " WHERE v.state = 'completed' AND v.attempts = 1 AND v.seconds > 0 LIMIT 200";
+
+// slots: of the worker; taken: of the attempt. Returns: "cpu", or the GPU's model, or "gpu" where it is not
+// told.
+std::string device_of(const std::string& slots, const std::string& taken) {
+  for (const Slot& slot : from_json<std::vector<Slot>>(parse_json(slots))) {
+    if (std::to_string(slot.index) != taken.substr(0, taken.find(','))) continue;
+    if (slot.device != "cpu") return slot.model.empty() ? "gpu" : slot.model;
+  }
+  return "cpu";
+}
 
 std::vector<std::string> parts_of(const std::string& list) {
   std::vector<std::string> out;
@@ -49,7 +59,7 @@ std::vector<MeasuredTrial> measured_trials(const Reader& reader) {
     out.push_back({.settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[0]))),
                    .tokens = std::get<int64_t>(row[1]),
                    .seconds = std::get<double>(row[2]),
-                   .device = std::get<std::string>(row[3])});
+                   .device = device_of(std::get<std::string>(row[3]), std::get<std::string>(row[4]))});
   return out;
 }
 
