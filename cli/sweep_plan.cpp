@@ -78,7 +78,7 @@ std::optional<SweepEstimate> estimate_of(const SweepPlan& plan) {
     sum.is_same_shape = sum.is_same_shape && cost.is_same_shape;
     sum.spread = std::max(sum.spread, cost.spread);
   }
-  if (sum.basis != TimeBasis::trials) sum.trials = 0;
+  if (sum.basis != TimeBasis::trials || plan.left() == 0) sum.trials = 0;  // they rest on none
   return sum;
 }
 

@@ -101,6 +101,16 @@ TEST_F(PlanOf, FinishedTrialsSaysHowManyItRestsOnAndTheirSpread) {
               HasSubstr("basis: finished trials, 2 of other shapes too, ±28 %"));
 }
 
+TEST_F(PlanOf, NothingThatIsLeftRestsOnNoTrials) {
+  const SweepPlan fresh = plan(text());
+  Past past;
+  for (const SweepTrial& trial : fresh.trials) past.trials.push_back(standing(trial, "completed", "weights"));
+  const SweepPlan done = plan(text(), past);
+  EXPECT_EQ(done.left(), 0);
+  EXPECT_EQ(to_json(done, slots({kGiB})).at("estimate").at("finished_trials"), 0);
+  EXPECT_THAT(plan_text(done, slots({kGiB})), Not(HasSubstr("estimate")));
+}
+
 TEST_F(PlanOf, TrialsOnAGpuAreTimedByTrialsThatAGpuComputed) {
   SweepPlan gpu = plan_of(read(text()), {});
   const TrialSettings settings = gpu.trials.at(2).settings;
