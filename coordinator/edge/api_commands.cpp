@@ -167,7 +167,7 @@ bool is_known(const ForgetWorker& forget, const std::filesystem::path& data_fold
   for (const WorkerKey& key : WorkerKeys(data_folder / "keys" / "workers").all())
     if (key.worker == forget.worker) return true;
   constexpr const char* kKnown =
-      "SELECT 1 FROM worker WHERE name=?1 UNION ALL"
+      "SELECT 1 FROM worker WHERE name=?1 AND state<>'forgotten' UNION ALL"
       " SELECT 1 FROM event WHERE kind='WorkerForgotten' AND subject=?1 AND message=?2";
   const std::string asked = by(forget.actor, forget.request_id);
   return !Reader(data_folder).select(kKnown, {forget.worker.text, asked}).rows.empty();

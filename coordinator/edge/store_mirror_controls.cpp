@@ -55,9 +55,9 @@ void Mirror::on(const WorkerRevoked& r) {
   note("WorkerRevoked", r.worker.text, by(r.actor, r.request_id));
 }
 
-// What it ran stays under its name.
+// What it ran stays under its name, and what it had is needed to read that; only the lists leave it out.
 void Mirror::on(const WorkerForgotten& r) {
-  sql("DELETE FROM worker WHERE name=?1").run(r.worker.text);
+  sql("UPDATE worker SET state='forgotten' WHERE name=?1").run(r.worker.text);
   note("WorkerForgotten", r.worker.text, by(r.actor, r.request_id));
 }
 

@@ -88,7 +88,7 @@ CREATE VIEW v_attempt AS SELECT a.unit,
 CREATE VIEW v_worker AS SELECT name AS worker, state, slots, version, boot,
     strftime('%Y-%m-%dT%H:%M:%fZ', joined/1000.0, 'unixepoch') AS joined_at,
     strftime('%Y-%m-%dT%H:%M:%fZ', departed/1000.0, 'unixepoch') AS departed_at
-  FROM worker;
+  FROM worker WHERE state<>'forgotten';
 
 CREATE VIEW v_error AS SELECT trial, kind, unit, attempt, worker, ended_at, end_reason, message, log_tail
   FROM v_attempt WHERE end_reason IN ('failed', 'out_of_memory', 'refused');
