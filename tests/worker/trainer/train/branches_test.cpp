@@ -37,13 +37,13 @@ Step leaves_trunk_at(const Stage& stage) {
   return stage.settings.train.schedule == Schedule::wsd ? flat_until(stage.settings.train, stage.to) : stage.to;
 }
 
-tiny::Run attempt(const Stage& stage, const tiny::How& how) {
+tiny::Run attempt_at(const Stage& stage, const tiny::How& how) {
   Model model = Model::for_trial(tiny::base(), stage.settings);
   return tiny::run(stage, model, tiny::lessons(), how);
 }
 
 // A child that trains with a checkpoint every other step, and is killed after a step.
-void train_and_die(const Stage& stage, tiny::How how, Step step) {
+void train_trunk_and_die(const Stage& stage, tiny::How how, Step step) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -51,7 +51,7 @@ void train_and_die(const Stage& stage, tiny::How how, Step step) {
     how.after_step = [&](Step s) {
       if (s == step) std::raise(SIGKILL);
     };
-    attempt(stage, how);
+    attempt_at(stage, how);
     std::_Exit(1);
   }
   int status = 0;
@@ -87,13 +87,13 @@ class Branches : public testing::TestWithParam<std::pair<Method, Schedule>> {
 
 TEST_P(Branches, EndWithTheBitsOfTheSameTrialsAlone) {
   const Scratch scratch;
-  const auto begun = attempt(trunk(), {.checkpoints = scratch.path(), .branches = orders()});
+  const auto begun = attempt_at(trunk(), {.checkpoints = scratch.path(), .branches = orders()});
   ASSERT_EQ(begun.outcome.kind, OutcomeKind::completed);
   for (const Stage& each : trials()) {
     const Scratch apart;
-    const auto alone = attempt(each, {.checkpoints = apart.path()});
+    const auto alone = attempt_at(each, {.checkpoints = apart.path()});
     const Step at = leaves_trunk_at(each);
-    const auto branch = attempt(each, {.checkpoints = scratch.path(), .resume_at_most = at});
+    const auto branch = attempt_at(each, {.checkpoints = scratch.path(), .resume_at_most = at});
     EXPECT_EQ(std::ssize(branch.progress), each.to - at) << "trained what the trunk had done";
     EXPECT_EQ(branch.outcome.weights_sha256, alone.outcome.weights_sha256) << each.to;
     EXPECT_EQ(branch.outcome.tokens, alone.outcome.tokens);
@@ -103,13 +103,13 @@ TEST_P(Branches, EndWithTheBitsOfTheSameTrialsAlone) {
 
 TEST_P(Branches, EndWithTheSameBitsAfterAKillInTheTrunkAndOneInABranch) {
   const Scratch scratch;
-  train_and_die(trunk(), {.checkpoints = scratch.path(), .branches = orders()}, kTrunkKilledAt);
-  attempt(trunk(), {.checkpoints = scratch.path(), .attempt = 2, .branches = orders()});
+  train_trunk_and_die(trunk(), {.checkpoints = scratch.path(), .branches = orders()}, kTrunkKilledAt);
+  attempt_at(trunk(), {.checkpoints = scratch.path(), .attempt = 2, .branches = orders()});
   for (const Stage& each : trials()) {
     const Scratch apart;
-    const std::string alone = attempt(each, {.checkpoints = apart.path()}).outcome.weights_sha256;
-    if (leaves_trunk_at(each) < each.to) train_and_die(each, {.checkpoints = scratch.path()}, each.to);
-    const auto again = attempt(each, {.checkpoints = scratch.path(), .attempt = 2});
+    const std::string alone = attempt_at(each, {.checkpoints = apart.path()}).outcome.weights_sha256;
+    if (leaves_trunk_at(each) < each.to) train_trunk_and_die(each, {.checkpoints = scratch.path()}, each.to);
+    const auto again = attempt_at(each, {.checkpoints = scratch.path(), .attempt = 2});
     EXPECT_EQ(again.outcome.weights_sha256, alone) << each.to;
     EXPECT_LE(std::ssize(again.progress), each.to - leaves_trunk_at(each)) << each.to;
   }
@@ -127,9 +127,9 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(Branch, IsTrainedFromItsBeginningWhereItMustNotGoOn) {
   const Scratch scratch;
   const Stage branch = trial(8, Method::lora, Schedule::wsd);
-  attempt(stage_to(6, Method::lora, Schedule::constant, "trunk"),
-          {.checkpoints = scratch.path(), .branches = {{branch.id, 6}}});
-  const auto whole = attempt(branch, {.checkpoints = scratch.path(), .resume_at_most = 0});
+  attempt_at(stage_to(6, Method::lora, Schedule::constant, "trunk"),
+             {.checkpoints = scratch.path(), .branches = {{branch.id, 6}}});
+  const auto whole = attempt_at(branch, {.checkpoints = scratch.path(), .resume_at_most = 0});
   EXPECT_EQ(whole.progress.size(), 8U);
 }
 
@@ -138,12 +138,12 @@ TEST(Branch, WithoutItsCheckpointIsTrainedFromItsBeginning) {
   const Stage branch = trial(8, Method::lora, Schedule::wsd);
   const auto occupied = scratch.path() / branch.id.text;
   std::ofstream(occupied) << "a file where its checkpoints would be\n";
-  const auto trunk = attempt(stage_to(6, Method::lora, Schedule::constant, "trunk"),
-                             {.checkpoints = scratch.path(), .branches = {{branch.id, 6}}});
+  const auto trunk = attempt_at(stage_to(6, Method::lora, Schedule::constant, "trunk"),
+                                {.checkpoints = scratch.path(), .branches = {{branch.id, 6}}});
   EXPECT_EQ(trunk.outcome.kind, OutcomeKind::completed);
   EXPECT_THAT(trunk.notes, Contains(HasSubstr("which will be trained from its beginning")));
   std::filesystem::remove(occupied);
-  EXPECT_EQ(attempt(branch, {.checkpoints = scratch.path(), .resume_at_most = 6}).progress.size(), 8U);
+  EXPECT_EQ(attempt_at(branch, {.checkpoints = scratch.path(), .resume_at_most = 6}).progress.size(), 8U);
 }
 
 }  // namespace
