@@ -1,4 +1,4 @@
-// What --budget, plan files and --cancel-removed take of a sweep, without processes.
+// What --budget and plan files take of a sweep, without processes.
 
 #include <gmock/gmock.h>
 #include <sstream>
@@ -8,7 +8,6 @@
 #include "cli/makespan.h"
 #include "cli/plan_difference.h"
 #include "cli/plan_file.h"
-#include "cli/removed_trials.h"
 #include "tests/cli/plan_world.h"
 
 namespace ranktide::cli {
@@ -184,15 +183,6 @@ TEST_F(Selection, AChangedFileChangesTheIdsOfThoseThatReadItAndARenamedOneNone) 
   const PlanDifference difference = difference_to(before, renamed);
   EXPECT_EQ(difference.trials->kept, 12);
   EXPECT_EQ(difference.trials->added, 0);
-}
-
-TEST_F(Selection, RemovedAreTheTrialsThatOnlyTheOldSpecListsAndThatWaitOrRun) {
-  const SweepSpec old = read(text()).spec, now = read(text(), {"lora.rank=4"}).spec;
-  const SweepPlan plan = this->plan(text());
-  const std::vector<TrialStanding> standings{
-      standing(plan.trials.at(0), "running", ""), standing(plan.trials.at(3), "running", ""),
-      standing(plan.trials.at(4), "running", ""), standing(plan.trials.at(5), "completed", "")};
-  EXPECT_THAT(removed_trials(old, now, standings), ElementsAre(plan.trials.at(4).id.text));
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
-// A sweep that grows and shrinks: --extend, plan files and --cancel-removed, with real trainers on tiny models.
+// A sweep that grows and shrinks: --extend, plan files and new evals, with real trainers on tiny models.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <thread>
 
-#include "tests/e2e/client_world.h"
+#include "tests/e2e/tiny_world.h"
 
 namespace ranktide::e2e {
 namespace {
@@ -81,22 +80,6 @@ TEST(NewEvals, OfFinishedTrialsRunFromKeptWeightsAndThePlanSaysOfWhich) {
   ASSERT_EQ(world.ranktide(again).exit_code, 0);
   for (const Json& row : world.query_rows({"--trials"})) EXPECT_EQ(row.at("attempts"), 1) << row;
   EXPECT_THAT(world.ranktide(with({"plan", file}, kLora)).out, Not(HasSubstr("only new evals")));
-}
-
-using Submitted = ClientWorld;
-
-TEST_F(Submitted, TrialsThatANewRevisionDoesNotListEndWhereThatIsAskedFor) {
-  const auto n1 = worker("n1");
-  const std::string file = world_.sweep().string();
-  ASSERT_EQ(ask(with({"submit", file, "budget.steps=100000"}, kLora)).exit_code, 0);
-  const auto running = [&] { return ask_json({"status", "tiny"}).at(0).at("trials").value("running", 0); };
-  for (int i = 0; i < 3000 && running() == 0; ++i) std::this_thread::sleep_for(100ms);
-  ASSERT_EQ(running(), 1);
-  EXPECT_THAT(ask(with({"plan", file, "budget.steps=100000"}, kLora)).out, HasSubstr("1 running"));
-  const Ended replaced = ask(with({"submit", file, "--cancel-removed", "--wait"}, kFull));
-  EXPECT_EQ(replaced.exit_code, 0) << replaced.err;
-  EXPECT_THAT(replaced.err, HasSubstr("that it no longer lists"));
-  EXPECT_EQ(ask_json({"query", "tiny", "--trials"}).at("rows").size(), 2u);
 }
 
 }  // namespace
