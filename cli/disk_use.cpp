@@ -10,8 +10,7 @@ constexpr int kCheckpointsOfAnAttempt = 3;  // as kCheckpointsKept of worker/tra
 int64_t kept_bytes(const TrialSettings& settings, const ModelShape& shape, Keep keep) {
   if (keep == Keep::none) return 0;
   if (settings.method == Method::lora) return 4 * trained_parameters(settings, shape);
-  const int64_t bytes_of_weight = settings.model.dtype == Dtype::bf16 ? 2 : 4;
-  return keep == Keep::adapters ? 0 : bytes_of_weight * parameters_of(shape).total;
+  return keep == Keep::adapters ? 0 : 4 * parameters_of(shape).total;  // masters; a delta is less
 }
 
 }  // namespace

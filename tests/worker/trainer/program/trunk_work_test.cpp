@@ -10,16 +10,16 @@ namespace ranktide {
 namespace {
 
 constexpr Step kLeavesAt = 8;
-constexpr Step kSteps = 10;
+constexpr Step kWholeSteps = 10;
 
 class TrunkWork : public TinyWorks {
  protected:
   Work trial(Method method) const {
-    Work work = training("trial", method, kSteps);
+    Work work = training("trial", method, kWholeSteps);
     work.stage->settings.train.schedule = Schedule::wsd;
     work.stage->settings.train.warmup = {.steps = 2, .share = {}};
-    work.stage->settings.train.cooldown = {.steps = kSteps - kLeavesAt, .share = {}};
-    work.evals = {loss_eval("early", 4), loss_eval("where it leaves", kLeavesAt), loss_eval("end", kSteps)};
+    work.stage->settings.train.cooldown = {.steps = kWholeSteps - kLeavesAt, .share = {}};
+    work.evals = {loss_eval("early", 4), loss_eval("where it leaves", kLeavesAt), loss_eval("end", kWholeSteps)};
     return work;
   }
 
@@ -73,11 +73,12 @@ TEST_F(TrunkWork, FindsForItsBranchWhatThatFindsAlone) {
     std::map<Step, double> curve = trunk.points.at("loss");
     curve.insert(rest.points.at("loss").begin(), rest.points.at("loss").end());
     EXPECT_EQ(curve, alone.points.at("loss"));
-    EXPECT_EQ(rest.points.at("loss").size(), size_t{kSteps - kLeavesAt});
+    EXPECT_EQ(rest.points.at("loss").size(), size_t{kWholeSteps - kLeavesAt});
     for (const auto& [id, result] : alone.evals) {
       const Told& by = trunk.evals.contains(id) ? trunk : rest;
       EXPECT_EQ(by.evals.at(id).value, result.value) << id;
     }
+    EXPECT_EQ(trunk.evals.at("another trial's early").value, trunk.evals.at("early").value);
     EXPECT_EQ(trunk.evals.size(), 3U) << "one of them is of another trial, of the same weights and items";
     EXPECT_FALSE(std::filesystem::exists(artifact("trunk")));
     remove_work_dir();
@@ -97,7 +98,7 @@ TEST_F(TrunkWork, KilledOnTheWayEndsInTheSameBits) {
     const Told again = run(rest, 2);
     ASSERT_TRUE(again.outcome && alone.outcome);
     EXPECT_EQ(again.outcome->weights_sha256, alone.outcome->weights_sha256) << text_of(method);
-    EXPECT_LE(again.points.at("loss").size(), size_t{kSteps - kLeavesAt});
+    EXPECT_LE(again.points.at("loss").size(), size_t{kWholeSteps - kLeavesAt});
     remove_work_dir();
   }
 }
