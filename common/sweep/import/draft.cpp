@@ -37,10 +37,17 @@ size_t order_of(const std::string& key) {
                              table.begin());
 }
 
+// Returns: the text as a comment takes it, on its line: what others wrote may hold breaks.
+std::string on_one_line(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  return text;
+}
+
 std::string with_comment(const std::string& line, const std::string& comment) {
   if (comment.empty()) return line + "\n";
   const size_t gap = line.size() + 2 > kCommentColumn ? 2 : kCommentColumn - line.size();
-  return line + std::string(gap, ' ') + "# " + comment + "\n";
+  return line + std::string(gap, ' ') + "# " + on_one_line(comment) + "\n";
 }
 
 std::string joined(const std::vector<std::string>& texts) {
@@ -119,6 +126,11 @@ bool ImportDraft::has(const std::string& key) const {
     return std::any_of(row.values.begin(), row.values.end(), [&](auto& item) { return item.first == key; });
   };
   return constants_.contains(key) || axes_.contains(key) || std::any_of(rows_.begin(), rows_.end(), gives_it);
+}
+
+std::optional<std::string> ImportDraft::constant(const std::string& key) const {
+  const auto it = constants_.find(key);
+  return it == constants_.end() ? std::nullopt : std::optional(it->second.text);
 }
 
 bool ImportDraft::has_any(const std::string& section) const {
@@ -207,8 +219,9 @@ std::string ImportDraft::varying_text() const {
 
 std::string ImportDraft::left_out_text() const {
   std::string out = left_out_.empty() && passed_over_.empty() ? "" : "\n";
-  for (const auto& line : left_out_) out += "# not taken: " + line.text + " - " + line.origin + "\n";
-  if (!passed_over_.empty()) out += "# nothing to write for: " + joined(passed_over_) + "\n";
+  for (const auto& line : left_out_)
+    out += "# not taken: " + on_one_line(line.text + " - " + line.origin) + "\n";
+  if (!passed_over_.empty()) out += "# nothing to write for: " + on_one_line(joined(passed_over_)) + "\n";
   return out;
 }
 
@@ -239,7 +252,7 @@ Imported ImportDraft::written(const std::string& heading) {
     parse_sweep(body(true), "imported", "/");
   } catch (const SpecError& error) {
     out.left.emplace_back(error.what());
-    note = "# It does not read as it stands: " + out.left.back() + "\n";
+    note = "# It does not read as it stands: " + on_one_line(out.left.back()) + "\n";
   }
   out.yaml = heading + note + body(false);
   return out;

@@ -35,6 +35,8 @@ class ImportDraft {
   // Whether a constant, axis or row gives the key.
   bool has(const std::string& key) const;
   bool has_any(const std::string& section) const;
+  // Returns: of what is the same in every trial; nullopt: the key is not given, or varies.
+  std::optional<std::string> constant(const std::string& key) const;
 
   // `heading` is the first comment. Works out what is missing, idle or said twice.
   Imported written(const std::string& heading);

@@ -255,7 +255,8 @@ Translation flag(const std::string& key, const YamlNode& value, const char* when
 
 Translation limit(const std::string& key, const YamlNode& value) {
   const auto number = read_number(value.text);
-  if (number && *number <= 0) return SameHere{};  // none
+  if (number && *number <= 0 && key == "train.clip") return Twin{key, "0", ""};  // off, and 1.0 by default here
+  if (number && *number <= 0) return SameHere{};                                 // none
   return Twin{key, flow_text(value), ""};
 }
 

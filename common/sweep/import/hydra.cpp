@@ -75,8 +75,11 @@ class HydraReader {
     const HydraValue value = read_hydra_value(text);
     if (!value.problem.empty()) return draft_.leave_out(origin, value.problem);
     if (value.range) {
-      has_range_ = has_range_ || twin_key(key).has_value();
-      return translator_.range(key, *value.range, origin);
+      const auto twin = twin_key(key);
+      const bool is_new = twin && !draft_.has(*twin);
+      translator_.range(key, *value.range, origin);
+      has_range_ = has_range_ || (is_new && draft_.has(*twin));
+      return;
     }
     if (value.is_sweep) return translator_.axis(key, value.values, origin);
     translator_.constant(key, value.values.at(0));

@@ -131,8 +131,20 @@ void Translator::finish_batch() {
 
 void Translator::finish_betas() {
   if (!beta1_ && !beta2_) return;
-  const Part first = beta1_.value_or(Part{{"0.9"}, "beta1 by default"});
-  const Part second = beta2_.value_or(Part{{"0.999"}, "beta2 by default"});
+  const std::string key = "train.optimizer";
+  const auto optimizer = draft_.constant(key);
+  if (!(beta1_ && beta2_) && !optimizer && draft_.has(key))
+    return draft_.leave_out((beta1_ ? beta1_ : beta2_)->origin,
+                            "train.betas takes two, and the other one's default varies with " + key);
+  SettingValues values;
+  if (optimizer) values[key] = *optimizer;
+  const Json usual = *default_value(*find_setting("train.betas"), values);
+  const auto by_default = [&](size_t which) {
+    return Part{{short_number(usual.at(which).get<double>())},
+                "beta" + std::to_string(which + 1) + " by default"};
+  };
+  const Part first = beta1_ ? *beta1_ : by_default(0);
+  const Part second = beta2_ ? *beta2_ : by_default(1);
   std::vector<std::string> pairs;
   for (const auto& a : first.values)
     for (const auto& b : second.values) pairs.push_back("[" + a + ", " + b + "]");

@@ -50,6 +50,8 @@ TEST(ForeignValue, HubNamesAreNotFolders) {
 TEST(ForeignValue, WhatAsksForNothingIsSaidToBeSame) {
   EXPECT_EQ(told("load_in_8bit", "false"), "same");
   EXPECT_EQ(told("max_steps", "-1"), "same");
+  EXPECT_EQ(told("max_grad_norm", "0"), "train.clip: 0") << "here 1.0 is the default";
+  EXPECT_EQ(told("gradient_clip_val", "-1"), "train.clip: 0");
   EXPECT_EQ(told("load_in_8bit", "true"), "no: the base is kept in bf16 or fp32");
   EXPECT_EQ(told("frobnicate", "3"), "no: there is no such setting");
 }

@@ -180,6 +180,38 @@ TEST(Import, ANameMayBeAnything) {
   EXPECT_NO_THROW(parse_sweep(filled_in(result.yaml), "x", "/")) << result.yaml;
 }
 
+TEST(Import, AMissingBetaIsTheOptimizersOwn) {
+  const auto betas_of = [](const std::string& optimizer) {
+    return imported(ForeignTool::axolotl, "base_model: org/m\nadam_beta1: 0.8\n" + optimizer);
+  };
+  EXPECT_TRUE(says(betas_of(""), "train.betas: [0.8, 0.999]"));
+  EXPECT_TRUE(says(betas_of("optimizer: adamw_torch\n"), "train.betas: [0.8, 0.999]"));
+  EXPECT_TRUE(says(betas_of("optimizer: lion_8bit\n"), "train.betas: [0.8, 0.99]"));
+  const Imported varied = imported(
+      ForeignTool::wandb,
+      "method: grid\nparameters: {adam_beta1: {value: 0.8}, optimizer: {values: [lion_8bit, adamw_torch]}}\n");
+  EXPECT_TRUE(says(varied, "# not taken: adam_beta1: 0.8 - train.betas takes two")) << varied.yaml;
+}
+
+TEST(Import, AnIntervalThatIsLeftOutAsksForNoSearch) {
+  const auto search_of = [](const std::string& override) {
+    return says(imported(ForeignTool::hydra, "- train.lr=1e-4\n- " + override + "\n"), "search:");
+  };
+  EXPECT_TRUE(search_of("train.clip=interval(0.5, 2)"));
+  EXPECT_FALSE(search_of("train.lr=interval(1e-5, 1e-3)")) << "it is given already";
+  EXPECT_FALSE(search_of("train.optimizer=interval(0, 1)"));
+}
+
+TEST(Import, WhatOthersWroteStaysInItsComment) {
+  const Imported result = imported(
+      ForeignTool::wandb,
+      "method: grid\nparameters: {\"x\\nrun.priority: 7\\n#\": {value: 1}, \"a\\rlora_r\": {value: 8},\n"
+      "  \"b\\nrun.priority: 6\\n.lr\": {value: 1e-4}, \"c\\nrun.priority: 5\\n.max_steps\": {value: -1}}\n");
+  EXPECT_FALSE(says(result, "\nrun.priority")) << result.yaml;
+  EXPECT_EQ(parse_sweep(filled_in(result.yaml), "x", "/").run.priority, 0) << result.yaml;
+  EXPECT_TRUE(says(result, "x run.priority: 7 #")) << result.yaml;
+}
+
 }  // namespace
 }  // namespace ranktide
 
