@@ -49,12 +49,18 @@ std::string axis_text(const Axis& axis, const std::string& key, const Block& blo
   return axis.when.empty() ? list : list + " when " + axis.when;
 }
 
+struct Said {
+  std::string text;
+  bool is_axis = false;  // of the key's own name
+};
+
 // Returns: what the level says of the key in the block; nullopt when it is silent.
-std::optional<std::string> said_by(const Level& level, const std::string& key, const Block& block) {
-  if (const auto it = level.constants.find(key); it != level.constants.end()) return value_text(it->second);
-  if (const auto it = level.derive.find(key); it != level.derive.end()) return "= " + it->second;
+std::optional<Said> said_by(const Level& level, const std::string& key, const Block& block) {
+  if (const auto it = level.constants.find(key); it != level.constants.end())
+    return Said{value_text(it->second)};
+  if (const auto it = level.derive.find(key); it != level.derive.end()) return Said{"= " + it->second};
   for (const auto& axis : level.axes)
-    if (auto text = axis_text(axis, key, block); !text.empty()) return text;
+    if (auto text = axis_text(axis, key, block); !text.empty()) return Said{std::move(text), axis.name == key};
   return std::nullopt;
 }
 
@@ -84,10 +90,12 @@ class Explanation {
 
  private:
   void add(const Level& level, const std::string& name, const Block& block, std::vector<KeyOrigin>& out) const {
-    if (const auto text = said_by(level, key_, block)) {
+    if (const auto said = said_by(level, key_, block)) {
       const auto at = level.set_at.find(key_);
-      out.push_back(
-          {.level = name, .says = *text, .where = at == level.set_at.end() ? "" : source_.where(at->second)});
+      out.push_back({.level = name,
+                     .says = said->text,
+                     .where = at == level.set_at.end() ? "" : source_.where(at->second),
+                     .is_axis = said->is_axis});
       return;
     }
     if (kind_of_budget(key_).empty()) return;
@@ -113,10 +121,9 @@ class Explanation {
   static void mark_winner(std::vector<KeyOrigin>& origins) {
     bool axes_are_dropped = false;
     for (auto& origin : origins) {
-      const bool is_axis = origin.says.starts_with("[") || origin.says.starts_with("between ");
       if (origin.says == "no axis") {
         axes_are_dropped = true;
-      } else if (!(axes_are_dropped && is_axis)) {
+      } else if (!(axes_are_dropped && origin.is_axis)) {
         origin.wins = true;
         return;
       }

@@ -15,6 +15,7 @@ struct KeyOrigin {
   std::string says;   // what it says of the key: a value, [1, 2], = an expression
   std::string where;  // file:line:column; the override itself; empty for a default
   bool wins = false;
+  bool is_axis = false;  // of the key itself, which ~key drops; not written
 };
 template <class Ar>
 void fields(Ar& ar, KeyOrigin& o) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
+#include <string_view>
 
 #include "common/sweep/identity.h"
 #include "common/vocabulary/flat_rate.h"
@@ -111,6 +113,14 @@ Step length_of(const SweepTrial& trial) {
   return budget.tokens ? *budget.tokens : static_cast<Step>(budget.epochs.value_or(0) * kEpochPart);
 }
 
+// Returns: what their lengths count; of more than one kind they cannot be added up.
+std::set<std::string_view> kinds_of_length(const std::vector<SweepTrial>& trials) {
+  std::set<std::string_view> out;
+  for (const SweepTrial& trial : trials)
+    out.insert(trial.steps > 0 ? "steps" : trial.settings.budget.tokens ? "tokens" : "epochs");
+  return out;
+}
+
 // Those of `trials` that have the same beginning as the first of them, which is looked for from its end.
 std::vector<SweepTrial> alike(std::vector<SweepTrial> trials, const SweepTrial& as) {
   const Json wanted = settings_on_trunk(as);
@@ -192,7 +202,7 @@ std::string advice(std::vector<SweepTrial> trials) {
     trial.settings.train.cooldown = {.steps = {}, .share = 0.2};
   }
   trials = alike(trials, trials.front());
-  if (trials.size() < 2) return "";
+  if (trials.size() < 2 || kinds_of_length(trials).size() > 1) return "";
   return "; with schedule wsd, warmup in steps and 20 % cooldown: " + ratio_text(work_of_group(trials)) +
          " on this axis";
 }
@@ -267,6 +277,7 @@ SharedWork shared_work(const Grid& grid) {
   // Drawn cells stand beside nothing; rows set by hand are inexact, and a trunk serves by being exact.
   if (grid.spec().random || grid.spec().run.microbatch) return {};
   SharedWork out;
+  std::set<std::string_view> kinds;
   out.is_of_all = for_each_group(grid, [&](const Block& block, const std::vector<SweepTrial>& trials) {
     note_nothing_shared(block, trials, out.nothing_on);
     const std::vector<SweepTrial> sharing = alike(trials, trials.front());
@@ -276,7 +287,9 @@ SharedWork shared_work(const Grid& grid) {
     out.trunks += work.trunks;
     out.alone += work.alone;
     out.shared += work.shared;
+    kinds.merge(kinds_of_length(sharing));
   });
+  if (kinds.size() > 1) out.alone = out.shared = 0;
   return out;
 }
 
@@ -284,7 +297,8 @@ std::vector<std::string> sharing_text(const SharedWork& work) {
   std::vector<std::string> out;
   if (work.trunks > 0)
     out.push_back(std::to_string(work.trials) + " trials begin with " + std::to_string(work.trunks) +
-                  (work.trunks == 1 ? " trunk: " : " trunks: ") + ratio_text(work) + " on them" +
+                  (work.trunks == 1 ? " trunk" : " trunks") +
+                  (work.shared > 0 ? ": " + ratio_text(work) + " on them" : "") +
                   (work.is_of_all ? "" : ", of those that were looked at"));
   out.insert(out.end(), work.nothing_on.begin(), work.nothing_on.end());
   return out;

@@ -10,12 +10,13 @@ namespace ranktide {
 namespace {
 
 const std::string kFile =
-    "version: 1\nname: s\nmodel: {path: m}\nbudget: {steps: 4}\ntrain: {lr: 1e-4, batch: 2}\n"
+    "version: 1\nname: s\nmodel: {path: m}\nbudget: {steps: 4}\ntrain: {lr: 1e-4, batch: 2, betas: [0.9, "
+    "0.99]}\n"
     "axes: {train.clip: {values: [0.5, 1], when: batch > 1}}\n"
     "rows: {regime: {code: {data.train: a.txt, train.eps: 1e-6}, math: {data.train: b.txt}}}\n"
     "blocks:\n"
     "  lora: {method: lora, lora.rank: [4, 16], derive: {train.lr: 2e-4 * sqrt(16 / rank)}}\n"
-    "  wide: {like: lora, train.batch: 8, lora.rank: 64}\n"
+    "  wide: {like: lora, train.batch: 8, lora.rank: 64, train.betas: [[0.9, 0.95], [0.8, 0.9]]}\n"
     "  full: {method: full, budget.epochs: 2, train.lr: [1e-5, 2e-5]}\n";
 
 // Returns: one line for each origin of a block, the winner with a star: `* block 8 at f.yaml:10:22`.
@@ -64,6 +65,14 @@ TEST(KeyOrigins, WhatIsReplacedOrWithoutEffectIsSaid) {
   EXPECT_EQ(origins_in("lora", "lora.rank", {"~lora.rank", "lora.rank=8"}),
             (Lines{"* command line 8 at lora.rank=8", "command line no axis at ~lora.rank",
                    "block [4, 16] at 9:24", "default required at "}));
+}
+
+TEST(KeyOrigins, AListThatIsAValueWinsBelowADroppedAxis) {
+  const Lines lines = origins_in("wide", "train.betas", {"~train.betas"});
+  ASSERT_EQ(lines.size(), 4U);
+  EXPECT_TRUE(lines[1].starts_with("block [[0.9")) << lines[1];
+  EXPECT_TRUE(lines[2].starts_with("* plain [0.9")) << lines[2];
+  EXPECT_TRUE(origins_in("wide", "train.betas")[0].starts_with("* block [[0.9"));
 }
 
 TEST(KeyOrigins, AnUnknownKeyGetsAHint) {

@@ -180,6 +180,14 @@ TEST(Trunk, ThePlanOfUnreadDataKnowsTheShare) {
               ElementsAre("4 trials begin with 1 trunk: 1.6x less work on them"));
 }
 
+TEST(Trunk, ThePlanOfUnreadDataAddsUpNoStepsTokensAndEpochs) {
+  const SweepSpec spec = sweep(
+      "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nlora.rank: 8\n"
+      "train: {lr: 1e-4, schedule: constant, warmup: 0}\n"
+      "rows: {size: {a: {budget.epochs: 1}, b: {budget.tokens: 100000}}}\n");
+  EXPECT_THAT(sharing_text(shared_work(Grid(spec))), ElementsAre("2 trials begin with 1 trunk"));
+}
+
 TEST(Trunk, RowsSetByHandAndDrawnCellsShareNothing) {
   EXPECT_THAT(
       sharing_text(shared_work(Grid(budgets("schedule: constant, warmup: 0", "run: {microbatch: 2}\n")))),
