@@ -1,6 +1,7 @@
 #include "cli/plan_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
@@ -43,6 +44,19 @@ PlanHead plan_head(const std::string& file, const std::string& line) {
   }
 }
 
+// A plan is written over a plan only: rows of a data set end in .jsonl too.
+void require_no_other_file(const std::string& file) {
+  if (!std::filesystem::exists(std::filesystem::symlink_status(file))) return;
+  std::string line;
+  std::ifstream in(file, std::ios::binary);
+  std::getline(in, line);
+  try {
+    plan_head(file, line);
+  } catch (const SpecError&) {
+    throw CommandError(kUsage, "-o " + file + ": is there already and is no plan; give another name");
+  }
+}
+
 std::string planned_id(const std::string& file, size_t line_number, const std::string& line) {
   try {
     return parse_json(line).at("trial").get<std::string>();
@@ -81,17 +95,23 @@ void write_plan_file(const SweepPlan& plan, const std::string& file) {
   if (!plan.unreadable.empty())
     throw CommandError(kUsage, fmt::format("-o: ids are provisional until every input can be read: {}",
                                            fmt::join(plan.unreadable, "\n       ")));
+  require_no_other_file(file);
   const Json spec = ranktide::to_json(plan.spec);
   const Json head{{"ranktide_plan", kPlanVersion},
                   {"sweep", plan.spec.name},
                   {"trials", plan.trials.size()},
                   {"spec_sha256", sha256_hex(spec.dump())},
                   {"spec", spec}};
-  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  const std::string draft = file + ".draft";
+  std::ofstream out(draft, std::ios::binary | std::ios::trunc);
   out << head.dump() << "\n";
   for (size_t i = 0; i < plan.trials.size(); ++i) out << trial_json(plan, i).dump() << "\n";
   out.close();
-  if (!out) throw CommandError(kFailed, file + ": cannot be written; is there room, and is the folder yours?");
+  std::error_code error;
+  if (out) std::filesystem::rename(draft, file, error);
+  if (out && !error) return;
+  std::filesystem::remove(draft, error);
+  throw CommandError(kFailed, file + ": cannot be written; is there room, and is the folder yours?");
 }
 
 PlanFile read_plan_file(const std::string& file) {

@@ -13,7 +13,8 @@ namespace ranktide::cli {
 // Returns: whether a command's file is meant as one: it ends in .jsonl.
 bool is_plan_file(const std::string& file);
 
-// Throws: CommandError of code kUsage while ids are provisional; of kFailed where it cannot be written.
+// Throws: CommandError of code kUsage while ids are provisional and over a file that is no plan; of kFailed
+// where it cannot be written.
 void write_plan_file(const SweepPlan& plan, const std::string& file);
 
 struct PlanFile {

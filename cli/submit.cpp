@@ -30,7 +30,6 @@ struct SubmitOptions {
   std::optional<int> max_parallel;
   std::optional<double> wait;  // seconds; 0: however long it takes
   bool is_dry = false;
-  bool cancel_removed = false;
   int upload_max_mib = static_cast<int>(kUploadFileBytesMax >> 20);
 };
 
@@ -90,9 +89,6 @@ void tell_new_revision(PatientClient& client, const SweepSpec& spec) {
 }
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
-  if (options.cancel_removed)
-    throw CommandError(kUsage,
-                       "--cancel-removed is not built yet: trials that run and are no longer listed finish");
   const auto [spec, read, unreadable, elsewhere] = submission_of(options, globals);
   const int64_t trials = trial_count(spec, Grid(spec).counts());
   if (options.is_dry) {
@@ -139,8 +135,6 @@ std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& global
                   "MiB of a file that is sent to the coordinator, where it has not got it; 0: none is sent")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command.add_flag("--cancel-removed", options->cancel_removed,
-                   "not built yet: trials that run and that the new revision does not list finish");
   command.add_flag("-n,--dry-run", options->is_dry, "read, check and count; submit nothing");
   return [options, &globals] { return submit(*options, globals); };
 }

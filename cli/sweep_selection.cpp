@@ -9,6 +9,13 @@ namespace ranktide::cli {
 
 PreparedSweep selected_sweep(SweepSpec spec, const SweepChoice& choice, const ContentSources& sources,
                              const Earlier& earlier) {
+  // What an earlier revision lists and did not finish would be left out, were it dear.
+  if (choice.extend && !choice.budget.empty())
+    throw CommandError(
+        kUsage,
+        "--extend keeps all that the sweep lists, and --budget takes a part; write the part with "
+        "`ranktide plan FILE --budget " +
+            choice.budget + " -o part.jsonl`, then give part.jsonl with --extend");
   if (!choice.budget.empty()) read_hour_budget(choice.budget);  // before gigabytes are hashed
   PreparedSweep out = prepared(std::move(spec), choice.file, sources);
   if (is_plan_file(choice.file)) {

@@ -33,6 +33,12 @@ TEST(Extend, AFinishedSweepGetsWhatIsNewAndTrainsNothingTwice) {
   const Ended grown = world.ranktide(with({"run", file, "--extend"}, kFull));
   ASSERT_EQ(grown.exit_code, 0) << grown.err;
   EXPECT_THAT(grown.err, HasSubstr("2 trials kept, 2 new, 0 no longer listed"));
+  const Ended both = world.ranktide({"run", file, "--extend", "--budget", "1h"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, HasSubstr("then give part.jsonl with --extend"));
+  const std::string part = (world.folder() / "part.jsonl").string();
+  ASSERT_EQ(world.ranktide(with({"plan", file, "-o", part}, kFull)).exit_code, 0);
+  EXPECT_THAT(world.ranktide({"plan", part, "--extend"}).out, HasSubstr("= 4 trials: 4 done"));
   const Json rows = world.query_rows({"--trials"});
   EXPECT_EQ(rows.size(), 4u);
   for (const Json& row : rows) EXPECT_EQ(row.at("attempts"), 1) << row;

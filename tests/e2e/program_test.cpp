@@ -127,6 +127,8 @@ TEST(Program, ExplainsWhereAKeyComesFrom) {
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.err, HasSubstr("did you mean \"train.lr\"?"));
   EXPECT_THAT(explain({"--explain", "lr", "--block", "ful"}).err, HasSubstr("did you mean \"full\"?"));
+  for (const char* other : {"--only=block=full", "--list", "-o=p.jsonl", "--diff=s", "--extend", "--budget=1h"})
+    EXPECT_EQ(explain({"--explain", "lr", other}).exit_code, 2) << other << " would do nothing";
 }
 
 TEST(Program, PlansThePapersExperimentsAsTheyStand) {
