@@ -38,6 +38,7 @@ bool leaves_weights(Keep kept, Method method) {
 
 bool leaves_less(Keep kept, Keep wanted, Method method) {
   return (leaves_weights(wanted, method) && !leaves_weights(kept, method)) ||
+         (wanted == Keep::weights && kept == Keep::delta && method == Method::full) ||
          (wanted == Keep::checkpoints && kept != wanted);
 }
 
@@ -100,6 +101,15 @@ void keep_places(std::vector<T>& all, const std::vector<size_t>& places) {
   all = std::move(out);
 }
 
+// Fills in what is said of its trials as a whole.
+void count_up(SweepPlan& plan) {
+  const Grid grid(plan.spec);
+  plan.blocks = grid.counts();
+  plan.warnings = warnings_of(grid, plan.blocks);
+  plan.sharing = sharing_text(shared_work(grid));
+  plan.not_kept = std::count(plan.left_less.begin(), plan.left_less.end(), true);
+}
+
 }  // namespace
 
 std::string word_of(Fate fate) {
@@ -158,9 +168,6 @@ void require_inputs(const PreparedSweep& sweep) {
 SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
   SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
   const Grid grid(plan.spec);
-  plan.blocks = grid.counts();
-  plan.warnings = warnings_of(grid, plan.blocks);
-  plan.sharing = sharing_text(shared_work(grid));
   const Standings standings = by_trial(past);
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     auto trial = grid.at(raw);
@@ -168,11 +175,11 @@ SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
     const auto known = standings.find(trial->id.text);
     const TrialStanding* standing = known == standings.end() ? nullptr : known->second;
     plan.fates.push_back(fate_of(*trial, standing, past.is_served));
-    if (standing && standing->state == "completed" && !standing->keep.empty() &&
-        leaves_less(kept_of(*standing), plan.spec.run.keep, trial->settings.method))
-      ++plan.not_kept;
+    plan.left_less.push_back(standing && standing->state == "completed" && !standing->keep.empty() &&
+                             leaves_less(kept_of(*standing), plan.spec.run.keep, trial->settings.method));
     plan.trials.push_back(*std::move(trial));
   }
+  count_up(plan);
   predict(plan, past, std::nullopt, 1);
   return plan;
 }
@@ -192,8 +199,9 @@ void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
   keep_places(plan.trials, places);
   keep_places(plan.fates, places);
   keep_places(plan.costs, places);
+  keep_places(plan.left_less, places);
   plan.spec.taken = ranges_of(raw);
-  plan.blocks = Grid(plan.spec).counts();
+  count_up(plan);
   plan.estimate = estimate_of(plan);
 }
 

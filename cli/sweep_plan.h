@@ -79,10 +79,12 @@ struct SweepPlan {
   std::vector<std::string> unreadable;  // inputs; run refuses while there are any
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
-  int64_t not_kept = 0;                 // completed, but they left less on disk than run.keep asks for now
+  int64_t not_kept = 0;                 // of left_less
   // Of predict():
   std::vector<std::optional<TrialCost>> costs;  // beside trials
   std::optional<SweepEstimate> estimate;        // nullopt: a trial's inputs are unread
+  // Beside trials: completed, but it left less on disk than run.keep asks for now.
+  std::vector<bool> left_less;
 
   int64_t count(Fate fate) const;
   // Returns: trials that are not trained yet.

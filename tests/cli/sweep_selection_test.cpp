@@ -1,5 +1,7 @@
 // What --budget and plan files take of a sweep, without processes.
 
+#include "cli/sweep_selection.h"
+
 #include <gmock/gmock.h>
 #include <sstream>
 
@@ -82,6 +84,23 @@ TEST_F(Selection, ABudgetIsNotSpentOnWhatIsDone) {
   EXPECT_THAT(taken.taken, ElementsAre(0, 1, 2, 3));
 }
 
+TEST_F(Selection, WhatIsSaidOfAPlanIsOfThePartThatIsTaken) {
+  std::string sweep = text();
+  sweep.replace(sweep.find("budget: {steps: 8}\n"), 19, "");
+  sweep.replace(sweep.find("batch: 4"), 8, "batch: 4, schedule: constant, warmup: 0");
+  sweep += "axes: {budget.steps: [4, 8]}\nrun: {keep: weights}\n";
+  Past past;
+  for (const SweepTrial& trial : plan(sweep).trials)
+    past.trials.push_back(standing(trial, "completed", "none"));
+  SweepPlan plan = this->plan(sweep, past);
+  ASSERT_EQ(plan.trials.size(), 12u);
+  EXPECT_EQ(plan.not_kept, 12);
+  EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("12 trials begin with 6 trunks")));
+  take_only(plan, {0, 1, 2, 3});
+  EXPECT_EQ(plan.not_kept, 4);
+  EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("4 trials begin with 2 trunks")));
+}
+
 TEST_F(Selection, ABudgetIsRefusedWhereNoTimeIsPredicted) {
   const SweepPlan guess = plan_of(read(text()), {});
   EXPECT_THAT(said_by([&] { choice(guess, 1); }), HasSubstr("`ranktide doctor --measure` takes 10 s"));
@@ -119,6 +138,25 @@ TEST_F(Selection, APlanFileGivesBackTheSpecAndItsIds) {
   const Json line = parse_json(lines().at(1));
   EXPECT_EQ(line.at("state"), "new");
   EXPECT_GT(line.at("seconds").get<double>(), 0);
+}
+
+TEST_F(Selection, APlanIsWrittenOverAPlanOnly) {
+  const SweepPlan plan = this->plan(text());
+  for (const std::string& foreign : {std::string("{\"prompt\": \"a\"}"), std::string("text"), std::string()}) {
+    write({foreign});
+    EXPECT_THAT(said_by([&] { write_plan_file(plan, file()); }), HasSubstr("is there already and is no plan"));
+    EXPECT_THAT(lines(), ElementsAre(foreign));
+  }
+  std::filesystem::remove(file());
+  for (int times = 0; times < 2; ++times) write_plan_file(plan, file());
+  EXPECT_EQ(lines().size(), 7u);
+  EXPECT_FALSE(std::filesystem::exists(file() + ".draft"));
+}
+
+TEST_F(Selection, ExtendAndABudgetTogetherAreRefusedWithWhatToDo) {
+  const SweepChoice both{.file = "s.yaml", .extend = true, .budget = "2h"};
+  EXPECT_THAT(said_by([&] { selected_sweep(read(text()).spec, both, {}, {}); }),
+              HasSubstr("`ranktide plan FILE --budget 2h -o part.jsonl`, then give part.jsonl with --extend"));
 }
 
 TEST_F(Selection, APlanFileThatWasCutOrEditedOrIsNoneIsRefused) {
