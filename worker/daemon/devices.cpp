@@ -61,7 +61,7 @@ std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gp
     slots.push_back({.index = i,
                      .device = gpu.uuid,
                      .threads = threads,
-                     .memory_bytes = std::max<int64_t>(0, left - kCudaOwnBytes),
+                     .memory_bytes = std::max<int64_t>(1, left - kCudaOwnBytes),  // 0 would be no limit
                      .model = gpu.model});
     if (gpu.is_used_by_others) slots.back().labels.emplace_back(kSharedLabel);
   }

@@ -31,14 +31,15 @@ std::string fewer_slots_notice(const NodeCapacity& node, const std::vector<Slot>
 
 // What a trainer takes of a GPU besides what is predicted of a trial: CUDA's context with the kernels of
 // LibTorch and its libraries (0.5 to 0.8 GB a process), cuBLAS' workspaces, and what the caching allocator
-// rounds up. A measured figure will take its place once a GPU has trained.
+// rounds up.
 constexpr int64_t kCudaOwnBytes = int64_t{3} << 29;  // 1.5 GiB
 
 // Of a slot whose GPU other processes computed on when it was looked at.
 constexpr const char* kSharedLabel = "shared";
 
 // Returns: one slot per GPU, at most `slots_max` (0: all). Threads: as asked for, or (0) the node's cores
-// shared out, at least one each. Memory: what others leave of the device, less kCudaOwnBytes.
+// shared out, at least one each. Memory: what others leave of the device, less kCudaOwnBytes, at least
+// one byte: none would be no limit.
 std::vector<Slot> gpu_slots(const NodeCapacity& node, const std::vector<Gpu>& gpus, int threads_per_slot,
                             int slots_max);
 

@@ -2,10 +2,30 @@
 
 #include <algorithm>
 #include <chrono>
+#include <exception>
 #include <spdlog/spdlog.h>
+#include <thread>
 #include <utility>
 
 namespace ranktide {
+namespace {
+
+// On a thread that nobody joins: the library may block for ever. Throws: std::system_error where none can be
+// had.
+std::future<GpuList> begin_looking(const std::string& library) {
+  std::promise<GpuList> found;
+  std::future<GpuList> out = found.get_future();
+  std::thread([library, found = std::move(found)]() mutable {
+    try {
+      found.set_value(look_at_gpus(library));
+    } catch (...) {
+      found.set_exception(std::current_exception());
+    }
+  }).detach();
+  return out;
+}
+
+}  // namespace
 
 GpuMemory::GpuMemory(const std::vector<Slot>& slots, std::string library) : library_(std::move(library)) {
   for (const Slot& slot : slots)
@@ -14,18 +34,25 @@ GpuMemory::GpuMemory(const std::vector<Slot>& slots, std::string library) : libr
 
 std::optional<std::vector<DeviceUse>> GpuMemory::take(Instant now) {
   if (devices_.empty()) return std::nullopt;
-  if (!measuring_.valid()) {
-    if (began_ && now < *began_ + kGpuMemoryEvery) return std::nullopt;
-    began_ = now;
-    measuring_ = std::async(std::launch::async, [library = library_] { return list_gpus(library); });
-  }
-  if (measuring_.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return std::nullopt;
   try {
-    return uses_of(measuring_.get());
-  } catch (const DeviceError& error) {
-    if (!std::exchange(is_fault_said_, true)) spdlog::warn("GPU memory is not measured: {}", error.what());
-    return std::vector<DeviceUse>{};
+    if (!measuring_.valid()) {
+      if (began_ && now < *began_ + kGpuMemoryEvery) return std::nullopt;
+      began_ = now;
+      is_forgotten_ = false;
+      measuring_ = begin_looking(library_);
+    }
+    if (measuring_.wait_for(std::chrono::seconds(0)) == std::future_status::ready)
+      return uses_of(measuring_.get().gpus);
+  } catch (const std::exception& error) {
+    return nothing(error.what());
   }
+  if (now < *began_ + kGpuMemoryForgottenAfter || std::exchange(is_forgotten_, true)) return std::nullopt;
+  return nothing("the NVIDIA driver does not answer");
+}
+
+std::vector<DeviceUse> GpuMemory::nothing(const std::string& why) {
+  if (!std::exchange(is_fault_said_, true)) spdlog::warn("GPU memory is not measured: {}", why);
+  return {};
 }
 
 std::vector<DeviceUse> GpuMemory::uses_of(const std::vector<Gpu>& gpus) const {

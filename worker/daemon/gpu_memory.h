@@ -1,7 +1,8 @@
 #pragma once
 // How much memory the worker's GPUs hold, measured now and then on a thread of its own: the management library
-// may take seconds to open, and a heartbeat must not wait for it. For eyes only. Not which devices there are
-// (nvml.h). Thread rule: one thread; the destructor waits for a measurement that has begun.
+// may take seconds to open, or never answer where a GPU is lost, and neither a heartbeat nor the worker's end
+// may wait for it. For eyes only. Not which devices there are (nvml.h). Thread rule: one thread; a measurement
+// that has begun outlives the object.
 
 #include <future>
 #include <optional>
@@ -15,6 +16,7 @@
 namespace ranktide {
 
 inline constexpr Duration kGpuMemoryEvery{10'000};
+inline constexpr Duration kGpuMemoryForgottenAfter{30'000};
 
 class GpuMemory {
  public:
@@ -22,16 +24,19 @@ class GpuMemory {
   explicit GpuMemory(const std::vector<Slot>& slots, std::string library = kNvmlLibrary);
 
   // Begins a measurement when one is due. Returns: what one has found since the last call, a device that does
-  // not answer left out; nullopt: nothing new. What keeps it from measuring is logged once.
+  // not answer left out; nullopt: nothing new. Where it cannot measure, or has not for
+  // kGpuMemoryForgottenAfter, the list is empty; why is logged once.
   std::optional<std::vector<DeviceUse>> take(Instant now);
 
  private:
+  std::vector<DeviceUse> nothing(const std::string& why);
   std::vector<DeviceUse> uses_of(const std::vector<Gpu>& gpus) const;
 
   std::vector<std::string> devices_;
   std::string library_;
-  std::future<std::vector<Gpu>> measuring_;
+  std::future<GpuList> measuring_;
   std::optional<Instant> began_;
+  bool is_forgotten_ = false;  // since began_
   bool is_fault_said_ = false;
 };
 

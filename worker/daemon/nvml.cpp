@@ -6,6 +6,7 @@
 #include <optional>
 #include <spdlog/spdlog.h>
 #include <type_traits>
+#include <utility>
 
 namespace ranktide {
 namespace {
@@ -123,26 +124,26 @@ void add_slices(const Nvml& nvml, Device device, const Gpu& physical, std::vecto
   }
 }
 
-void add_device(const Nvml& nvml, unsigned index, std::vector<Gpu>& out) {
+void add_device(const Nvml& nvml, unsigned index, GpuList& out) {
   Device device = nullptr;
   unsigned minor = index;
   const int code = nvml.handle(index, &device);
   if (code != kSuccess) {
-    spdlog::warn("GPU {} is left out: {}", index, nvml.reason(code));
+    out.left_out.push_back("GPU " + std::to_string(index) + " is left out: " + nvml.reason(code));
     return;
   }
   (void)nvml.minor(device, &minor);  // where it is not told, the numbers are equal
   const Gpu physical{.index = static_cast<int>(index), .minor = static_cast<int>(minor)};
-  if (is_cut_into_slices(nvml, device)) return add_slices(nvml, device, physical, out);
+  if (is_cut_into_slices(nvml, device)) return add_slices(nvml, device, physical, out.gpus);
   if (const auto gpu = describe(nvml, device, physical))
-    out.push_back(*gpu);
+    out.gpus.push_back(*gpu);
   else
-    spdlog::warn("GPU {} is left out: it does not answer", index);
+    out.left_out.push_back("GPU " + std::to_string(index) + " is left out: it does not answer");
 }
 
 }  // namespace
 
-std::vector<Gpu> list_gpus(const std::string& library) {
+GpuList look_at_gpus(const std::string& library) {
   const Library opened(::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (!opened) return {};
   const Nvml nvml(opened.get());
@@ -151,12 +152,18 @@ std::vector<Gpu> list_gpus(const std::string& library) {
   if (code != kSuccess)
     throw DeviceError("the NVIDIA driver does not answer: " + nvml.reason(code) +
                       "; see what nvidia-smi says, or use no GPU with --gpus none");
-  std::vector<Gpu> out;
+  GpuList out;
   unsigned count = 0;
   if (nvml.count(&count) == kSuccess)
     for (unsigned index = 0; index < count; ++index) add_device(nvml, index, out);
   nvml.shutdown();
   return out;
+}
+
+std::vector<Gpu> list_gpus(const std::string& library) {
+  GpuList list = look_at_gpus(library);
+  for (const std::string& line : list.left_out) spdlog::warn("{}", line);
+  return std::move(list.gpus);
 }
 
 }  // namespace ranktide

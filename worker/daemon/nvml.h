@@ -26,9 +26,17 @@ struct Gpu {                       // or a slice of one (MIG), which CUDA sees a
 
 constexpr const char* kNvmlLibrary = "libnvidia-ml.so.1";
 
+struct GpuList {
+  std::vector<Gpu> gpus;
+  std::vector<std::string> left_out;  // a line for each device that does not answer
+};
+
 // Returns: every device that can be asked, slices instead of a device that is cut into such; empty where there
 // is no library or no driver. Throws: DeviceError when both are there and do not work together, with the
 // remedy.
+GpuList look_at_gpus(const std::string& library = kNvmlLibrary);
+
+// The same, and logs what is left out.
 std::vector<Gpu> list_gpus(const std::string& library = kNvmlLibrary);
 
 }  // namespace ranktide

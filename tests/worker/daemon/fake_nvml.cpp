@@ -2,6 +2,8 @@
 //   two      two whole devices, the second with a stranger's process on it
 //   sliced   a whole device, and one cut into two slices with a gap between them
 //   lost     two devices, of which the first does not answer
+//   silent   the same, and it says so only when asked who it is
+//   hangs    a driver that never answers
 //   none     a library without a driver;   mismatched: one whose driver is of another version
 // Only what nvml.cpp calls is here, with the library's own signatures.
 
@@ -9,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <unistd.h>
 
 namespace {
 
@@ -53,6 +56,7 @@ struct FakeMemory {
 };
 
 int nvmlInit_v2() {
+  while (node_is("hangs")) ::pause();
   return node_is("none") ? kNoDriver : node_is("mismatched") ? kMismatch : kSuccess;
 }
 int nvmlShutdown() {
@@ -72,6 +76,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void** device) {
   return kSuccess;
 }
 int nvmlDeviceGetUUID(void* device, char* out, unsigned size) {
+  if (node_is("silent") && device == &g_whole) return kLost;
   return put_text(as_device(device).uuid, out, size);
 }
 int nvmlDeviceGetName(void* device, char* out, unsigned size) {

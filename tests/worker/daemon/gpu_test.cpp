@@ -5,7 +5,12 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <memory>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sstream>
 #include <thread>
+#include <utility>
 
 #include "tests/temporary_folder.h"
 #include "worker/daemon/devices.h"
@@ -67,6 +72,50 @@ TEST(GpuMemory, OfAWorkerWithoutGpusOrWithAMismatchedDriverThereIsNone) {
   }
   ASSERT_TRUE(uses);
   EXPECT_THAT(*uses, IsEmpty());
+}
+
+TEST(GpuMemory, OfADriverThatNeverAnswersIsForgottenAndNobodyWaitsForIt) {
+  ::setenv("FAKE_NVML", "hangs", 1);
+  GpuMemory memory({{.index = 0, .device = kFirst}}, RANKTIDE_FAKE_NVML);
+  EXPECT_EQ(memory.take({0}), std::nullopt);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));  // it has read the environment by then
+  EXPECT_EQ(memory.take({29'000}), std::nullopt);
+  const auto uses = memory.take({30'000});
+  ASSERT_TRUE(uses);
+  EXPECT_THAT(*uses, IsEmpty()) << "what it said before is no longer so";
+  EXPECT_EQ(memory.take({60'000}), std::nullopt) << "said once; and no other measurement is begun";
+}
+
+// Returns: what is logged while `work` runs.
+template <class Run>
+std::string logged_by(const Run& work) {
+  std::ostringstream out;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
+  work();
+  spdlog::set_default_logger(before);
+  return out.str();
+}
+
+TEST(GpuMemory, SaysNothingOfADeviceThatDoesNotAnswerWhichTheStartHasNamed) {
+  for (const char* node : {"lost", "silent"}) {
+    const std::string at_start =
+        logged_by([&] { EXPECT_THAT(uuids(gpus_of(node)), ElementsAre(kSecond)) << node; });
+    EXPECT_THAT(at_start, HasSubstr("GPU 0 is left out: ")) << node;
+    GpuMemory memory({{.index = 0, .device = kFirst}, {.index = 1, .device = kSecond}}, RANKTIDE_FAKE_NVML);
+    std::optional<std::vector<DeviceUse>> uses;
+    EXPECT_EQ(logged_by([&] {
+                for (int i = 0; i < 600 && !uses; ++i) {
+                  uses = memory.take({0});
+                  std::this_thread::sleep_for(std::chrono::milliseconds(10));
+                }
+              }),
+              "");
+    ASSERT_TRUE(uses);
+    ASSERT_EQ(uses->size(), 1U);
+    EXPECT_EQ(uses->front().device, kSecond);
+  }
 }
 
 TEST(Nvml, ListsDevicesWithMemoryModelAndStrangers) {
@@ -185,6 +234,14 @@ TEST(GpuSlots, AreOneADeviceAndShareTheCores) {
   EXPECT_THAT(slots[0].labels, IsEmpty());
   EXPECT_THAT(slots[1].labels, ElementsAre(kSharedLabel));
   EXPECT_EQ(gpu_slots({.cores = 9, .memory_bytes = 1}, gpus_of("two"), 3, 1).size(), 1U);
+}
+
+TEST(GpuSlots, OfAGpuThatIsNearlyFullOfferNextToNothingRatherThanAnything) {
+  const Gpu full{
+      .uuid = kFirst, .memory_bytes = 80LL << 30, .memory_free_bytes = 1LL << 30, .is_used_by_others = true};
+  const std::vector<Slot> slots = gpu_slots({.cores = 9, .memory_bytes = 1}, {full}, 0, 0);
+  ASSERT_EQ(slots.size(), 1U);
+  EXPECT_EQ(slots[0].memory_bytes, 1) << "0 is a slot of unknown memory, which fits everything";
 }
 
 }  // namespace
