@@ -71,25 +71,30 @@ std::string sha256_of_words(std::span<const uint32_t> words) {
   throw ModelError(path.string() + ": " + what + "; fetch the delta again, or train the trial again");
 }
 
-std::string frame_of(std::span<const std::byte> bytes) {
+std::string frame_of(const std::string& name, std::span<const std::byte> bytes) {
   std::string frame(ZSTD_compressBound(bytes.size()), '\0');
   const size_t size = ZSTD_compress(frame.data(), frame.size(), bytes.data(), bytes.size(), kZstdLevel);
-  RT_CHECK(!ZSTD_isError(size));  // there is room for any outcome
+  if (ZSTD_isError(size))  // it lacks memory: there is room for any outcome
+    throw ModelError("\"" + name + "\": its difference cannot be compressed: " + ZSTD_getErrorName(size) +
+                     "; leave this node more memory, or write run.keep: weights");
   frame.resize(size);
   return frame;
+}
+
+std::vector<std::byte> delta_of(const std::string& name, const at::Tensor& values, const WeightFiles& base) {
+  const TensorView* stored = base.find(name);
+  RT_CHECK(stored != nullptr);  // the parameters were read from there
+  const at::Tensor before = read_tensor(name, *stored, values.sizes().vec(), at::kFloat);
+  return word_delta(words_of(values), words_of(before));
 }
 
 // Writes one tensor's frame. Returns: what the manifest says of it.
 DeltaTensor write_tensor(std::ofstream& out, const Parameter& trained, const WeightFiles& base) {
   const at::Tensor values = on_host(trained.value);
-  const std::vector<int64_t> shape = values.sizes().vec();
-  const TensorView* stored = base.find(trained.name);
-  RT_CHECK(stored != nullptr);  // the parameters were read from there
-  const at::Tensor before = read_tensor(trained.name, *stored, shape, at::kFloat);
-  const std::string frame = frame_of(word_delta(words_of(values), words_of(before)));
+  const std::string frame = frame_of(trained.name, delta_of(trained.name, values, base));
   out.write(frame.data(), std::ssize(frame));
   return {.name = trained.name,
-          .shape = shape,
+          .shape = values.sizes().vec(),
           .sha256 = sha256_of_words(words_of(values)),
           .bytes = std::ssize(frame)};
 }

@@ -19,7 +19,8 @@ class TrunkWork : public TinyWorks {
     work.stage->settings.train.schedule = Schedule::wsd;
     work.stage->settings.train.warmup = {.steps = 2, .share = {}};
     work.stage->settings.train.cooldown = {.steps = kWholeSteps - kLeavesAt, .share = {}};
-    work.evals = {loss_eval("early", 4), loss_eval("where it leaves", kLeavesAt), loss_eval("end", kWholeSteps)};
+    work.evals = {loss_eval("early", 4), loss_eval("where it leaves", kLeavesAt),
+                  loss_eval("end", kWholeSteps)};
     return work;
   }
 
