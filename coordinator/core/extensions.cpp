@@ -20,11 +20,21 @@ bool has_room_for(const Sweep& sweep, size_t cells) {
   return sweep.raw_count() + static_cast<int64_t>(cells * spec.seeds.size()) <= spec.max_trials;
 }
 
-// An eval leased by itself may be of the untouched base, and so of every group.
+bool is_of_eval(const State& state, const UnitId& id) {
+  const Unit* unit = state.find_unit(id);
+  return unit && unit->kind == WorkKind::evaluate;
+}
+
+// An eval leased by itself is of one trial, or of the untouched base and so of many groups.
 bool concerns(const State& state, const std::set<UnitId>& ended, const std::vector<TunedTrial>& group) {
-  for (const UnitId& id : ended)
-    if (const Unit* unit = state.find_unit(id); unit && unit->kind == WorkKind::evaluate) return true;
-  return std::any_of(group.begin(), group.end(), [&](const TunedTrial& t) { return ended.contains(t.unit); });
+  const bool has_evals =
+      std::any_of(ended.begin(), ended.end(), [&](const UnitId& id) { return is_of_eval(state, id); });
+  return std::any_of(group.begin(), group.end(), [&](const TunedTrial& t) {
+    if (ended.contains(t.unit)) return true;
+    return has_evals && std::any_of(t.evals.begin(), t.evals.end(), [&](const TunedEval& e) {
+             return ended.contains(unit_of(e.own)) || ended.contains(unit_of(e.base));
+           });
+  });
 }
 
 }  // namespace

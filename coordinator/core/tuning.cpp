@@ -200,11 +200,36 @@ bool has_labels(const Block& block, const IncludedCell& cell, const SweepTrial& 
   return true;
 }
 
-// Returns: where the trial stands on its block's axes; nullopt where its labels do not say, as in a random
-// search.
+bool has_settings(const Json& settings, const AxisPoint& point) {
+  return !point.set.empty() && std::all_of(point.set.begin(), point.set.end(), [&](const auto& item) {
+    const auto& [key, value] = item;
+    const size_t dot = key.find('.');
+    const auto section = settings.find(key.substr(0, dot));
+    if (section == settings.end()) return false;
+    return dot == std::string::npos ? *section == value
+                                    : section->is_object() && section->value(last_part(key), Json{}) == value;
+  });
+}
+
+// A trial's labels are its first block's. Returns: where it stands on another's axes; nullopt where its
+// settings do not say.
+std::optional<std::vector<AxisPoint>> points_by_settings(const Block& block, const SweepTrial& trial) {
+  const Json settings = to_json(trial.settings);
+  std::vector<AxisPoint> out;
+  for (const Axis& axis : block.axes) {
+    const auto found = std::find_if(axis.points.begin(), axis.points.end(),
+                                    [&](const AxisPoint& p) { return has_settings(settings, p); });
+    if (found == axis.points.end()) return std::nullopt;
+    out.push_back(*found);
+  }
+  return out;
+}
+
+// Returns: where the trial stands on its block's axes; nullopt where its labels do not say.
 std::optional<std::vector<AxisPoint>> points_of(const Sweep& sweep, const Block& block,
                                                 const SweepTrial& trial) {
   if (const auto place = added_place(sweep, trial.index)) return sweep.added.at(*place).points;
+  if (block.name != trial.blocks.front()) return points_by_settings(block, trial);
   std::vector<AxisPoint> out;
   for (const Axis& axis : block.axes) {
     if (axis.points.empty()) return std::nullopt;
@@ -221,10 +246,17 @@ std::optional<std::vector<AxisPoint>> points_of(const Sweep& sweep, const Block&
   return std::nullopt;
 }
 
-// Whether the cell makes trials that the sweep has not. A derivation may refuse the value.
+// What tuning is about to add keeps to the block's rules; what a journal has was added, whatever they say.
+SweepSpec only_allowed(const SweepSpec& spec, const AddedCell& cell) {
+  SweepSpec out = only_cell(spec, cell);
+  out.blocks.front().exclude = block_named(spec, cell.block)->exclude;
+  return out;
+}
+
+// Whether the cell makes trials that the sweep has not. A derivation may refuse the value, a rule the cell.
 bool is_new(const Sweep& sweep, const AddedCell& cell) {
   try {
-    const Grid alone(only_cell(sweep.grid.spec(), cell));
+    const Grid alone(only_allowed(sweep.grid.spec(), cell));
     const auto trial = alone.at(0);
     return trial && !sweep.units.contains(unit_of(trial->stage));
   } catch (const SpecError&) {
@@ -234,20 +266,50 @@ bool is_new(const Sweep& sweep, const AddedCell& cell) {
   }
 }
 
+// Whether the cell makes trials beside those of `all`, within max_trials; it is in `all` then, as a block.
+bool join(SweepSpec& all, const SweepSpec& spec, const AddedCell& cell) {
+  SweepSpec wider = all;
+  wider.blocks.push_back(only_allowed(spec, cell).blocks.front());
+  const std::string name = wider.blocks.back().name = "added_" + std::to_string(all.blocks.size());
+  try {
+    const Grid grid(wider);
+    const auto trial = grid.at(grid.raw_count() - static_cast<int64_t>(spec.seeds.size()));
+    if (!trial || trial->blocks.front() != name) return false;
+  } catch (const SpecError&) {
+    return false;
+  } catch (const ExpressionError&) {
+    return false;
+  }
+  all = std::move(wider);
+  return true;
+}
+
+// Returns: the first of the trial's blocks that has the axis; nullptr when none has.
+const Block* block_with(const SweepSpec& spec, const SweepTrial& trial, const std::string& axis) {
+  for (const std::string& name : trial.blocks) {
+    const Block* block = block_named(spec, name);
+    RT_CHECK(block != nullptr);
+    if (std::any_of(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == axis; }))
+      return block;
+  }
+  return nullptr;
+}
+
 std::optional<AddedCell> cell_beyond(const Sweep& sweep, const TunedTrial& best, const std::string& name,
                                      AxisEnd end) {
   const auto trial = sweep.trial_at(best.index);
   RT_CHECK(trial.has_value());
-  const Block* block = block_named(sweep.grid.spec(), trial->blocks.front());
-  RT_CHECK(block != nullptr);
+  const Block* block = block_with(sweep.grid.spec(), *trial, name);
+  if (!block) return std::nullopt;
   const auto axis =
       std::find_if(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == name; });
-  if (axis == block->axes.end()) return std::nullopt;
   auto points = points_of(sweep, *block, *trial);
   const auto spacing = spacing_of(*axis);
   if (!points || !spacing) return std::nullopt;
   AxisPoint& point = points->at(static_cast<size_t>(axis - block->axes.begin()));
-  const auto next = value_beyond(*find_setting(name), *spacing, point.set.at(name), end);
+  const auto value = point.set.find(name);
+  if (value == point.set.end()) return std::nullopt;  // an included cell, in which the axis is off
+  const auto next = value_beyond(*find_setting(name), *spacing, value->second, end);
   if (!next) return std::nullopt;
   point = {.label = short_number(number_in(*next)), .set = {{name, *next}}};
   AddedCell out{.block = block->name, .axis = name, .points = *std::move(points)};
@@ -328,8 +390,9 @@ std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep,
 std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const SweepSpec& spec) {
   std::vector<AddedCell> out;
   if (!may_be_extended(spec)) return out;
+  SweepSpec all = spec;
   for (const AddedCell& cell : added)
-    if (still_fits(cell, spec)) out.push_back(cell);
+    if (still_fits(cell, spec) && join(all, spec, cell)) out.push_back(cell);
   return out;
 }
 

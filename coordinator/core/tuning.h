@@ -28,7 +28,8 @@ TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial);
 std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep, const std::vector<TunedTrial>& group);
 
 // Returns: those of `added` that an edited sweep keeps: it tunes and extends the axis still, in a block of that
-// name with the same axes, has the cell's values of all other axes, and does not itself list the added one.
+// name with the same axes, has the cell's values of all other axes, does not itself list the added one or its
+// equal, allows it by its rules and derivations, and has room for it.
 std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const SweepSpec& spec);
 
 // Returns: the sweep of the added cell alone. Requires: its block is the sweep's.

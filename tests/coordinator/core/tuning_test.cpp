@@ -84,6 +84,19 @@ class Tuned : public testing::Test {
     return out;
   }
 
+  // Trials of that rate that are listed.
+  int64_t listed_at(double rate) const {
+    return std::count_if(sweep().trials.begin(), sweep().trials.end(),
+                         [&](const auto& t) { return sweep().trial_at(t.first)->settings.train.lr == rate; });
+  }
+  // As a block that has this one rate.
+  static Block fixed_at(Block block, double rate) {
+    block.name = "fixed";
+    std::erase_if(block.axes, [](const Axis& axis) { return axis.name == "train.lr"; });
+    block.constants["train.lr"] = rate;
+    return block;
+  }
+
   const WorkerName kWorker{"w1"};
   Loss learn_loss = best_at(1e-3);
   Loss retain_loss = [](const TrialSettings&) { return 2; };
@@ -276,7 +289,88 @@ TEST_F(Tuned, AnEditThatListsTheAddedValueItselfHasItOnce) {
   hello();
   run_all();
   submit({.rates = "[1e-4, 1e-3, 1e-2, 1e-1]", .tune = "{axes: [train.lr], extend: 1}"});
-  EXPECT_TRUE(sweep().added.empty() || sweep().added.front().points.back().label != "0.1");
+  run_all();
+  EXPECT_EQ(listed_at(1e-1), 1);
+  EXPECT_EQ(sweep().raw_count(), 5) << "the four that are listed, and the step beyond the best of them";
+}
+
+TEST_F(Tuned, AnEditThatHasTheAddedCellInAnotherBlockHasItOnce) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = "{axes: [train.lr], extend: 1}"});
+  submit_spec(spec);
+  hello();
+  run_all();
+  ASSERT_EQ(listed_at(1e-1), 1);
+  spec.blocks.push_back(fixed_at(spec.blocks.front(), 1e-1));
+  submit_spec(spec);
+  run_all();
+  EXPECT_EQ(listed_at(1e-1), 1);
+}
+
+TEST_F(Tuned, AnEditDropsAnAddedCellThatDoesNotResolveInIt) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = kTwoSteps});
+  submit_spec(spec);
+  hello();
+  run_all();
+  ASSERT_EQ(sweep().added.size(), 2u);
+  spec.blocks.front().derive["train.batch"] = "4 if lr < 0.05 else 0";
+  submit_spec(spec);
+  run_all();
+  EXPECT_EQ(sweep().revision, 2);
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2}));
+}
+
+TEST_F(Tuned, AnEditKeepsNoMoreThanItMayHave) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = kTwoSteps});
+  submit_spec(spec);
+  hello();
+  run_all();
+  ASSERT_EQ(sweep().raw_count(), 5);
+  spec.max_trials = 4;
+  submit_spec(spec);
+  EXPECT_EQ(sweep().raw_count(), 4);
+}
+
+TEST_F(Tuned, WhatARuleForbidsIsNotAdded) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = kTwoSteps});
+  spec.blocks.front().exclude = {{.text = "lr > 0.5", .where = "tiny.yaml:1:1"}};
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  spec.blocks.front().exclude = {{.text = "not (lr < 0.05)", .where = "--only"}};
+  submit_spec(spec);
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2})) << "nor kept";
+}
+
+TEST_F(Tuned, AnAxisThatIsOffInTheBestCellGrowsNowhere) {
+  learn_loss = [](const TrialSettings& s) { return s.lora->rank == 8 ? 1 : 2; };
+  SweepSpec spec = spec_of({.ranks = {4, 16, 64}, .tune = "{axes: [lora.rank, train.lr], extend: 1}"});
+  Block& block = spec.blocks.front();
+  ASSERT_EQ(block.axes.size(), 2u);
+  block.axes[1].when = "lora.rank > 8";
+  block.constants["train.lr"] = 1e-5;  // below all of the axis
+  block.include.push_back({.points = {{.label = "8", .set = {{"lora.rank", 8}}}, {}}, .where = ""});
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_TRUE(sweep().is_over());
+  EXPECT_EQ(sweep().trials.size(), 8u) << "rank 4, rank 8, and two ranks at three rates";
+  EXPECT_EQ(extensions, 0);
+}
+
+TEST_F(Tuned, ATrialWhoseFirstBlockHasNotTheAxisGrowsInTheNextThatHas) {
+  learn_loss = best_at(1e-1);
+  SweepSpec spec = spec_of({.tune = "{axes: [train.lr], extend: 1}"});
+  spec.blocks.insert(spec.blocks.begin(), fixed_at(spec.blocks.front(), 1e-2));
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
 }
 
 TEST_F(Tuned, AStoppedSweepGrowsNoMore) {
