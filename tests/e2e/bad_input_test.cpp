@@ -234,11 +234,10 @@ TEST_F(BadInput, RowsLongerThanTheModelsContextAreRefusedByPlanToo) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
-TEST_F(BadInput, WhatCannotBeKeptOfFullFinetuningIsRefusedBeforeAnythingRuns) {
-  const Ended ended = run_text(TinyWorld::sweep_text() + "run: {keep: delta}\n");
+TEST_F(BadInput, WhatIsNotBuiltYetIsRefusedBeforeAnythingRuns) {
+  const Ended ended = run_text(TinyWorld::sweep_text() + "run: {stop_early: {}}\n");
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err,
-              AllOf(HasSubstr("tiny.yaml:16:7: run.keep: delta"), HasSubstr("write run.keep: weights")));
+  EXPECT_THAT(ended.err, HasSubstr("tiny.yaml:16:7: run.stop_early is not built yet"));
   EXPECT_TRUE(nothing_was_begun());
 }
 
