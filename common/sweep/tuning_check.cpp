@@ -22,10 +22,15 @@ bool is_even(const std::vector<double>& sorted, const AxisSpacing& spacing) {
   return true;
 }
 
-std::optional<std::string> extension_refusal(const Axis& axis, const std::string& block) {
+std::optional<std::string> extension_refusal(const Axis& axis, const Block& block) {
   if (axis.points.size() < 2 && !axis.drawn) return std::nullopt;  // pinned here
+  const auto drawn = std::find_if(block.axes.begin(), block.axes.end(),
+                                  [&](const Axis& other) { return other.name != axis.name && other.drawn; });
+  if (drawn != block.axes.end())
+    return "tune: " + axis.name + " cannot be extended in block " + block.name + ", where the values of " +
+           drawn->name + " are drawn from a range; give that a count or a step";
   if (spacing_of(axis)) return std::nullopt;
-  return "tune: " + axis.name + " cannot be extended in block " + block +
+  return "tune: " + axis.name + " cannot be extended in block " + block.name +
          ", for that needs three numbers or more at one distance: {min, max, step}, {min, max, count}, {log: "
          "[..], "
          "count: 5}, or a list such as [1e-5, 1e-4, 1e-3]";
@@ -40,7 +45,7 @@ std::optional<std::string> axis_refusal(const SweepSpec& spec, const std::string
       if (axis.name != name) continue;
       varies = varies || axis.points.size() > 1 || axis.drawn;
       if (spec.tune->extend == 0) continue;
-      if (auto wrong = extension_refusal(axis, block.name)) return wrong;
+      if (auto wrong = extension_refusal(axis, block)) return wrong;
     }
   if (varies) return std::nullopt;
   return "tune: " + name + " has no second value in any block, so there is none to choose" +

@@ -60,6 +60,18 @@ TEST(SweepTuning, WhatCannotBeTunedIsRefused) {
       "1e-4, 1e-3]");
 }
 
+// No cell could be said to be the best one's neighbour.
+TEST(SweepTuning, WhatIsDrawnBesideADrawnAxisCannotBeExtended) {
+  const std::string axes = "axes: {train.batch: [4, 8, 16], train.clip: {min: 1, max: 2}}\n";
+  const std::string text = kLora + axes + "search: {random: 4}\n";
+  EXPECT_EQ(error_in(text + "tune: batch\n"), "no error");
+  EXPECT_NE(
+      error_in(text + "tune: {axes: batch, extend: 1}\n")
+          .find("tune: train.batch cannot be extended in block all, where the values of train.clip are drawn "
+                "from a range; give that a count or a step"),
+      std::string::npos);
+}
+
 TEST(SweepTuning, AnAxisOfTheLastBlockAloneCanBeTuned) {
   const std::string blocks = "blocks:\n  a: {method: full}\n  b: {method: full, train.clip: [1, 2]}\n";
   EXPECT_EQ(error_in(kHead + "tune: clip\n" + blocks), "no error");
