@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <stdexcept>
 #include <string>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,6 +20,7 @@ class NotifySocket {
       : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
+    if (path.string().size() >= sizeof address.sun_path) throw std::runtime_error(path.string() + ": too long");
     path.string().copy(address.sun_path, sizeof address.sun_path - 1);
     EXPECT_EQ(::bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     ::setenv("NOTIFY_SOCKET", path.c_str(), 1);

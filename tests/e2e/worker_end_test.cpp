@@ -21,6 +21,13 @@ namespace fs = std::filesystem;
 
 class EndsOfWorkers : public JoinWorld {};
 
+// The state stands behind the program's name, which is in brackets. A signal is only on its way at first.
+bool is_stopped(pid_t pid) {
+  const std::string stat = e2e::read_text("/proc/" + std::to_string(pid) + "/stat");
+  const size_t name_end = stat.rfind(") ");
+  return name_end != std::string::npos && stat.at(name_end + 2) == 'T';
+}
+
 TEST_F(EndsOfWorkers, AWorkerThatNeverConnectedEndsAtOnce) {
   const auto n1 =
       worker_with("n1", {"--coordinator", free_endpoint(), "--server-key", make_key_pair().public_key});
@@ -107,6 +114,7 @@ TEST_F(EndsOfWorkers, AWorkerTellsItsServiceManagerHowItStandsFromItsOwnLoop) {
   EXPECT_TRUE(hears("WATCHDOG=1"));
   // A worker that stands still is missed: no thread of its own speaks for the loop.
   n1->signal(SIGSTOP);
+  ASSERT_TRUE(eventually([&] { return is_stopped(n1->pid()); }));
   said = manager.said();
   std::this_thread::sleep_for(3s);
   EXPECT_EQ(manager.said(), "");
