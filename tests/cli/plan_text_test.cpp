@@ -1,5 +1,6 @@
 #include "cli/plan_text.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <set>
@@ -109,6 +110,19 @@ TEST_F(PlanOf, NothingThatIsLeftRestsOnNoTrials) {
   EXPECT_EQ(done.left(), 0);
   EXPECT_EQ(to_json(done, slots({kGiB})).at("estimate").at("finished_trials"), 0);
   EXPECT_THAT(plan_text(done, slots({kGiB})), Not(HasSubstr("estimate")));
+}
+
+TEST_F(PlanOf, ADeltaIsLessThanTheWeightsThatAreWantedOfFullFinetuningOnly) {
+  const SweepPlan fresh = plan(text());
+  Past past;
+  for (const SweepTrial& trial : fresh.trials) past.trials.push_back(standing(trial, "completed", "delta"));
+  const auto full = std::count_if(fresh.trials.begin(), fresh.trials.end(), [](const SweepTrial& trial) {
+    return trial.settings.method == Method::full;
+  });
+  EXPECT_GT(full, 0);
+  EXPECT_LT(full, std::ssize(fresh.trials));
+  EXPECT_EQ(plan(text(), past, {"run.keep=weights"}).not_kept, full);
+  EXPECT_EQ(plan(text(), past, {"run.keep=delta"}).not_kept, 0);
 }
 
 TEST_F(PlanOf, TrialsOnAGpuAreTimedByTrialsThatAGpuComputed) {
