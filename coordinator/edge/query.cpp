@@ -93,10 +93,16 @@ class Selections {
   std::vector<AxisSelection> all_;
 };
 
+// An axis of `rows` or `zip` is known once a trial of its block is listed.
+bool is_known(const TunedAxis& tuned, const SweepRows& rows) {
+  return full_key(tuned.name) || std::any_of(rows.trials.begin(), rows.trials.end(),
+                                             [&](const TrialRow& t) { return t.labels.contains(tuned.name); });
+}
+
 // What is asked for, and beside it what the sweeps' `tune` names and nobody grouped by.
 std::vector<AxisSelection> selections_of(const QueryRequest& request, const SweepRows& rows,
                                          const std::map<std::string, Tuning>& tunings) {
-  if (rows.trials.empty()) return {};  // no axis of `rows` or `zip` is known yet
+  if (rows.trials.empty()) return {};
   std::vector<ResultAxis> grouped;
   for (const auto& name : request.by) grouped.push_back(find_axis(name, rows.trials));
   Selections selections(rows, std::move(grouped));
@@ -104,7 +110,8 @@ std::vector<AxisSelection> selections_of(const QueryRequest& request, const Swee
       request.keeps_tuned && request.select.empty() ? std::vector<TunedAxis>{} : tuned_axes(tunings);
   for (const auto& text : request.select) selections.ask(text, tuned);
   if (!request.keeps_tuned)
-    for (const auto& t : tuned) selections.add(t);
+    for (const auto& t : tuned)
+      if (is_known(t, rows)) selections.add(t);
   return selections.take();
 }
 
@@ -120,7 +127,10 @@ std::vector<ResultAxis> axes_of(const QueryRequest& request, const SweepRows& ro
   };
   const ResultAxis sweep = find_axis("sweep", rows.trials);
   if (request.sweeps.size() > 1 && !has_axis(by, sweep)) by.insert(by.begin(), sweep);
-  if (!request.by.empty()) return add_selected(), by;
+  if (!request.by.empty()) {
+    add_selected();
+    return by;
+  }
   for (const char* name : kDefaultBy)
     if (std::string(name) != "regime" ||
         (!rows.trials.empty() && rows.trials.front().labels.contains("regime")))

@@ -244,6 +244,15 @@ TEST_F(SelectionTest, TwoTunedAxesAreChosenTogether) {
   EXPECT_EQ(at_rank(frame, 4, "batch"), Value(int64_t{8}));
 }
 
+// As `rows` of a block of which nothing is listed yet.
+TEST_F(SelectionTest, ATunedAxisThatNoTrialHasYetChoosesNothing) {
+  history.tune = Tuning{.axes = {"mix", "train.lr"}, .by = ""};
+  history.submit("quick", 2);
+  run_small_sweep();
+  EXPECT_EQ(ask().rows.size(), 3U);
+  EXPECT_THAT(message({.select = {"mix=best"}}), HasSubstr("unknown axis \"mix\""));
+}
+
 TEST_F(SelectionTest, OfAFilteredRateThereIsNothingToChoose) {
   run_small_sweep();
   const Frame frame = ask({.where = "lr = 1e-4"});
