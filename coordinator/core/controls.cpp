@@ -51,7 +51,13 @@ Controlled Coordinator::act(const Sweep& sweep, const ControlSweep& control) {
       has_room_ = true;
       return now("goes on");
     case SweepAction::stop:
-      if (!sweep.is_stopped) decide(SweepStopped{number, control.request_id, control.actor});
+      if (!sweep.is_stopped) {
+        const Running were_running = running_of(sweep);
+        decide(SweepStopped{number, control.request_id, control.actor});
+        for (const UnitId& trunk : open_trunks_of(sweep))  // nothing will begin with it any more
+          if (!has_open_branch(state_.units().at(trunk), sweep)) drop_trunk(sweep, trunk);
+        kill_unwanted(were_running);
+      }
       has_room_ = true;  // what it asked of slots is gone, and other sweeps may want the same units
       return now("is stopped; what runs goes on to its end");
     case SweepAction::cancel:

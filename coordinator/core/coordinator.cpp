@@ -30,6 +30,11 @@ bool is_sound(const Hello& hello) {
          hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();
 }
 
+bool is_sound(const std::vector<DeviceUse>& devices) {
+  return devices.size() <= kSlotsMax &&
+         std::all_of(devices.begin(), devices.end(), [](const DeviceUse& d) { return is_plain(d.device); });
+}
+
 bool is_past(const Worker& worker, const std::string& boot) {
   return std::find(worker.past_boots.begin(), worker.past_boots.end(), boot) != worker.past_boots.end();
 }
@@ -172,7 +177,7 @@ void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) 
   hear(sender);
   Session& session = sessions_.at(sender);
   session.has_beaten = true;
-  session.devices = beat.devices;
+  if (is_sound(beat.devices)) session.devices = beat.devices;
   session.resent = beat.resent;
   if (!session.is_introduced) send(sender, AskHello{beat.boot});
   send(sender, Heard{beat.boot});

@@ -1,6 +1,7 @@
 #include "coordinator/core/scheduler.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <optional>
 #include <set>
@@ -47,12 +48,20 @@ std::vector<SweepNumber> in_turn(const State& state) {
   return out;
 }
 
-// Another sweep may still want the trunk, and be paused: then this one does not wait for it.
+bool fits_a_worker(const State& state, const Unit& unit) {
+  return std::any_of(state.workers().begin(), state.workers().end(), [&](const auto& entry) {
+    const Worker& worker = entry.second;
+    return worker.is_joined && !worker.is_drain_asked && fits_somewhere(state, unit, worker);
+  });
+}
+
+// Another sweep may still want the trunk, and be paused, or ask for slots that nobody has: then this one does
+// not wait for it. Nor for a trunk that leaves it nothing.
 bool waits_for_trunk(const State& state, const Sweep& sweep, const Unit& unit) {
   const Unit* trunk = state.find_unit(unit.trunk);
-  if (!trunk) return false;
+  if (!trunk || is_terminal(trunk->life) || !may_leave_for(*trunk, StageId{unit.id.text})) return false;
   return trunk->life == UnitLife::running ||
-         (trunk->life == UnitLife::ready && trunk->wanted.contains(sweep.number));
+         (trunk->wanted.contains(sweep.number) && fits_a_worker(state, *trunk));
 }
 
 // Whether the checkpoint that it begins from lies with another worker than `name`, which is there to go on from
@@ -89,9 +98,12 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
   return look;
 }
 
-// `none` keeps least and `checkpoints` most: the order of the enum.
+// What restores more without anything else comes later; the order of the enum is another.
+constexpr std::array kByWhatIsKept{Keep::none, Keep::adapters, Keep::delta, Keep::weights, Keep::checkpoints};
+
 Keep most_kept(Keep a, Keep b) {
-  return std::max(a, b);
+  const auto place = [](Keep keep) { return std::find(kByWhatIsKept.begin(), kByWhatIsKept.end(), keep); };
+  return place(a) < place(b) ? b : a;
 }
 
 }  // namespace
@@ -118,6 +130,13 @@ std::vector<Slot> free_slots(const State& state, const Worker& worker) {
 
 bool offer_the_same(const Slot& a, const Slot& b) {
   return a.memory_bytes == b.memory_bytes && a.labels == b.labels && (a.device == "cpu") == (b.device == "cpu");
+}
+
+bool may_leave_for(const Unit& trunk, const StageId& branch) {
+  const auto& asked = trunk.attempt.branches;
+  const bool was_asked =
+      std::any_of(asked.begin(), asked.end(), [&](const BranchOrder& each) { return each.stage == branch; });
+  return was_asked || (trunk.life != UnitLife::running && trunk.checkpoint == 0);
 }
 
 RunPolicy policy_of(const State& state, const Unit& unit) {

@@ -51,4 +51,8 @@ Work work_of(const State& state, const Unit& unit);
 // Requires: somebody wants it.
 RunPolicy policy_of(const State& state, const Unit& unit);
 
+// Returns: whether the attempt of `trunk` that runs, or its next one, leaves a checkpoint for `branch`: not
+// where it was not asked to and cannot go back.
+bool may_leave_for(const Unit& trunk, const StageId& branch);
+
 }  // namespace ranktide

@@ -113,12 +113,15 @@ void State::on(const WorkerDrainAsked& r) {
   worker.is_drain_asked = true;
 }
 
-// One that never joined is known by its key only, and there is nothing of it in here.
+// One that never joined is known by its key only, and there is nothing of it in here. What it had kept is out
+// of reach: no eval waits for it from now on.
 void State::on(const WorkerForgotten& r) {
   const auto worker = workers_.find(r.worker);
   if (worker == workers_.end()) return;
   RT_CHECK(!worker->second.is_joined);
   RT_CHECK(worker->second.running.empty());
+  for (auto& [id, unit] : units_)
+    if (unit.attempt.worker == r.worker) unit.kept = Keep::none;
   workers_.erase(worker);
   forget_refusals_of(r.worker);
 }

@@ -5,6 +5,7 @@
 #include "common/sweep/trunk.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/needs.h"
+#include "coordinator/core/scheduler.h"
 
 namespace ranktide {
 namespace {
@@ -32,7 +33,7 @@ bool has_its_evals(const State& state, const Unit& branch) {
 // Returns: the trial and those that share its beginning, with their places; empty when none does. Rows that
 // were set by hand make a trunk inexact, which serves nobody.
 std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const SweepTrial& trial) const {
-  if (sweep.run.microbatch) return {};
+  if (sweep.run.microbatch || !is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
   std::vector<SweepTrial> open = trials_beside(sweep.grid, trial);
   std::erase_if(open, [&](const SweepTrial& each) { return !is_to_be_begun(state_, sweep, each); });
   std::vector<TrialBranch> out = branches_of(open);
@@ -48,6 +49,8 @@ void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial
     const PredictedMemory memory =
         predicted_memory(sweep.grid.spec().inputs, each.settings, sweep.run.microbatch);
     const bool ahead = each.index != trial.index;
+    const Unit* trunk = place ? state_.find_unit(unit_of(place->trunk)) : nullptr;
+    if (trunk && !may_leave_for(*trunk, each.stage)) place.reset();  // it has begun without this one
     decide(TrialListed{sweep.number, sweep.revision, each, memory, ahead, std::move(place)});
   };
   const std::vector<TrialBranch> branches = branches_beside(sweep, trial);

@@ -406,6 +406,53 @@ TEST_F(Game, AWorkerWhoseWeightsAnEvalWaitsForIsNotForgotten) {
   step(ForgetWorker{.request_id = "f", .worker = WorkerName{"w1"}});
   EXPECT_EQ(count<WorkerForgotten>(), 1u);
   EXPECT_EQ(core_.state().find_worker(WorkerName{"w1"}), nullptr);
+  // What it had kept has gone with it: nothing waits for it.
+  submit({.name = "last", .ranks = {2}, .eval_at = "[end]", .run = "keep: adapters"});
+  beat("w2", {});
+  EXPECT_TRUE(sweep(3).is_over());
+}
+
+TEST_F(Game, AStoppedSweepEndsATrunkThatNothingBeginsWithAnyMore) {
+  submit({.budgets = {6, 9}, .has_evals = false});
+  hello("w1");
+  const Lease trunk = grants_.at(0).lease;
+  EXPECT_TRUE(core_.state().units().at(trunk.unit).is_trunk());
+  step(ControlSweep{.request_id = "s", .sweep = "tiny", .action = SweepAction::stop});
+  EXPECT_EQ(count<SweepStopped>(), 1u);
+  EXPECT_EQ(count<TrunkDropped>(), 1u);
+  EXPECT_EQ(core_.state().units().at(trunk.unit).life, UnitLife::cancelled);
+  EXPECT_EQ(std::get<Stop>(effects_.messages.at(0).message).kind, StopKind::kill);
+}
+
+TEST_F(Game, ATrialThatComesAfterItsTrunkHasBegunDoesNotWaitForIt) {
+  submit({.name = "first", .budgets = {6, 9}, .has_evals = false});
+  submit({.name = "second", .budgets = {5, 9}, .has_evals = false});
+  hello("w1");
+  hello("w2");
+  ASSERT_EQ(grants_.size(), 2u);
+  EXPECT_EQ(grants_.at(1).work.stage->to, 5);
+  EXPECT_TRUE(core_.state().units().at(grants_.at(1).lease.unit).trunk.empty());
+}
+
+TEST_F(Game, ATrialDoesNotWaitForATrunkThatFitsNoWorker) {
+  submit({.name = "picky", .budgets = {6, 9}, .has_evals = false, .run = "needs: {gpus: 1}"});
+  submit({.name = "plain", .budgets = {5, 9}, .has_evals = false});
+  hello("w1");
+  ASSERT_EQ(grants_.size(), 1u);
+  EXPECT_EQ(grants_.at(0).work.stage->to, 5);
+  EXPECT_FALSE(core_.state().units().at(grants_.at(0).lease.unit).trunk.empty());
+}
+
+TEST_F(Game, LooksAtNoMoreDevicesThanAWorkerHasNorAtBytesThatAreNoWord) {
+  hello("w1");
+  const auto beat_with = [&](const std::vector<DeviceUse>& devices) {
+    step(FromWorker{WorkerName{"w1"},
+                    Heartbeat{.boot = "w1-boot", .running = {}, .progress = {}, .devices = devices}});
+    return core_.pulses().at(WorkerName{"w1"}).devices.size();
+  };
+  EXPECT_EQ(beat_with({{.device = "GPU-1"}}), 1u);
+  EXPECT_EQ(beat_with({{.device = "\xff"}, {.device = "GPU-2"}}), 1u);
+  EXPECT_EQ(beat_with(std::vector<DeviceUse>(1'025, {.device = "GPU-1"})), 1u);
 }
 
 TEST_F(Game, RejectsAnEvalThatNoTrainerRuns) {
@@ -417,6 +464,33 @@ TEST_F(Game, RejectsAnEvalThatNoTrainerRuns) {
   EXPECT_NE(
       std::get<Rejected>(effects_.replies.at(0).answer).reason.find("kind code can be planned, not run yet"),
       std::string::npos);
+}
+
+// Two blocks that share a cell and call two evals by one name.
+SweepSpec sweep_of_two_minds() {
+  SweepSpec spec = sweep_for_tests({.ranks = {2}});
+  spec.blocks.push_back(spec.blocks.at(0));
+  spec.blocks.at(1).name = "again";
+  Json& task = spec.blocks.at(1).constants.at("eval.learn").begin().value();
+  task["limit"] = 7;
+  return spec;
+}
+
+TEST_F(Game, RejectsASweepOfWhichATrialWouldHaveTwoEvalsOfOneName) {
+  step(Submit{.reply_to = 1, .request_id = "r", .spec = sweep_of_two_minds()});
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_NE(std::get<Rejected>(effects_.replies.at(0).answer).reason.find("is defined in two ways"),
+            std::string::npos);
+}
+
+TEST_F(Game, ASweepThatAnEarlierVersionTookAndNobodyCanListIsCancelledWithTheReason) {
+  step(Submit{.reply_to = 1,
+              .request_id = "r",
+              .spec = sweep_of_two_minds(),
+              .looked = SpecLook{.fault = {}, .trial_count = 1}});
+  hello("w1");
+  EXPECT_TRUE(grants_.empty());
+  EXPECT_TRUE(core_.state().sweeps().at(1).is_cancelled);
 }
 
 TEST_F(Game, RejectsASweepWhoseInputsNobodyRead) {
