@@ -35,6 +35,15 @@ std::string label_of_trunk(const Reader& reader, const std::map<std::string, std
          std::to_string(trials);
 }
 
+// Returns: the trial of a unit that no plan knew, as the cells are that a tuned axis grows by; the unit, where
+// it is of none.
+std::string label_of_added(const Reader& reader, const UnitId& unit) {
+  const auto found = reader.select(
+      "SELECT t.id FROM trial t JOIN stage g ON g.number=t.stage WHERE g.id=?1 LIMIT 1", {unit.text});
+  return found.rows.empty() ? unit.brief()
+                            : "trial " + TrialId{std::get<std::string>(found.rows[0][0])}.brief();
+}
+
 // Where each unit runs: what the coordinator's picture of progress does not tell.
 std::map<std::string, std::string> places_in(const Reader& reader) {
   std::map<std::string, std::string> out;
@@ -76,7 +85,8 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   const auto status = sweep_status(reader_, sweep_);
   LiveFrame frame{.sweep = sweep_, .total = trials_total_};
   frame.elapsed_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
-  if (!status) return frame;  // the submission is not committed yet
+  if (!status) return frame;                                  // the submission is not committed yet
+  frame.total = std::max(frame.total, status->trials_total);  // a tuned axis grows
   frame.diverged = trials_in(*status, "diverged");
   frame.done = trials_in(*status, "completed") + frame.diverged;
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
@@ -91,7 +101,7 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
     const auto label = labels_.find(p.lease.unit.text);
     const auto place = places.find(p.lease.unit.text);
     const std::string trunk = label == labels_.end() ? label_of_trunk(reader_, labels_, p.lease.unit) : "";
-    const std::string unnamed = trunk.empty() ? p.lease.unit.brief() : trunk;
+    const std::string unnamed = trunk.empty() ? label_of_added(reader_, p.lease.unit) : trunk;
     frame.running.push_back({.label = label == labels_.end() ? unnamed : label->second,
                              .progress = p,
                              .place = place == places.end() ? "" : place->second});

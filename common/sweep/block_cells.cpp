@@ -126,9 +126,10 @@ std::vector<int64_t> BlockCells::drawn(int64_t wanted) const {
     for (int64_t draw = 0, misses = 0; draw < end && std::ssize(out) < wanted; ++draw) {
       const auto cell = settings_at(drawn_points(draw));
       const bool is_new = cell && !excluded_by(*cell) && seen.insert(hash_of_training(*cell)).second;
-      if (is_new) out.push_back(draw);
-      misses = is_new ? 0 : misses + 1;
-      if (misses == kMissesMax) break;
+      if (is_new)
+        out.push_back(draw);
+      else if (++misses == kMissesMax)
+        break;
     }
   } catch (const ExpressionError& e) {
     throw SpecError("block " + block_.name + ": " + e.what());

@@ -24,9 +24,10 @@ struct CellSettings {
   bool is_included = false;                   // no exclude rule of the file holds for it
 };
 
-// Draws in a row that may be no new cell before a search takes what it has: rules can leave it less than it
-// wants.
-inline constexpr int64_t kMissesMax = 100'000;
+// Draws that may be no new cell before a search takes what it has: rules can leave it less than it wants, and
+// the coordinator draws between two messages. Journals hang on it.
+inline constexpr int64_t kMissesMax = 20'000;
+inline constexpr int64_t kDrawnCellsMax = 10'000;  // of one block
 
 // Whether an included cell says nothing of an axis, as it does where the axis has no value.
 inline bool is_unnamed(const AxisPoint& point) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/sweep/block_cells.h"
+#include "common/sweep/include_yaml.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -33,6 +34,8 @@ void check_values(const Block& block, const SettingValues& values) {
 }
 
 // The ends of a range as points; what lies between them is of the same type and within the same bounds.
+constexpr double kWholeNumberMax = 9007199254740992;  // whole numbers beyond are not exact
+
 std::vector<AxisPoint> ends_of(const Axis& axis) {
   const bool whole = find_setting(axis.name)->type == SettingType::count;
   return {drawn_point(axis, whole ? std::ceil(axis.drawn->min) : axis.drawn->min),
@@ -55,6 +58,8 @@ void check_drawn_axis(const Block& block, const Axis& axis) {
   if (range.log && range.min <= 0) fail(block, "axis " + axis.name + ": both ends of a log have to be above 0");
   if (setting->type == SettingType::count && std::ceil(range.min) > std::floor(range.max))
     fail(block, "axis " + axis.name + " takes whole numbers, and there is none between its ends");
+  if (std::max(std::abs(range.min), std::abs(range.max)) > kWholeNumberMax)
+    fail(block, "axis " + axis.name + " is drawn from numbers beyond 2^53");
   for (const AxisPoint& end : ends_of(axis)) check_values(block, end.set);
 }
 
@@ -110,6 +115,9 @@ void check_included_point(const Block& block, const Axis& axis, const AxisPoint&
 }
 
 void check_include(const Block& block) {
+  if (block.include.size() > kIncludedCellsMax)
+    fail(block, "include names " + std::to_string(block.include.size()) + " cells, more than " +
+                    std::to_string(kIncludedCellsMax) + "; make a block of them");
   std::map<Json, std::string> seen;
   for (const IncludedCell& cell : block.include) {
     const std::string what = (cell.where.empty() ? "" : cell.where + ": ") + std::string("include");
@@ -213,6 +221,9 @@ void check_seeds(const std::vector<uint64_t>& seeds) {
 void check_search(const SweepSpec& spec) {
   if (spec.random && spec.random->cells < 1)
     throw SpecError("search: random takes a number of cells of at least 1");
+  if (spec.random && spec.random->cells > kDrawnCellsMax)
+    throw SpecError("search: random draws at most " + std::to_string(kDrawnCellsMax) +
+                    " cells of a block; leave search out for a grid of more");
   for (const auto& block : spec.blocks)
     for (const auto& axis : block.axes)
       if (axis.drawn && !spec.random)

@@ -299,6 +299,7 @@ class Coordinator {
   void fill_free_slots();
   bool fill(const Worker& worker, const Slot& slot);
   void list_next(const Sweep& sweep);
+  void list_first_after(const Sweep& sweep);
   void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
   void list_ahead(const Sweep& sweep, const SweepTrial& trial);
   void list_added(const Sweep& sweep, const SweepTrial& trial);

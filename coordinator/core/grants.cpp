@@ -39,7 +39,18 @@ bool Coordinator::fill(const Worker& worker, const Slot& slot) {
   }
 }
 
+// A journal may hold a sweep from before look_at() saw this fault: it ends, and the coordinator does not.
 void Coordinator::list_next(const Sweep& sweep) {
+  try {
+    list_first_after(sweep);
+  } catch (const SpecError& error) {
+    cancel_sweep(sweep, "unlistable", error.what());
+  } catch (const ExpressionError& error) {
+    cancel_sweep(sweep, "unlistable", error.what());
+  }
+}
+
+void Coordinator::list_first_after(const Sweep& sweep) {
   for (int64_t index = sweep.cursor; index < sweep.raw_count(); ++index) {
     if (sweep.trials.contains(index)) continue;  // ahead of its turn
     const auto trial = sweep.trial_at(index);

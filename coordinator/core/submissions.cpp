@@ -1,5 +1,7 @@
 // Sweeps as users hand them in.
 
+#include <algorithm>
+
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/sha256.h"
@@ -24,6 +26,32 @@ std::string missing_input(const SweepSpec& spec) {
   return {};
 }
 
+// Whether one name stands for two evals: an axis may bring both to one cell, or two blocks that share it.
+bool may_clash_in_evals(const SweepSpec& spec) {
+  std::map<std::string, Json> named;
+  bool clash = false;
+  const auto look = [&](const SettingValues& set) {
+    for (const char* role : {"eval.learn", "eval.retain"}) {
+      const auto found = set.find(role);
+      if (found == set.end()) continue;
+      for (const auto& [name, task] : found->second.items())
+        clash = clash || named.try_emplace(name, Json{role, task}).first->second != Json{role, task};
+    }
+  };
+  for (const Block& block : spec.blocks) {
+    look(block.constants);
+    for (const Axis& axis : block.axes)
+      for (const AxisPoint& point : axis.points) look(point.set);
+    for (const IncludedCell& cell : block.include)
+      for (const AxisPoint& point : cell.points) look(point.set);
+  }
+  return clash;
+}
+
+bool has_empty_data(const Inputs& inputs) {
+  return std::any_of(inputs.data.begin(), inputs.data.end(), [](auto& data) { return data.second.rows == 0; });
+}
+
 bool has_failures(const Sweep& sweep) {
   constexpr auto failed = static_cast<size_t>(UnitLife::failed);
   return sweep.stages[failed] + sweep.eval_units[failed] > 0;
@@ -36,11 +64,14 @@ bool ended_early(const Sweep& sweep) {
 }  // namespace
 
 // Every cell once, so that listing later meets no cell that does not resolve, and what is not listed yet is
-// counted all the same.
+// counted all the same. What only the view of a whole trial shows is looked at where it can be at all.
 SpecLook look_at(const SweepSpec& spec) {
   SpecLook out;
   try {
-    out.trial_count = trial_count(spec, Grid(spec).counts());
+    const Grid grid(spec);
+    out.trial_count = trial_count(spec, grid.counts());
+    if (may_clash_in_evals(spec) || has_empty_data(spec.inputs))
+      for (int64_t raw = 0; raw < grid.raw_count(); ++raw) grid.at(raw);
     for (const WantedEval& wanted : wanted_inputs(spec).evals)
       if (const auto why = unbuilt(wanted.spec)) return {.fault = *why};
     const std::string missing = missing_input(spec);

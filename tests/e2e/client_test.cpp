@@ -188,7 +188,7 @@ TEST_F(Client, TheEnvironmentNamesACoordinatorWhereNoOptionDoesAndBeforeTheConte
 TEST_F(Client, SubmitsPriorityGoesBeforeTheFilesAndBringsItsTrialsForward) {
   const std::string file = world_.sweep().string();
   ASSERT_EQ(ask({"submit", file, "name=first"}).exit_code, 0);
-  ASSERT_EQ(ask({"submit", file, "name=urgent", "run.priority=-1", "--priority", "7", "seed=[91]"}).exit_code,
+  ASSERT_EQ(ask({"submit", file, "name=urgent", "run.priority=-1", "--priority", "7", "seeds=[91]"}).exit_code,
             0);
   const auto n1 = worker("n1", {"--once"});
   EXPECT_EQ(n1->wait(300s).exit_code, 0);

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
+#include "common/sweep/block_cells.h"
 #include "common/sweep/scalar_text.h"
 #include "tests/common/sweep/sweep_language.h"
 
@@ -209,6 +210,14 @@ SweepSpec with_included(const std::string& more = "") {
   spec.blocks[0].include.push_back(
       {.points = {point("64", "lora.rank", 64), point("all", "lora.target", "all")}, .where = "bad.yaml:9:3"});
   return spec;
+}
+
+// A coordinator draws between two messages, whoever asks.
+TEST(Search, ItsWorkIsBounded) {
+  EXPECT_THROW(Grid(drawing(sweep(kWide), kDrawnCellsMax + 1)), SpecError);
+  const SweepSpec rare = with_range("train.lr", {.min = 1e-6, .max = 1.0}, kLora + "exclude: ['lr > 2e-6']\n");
+  EXPECT_LT(Grid(drawing(rare, 1000)).raw_count(), 1000);
+  EXPECT_THROW(Grid(drawing(with_range("train.batch", {.min = 1, .max = 1e300}), 2)), SpecError);
 }
 
 TEST(Include, AddsACellBehindTheCrossedOnes) {
