@@ -103,6 +103,28 @@ TEST(Needs, ASlotThatIsTooSmallDoesNotHaveAWholeGridListed) {
   EXPECT_EQ(core.state().sweeps().at(2).running_units(), 1) << "the slot was not left to the other sweep";
 }
 
+// The weights stand for themselves; a delta needs the base beside it.
+TEST(PolicyOf, ATrialThatTwoSweepsWantKeepsItsWeightsRatherThanADelta) {
+  for (const auto& [first, second] :
+       {std::pair{Keep::weights, Keep::delta}, std::pair{Keep::delta, Keep::weights}}) {
+    Coordinator core{CoordinatorConfig{}, State{}, Instant{}};
+    Effects effects;
+    for (const Keep keep : {first, second}) {
+      const std::string name(text_of(keep));
+      SweepSpec spec = sweep_for_tests({.name = name, .ranks = {4}, .seeds = 1, .has_evals = false});
+      spec.run.keep = keep;
+      core.step(Instant{}, Submit{.reply_to = 1, .request_id = name, .spec = spec}, effects);
+    }
+    Hello hello{.boot = "a", .version = "test", .slots = {slot_with(0), slot_with(0)}, .held = {}};
+    hello.slots.back().index = 1;
+    core.step(Instant{}, FromWorker{WorkerName{"w1"}, hello}, effects);
+    ASSERT_EQ(core.state().units().size(), 1U);
+    const Unit& unit = core.state().units().begin()->second;
+    ASSERT_EQ(unit.wanted.size(), 2U);
+    EXPECT_EQ(policy_of(core.state(), unit).keep, Keep::weights);
+  }
+}
+
 // A journal from before there were needs has neither field.
 TEST(Needs, AreReadFromRecordsThatLackThem) {
   Json listed = parse_json(to_journal(TrialListed{.sweep = 1, .memory = {.train_bytes = 5}}));
