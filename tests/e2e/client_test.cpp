@@ -193,9 +193,9 @@ TEST_F(Client, SubmitsPriorityGoesBeforeTheFilesAndBringsItsTrialsForward) {
   const auto n1 = worker("n1", {"--once"});
   EXPECT_EQ(n1->wait(300s).exit_code, 0);
   const auto done = [&](const std::string& sweep) {
+    const Json answer = ask_json({"query", sweep, "--trials"});
     int out = 0;
-    for (const Json& row : ask_json({"query", sweep, "--trials"}).at("rows"))
-      out += row.at("state") == "completed" ? 1 : 0;
+    for (const Json& row : answer.at("rows")) out += row.at("state") == "completed" ? 1 : 0;
     return out;
   };
   EXPECT_EQ(done("urgent"), 1);

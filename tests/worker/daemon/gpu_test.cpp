@@ -6,9 +6,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
-#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -89,13 +86,9 @@ TEST(GpuMemory, OfADriverThatNeverAnswersIsForgottenAndNobodyWaitsForIt) {
 // Returns: what is logged while `work` runs.
 template <class Run>
 std::string logged_by(const Run& work) {
-  std::ostringstream out;
-  const auto before = spdlog::default_logger();
-  spdlog::set_default_logger(
-      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(out)));
+  testing::internal::CaptureStdout();
   work();
-  spdlog::set_default_logger(before);
-  return out.str();
+  return testing::internal::GetCapturedStdout();
 }
 
 TEST(GpuMemory, SaysNothingOfADeviceThatDoesNotAnswerWhichTheStartHasNamed) {
