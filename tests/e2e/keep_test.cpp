@@ -42,6 +42,19 @@ class Kept : public ClientWorld {
     return ask({"submit", world_.sweep().string(), "--wait", "--only", "regime = math", "run.keep=" + keep,
                 "run.checkpoint_every=1s"});
   }
+  // The same with an eval that the first submission did not ask for.
+  Ended asked_for_one_eval_more(const std::string& keep, int steps) const {
+    std::string text = TinyWorld::sweep_text(steps, 1);
+    text.replace(text.find("{prose_loss:"), 1, "{late_loss: {data: code_held.txt, limit: 2}, ");
+    world_.write_sweep(text);
+    return submitted(keep);
+  }
+  std::string sql(const std::string& query) const {
+    const Ended answer = run({"/usr/bin/sqlite3", "-readonly", (data() / "ranktide.db").string(), query},
+                             world_.folder() / "sqlite3");
+    EXPECT_EQ(answer.exit_code, 0) << answer.err;
+    return trimmed(answer.out);
+  }
   bool drops_its_weights() const {
     const fs::path here = home_of("n1") / "artifacts";
     for (int i = 0; i < 600 && !fs::is_empty(here); ++i) std::this_thread::sleep_for(100ms);
@@ -106,18 +119,45 @@ TEST_F(Kept, AnEvalThatIsAskedForOnceTheWeightsHaveGoneEndsAtOnceWithTheReason) 
   const auto n1 = worker("n1", {"--artifacts-max", "0"});
   submit_and_wait("weights", 4);
   ASSERT_TRUE(drops_its_weights());
-  std::string text = TinyWorld::sweep_text(4, 1);
-  text.replace(text.find("{prose_loss:"), 1, "{late_loss: {data: code_held.txt, limit: 2}, ");
-  world_.write_sweep(text);
-  const Ended ended = submitted("weights");
+  const Ended ended = asked_for_one_eval_more("weights", 4);
   EXPECT_EQ(ended.exit_code, 6) << ended.err;
   EXPECT_THAT(ended.err, AllOf(HasSubstr("2 evals failed: "), HasSubstr("--artifacts-max")));
   EXPECT_THAT(ask({"status", "tiny"}).out, HasSubstr("2 evals failed: "));
   EXPECT_EQ(ask_json({"status", "tiny"}).at(0).at("failed_evals").at("evals"), 2);
-  const Ended tries = run({"/usr/bin/sqlite3", "-readonly", (data() / "ranktide.db").string(),
-                           "SELECT DISTINCT kind, attempt FROM v_error"},
-                          world_.folder() / "sqlite3");
-  EXPECT_EQ(tries.out, "eval|1\n") << "and no other";
+  EXPECT_EQ(sql("SELECT DISTINCT kind, attempt FROM v_error"), "eval|1") << "and no other";
+}
+
+TEST_F(Kept, AnEvalThatIsAskedForLaterRunsAloneOnAdaptersWeightsAndDeltas) {
+  const auto n1 = worker("n1");
+  int steps = 4;  // of trials that nobody has trained yet
+  for (const std::string keep : {"delta", "weights"}) {
+    submit_and_wait(keep, steps);
+    const std::string trained = sql("SELECT count(*) FROM v_attempt WHERE kind<>'eval'");
+    const Ended again = asked_for_one_eval_more(keep, steps++);
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_EQ(sql("SELECT count(*) FROM v_attempt WHERE kind<>'eval'"), trained) << keep;
+    EXPECT_EQ(
+        sql("SELECT group_concat(method, ' ') FROM (SELECT method FROM v_eval JOIN v_trial USING (sweep, trial)"
+            " WHERE task='late_loss' AND v_eval.step>0 AND value>0 ORDER BY method)"),
+        "full lora")
+        << keep;
+  }
+}
+
+TEST_F(Kept, ADeltaComesToTheCoordinatorAndRestoresAFolderOfWeights) {
+  const auto n1 = worker("n1");
+  submit_and_wait("delta", 4);
+  const std::string trial = trial_of("full");
+  ASSERT_TRUE(arrives(trial));
+  const fs::path copy = world_.folder() / "copy", restored = world_.folder() / "restored";
+  const Ended fetched = ask({"fetch", trial, "-o", copy.string()});
+  EXPECT_EQ(fetched.exit_code, 0) << fetched.err;
+  EXPECT_THAT(files_in(copy), testing::UnorderedElementsAre(Key("delta.json"), Key("delta.zst")));
+  const Ended whole = run({trainer_program().string(), "restore", "--model", world_.model().string(), "--delta",
+                           copy.string(), "-o", restored.string()},
+                          world_.folder() / "restore");
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_THAT(files_in(restored), Contains(Key("model.safetensors")));
 }
 
 TEST_F(Kept, AWorkerThatIsToldToEndLeavesItsWeightsFirst) {
