@@ -87,7 +87,9 @@ void Translator::range(const std::string& path, const ForeignRange& range, const
                   setting->type == SettingType::share);
   if (!has_range || is_micro_batch(telling_part(path)))
     return draft_.leave_out(origin, *key + " takes no range; list the values that you mean");
-  draft_.vary(*key, range_text(range), origin);
+  ForeignRange taken = range;
+  if (range.is_whole && !range.step && setting->type != SettingType::count) taken.step = 1;
+  draft_.vary(*key, range_text(taken), origin);
 }
 
 bool Translator::takes_part(const std::string& path, const std::vector<YamlNode>& values,

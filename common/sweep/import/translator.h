@@ -17,7 +17,8 @@ struct ForeignRange {
   double min = 0;
   double max = 0;
   bool is_log = false;
-  std::optional<double> step{};  // absent: anywhere between
+  std::optional<double> step{};  // absent: anywhere between ...
+  bool is_whole = false;         // ... or at any whole number
 };
 
 class Translator {

@@ -98,7 +98,7 @@ class WandbReader {
     const bool has_steps = kind.starts_with("q_");
     if (has_steps) kind = kind.substr(2);
     if (!min || !max) return std::nullopt;
-    ForeignRange out{.min = *min, .max = *max};
+    ForeignRange out{.min = *min, .max = *max, .is_whole = kind == "int_uniform"};
     if (kind == "uniform" || kind == "int_uniform") {
       if (has_steps) out.step = q.value_or(1);
       if (kind == "int_uniform" && is_grid_ && !has_steps) out.step = 1;

@@ -180,6 +180,12 @@ TEST(Import, ANameMayBeAnything) {
   EXPECT_NO_THROW(parse_sweep(filled_in(result.yaml), "x", "/")) << result.yaml;
 }
 
+TEST(Import, WholeEndsMeanWholeNumbersWhereOurSettingTakesOthersToo) {
+  const std::string yaml =
+      imported(ForeignTool::wandb, "method: random\nparameters: {epochs: {min: 1, max: 3}}\n").yaml;
+  EXPECT_NE(yaml.find("budget.epochs: {min: 1, max: 3, step: 1}"), std::string::npos) << yaml;
+}
+
 TEST(Import, AMissingBetaIsTheOptimizersOwn) {
   const auto betas_of = [](const std::string& optimizer) {
     return imported(ForeignTool::axolotl, "base_model: org/m\nadam_beta1: 0.8\n" + optimizer);
