@@ -105,10 +105,11 @@ Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
     if (!globals.quiet && !globals.json) std::cerr << line << "\n";
   };
   const std::filesystem::path data = data_folder(globals.data_dir);
+  SweepSpec spec = chosen_sweep(options.sweep);  // what is wrong with the file is said before anything else
   const Past past = past_for(globals);
   Planned out{
       .plan = plan_of(
-          selected_sweep(chosen_sweep(options.sweep), options.sweep,
+          selected_sweep(std::move(spec), options.sweep,
                          {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say},
                          [&](const std::string& name) { return earlier_sweep(globals, name); }),
           past)};
