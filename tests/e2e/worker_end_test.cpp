@@ -62,6 +62,7 @@ TEST_F(EndsOfWorkers, AWorkerSaysWhenItsConnectionComesAndGoesAndNotEachTry) {
 TEST_F(EndsOfWorkers, ADrainOfNothingWithoutACoordinatorSaysThatNothingIsLeft) {
   const auto n1 = worker_with("n1", {"--join", line()});
   ASSERT_TRUE(joins("n1"));
+  std::this_thread::sleep_for(1s);  // its welcome leaves after the commit that shows it
   coordinator->stop();
   coordinator.reset();
   n1->signal(SIGTERM);
