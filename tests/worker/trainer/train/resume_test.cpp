@@ -58,8 +58,8 @@ TEST(Resume, UnderLionToo) {
     for (const Step stop : {1, 6}) {
       const Scratch scratch;
       attempt(stage, {.checkpoints = scratch.path(), .attempt = 1, .stop_after = stop});
-      for (const auto& [name, view] :
-           SafetensorsFile(checkpoint(scratch, 1, stop) / "state.safetensors").tensors())
+      const SafetensorsFile state(checkpoint(scratch, 1, stop) / "state.safetensors");
+      for (const auto& [name, view] : state.tensors())
         EXPECT_FALSE(name.starts_with("second.")) << "it has one moment";
       EXPECT_EQ(attempt(stage, {.checkpoints = scratch.path(), .attempt = 2}).outcome.weights_sha256, expected)
           << "stopped at " << stop;
