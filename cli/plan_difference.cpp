@@ -4,18 +4,9 @@
 #include <set>
 
 #include "cli/changed_inputs.h"
-#include "common/sweep/grid.h"
 
 namespace ranktide::cli {
 namespace {
-
-std::vector<SweepTrial> trials_listed(const SweepSpec& spec) {
-  const Grid grid(spec);
-  std::vector<SweepTrial> out;
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
-    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
-  return out;
-}
 
 // A file that changed under its name changes the ids of who reads it, and of nobody else.
 void add_readers(std::vector<SpecChange>& changes, const SweepSpec& old, const SweepSpec& spec,
@@ -40,6 +31,14 @@ bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
 }
 
 }  // namespace
+
+std::vector<SweepTrial> trials_listed(const SweepSpec& spec) {
+  const Grid grid(spec);
+  std::vector<SweepTrial> out;
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
+  return out;
+}
 
 PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids) {
   PlanDifference out{.changes = changes_between(old, spec), .trials = {}};

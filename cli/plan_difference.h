@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "common/sweep/grid.h"
 #include "common/sweep/spec_difference.h"
 
 namespace ranktide::cli {
@@ -21,6 +22,9 @@ struct PlanDifference {
   std::vector<SpecChange> changes;
   std::optional<TrialDifference> trials;  // absent: ids are provisional, for an input is unread
 };
+
+// Returns: every trial that the spec takes, by rising index. Throws: SpecError, as Grid does.
+std::vector<SweepTrial> trials_listed(const SweepSpec& spec);
 
 enum class Ids { final, provisional };
 // Throws: SpecError when this version cannot expand one of them.

@@ -9,6 +9,7 @@
 
 #include "cli/changed_inputs.h"
 #include "cli/command.h"
+#include "cli/plan_difference.h"
 #include "cli/plan_json.h"
 #include "common/vocabulary/sha256.h"
 
@@ -75,14 +76,6 @@ std::vector<std::string> plan_lines(const std::string& file) {
   return out;
 }
 
-std::vector<SweepTrial> trials_planned(const SweepSpec& spec) {
-  std::vector<SweepTrial> out;
-  const Grid grid(spec);
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
-    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
-  return out;
-}
-
 }  // namespace
 
 bool is_plan_file(const std::string& file) {
@@ -133,7 +126,7 @@ PlanFile read_plan_file(const std::string& file) {
 
 void require_as_planned(const std::string& file, const SweepSpec& spec) {
   const PlanFile planned = read_plan_file(file);
-  const std::vector<SweepTrial> trials = trials_planned(spec);
+  const std::vector<SweepTrial> trials = trials_listed(spec);
   std::vector<std::string> changed;
   for (const ChangedInput& input : changed_inputs(planned.spec.inputs, spec.inputs, trials))
     changed.push_back(input.path + " has other content than when it was planned: " + readers_text(input));
