@@ -169,8 +169,7 @@ void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& sa
 }
 
 // Everything that is decided before the first process starts.
-SweepPlan planned_run(const RunOptions& options, const fs::path& data, const Say& say) {
-  SweepSpec spec = chosen_sweep(options.sweep);
+SweepPlan planned_run(SweepSpec spec, const RunOptions& options, const fs::path& data, const Say& say) {
   claim(data);
   const Past past = past_of(data);
   PreparedSweep sweep = selected_sweep(std::move(spec), options.sweep, {.data = data, .say = say},
@@ -188,11 +187,12 @@ SweepPlan planned_run(const RunOptions& options, const fs::path& data, const Say
 
 int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   const fs::path data = data_folder(globals.data_dir);
+  SweepSpec spec = chosen_sweep(options.sweep);
   const fs::path trainer = trainer_program();
   const auto say = [&](const std::string& line) {
     if (!globals.quiet) std::cerr << line << "\n";
   };
-  const SweepPlan plan = planned_run(options, data, say);
+  const SweepPlan plan = planned_run(std::move(spec), options, data, say);
   const auto slots = static_cast<int>(slots_of(options, plan).slots.size());
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view
   LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
