@@ -166,7 +166,8 @@ std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, cons
 void check_words(const YamlNode& node, const ReadingPlace& place) {
   for (const auto& entry : node.entries)
     if (std::find(kAxisWords.begin(), kAxisWords.end(), entry.key) == kAxisWords.end()) {
-      std::string remedy = nearest_remedy(entry.key, kAxisWords);
+      std::string remedy = axis_word_remedy(entry.key);
+      if (remedy.empty()) remedy = nearest_remedy(entry.key, kAxisWords);
       if (remedy.empty()) remedy = key_remedy(entry.key);
       throw place.source.error(entry, "unknown word \"" + entry.key + "\" in an axis" + remedy);
     }
@@ -194,7 +195,11 @@ std::string label_of(const YamlNode& node) {
 
 bool spells_axis(const YamlNode& node) {
   const auto has = [&](std::string_view word) { return node.find(word) != nullptr; };
-  return node.is_map() && (has("values") || has("value") || has("min") || has("max") || has("log"));
+  if (!node.is_map()) return false;
+  // In another tool's words it is no axis yet, but is meant as one, and is told so.
+  return has("values") || has("value") || has("min") || has("max") || has("log") ||
+         std::any_of(node.entries.begin(), node.entries.end(),
+                     [](const YamlEntry& entry) { return !axis_word_remedy(entry.key).empty(); });
 }
 
 void check_expression(const YamlNode& node, const std::string& what, const ReadingPlace& place) {

@@ -78,6 +78,16 @@ const std::map<std::string_view, std::string_view>& foreign_words() {
   return words;
 }
 
+// What stands in an axis of Determined, Katib, W&B, Ray and SigOpt beside `values`, `min` and `max`.
+const std::map<std::string_view, std::string_view>& foreign_axis_words() {
+  static const std::map<std::string_view, std::string_view> words{
+      {"vals", "values"},   {"choices", "values"},   {"list", "values"}, {"val", "value"},
+      {"minval", "min"},    {"lower", "min"},        {"maxval", "max"},  {"upper", "max"},
+      {"stride", "step"},   {"distribution", "log"}, {"type", ""},       {"parameterType", ""},
+      {"feasibleSpace", ""}};
+  return words;
+}
+
 constexpr std::string_view kConstructs[] = {"version", "name",   "axes",    "rows",    "zip",
                                             "blocks",  "derive", "exclude", "include", "seeds",
                                             "search",  "tune",   "like",    "when",    "run"};
@@ -130,6 +140,14 @@ std::string remedy(std::string_view word) {
 std::string nearest_remedy(std::string_view word, const std::vector<std::string_view>& candidates) {
   const auto found = nearest(word, candidates);
   return found ? remedy(*found) : "";
+}
+
+std::string axis_word_remedy(std::string_view word) {
+  const auto it = foreign_axis_words().find(word);
+  if (it == foreign_axis_words().end()) return "";
+  if (!it->second.empty()) return remedy(it->second);
+  if (word == "feasibleSpace") return "; write its values, or min, max and step, in its place";
+  return "; leave it out, a setting knows its type";
 }
 
 std::optional<std::string_view> foreign_word(std::string_view word) {

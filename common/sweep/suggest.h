@@ -17,6 +17,10 @@ std::string nearest_remedy(std::string_view word, const std::vector<std::string_
 // ("learning_rate", "lora_r", "max_restarts"). `more` are names of this file: rows axes, blocks.
 std::string key_remedy(std::string_view key, const std::vector<std::string>& more = {});
 
+// Returns: for a word by which another tool spells an axis ({vals: [...]}, {minval: 1, maxval: 9}), what stands
+// in its place here, as a remedy; "" for any other word.
+std::string axis_word_remedy(std::string_view word);
+
 // Returns: the key or construct of ours for a word that other tools use for it; nullopt for any other word.
 std::optional<std::string_view> foreign_word(std::string_view word);
 
