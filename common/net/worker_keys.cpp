@@ -55,6 +55,11 @@ std::optional<WorkerKey> key_in(const std::string& line) {
   return is_sound ? std::optional(key) : std::nullopt;
 }
 
+bool is_of(const std::string& line, const WorkerName& worker) {
+  const auto key = key_in(line);
+  return key && key->worker == worker;
+}
+
 // Requires: the file's lock is held.
 void put_key(const fs::path& file, std::string_view public_key, const WorkerName& worker,
              std::optional<int64_t> until_ms) {
@@ -205,12 +210,16 @@ int revoke_worker(const fs::path& file, const WorkerName& worker) {
 int forget_worker(const fs::path& file, const WorkerName& worker) {
   const FileLock lock(file);
   std::vector<std::string> lines = lines_of(file);
-  const auto forgotten = std::erase_if(lines, [&](const std::string& line) {
-    const auto key = key_in(line);
-    return key && key->worker == worker;
-  });
+  const auto forgotten = std::erase_if(lines, [&](const std::string& line) { return is_of(line, worker); });
   if (forgotten > 0) replace_lines(file, lines);
   return static_cast<int>(forgotten);
+}
+
+void require_forgettable(const fs::path& file, const WorkerName& worker) {
+  const FileLock lock(file);
+  const std::vector<std::string> lines = lines_of(file);
+  if (std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return is_of(line, worker); }))
+    replace_lines(file, lines);
 }
 
 bool is_worker_name(std::string_view text) {

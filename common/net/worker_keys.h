@@ -93,6 +93,9 @@ int revoke_worker(const std::filesystem::path& file, const WorkerName& worker);
 // and a key that comes again needs a new invitation. Returns: how many there were. Throws: KeyError for failed
 // I/O.
 int forget_worker(const std::filesystem::path& file, const WorkerName& worker);
+// Tries it: where there is a key of that name, the table is replaced by itself. Throws: KeyError where
+// forget_worker() would.
+void require_forgettable(const std::filesystem::path& file, const WorkerName& worker);
 
 // Returns: whether it reads as a worker's name: 1 to 64 of A-Z a-z 0-9 . _ - with a letter or digit first.
 bool is_worker_name(std::string_view text);

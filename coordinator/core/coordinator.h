@@ -107,8 +107,8 @@ struct RevokeWorker {  // answered by Controlled; its keys were ended in their t
   std::string actor = kLocalActor;
   WorkerName worker;
 };
-// Answered by Controlled or Rejected: the list of workers is to lose one that is away. Its keys were taken out
-// of their table before. Also for one that never joined.
+// Answered by Controlled or Rejected: the list of workers is to lose one that is away. Its keys are taken out
+// of their table once that is committed. Also for one that never joined.
 struct ForgetWorker {
   uint64_t reply_to = 0;
   std::string request_id;

@@ -173,10 +173,18 @@ bool is_known(const ForgetWorker& forget, const std::filesystem::path& data_fold
   return !Reader(data_folder).select(kKnown, {forget.worker.text, asked}).rows.empty();
 }
 
-std::optional<ApiResponse> refuse_unknown(const ForgetWorker& forget,
+// The key is taken once the worker is forgotten for good; where that cannot be, nothing is to be forgotten.
+std::optional<ApiResponse> why_not_forget(const ForgetWorker& forget,
                                           const std::filesystem::path& data_folder) {
-  if (is_known(forget, data_folder)) return std::nullopt;
-  return failure(404, "no worker named \"" + forget.worker.text + "\"; `ranktide worker list` names them");
+  const std::string& name = forget.worker.text;
+  try {
+    if (!is_known(forget, data_folder))
+      return failure(404, "no worker named \"" + name + "\"; `ranktide worker list` names them");
+    require_forgettable(data_folder / "keys" / "workers", forget.worker);
+  } catch (const KeyError& error) {
+    return failure(409, "worker " + name + " is not forgotten, for its key must go with it: " + error.what());
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -241,7 +249,7 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
   if (auto* submission = std::get_if<Submit>(&request)) look_ahead(*submission, data_folder);
   if (auto* control = std::get_if<ControlTrials>(&request)) look_ahead(*control, data_folder);
-  if (const auto* forget = std::get_if<ForgetWorker>(&request)) return refuse_unknown(*forget, data_folder);
+  if (const auto* forget = std::get_if<ForgetWorker>(&request)) return why_not_forget(*forget, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);
   if (!revoke) return std::nullopt;
   try {

@@ -170,6 +170,31 @@ TEST(Commands, AWorkerIsForgottenThatDidSomethingOrHasAKeyOrWasForgottenByTheSam
   EXPECT_EQ(forget("w1", "another")->status, 404);
 }
 
+TEST(Commands, NobodyIsForgottenWhoseKeyCannotBeTakenOutOfItsTable) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  std::filesystem::create_directories(folder.path() / "keys");
+  std::filesystem::permissions(folder.path() / "keys", std::filesystem::perms::owner_all);
+  const auto table = folder.path() / "keys" / "workers";
+  const std::string key = make_key_pair().public_key;
+  authorise_worker(table, key, WorkerName{"w1"});
+  const auto forget = [&](const std::string& name) {
+    UserRequest asked = ForgetWorker{.request_id = "r", .worker = WorkerName{name}};
+    return prepare(asked, folder.path());
+  };
+  std::filesystem::create_directories(folder.path() / "keys" / "workers.new");  // where a new table would begin
+  const auto refused = forget("w1");
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->status, 409);
+  EXPECT_THAT(refused->body,
+              testing::AllOf(HasSubstr("worker w1 is not forgotten"), HasSubstr(table.string())));
+  EXPECT_EQ(WorkerKeys(table).standing(key), KeyStanding::active);
+  std::filesystem::remove(folder.path() / "keys" / "workers.new");
+  EXPECT_EQ(forget("w1"), std::nullopt);
+  EXPECT_EQ(WorkerKeys(table).standing(key), KeyStanding::active) << "the core has not decided yet";
+}
+
 TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
   UserRequest request = Submit{.request_id = "r", .spec = sweep_for_tests({})};
   EXPECT_EQ(prepare(request, {}), std::nullopt);
