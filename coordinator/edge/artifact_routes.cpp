@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kArtifacts = "/api/v1/artifacts/";
-constexpr std::chrono::seconds kListPatience{2};
+constexpr std::chrono::milliseconds kListPatience{200};  // of one of the few threads that answer all questions
 
 // A link could lead out of the folder; none is ever made there.
 bool is_plain_file(const fs::path& file) {
