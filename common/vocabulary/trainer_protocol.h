@@ -32,10 +32,12 @@ void fields(Ar& ar, RunWork& r) {
 
 struct StopWork {  // checkpoint at the next step border, then WorkEnded{stopped}
   Lease lease;
+  bool is_unwanted =
+      false;  // nobody waits for its evals: those that run end halfway. May be said after a first one
 };
 template <class Ar>
 void fields(Ar& ar, StopWork& s) {
-  ar("lease", s.lease);
+  ar("lease", s.lease)("is_unwanted", s.is_unwanted);
 }
 
 using TrainerCommand = std::variant<RunWork, StopWork>;

@@ -80,29 +80,31 @@ std::vector<Said> Runner::stop(const Lease& lease, Instant now, AgentEffects& ou
     waiting_.erase(queued);
     return {{lease, outcome(OutcomeKind::stopped, 0, "stopped before it began")}};
   }
-  if (current_ && current_->lease == lease) ask_to_stop(now, out);
+  if (current_ && current_->lease == lease) ask_to_stop(StopWork{lease}, now, out);
   return {};
 }
 
 void Runner::forget(const Lease& lease, Instant now, AgentEffects& out) {
   std::erase_if(waiting_, [&](const Grant& g) { return g.lease == lease; });
-  if (!current_ || current_->lease != lease) return;
+  if (!current_ || current_->lease != lease || current_->is_forgotten) return;
   current_->is_forgotten = true;
-  ask_to_stop(now, out);
+  ask_to_stop(StopWork{.lease = lease, .is_unwanted = true}, now, out);
 }
 
 std::vector<Said> Runner::stop_everything(Instant now, AgentEffects& out) {
   std::vector<Said> said;
   while (!waiting_.empty())
     for (Said& s : stop(Lease(waiting_.front().lease), now, out)) said.push_back(std::move(s));
-  if (current_) ask_to_stop(now, out);
+  if (current_) ask_to_stop(StopWork{current_->lease}, now, out);
   return said;
 }
 
-void Runner::ask_to_stop(Instant now, AgentEffects& out) {
-  if (current_->kill_at || process_ != Process::alive) return;
-  current_->kill_at = now + config_.stop_grace;
-  out.trainers.push_back(SendTrainer{slot_, StopWork{current_->lease}});
+// A second time only to say that it is unwanted now: the evals of one that gives its lease back run to their
+// end.
+void Runner::ask_to_stop(StopWork stop, Instant now, AgentEffects& out) {
+  if ((current_->kill_at && !stop.is_unwanted) || process_ != Process::alive) return;
+  if (!current_->kill_at) current_->kill_at = now + config_.stop_grace;
+  out.trainers.push_back(SendTrainer{slot_, std::move(stop)});
 }
 
 void Runner::kill(Outcome verdict, AgentEffects& out) {

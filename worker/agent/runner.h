@@ -57,7 +57,7 @@ class Runner {
   };
 
   void start_next(Instant now, AgentEffects& out);
-  void ask_to_stop(Instant now, AgentEffects& out);
+  void ask_to_stop(StopWork stop, Instant now, AgentEffects& out);
   void kill(Outcome verdict, AgentEffects& out);
   std::optional<Instant> silence_ends() const;
   Outcome outcome_of(const TrainerDied& death) const;

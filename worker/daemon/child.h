@@ -61,7 +61,7 @@ class Child {
   int command_fd_ = -1;
   int report_fd_ = -1;
   int log_fd_ = -1;
-  std::string outgoing_;  // one RunWork and one StopWork at most, by the trainer protocol
+  std::string outgoing_;  // one RunWork and two StopWork at most, by the trainer protocol
   std::string incoming_;  // less than a frame and what one exchange reads
   int64_t oom_kills_before_ = 0;
   bool reports_closed_ = false;

@@ -60,6 +60,16 @@ class Desk : public testing::Test {
       if (const auto* m = std::get_if<M>(&message)) found.push_back(*m);
     return found;
   }
+  // Returns: of each StopWork of the last step, whether the work is unwanted.
+  std::vector<bool> stops() const {
+    std::vector<bool> found;
+    for (const TrainerAction& action : out_.trainers) {
+      const auto* send = std::get_if<SendTrainer>(&action);
+      const auto* stop = send ? std::get_if<StopWork>(&send->command) : nullptr;
+      if (stop) found.push_back(stop->is_unwanted);
+    }
+    return found;
+  }
   template <class A, class Variant>
   static size_t count(const std::vector<Variant>& actions) {
     return static_cast<size_t>(std::count_if(actions.begin(), actions.end(),
@@ -207,6 +217,22 @@ TEST_F(Desk, StopsAFencedAttemptWithoutAWord) {
   EXPECT_EQ(count<SendTrainer>(out_.trainers), 1u);
   ends(OutcomeKind::stopped);
   EXPECT_TRUE(out_.messages.empty());
+}
+
+// Its evals ran on for half a minute, until the trainer was killed, and the slot's next work waited for that.
+TEST_F(Desk, TellsTheTrainerOfACancelledAttemptThatNobodyWaitsForItsEvals) {
+  start();
+  granted();
+  hears(Stop{lease(), StopKind::checkpoint});
+  EXPECT_EQ(stops(), std::vector{false});
+  hears(Stop{lease(), StopKind::checkpoint});
+  EXPECT_TRUE(stops().empty()) << "it was told";
+  hears(Stop{lease(), StopKind::kill});
+  EXPECT_EQ(stops(), std::vector{true});
+  hears(Fenced{lease(), 2});
+  EXPECT_TRUE(stops().empty()) << "it was told";
+  pass(30s);
+  EXPECT_EQ(count<KillTrainer>(out_.trainers), 1u) << "so long after the first word";
 }
 
 TEST_F(Desk, KillsATrainerThatDoesNotStopAndThenRunsWhatWaits) {

@@ -39,7 +39,8 @@ std::optional<CommandInbox::Order> CommandInbox::next() {
   if (!complaint_.empty()) throw ProtocolError(complaint_);
   if (ended_) return std::nullopt;
   front_handed_out_ = true;
-  return Order{works_.front().run, works_.front().stop.get_token()};
+  const Pending& work = works_.front();
+  return Order{work.run, work.stop.get_token(), work.unwanted.get_token()};
 }
 
 void CommandInbox::read_all(std::stop_token leave) {
@@ -73,13 +74,16 @@ void CommandInbox::accept(const TrainerCommand& command) {
   const std::lock_guard lock(mutex_);
   if (const auto* run = std::get_if<RunWork>(&command)) {
     if (works_.size() == kWorksMax) throw ProtocolError("a third work was sent before the first had ended");
-    works_.push_back({*run, std::stop_source{}});
+    works_.push_back({*run, std::stop_source{}, std::stop_source{}});
     changed_.notify_one();
     return;
   }
-  const Lease& lease = std::get<StopWork>(command).lease;
-  for (Pending& work : works_)
-    if (work.run.lease == lease) work.stop.request_stop();
+  const auto& stop = std::get<StopWork>(command);
+  for (Pending& work : works_) {
+    if (work.run.lease != stop.lease) continue;
+    if (stop.is_unwanted) work.unwanted.request_stop();
+    work.stop.request_stop();
+  }
 }
 
 void CommandInbox::end(const std::string& complaint) {

@@ -24,7 +24,8 @@ class CommandInbox {
 
   struct Order {
     RunWork run;
-    std::stop_token stop;  // asked when StopWork names this lease, or the pipe ends
+    std::stop_token stop;      // asked when StopWork names this lease, or the pipe ends
+    std::stop_token unwanted;  // asked when that says so of it
   };
   // Waits for a work; asking for the next says that the one before has ended.
   // Returns: nullopt once the pipe has ended. Throws: ProtocolError when something not understood came.
@@ -34,6 +35,7 @@ class CommandInbox {
   struct Pending {
     RunWork run;
     std::stop_source stop;
+    std::stop_source unwanted;
   };
   void read_all(std::stop_token leave);
   bool wait_readable(const std::stop_token& leave) const;

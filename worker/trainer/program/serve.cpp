@@ -70,7 +70,8 @@ class Server {
                            .checkpoint_every = Duration{work.checkpoint_every_ms},
                            .microbatch = work.microbatch,
                            .resume_at_most = work.resume_at_most,
-                           .branches = work.branches};
+                           .branches = work.branches,
+                           .unwanted = order.unwanted};
     return run_stage(stage, folders_, inputs_, reporter, order.stop);
   }
 

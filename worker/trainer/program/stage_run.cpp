@@ -46,6 +46,21 @@ std::string most_held_text(const at::Device& device) {
 }
 
 class StageRun {
+// Its evals were ended halfway: a resume goes back to the checkpoint before them and runs them again.
+struct Unwanted : std::runtime_error {
+  explicit Unwanted(Step step)
+      : std::runtime_error("nobody waits for the evals of this step any more"), at(step) {}
+  Step at;
+};
+
+Outcome outcome_of(const Unwanted& unwanted) {
+  Outcome outcome;
+  outcome.kind = OutcomeKind::stopped;
+  outcome.step = unwanted.at;
+  outcome.message = unwanted.what();
+  return outcome;
+}
+
  public:
   StageRun(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs, WorkReporter& reporter,
            std::stop_token stop)
@@ -69,6 +84,10 @@ class StageRun {
     try {
       return train_and_keep();
     } catch (const std::exception& e) {
+    } catch (const Unwanted& unwanted) {
+      std::cerr << "stopped at step " << unwanted.at << ": " << unwanted.what() << "\n";
+      reporter_.flush();
+      return outcome_of(unwanted);
       const Failure failure = failure_of(e);
       if (failure.kind != FailureKind::memory) throw;
       throw OutOfMemory(memory_text() + ": " + failure.message);
@@ -174,7 +193,8 @@ class StageRun {
     eval.told = true;
   }
 
-  // A stop does not end them halfway: a resume would find their step gone by, or train again what was finished.
+  // A stop alone does not end them halfway: a resume would find their step gone by, or train again what was
+  // finished. Throws: Unwanted.
   void run_evals_at(Step step, const Model& model) {
     std::map<std::string, EvalResult> found;  // of this step's weights, by spec: trials of one trunk ask alike
     for (PreparedEval& eval : evals_) {
@@ -185,12 +205,14 @@ class StageRun {
         continue;
       }
       doing_ = "evaluating";
-      const EvalResult result = *run_eval(eval.order, *eval.items, model, reporter_, {},
-                                          tokens_of_forward(microbatch(), default_microbatch()));
+      const auto result = run_eval(eval.order, *eval.items, model, reporter_, order_.unwanted,
+                                   tokens_of_forward(microbatch(), default_microbatch()));
+      if (!result) throw Unwanted(step);
       std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
-                << step << ": " << result.metric << " " << result.value << " over " << result.n << " items\n";
-      remember_and_tell(eval, result);
-      found.emplace(spec, result);
+                << step << ": " << result->metric << " " << result->value << " over " << result->n
+                << " items\n";
+      remember_and_tell(eval, *result);
+      found.emplace(spec, *result);
       doing_ = "training";
     }
     if (!found.empty() && step < order_.stage.to) reporter_.phase("training");

@@ -25,11 +25,12 @@ struct StageOrder {
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
   std::optional<Step> resume_at_most{};  // as Work has it
   std::vector<BranchOrder> branches{};   // likewise
+  std::stop_token unwanted{};            // asked, beside `stop`, when nobody waits for the evals any more
 };
 
 // Returns: completed, diverged, or stopped (then everything a resume needs is on disk). A stop waits for the
-// evals that are running, and is too late once the last step is made. Throws: WorkError and what loading,
-// training and evaluating throw; checkpoints of finished steps then stay valid.
+// evals that are running, unless they are unwanted, and is too late once the last step is made. Throws:
+// WorkError and what loading, training and evaluating throw; checkpoints of finished steps then stay valid.
 Outcome run_stage(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs,
                   WorkReporter& reporter, std::stop_token stop);
 

@@ -28,6 +28,7 @@ class Pipe {
   }
   void run(const Lease& l) const { say(encode(TrainerCommand{RunWork{l, {}}})); }
   void stop(const Lease& l) const { say(encode(TrainerCommand{StopWork{l}})); }
+  void drop(const Lease& l) const { say(encode(TrainerCommand{StopWork{.lease = l, .is_unwanted = true}})); }
   void end() {
     if (ends_[1] >= 0) ::close(ends_[1]);
     ends_[1] = -1;
@@ -63,6 +64,18 @@ TEST(CommandInbox, StopsTheWorkThatItsLeaseNames) {
   EXPECT_FALSE(order->stop.stop_requested());
   pipe.stop(lease("a", 2));
   EXPECT_TRUE(is_asked_soon(order->stop));
+}
+
+TEST(CommandInbox, AStoppedWorkIsUnwantedOnlyWhenThatIsSaid) {
+  Pipe pipe;
+  CommandInbox inbox(pipe.reader());
+  pipe.run(lease("a"));
+  const auto order = inbox.next();
+  pipe.stop(lease("a"));
+  EXPECT_TRUE(is_asked_soon(order->stop));
+  EXPECT_FALSE(order->unwanted.stop_requested());
+  pipe.drop(lease("a"));
+  EXPECT_TRUE(is_asked_soon(order->unwanted));
 }
 
 TEST(CommandInbox, TheEndOfThePipeStopsTheRunningWorkAndNoOtherFollows) {

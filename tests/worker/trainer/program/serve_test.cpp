@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <gmock/gmock.h>
 
+#include "common/vocabulary/sha256.h"
 #include "tests/worker/trainer/program/tiny_works.h"
 #include "worker/trainer/lm/engine.h"
 
@@ -172,6 +173,34 @@ TEST_F(Serve, StopsAtAStepBorderAndResumesToTheSameWeights) {
   EXPECT_EQ(rest.outcome->kind, OutcomeKind::completed);
   EXPECT_EQ(rest.outcome->weights_sha256, whole.outcome->weights_sha256);
   EXPECT_EQ(rest.points.at("loss").begin()->first, half.outcome->step + 1);
+}
+
+// A cancelled trial's evals held its slot until the trainer was killed.
+TEST_F(Serve, EvalsThatNobodyWaitsForEndHalfwayAndRunWhenTheTrialIsWantedAgain) {
+  const fs::path file = folder_ / "long.txt";  // takes longer than a word on the pipe
+  std::string lines;
+  for (int i = 0; i < 20'000; ++i) lines += "the tide comes in and goes out again.\n";
+  write_file(file, lines);
+  for (const Step at : {2, 3}) {  // on the way, and at the end
+    Work work = training("cancelled at " + std::to_string(at), Method::lora, 3);
+    work.evals = {loss_eval("long", at)};
+    work.evals[0].spec.data = file.string();
+    work.evals[0].spec.data_sha256 = sha256_of_file(file);
+    bool is_told = false;
+    const Told dropped = run(work, 1, [&](const TrainerReport& report) {
+      const auto* progress = std::get_if<WorkProgress>(&report);
+      if (is_told || !progress || !progress->progress.phase.starts_with("evaluating")) return;
+      trainer().send(StopWork{.lease = order(work, 1).lease, .is_unwanted = true});
+      is_told = true;
+    });
+    ASSERT_TRUE(is_told);
+    EXPECT_EQ(dropped.outcome->kind, OutcomeKind::stopped) << at;
+    EXPECT_TRUE(dropped.evals.empty()) << at;
+    work.evals[0].spec.limit = 2;  // the same in less time
+    const Told again = run(work, 2);
+    EXPECT_EQ(again.outcome->kind, OutcomeKind::completed) << at;
+    EXPECT_EQ(again.evals.size(), 1U) << at;
+  }
 }
 
 TEST_F(Serve, EndsWithZeroAfterACheckpointWhenTheCommandPipeEnds) {
