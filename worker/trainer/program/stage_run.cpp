@@ -45,7 +45,6 @@ std::string most_held_text(const at::Device& device) {
   return "the process held " + std::to_string(megabytes(int64_t{usage.ru_maxrss} * 1024)) + " MB at most";
 }
 
-class StageRun {
 // Its evals were ended halfway: a resume goes back to the checkpoint before them and runs them again.
 struct Unwanted : std::runtime_error {
   explicit Unwanted(Step step)
@@ -61,6 +60,7 @@ Outcome outcome_of(const Unwanted& unwanted) {
   return outcome;
 }
 
+class StageRun {
  public:
   StageRun(const StageOrder& order, const WorkFolders& folders, WorkInputs& inputs, WorkReporter& reporter,
            std::stop_token stop)
@@ -83,11 +83,11 @@ Outcome outcome_of(const Unwanted& unwanted) {
     tell_remembered_evals();
     try {
       return train_and_keep();
-    } catch (const std::exception& e) {
     } catch (const Unwanted& unwanted) {
       std::cerr << "stopped at step " << unwanted.at << ": " << unwanted.what() << "\n";
       reporter_.flush();
       return outcome_of(unwanted);
+    } catch (const std::exception& e) {
       const Failure failure = failure_of(e);
       if (failure.kind != FailureKind::memory) throw;
       throw OutOfMemory(memory_text() + ": " + failure.message);
