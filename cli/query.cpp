@@ -42,7 +42,7 @@ std::function<int()> setup_query(CLI::App& command, const GlobalOptions& globals
   command.add_option(
       "--vs", options->request.vs,
       "differences to the rows for which this holds: method=full; seed by seed where three are common");
-  add_selection_options(command, options->request.select, options->request.keeps_tuned);
+  add_selection_options(command, options->request);
   command.add_option("--format", options->format, "table, csv, json, jsonl or md")
       ->check(CLI::IsMember({"table", "csv", "json", "jsonl", "md"}));
   command.add_flag("--trials", options->trials, "one row per trial, with its state and artifacts folder");

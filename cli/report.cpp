@@ -55,7 +55,7 @@ std::function<int()> setup_report(CLI::App& command, const GlobalOptions& global
   const auto options = std::make_shared<ReportOptions>();
   options->request.program_version = kVersion;
   command.add_option("sweep", options->request.sweep, "name of the sweep")->required();
-  add_selection_options(command, options->request.select, options->request.keeps_tuned);
+  add_selection_options(command, options->request);
   command.add_option("-o,--output", options->file,
                      "file to write; default: reports/SWEEP/report.html in the data folder");
   return [options, &globals] { return run_report(*options, globals); };

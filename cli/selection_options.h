@@ -8,7 +8,13 @@
 
 namespace ranktide::cli {
 
-// Outlives: `select` and `keeps_tuned` must outlive the parsing of `command`.
-void add_selection_options(CLI::App& command, std::vector<std::string>& select, bool& keeps_tuned);
+void add_selection_options(CLI::App& command, std::vector<std::string>& select, std::string& select_on,
+                           bool& keeps_tuned);
+
+// Outlives: `request`, of a query or a report, must outlive the parsing of `command`.
+template <class Request>
+void add_selection_options(CLI::App& command, Request& request) {
+  add_selection_options(command, request.select, request.select_on, request.keeps_tuned);
+}
 
 }  // namespace ranktide::cli

@@ -1,7 +1,6 @@
 #include "cli/terminal.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <string_view>
@@ -49,22 +48,10 @@ std::string bar_text(double share, int columns) {
   return out;
 }
 
-std::string duration_text(double seconds) {
-  const auto s = static_cast<int64_t>(std::lround(seconds));
-  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-  return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
 std::string count_text(double count) {
   if (count >= 999'950) return fmt::format("{:.1f}M", count / 1e6);
   if (count >= 1000) return fmt::format("{:.1f}k", count / 1e3);
   return fmt::format("{:.0f}", count);
-}
-
-std::string bytes_text(double bytes) {
-  if (bytes >= 1 << 30) return fmt::format("{:.1f} GiB", bytes / (1 << 30));
-  if (bytes >= 1 << 20) return fmt::format("{:.0f} MiB", bytes / (1 << 20));
-  return fmt::format("{:.0f} KiB", std::ceil(bytes / (1 << 10)));
 }
 
 }  // namespace ranktide::cli

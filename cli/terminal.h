@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "common/vocabulary/readable.h"  // times and sizes
+
 namespace ranktide::cli {
 
 struct Terminal {
@@ -18,11 +20,7 @@ Terminal terminal_of(int descriptor, const std::string& setting);
 
 // Returns: a bar of so many columns, filled by that share to an eighth of a column.
 std::string bar_text(double share, int columns);
-// Returns: 0:42, 12:05, 3:10:00.
-std::string duration_text(double seconds);
 // Returns: 950, 12.3k, 4.5M.
 std::string count_text(double count);
-// Returns: 1.9 GiB, 300 MiB; below that KiB, rounded up.
-std::string bytes_text(double bytes);
 
 }  // namespace ranktide::cli

@@ -76,6 +76,7 @@ ApiResponse answer_query(const Reader& reader, const Target& target) {
       .metrics = all_of(target, "metric"),
       .rows = argument_of(target, "rows", "cells") == "trials" ? QueryRows::trials : QueryRows::cells,
       .select = all_of(target, "select"),
+      .select_on = argument_of(target, "select_on", ""),
       .vs = argument_of(target, "vs", ""),
       .keeps_tuned = argument_of(target, "tuned", "") == "all"};
   const auto format = frame_format(argument_of(target, "format", "json"));
@@ -145,13 +146,16 @@ ApiResponse answer_report(const Reader& reader, const Target& target, const std:
                                        .command = "",
                                        .program_version = version,
                                        .select = all_of(target, "select"),
+                                       .select_on = argument_of(target, "select_on", ""),
                                        .keeps_tuned = argument_of(target, "tuned", "") == "all"})};
 }
 
-std::string selection_arguments(const std::vector<std::string>& select, bool keeps_tuned) {
+// Of a query or a report.
+std::string selection_arguments(const auto& request) {
   std::string out;
-  for (const auto& selection : select) out += "&select=" + percent_encode(selection);
-  return out + (keeps_tuned ? "&tuned=all" : "");
+  for (const auto& selection : request.select) out += "&select=" + percent_encode(selection);
+  if (!request.select_on.empty()) out += "&select_on=" + percent_encode(request.select_on);
+  return out + (request.keeps_tuned ? "&tuned=all" : "");
 }
 
 using Read = ApiResponse (*)(const Reader&, const Target&);
@@ -235,12 +239,12 @@ std::string query_target(const QueryRequest& request, const std::string& format)
   if (!request.where.empty()) out += "&where=" + percent_encode(request.where);
   if (request.rows == QueryRows::trials) out += "&rows=trials";
   if (!request.vs.empty()) out += "&vs=" + percent_encode(request.vs);
-  return out + selection_arguments(request.select, request.keeps_tuned);
+  return out + selection_arguments(request);
 }
 
 std::string report_target(const ReportRequest& request) {
   return "/api/v1/report?sweep=" + percent_encode(request.sweep) +
-         selection_arguments(request.select, request.keeps_tuned);
+         selection_arguments(request);
 }
 
 ApiResponse unforeseen(const std::exception& error) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/sweep/settings.h"
+#include "common/vocabulary/readable.h"
 #include "coordinator/edge/query_base.h"
 #include "coordinator/edge/query_cells.h"
 #include "coordinator/edge/query_notes.h"
@@ -53,11 +54,15 @@ std::map<std::string, Tuning> tunings_of(const Reader& reader, const std::vector
 // The selections of one query, each axis once.
 class Selections {
  public:
-  Selections(const SweepRows& rows, std::vector<ResultAxis> grouped)
-      : rows_(rows), grouped_(std::move(grouped)) {}
+  // `on`: by what all of them choose; empty: each by its own.
+  Selections(const SweepRows& rows, std::vector<ResultAxis> grouped, std::string on)
+      : rows_(rows), grouped_(std::move(grouped)), on_(std::move(on)) {}
 
   void ask(const std::string& text, const std::vector<TunedAxis>& tuned) {
-    AxisSelection selection = read_selection(text, metric_for(text, tuned), rows_);
+    if (!on_.empty() && text.find(':') != std::string::npos)
+      throw QueryError("--select " + text + " names a metric, and --select-on " + on_ +
+                       " another; leave one out (--select " + text.substr(0, text.find(':')) + ")");
+    AxisSelection selection = read_selection(text, on_.empty() ? metric_for(text, tuned) : on_, rows_);
     const std::string& name = selection.axis.name;
     if (has_axis(grouped_, selection.axis))
       throw QueryError(name + " is in --by and in --select; leave it out of one");
@@ -67,7 +72,8 @@ class Selections {
 
   // By the metric that was asked for, where one was: a choice has one.
   void add(const TunedAxis& tuned) {
-    AxisSelection selection = read_selection(tuned.name + "=best:" + tuned.metric, "", rows_);
+    AxisSelection selection =
+        read_selection(tuned.name + "=best:" + (on_.empty() ? tuned.metric : on_), "", rows_);
     if (knows(selection.axis) || has_axis(grouped_, selection.axis)) return;
     if (!all_.empty()) selection.metric = all_.front().metric;
     if (!all_.empty()) selection.takes_lowest = all_.front().takes_lowest;
@@ -90,6 +96,7 @@ class Selections {
 
   const SweepRows& rows_;
   std::vector<ResultAxis> grouped_;
+  std::string on_;
   std::vector<AxisSelection> all_;
 };
 
@@ -105,14 +112,18 @@ std::vector<AxisSelection> selections_of(const QueryRequest& request, const Swee
   if (rows.trials.empty()) return {};
   std::vector<ResultAxis> grouped;
   for (const auto& name : request.by) grouped.push_back(find_axis(name, rows.trials));
-  Selections selections(rows, std::move(grouped));
+  Selections selections(rows, std::move(grouped), request.select_on);
   const auto tuned =
       request.keeps_tuned && request.select.empty() ? std::vector<TunedAxis>{} : tuned_axes(tunings);
   for (const auto& text : request.select) selections.ask(text, tuned);
   if (!request.keeps_tuned)
     for (const auto& t : tuned)
       if (is_known(t, rows)) selections.add(t);
-  return selections.take();
+  auto all = selections.take();
+  if (all.empty() && !request.select_on.empty())
+    throw QueryError("--select-on " + request.select_on +
+                     ": nothing is selected; name the axis too, such as --select lr=best");
+  return all;
 }
 
 // By default the axes of kDefaultBy, and whatever else varies; selected ones have a column too.
@@ -159,14 +170,8 @@ void add_columns(Frame& frame, const std::vector<ResultAxis>& by, const std::vec
   for (size_t c = 0; c < by.size(); ++c)
     frame.columns.push_back({.name = by[c].name, .type = axis_type(groups, c), .unit = ""});
   frame.columns.push_back({.name = "n", .type = "integer", .unit = ""});
-  for (const auto& m : metrics) {
-    frame.columns.push_back({.name = m.name, .type = "number", .unit = m.unit});
-    if (m.kind == Metric::Kind::cost) continue;
-    frame.columns.push_back(
-        {.name = m.name + "_ci", .type = "number", .unit = m.unit, .role = Column::Role::half_width});
-    frame.columns.push_back(
-        {.name = m.name + "_ci_own", .type = "number", .unit = m.unit, .role = Column::Role::detail});
-  }
+  for (const auto& m : metrics)
+    for (auto& column : columns_of(m)) frame.columns.push_back(std::move(column));
   frame.columns.push_back({.name = "trials", .type = "integer", .unit = "", .role = Column::Role::detail});
   frame.columns.push_back({.name = "cell", .type = "text", .unit = "id", .role = Column::Role::detail});
   frame.columns.push_back({.name = "note", .type = "text", .unit = ""});
@@ -180,6 +185,7 @@ void add_metric(std::vector<Value>& row, const Metric& metric, const Pools& pool
   own.add(spread);
   row.push_back(value_or_null(pools.of(*group.trials.front()).half_width(spread.n)));
   row.push_back(value_or_null(own.half_width(spread.n)));
+  if (has_sampling_error(metric)) row.push_back(value_or_null(sampling_error(metric, group.trials)));
 }
 
 // Returns: of the group's intervals; nullopt when only costs are asked for, which have none.
@@ -208,7 +214,7 @@ std::vector<Value> group_row(const Chosen& chosen, const std::vector<Metric>& me
 std::vector<Value> empty_row(const Chosen& chosen, const std::vector<Metric>& metrics) {
   std::vector<Value> row = chosen.group.by;
   row.emplace_back(int64_t{0});
-  for (const auto& m : metrics) row.resize(row.size() + (m.kind == Metric::Kind::cost ? 1 : 3));
+  for (const auto& m : metrics) row.resize(row.size() + columns_of(m).size());
   row.emplace_back(static_cast<int64_t>(chosen.group.trials.size()));
   row.emplace_back();
   row.emplace_back(fmt::format("{}", fmt::join(chosen.remarks, ", ")));
@@ -312,10 +318,11 @@ Frame cells_frame(const QueryRequest& request, const SweepRows& rows,
 std::vector<std::string> missing_notes(const QueryRequest& request, const SweepRows& rows,
                                        const std::vector<const TrialRow*>& trials) {
   if (request.where.empty()) return completeness_notes(trials, rows.not_started);
+  if (trials.empty() && !rows.trials.empty()) return {"no trial fits --where '" + request.where + "'"};
   auto notes = completeness_notes(trials, 0);
   if (rows.not_started > 0)
-    notes.push_back(
-        fmt::format("{} more trials of the sweep are not started, whatever --where says", rows.not_started));
+    notes.push_back(fmt::format("{} of the sweep {} not started, whatever --where says",
+                                counted(rows.not_started, "more trial"), rows.not_started == 1 ? "is" : "are"));
   return notes;
 }
 
@@ -324,7 +331,7 @@ std::vector<std::string> missing_notes(const QueryRequest& request, const SweepR
 Frame query(const Reader& reader, const QueryRequest& request) {
   if (request.sweeps.empty()) throw QueryError("name at least one sweep");
   const bool is_of_trials = request.rows == QueryRows::trials;
-  if (is_of_trials && !request.select.empty())
+  if (is_of_trials && (!request.select.empty() || !request.select_on.empty()))
     throw QueryError("--select chooses among cells, and --trials shows each trial; leave one out");
   if (is_of_trials && !request.vs.empty())
     throw QueryError("--vs compares cells, and --trials shows each trial; leave one out");
@@ -335,9 +342,10 @@ Frame query(const Reader& reader, const QueryRequest& request) {
     return load_rows(reader, request.sweeps);
   });
   const auto trials = filter_trials(rows.trials, request.where);
-  const auto selections = selections_of(request, rows, tunings);
+  auto selections = selections_of(request, rows, tunings);
   const auto by = axes_of(request, rows, trials, selections);
   const auto metrics = metrics_of(request, rows);
+  for (auto& s : selections) s.is_by_what_is_shown = has_part_in(s.metric, metrics, rows.evalsets);
   Frame frame = is_of_trials ? trials_frame(trials, by, metrics, reader.data_folder())
                              : cells_frame(request, rows, trials, by, selections, metrics);
   append(frame.notes, missing_notes(request, rows, trials));

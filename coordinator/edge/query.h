@@ -41,6 +41,7 @@ struct QueryRequest {
   QueryRows rows = QueryRows::cells;
   std::vector<std::string>
       select;                // "lr=best:learning". Default: what the sweeps' `tune` names, and is not in `by`
+  std::string select_on;     // metric that selections choose by, in place of their own; empty: theirs
   std::string vs;            // expression: differences to the rows for which it holds; empty: none
   bool keeps_tuned = false;  // no selection by default: tuned axes are shown as any other
 };

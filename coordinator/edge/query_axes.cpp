@@ -1,5 +1,6 @@
 #include "coordinator/edge/query_axes.h"
 
+#include <fmt/format.h>
 #include <map>
 #include <set>
 
@@ -129,6 +130,13 @@ Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
   const auto found = trial.settings.find(axis.key);
   if (found == trial.settings.end()) return {};
   return value_of(*found);
+}
+
+std::string value_text(const Value& value) {
+  if (const auto* s = std::get_if<std::string>(&value)) return *s;
+  if (const auto* i = std::get_if<int64_t>(&value)) return std::to_string(*i);
+  if (const auto* d = std::get_if<double>(&value)) return fmt::format("{:.6g}", *d);
+  return "none";
 }
 
 std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,

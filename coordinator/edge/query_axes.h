@@ -29,6 +29,9 @@ ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trial
 // Returns: the trial's value; NULL where the setting has no effect in it (the rank of a full finetuning).
 Value axis_value(const ResultAxis& axis, const TrialRow& trial);
 
+// Returns: the value as messages name it: 0.0005, attn; "none" for an absent one.
+std::string value_text(const Value& value);
+
 // Returns: the axes whose values differ among trials that agree in `known`, without those that the ones before
 // already tell: when the regime varies, its data file is not named too. The seed never counts.
 std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,

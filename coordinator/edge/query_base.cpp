@@ -1,6 +1,7 @@
 #include "coordinator/edge/query_base.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ranktide {
 
@@ -48,6 +49,20 @@ std::optional<double> base_value(const Metric& metric, const EvalsetRow& evalset
   return std::nullopt;
 }
 
+// Of a mean over several evals: they have no items in common.
+std::optional<double> base_error(const Metric& metric, const EvalsetRow& evalset) {
+  const std::string role = metric.name == "learning" ? "learn" : metric.name == "retained" ? "retain" : "";
+  double squares = 0;
+  int n = 0;
+  for (const auto& task : evalset.tasks) {
+    if (metric.kind == Metric::Kind::eval ? task.name != metric.name : task.role != role) continue;
+    if (!task.base_error) return std::nullopt;
+    squares += *task.base_error * *task.base_error;
+    ++n;
+  }
+  return n > 0 ? std::optional(std::sqrt(squares) / n) : std::nullopt;
+}
+
 std::vector<const TrialRow*> trials_of(const EvalsetRow& evalset, const std::vector<const TrialRow*>& trials) {
   std::vector<const TrialRow*> found;
   for (const auto* t : trials)
@@ -68,7 +83,8 @@ std::vector<Value> base_row(const EvalsetRow& evalset, const std::vector<const T
   row.emplace_back();
   for (const auto& m : metrics) {
     row.push_back(value_or_null(base_value(m, evalset)));
-    if (m.kind != Metric::Kind::cost) row.resize(row.size() + 2);
+    row.resize(row.size() + columns_of(m).size() - 1);
+    if (has_sampling_error(m)) row.back() = value_or_null(base_error(m, evalset));
   }
   row.resize(row.size() + 2);
   row.emplace_back("untouched base");

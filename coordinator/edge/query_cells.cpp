@@ -1,6 +1,9 @@
 #include "coordinator/edge/query_cells.h"
 
 #include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <set>
 
 #include "common/vocabulary/check.h"
@@ -9,6 +12,9 @@
 namespace ranktide {
 
 namespace {
+
+constexpr size_t kStartShown = 18;     // `trial:` and as many digits of its id as people see
+constexpr size_t kValuesNamedMax = 6;  // of one axis, in a message
 
 std::string method_of(const TrialRow& trial) {
   return trial.settings.value("method", "");
@@ -51,24 +57,52 @@ void sort_groups(std::vector<Group>& groups) {
   });
 }
 
+// An axis that a row would average over.
+struct PooledAxis {
+  std::string name;
+  std::set<Value> values;  // of the rows that would
+};
+
+std::vector<PooledAxis> pooled_axes(const std::vector<Group>& groups) {
+  std::vector<PooledAxis> out;
+  for (const auto& g : groups)
+    for (const auto& axis : varying_axes(g.trials)) {
+      auto at = std::find_if(out.begin(), out.end(), [&](const PooledAxis& p) { return p.name == axis.name; });
+      if (at == out.end()) at = out.insert(out.end(), PooledAxis{.name = axis.name, .values = {}});
+      for (const auto* t : g.trials) at->values.insert(axis_value(axis, *t));
+    }
+  return out;
+}
+
+// "rank (4, 32)"
+std::string pooled_text(const PooledAxis& axis) {
+  std::vector<std::string> values;
+  for (const auto& value : axis.values)
+    if (values.size() < kValuesNamedMax) values.push_back(value_text(value));
+  if (axis.values.size() > values.size()) values.emplace_back("…");
+  return axis.name + " (" + joined(values) + ")";
+}
+
 // The rule that nothing is pooled unsaid.
 void refuse_pooling(const std::vector<Group>& groups) {
-  std::set<std::string> names;
-  std::vector<std::string> in_order;
-  for (const auto& g : groups)
-    for (const auto& axis : varying_axes(g.trials))
-      if (names.insert(axis.name).second) in_order.push_back(axis.name);
-  if (in_order.empty()) return;
-  throw QueryError("this would average over " + joined(in_order) +
-                   ", which vary: add them to --by, fix them with --where (such as --where '" +
-                   in_order.front() + " = VALUE'), or show the best alone with --select (such as --select " +
-                   in_order.front() + "=best:learning)");
+  const auto axes = pooled_axes(groups);
+  if (axes.empty()) return;
+  const PooledAxis& first = axes.front();
+  std::vector<std::string> texts;
+  for (const auto& axis : axes) texts.push_back(pooled_text(axis));
+  const bool is_number = !std::holds_alternative<std::string>(*first.values.rbegin());
+  const bool is_one = axes.size() == 1;
+  throw QueryError(fmt::format(
+      "this would average over {0}, which {1}: add {2} to --by, fix {2} with --where (such as --where "
+      "'{3} = {4}'), or show the best alone with --select (such as --select {3}=best:learning)",
+      fmt::join(texts, " and "), is_one ? "varies" : "vary", is_one ? "it" : "them", first.name,
+      is_number ? value_text(*first.values.rbegin()) : "VALUE"));
 }
 
 const char* why_in_no_mean(const TrialRow& trial) {
   if (trial.state == "diverged" || trial.state == "failed" || trial.state == "cancelled")
     return trial.state.c_str();
-  return trial.state == "completed" ? "without all evals" : "not finished";
+  return trial.state == "completed" ? what_it_lacks(trial) : "not finished";
 }
 
 }  // namespace
@@ -104,6 +138,53 @@ std::optional<double> metric_value(const Metric& metric, const TrialRow& trial) 
   return found == trial.scores.end() ? std::nullopt : std::optional(found->second);
 }
 
+const char* what_it_lacks(const TrialRow& trial) {
+  return trial.evals_declared > 0 ? "without all evals" : "without evals, as the sweep has none";
+}
+
+bool has_sampling_error(const Metric& metric) {
+  return metric.kind == Metric::Kind::eval || metric.name == "learning" || metric.name == "retained";
+}
+
+std::optional<double> sampling_error(const Metric& metric, const TrialRow& trial) {
+  if (!trial.is_complete) return std::nullopt;
+  if (metric.name == "learning") return trial.learning_error;
+  if (metric.name == "retained") return trial.retained_error;
+  const auto found = trial.errors.find(metric.name);
+  return found == trial.errors.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<double> sampling_error(const Metric& metric, const std::vector<const TrialRow*>& trials) {
+  double sum = 0;
+  int64_t n = 0;
+  for (const auto* t : trials) {
+    if (!t->is_complete) continue;
+    const auto error = sampling_error(metric, *t);
+    if (!error) return std::nullopt;
+    sum += *error;
+    ++n;
+  }
+  return n > 0 ? std::optional(sum / static_cast<double>(n)) : std::nullopt;
+}
+
+std::vector<Column> columns_of(const Metric& metric) {
+  std::vector<Column> out{{.name = metric.name, .type = "number", .unit = metric.unit}};
+  if (metric.kind == Metric::Kind::cost) return out;
+  out.push_back(
+      {.name = metric.name + "_ci", .type = "number", .unit = metric.unit, .role = Column::Role::half_width});
+  out.push_back(
+      {.name = metric.name + "_ci_own", .type = "number", .unit = metric.unit, .role = Column::Role::detail});
+  if (has_sampling_error(metric)) out.push_back(sampling_error_column(metric));
+  return out;
+}
+
+Column sampling_error_column(const Metric& metric) {
+  return {.name = metric.name + "_stderr",
+          .type = "number",
+          .unit = metric.unit,
+          .role = metric.kind == Metric::Kind::eval ? Column::Role::plain : Column::Role::detail};
+}
+
 int64_t Group::complete() const {
   return std::count_if(trials.begin(), trials.end(), [](const TrialRow* t) { return t->is_complete; });
 }
@@ -124,7 +205,7 @@ std::vector<Group> group_trials(const std::vector<const TrialRow*>& trials, cons
 }
 
 Pools::Key Pools::key_of(const TrialRow& trial) {
-  return {trial.sweep, method_of(trial), trial.evalset};
+  return {trial.sweep, method_of(trial), trial.evalset, start_of(trial)};
 }
 
 Pools::Pools(const Metric& metric, const std::vector<TrialRow>& all) {
@@ -160,8 +241,10 @@ std::vector<double> replicates(const Metric& metric, const std::vector<const Tri
 
 std::string pool_name(const TrialRow& trial) {
   const auto regime = trial.labels.find("regime");
-  if (regime == trial.labels.end() || regime->second.empty()) return method_of(trial);
-  return method_of(trial) + " (" + regime->second + ")";
+  const std::string start = start_of(trial);
+  const std::string kind = method_of(trial) + (start.empty() ? "" : " from " + start.substr(0, kStartShown));
+  if (regime == trial.labels.end() || regime->second.empty()) return kind;
+  return kind + " (" + regime->second + ")";
 }
 
 std::string group_note(const Group& group, std::optional<int64_t> df) {
@@ -173,10 +256,10 @@ std::string group_note(const Group& group, std::optional<int64_t> df) {
   }
   std::vector<std::string> parts;
   if (!reasons.empty()) {
-    std::vector<std::string> counted;
-    for (const auto& [reason, n] : reasons) counted.push_back(std::to_string(n) + " " + reason);
-    parts.push_back(std::to_string(group.complete()) + " of " + std::to_string(group.trials.size()) + ": " +
-                    joined(counted));
+    std::vector<std::string> of_reason;
+    for (const auto& [reason, n] : reasons) of_reason.push_back(std::to_string(n) + " " + reason);
+    parts.push_back(std::to_string(group.complete()) + " of " + std::to_string(group.trials.size()) + ", " +
+                    joined(of_reason));
   }
   if (group.complete() == 1 && df)
     parts.push_back(*df > 0 ? "± from the other cells' spread" : "± n/a: one seed, nothing to pool");

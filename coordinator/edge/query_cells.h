@@ -33,6 +33,19 @@ Metric find_metric(const std::string& name, const std::vector<EvalsetRow>& evals
 // Returns: the trial's value; nullopt where it must be in no mean.
 std::optional<double> metric_value(const Metric& metric, const TrialRow& trial);
 
+// Whether it has an error over the items of its evals: what is measured against the base has none that is
+// known, as both answer the same items.
+bool has_sampling_error(const Metric& metric);
+// Returns: that error of one trial, or, as all seeds answer the same items, the mean of a row's; nullopt where
+// one is not told. It says how far other items of the same kind might differ, and is in no interval over seeds.
+std::optional<double> sampling_error(const Metric& metric, const TrialRow& trial);
+std::optional<double> sampling_error(const Metric& metric, const std::vector<const TrialRow*>& trials);
+
+// Returns: a metric's columns in a table of cells: it, and but for costs its ±, the row's own ± and the error
+// over items.
+std::vector<Column> columns_of(const Metric& metric);
+Column sampling_error_column(const Metric& metric);  // shown beside an eval; a detail beside means of several
+
 // One row of the answer: the replicates that agree in every named axis.
 struct Group {
   std::vector<Value> by;
@@ -60,7 +73,7 @@ class Pools {
     Pooled pooled;
     std::vector<Spread> cells;
   };
-  using Key = std::tuple<std::string, std::string, std::string>;  // sweep, method, evalset
+  using Key = std::tuple<std::string, std::string, std::string, std::string>;  // sweep, method, evalset, start
   static Key key_of(const TrialRow& trial);
   std::map<Key, Pool> pools_;
 };
@@ -71,7 +84,10 @@ std::vector<double> replicates(const Metric& metric, const std::vector<const Tri
 // Returns: what a trial's pool is called: "lora (math)".
 std::string pool_name(const TrialRow& trial);
 
-// Returns: why fewer than all trials are in the mean, and what else to know: "2 of 3: 1 diverged"; empty if
+// Returns: why a trial that completed is in no mean.
+const char* what_it_lacks(const TrialRow& trial);
+
+// Returns: why fewer than all trials are in the mean, and what else to know: "2 of 3, 1 diverged"; empty if
 // nothing. `df`: of its intervals; nullopt when no metric has one.
 std::string group_note(const Group& group, std::optional<int64_t> df);
 

@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <set>
 
+#include "common/vocabulary/readable.h"
 #include "coordinator/edge/query_base.h"
 
 namespace ranktide {
@@ -32,9 +33,15 @@ std::string tasks_text(const EvalsetRow& evalset, const std::string& role) {
         task.metric.empty() ? "" : (task.metric == "loss" ? "−loss of " : task.metric + " of ");
     parts.push_back(metric + task.name);
   }
-  if (parts.empty()) return "nothing";
+  if (parts.empty()) return "no eval";
   const std::string list = fmt::format("{}", fmt::join(parts, ", "));
   return parts.size() == 1 ? list : "mean(" + list + ")";
+}
+
+std::string eval_names(const EvalsetRow& evalset) {
+  std::vector<std::string> names;
+  for (const auto& task : evalset.tasks) names.push_back(task.name);
+  return fmt::format("{}", fmt::join(names, ", "));
 }
 
 bool uses(const std::vector<const TrialRow*>& trials, const EvalsetRow& evalset) {
@@ -57,7 +64,7 @@ std::vector<std::string> bartlett_notes(const std::vector<TrialRow>& all) {
     for (const auto& [pool, p] : pools.unequal(kBartlettLevel))
       notes.push_back(
           fmt::format("warning: the {} spreads of the {} cells differ (Bartlett p = {:.2g}): read "
-                      "learning_ci_own and its like beside ±",
+                      "learning_ci_own and its like (in csv and json) beside ±",
                       name, pool, p));
   }
   return notes;
@@ -68,7 +75,7 @@ std::vector<std::string> bartlett_notes(const std::vector<TrialRow>& all) {
 std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
                                      const std::vector<EvalsetRow>& evalsets) {
   std::vector<std::string> notes;
-  std::set<std::string> said;
+  std::map<std::string, std::set<std::string>> called;  // regimes and names -> the evalsets that go by them
   for (const auto& e : evalsets) {
     if (!uses(trials, e)) continue;
     const std::string regimes = regimes_of(e, trials);
@@ -76,8 +83,16 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
     const auto note = fmt::format(
         "{}learning = {} · gain = learning − base's · retained = {} · forgetting = base's retained − trial's",
         of, tasks_text(e, "learn"), tasks_text(e, "retain"));
-    if (said.insert(note).second) notes.push_back(note);
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
+    called[of + eval_names(e)].insert(e.evalset);
   }
+  for (const auto& [names, of] : called)
+    if (of.size() > 1)
+      notes.push_back(
+          fmt::format("warning: {} sets of evals go by the same names ({}); they read other data or are asked "
+                      "otherwise, so "
+                      "that scores compare only within one of them",
+                      of.size(), names));
   return notes;
 }
 
@@ -132,20 +147,24 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
     if (!t->is_exact) inexact.push_back(t);
     if (t->is_complete) continue;
     ++count;
-    missing[t->state == "completed" ? "without all evals" : t->state].push_back(t);
+    missing[t->state == "completed" ? what_it_lacks(*t) : t->state].push_back(t);
   }
   std::vector<std::string> notes;
-  if (count == 0)
-    notes.push_back(fmt::format("all {} trials are in", trials.size()));
+  const int64_t all = static_cast<int64_t>(trials.size()) + not_started;
+  if (all == 0)
+    notes.emplace_back("no trial is listed");
+  else if (count == 0)
+    notes.push_back(all == 1 ? "the one trial is in" : fmt::format("all {} trials are in", all));
   else
-    notes.push_back(fmt::format("{} of {} trials are in no mean:", count,
-                                static_cast<int64_t>(trials.size()) + not_started));
+    notes.push_back(
+        fmt::format("{} of {} {} in no mean:", count, counted(all, "trial"), count == 1 ? "is" : "are"));
   for (const auto& [why, which] : missing)
     notes.back() += fmt::format(" {} {} ({})", which.size(), why, some_ids(which));
   if (not_started > 0) notes.back() += fmt::format(" {} not started", not_started);
   if (!inexact.empty())
-    notes.push_back(fmt::format("{} trials ran with a smaller micro-batch and are not promised bit-equal ({})",
-                                inexact.size(), some_ids(inexact)));
+    notes.push_back(fmt::format("{} ran with a smaller micro-batch and {} not promised bit-equal ({})",
+                                counted(static_cast<int64_t>(inexact.size()), "trial"),
+                                inexact.size() == 1 ? "is" : "are", some_ids(inexact)));
   for (auto& note : numerics_notes(trials)) notes.push_back(std::move(note));
   for (auto& note : device_notes(trials)) notes.push_back(std::move(note));
   return notes;

@@ -9,7 +9,8 @@
 
 namespace ranktide {
 
-// Returns: "learning, code: -loss of python_loss" and the like, one line per evalset that the trials use.
+// Returns: "learning, code: -loss of python_loss" and the like, one line per evalset that the trials use,
+// and a warning where two evalsets look the same in it.
 std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
                                      const std::vector<EvalsetRow>& evalsets);
 

@@ -1,5 +1,6 @@
 #include "coordinator/edge/query_rows.h"
 
+#include <cmath>
 #include <utility>
 
 namespace ranktide {
@@ -33,6 +34,7 @@ TrialRow trial_row(const std::vector<Value>& v) {
                .step = integer_or_zero(v[10]),
                .steps = integer_or_zero(v[11]),
                .attempts = integer_or_zero(v[12]),
+               .evals_declared = integer_or_zero(v[27]),
                .is_exact = optional_of<int64_t>(v[13]).value_or(1) != 0,
                .numerics = optional_of<int64_t>(v[25]),
                .device = text_or_empty(v[26]),
@@ -47,25 +49,54 @@ TrialRow trial_row(const std::vector<Value>& v) {
                .forgetting = optional_of<double>(v[22]),
                .is_complete = integer_or_zero(v[23]) != 0,
                .is_silent = integer_or_zero(v[24]) != 0,
-               .scores = {}};
+               .scores = {},
+               .errors = {}};
   return row;
 }
+
+// The errors over items of one role's evals, on their way to that of their mean.
+struct ErrorSum {
+  double squares = 0;
+  int64_t evals = 0;
+  bool is_known = true;  // of every one so far
+
+  void add(const std::optional<double>& error) {
+    squares += error ? *error * *error : 0;
+    ++evals;
+    is_known = is_known && error;
+  }
+  std::optional<double> of_mean() const {
+    if (!is_known || evals == 0) return std::nullopt;
+    return std::sqrt(squares) / static_cast<double>(evals);
+  }
+};
 
 void load_scores(const Reader& reader, const std::string& sweep, std::vector<TrialRow>& trials) {
   std::map<std::string, TrialRow*> by_id;
   for (auto& t : trials)
     if (t.sweep == sweep) by_id[t.trial] = &t;
+  std::map<TrialRow*, std::pair<ErrorSum, ErrorSum>> sums;  // of learn and of retain
   const auto found = reader.select(
-      "SELECT v.trial, v.task, v.score FROM v_eval v JOIN v_trial t USING (sweep, trial)"
+      "SELECT v.trial, v.task, v.score, v.stderr, v.role FROM v_eval v JOIN v_trial t USING (sweep, trial)"
       " WHERE v.sweep=?1 AND v.step=t.steps AND v.score IS NOT NULL",
       {sweep});
-  for (const auto& v : found.rows)
-    by_id.at(text_or_empty(v[0]))->scores[text_or_empty(v[1])] = std::get<double>(v[2]);
+  for (const auto& v : found.rows) {
+    TrialRow* const trial = by_id.at(text_or_empty(v[0]));
+    const auto error = optional_of<double>(v[3]);
+    trial->scores[text_or_empty(v[1])] = std::get<double>(v[2]);
+    if (error) trial->errors[text_or_empty(v[1])] = *error;
+    auto& [learn, retain] = sums[trial];
+    (text_or_empty(v[4]) == "learn" ? learn : retain).add(error);
+  }
+  for (const auto& [trial, of_roles] : sums) {
+    trial->learning_error = of_roles.first.of_mean();
+    trial->retained_error = of_roles.second.of_mean();
+  }
 }
 
 void load_evalsets(const Reader& reader, const std::string& sweep, std::vector<EvalsetRow>& evalsets) {
   const auto found = reader.select(
-      "SELECT t.evalset, t.base, k.task, k.role, b.metric, b.sign*b.value FROM"
+      "SELECT t.evalset, t.base, k.task, k.role, b.metric, b.sign*b.value, b.stderr FROM"
       " (SELECT evalset, base, min(position) AS first FROM v_trial WHERE sweep=?1 GROUP BY evalset, base) t"
       " JOIN evalset_task k ON k.evalset=t.evalset"
       " LEFT JOIN eval b ON b.subject=t.base AND b.spec=k.spec AND b.state='finished'"
@@ -80,7 +111,8 @@ void load_evalsets(const Reader& reader, const std::string& sweep, std::vector<E
     evalsets.back().tasks.push_back({.name = text_or_empty(v[2]),
                                      .role = text_or_empty(v[3]),
                                      .metric = text_or_empty(v[4]),
-                                     .base_score = optional_of<double>(v[5])});
+                                     .base_score = optional_of<double>(v[5]),
+                                     .base_error = optional_of<double>(v[6])});
   }
 }
 
@@ -94,7 +126,7 @@ SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps
         "t.step,"
         " t.steps, t.attempts, t.exact, t.settings, t.labels, t.tokens, t.seconds, t.memory_peak_bytes, "
         "r.learning, r.gain,"
-        " r.retained, r.forgetting, r.complete, r.silent, t.numerics, t.device"
+        " r.retained, r.forgetting, r.complete, r.silent, t.numerics, t.device, t.n_learn+t.n_retain"
         " FROM v_trial t LEFT JOIN v_result r ON r.sweep=t.sweep AND r.trial=t.trial AND r.final"
         " WHERE t.sweep=?1 ORDER BY t.position",
         {sweep});

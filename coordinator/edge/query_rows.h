@@ -27,6 +27,7 @@ struct TrialRow {
   int64_t step = 0;
   int64_t steps = 0;
   int64_t attempts = 0;
+  int64_t evals_declared = 0;
   bool is_exact = true;
   std::optional<int64_t> numerics;            // version of the engine's arithmetic
   std::string device;                         // what computed it; empty: nobody told, or not ended
@@ -41,6 +42,10 @@ struct TrialRow {
   bool is_complete = false;              // every declared eval is there, of the trial and of the base
   bool is_silent = false;                // its learn loss ended above the untouched base's
   std::map<std::string, double> scores;  // by eval name
+  // Over the items of an eval; of a mean over several evals, which have no items in common, from theirs. Absent
+  // where one is not told.
+  std::map<std::string, double> errors;
+  std::optional<double> learning_error, retained_error;
 };
 
 // What the untouched base scores on the tasks of one evalset.
@@ -50,6 +55,7 @@ struct EvalsetRow {
     std::string role;    // "learn" or "retain"
     std::string metric;  // empty until one result is there
     std::optional<double> base_score;
+    std::optional<double> base_error;  // over its items
   };
   std::string sweep;
   std::string evalset;

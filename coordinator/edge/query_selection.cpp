@@ -7,6 +7,7 @@
 
 #include "common/sweep/axis_step.h"
 #include "common/vocabulary/check.h"
+#include "common/vocabulary/readable.h"
 #include "coordinator/edge/query.h"
 
 namespace ranktide {
@@ -32,18 +33,11 @@ struct SelectionRow {
   std::vector<Candidate> candidates;  // in reading order
 };
 
-std::string selected_text(const Value& value) {
-  if (const auto* s = std::get_if<std::string>(&value)) return *s;
-  if (const auto* i = std::get_if<int64_t>(&value)) return std::to_string(*i);
-  if (const auto* d = std::get_if<double>(&value)) return fmt::format("{:.6g}", *d);
-  return "-";
-}
-
 // "lr 0.001 batch 8"
 std::string selected_text(const std::vector<AxisSelection>& selections, const std::vector<Value>& values) {
   std::vector<std::string> parts;
   for (size_t i = 0; i < values.size(); ++i)
-    parts.push_back(selections[i].axis.name + " " + selected_text(values[i]));
+    parts.push_back(selections[i].axis.name + " " + value_text(values[i]));
   return fmt::format("{}", fmt::join(parts, " "));
 }
 
@@ -51,6 +45,18 @@ std::string names_text(const std::vector<AxisSelection>& selections) {
   std::vector<std::string> names;
   for (const auto& s : selections) names.push_back(s.axis.name);
   return fmt::format("{}", fmt::join(names, ", "));
+}
+
+// Returns: the evals that the metric is made of.
+std::set<std::string> evals_of(const Metric& metric, const std::vector<EvalsetRow>& evalsets) {
+  if (metric.kind == Metric::Kind::cost) return {};
+  if (metric.kind == Metric::Kind::eval) return {metric.name};
+  const bool of_learning = metric.name == "learning" || metric.name == "gain";
+  std::set<std::string> out;
+  for (const auto& evalset : evalsets)
+    for (const auto& task : evalset.tasks)
+      if (task.role == (of_learning ? "learn" : "retain")) out.insert(task.name);
+  return out;
 }
 
 [[noreturn]] void refuse_selection(const std::string& text) {
@@ -180,7 +186,7 @@ std::string edge_text(const SelectionRow& row, const Candidate& chosen, const Ax
   const AxisEnd end = is_highest ? AxisEnd::highest : AxisEnd::lowest;
   const auto next = next_after(selection.axis.key, numbers, end);
   return fmt::format("is the {} of {} that were tried, {}{}", is_highest ? "highest" : "lowest", numbers.size(),
-                     selected_text(value), next ? fmt::format("; {:.6g} comes next", next->get<double>()) : "");
+                     value_text(value), next ? fmt::format("; {:.6g} comes next", next->get<double>()) : "");
 }
 
 // What of the row's other values the reader has to know.
@@ -197,7 +203,8 @@ std::vector<std::string> remarks_of(const SelectionRow& row, const std::vector<A
   for (const auto* equal : best.equals)
     remarks.push_back("as good as " + selected_text(selections, equal->values));
   if (to_come > 0)
-    remarks.push_back(fmt::format("not final: {} trials of its values have no result yet", to_come));
+    remarks.push_back(fmt::format("not final: {} of its values {} no result yet", counted(to_come, "trial"),
+                                  to_come == 1 ? "has" : "have"));
   return remarks;
 }
 
@@ -219,7 +226,7 @@ std::string row_text(const SelectionRow& row, const Layout& layout) {
     if (layout.is_selected[c]) continue;
     const Value& value = row.rest[at++];
     if (!std::holds_alternative<std::monostate>(value))
-      parts.push_back(layout.by[c].name + " " + selected_text(value));
+      parts.push_back(layout.by[c].name + " " + value_text(value));
   }
   return parts.empty() ? "all trials" : fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -245,13 +252,16 @@ std::vector<std::string> unequal_tries(const std::vector<SelectionRow>& rows,
 std::string how_chosen(const std::vector<AxisSelection>& selections) {
   const AxisSelection& first = selections.front();
   return fmt::format(
-      "{0}: the best of each row by {1}{2}, the mean over its seeds. It is chosen by the results that are "
-      "shown, which makes "
-      "them optimistic; --no-select or --by {0} shows every value",
+      "{0}: the best of each row by {1}{2}, the mean over its seeds. {3}; --no-select or --by {0} shows every "
+      "value",
       names_text(selections), first.metric.name,
       first.takes_lowest == is_better_lower(first.metric)
           ? ""
-          : (first.takes_lowest ? ", the lowest" : ", the highest"));
+          : (first.takes_lowest ? ", the lowest" : ", the highest"),
+      first.is_by_what_is_shown
+          ? "It is chosen by the results that are shown, which makes them optimistic (--select-on EVAL chooses "
+            "by an eval that is not)"
+          : "No number that is shown is made of what it is chosen by");
 }
 
 void require_one_metric(const std::vector<AxisSelection>& selections) {
@@ -304,20 +314,34 @@ void append_some(std::vector<std::string>& notes, const std::vector<std::string>
   const size_t named = std::min(edges.size(), kEdgesNamedMax);
   notes.insert(notes.end(), edges.begin(), edges.begin() + static_cast<std::ptrdiff_t>(named));
   if (edges.size() > named)
-    notes.push_back(fmt::format("warning: so it is in {} more rows", edges.size() - named));
+    notes.push_back(fmt::format("warning: so it is in {}",
+                                counted(static_cast<int64_t>(edges.size() - named), "more row")));
 }
 
 std::vector<std::string> what_is_not_final(const std::vector<SelectionRow>& rows,
                                            const std::vector<AxisSelection>& selections, int64_t not_started) {
   std::vector<std::string> out;
   if (const auto open = std::count_if(rows.begin(), rows.end(), is_open); open > 0)
-    out.push_back(fmt::format("{} of {} rows are not final: values of {} have no result yet", open, rows.size(),
+    out.push_back(fmt::format("{} of {} {} not final: values of {} have no result yet", open,
+                              counted(static_cast<int64_t>(rows.size()), "row"), open == 1 ? "is" : "are",
                               names_text(selections)));
-  if (not_started > 0) out.push_back(fmt::format("no choice is final: {} trials are not started", not_started));
+  if (not_started > 0)
+    out.push_back(fmt::format("no choice is final: {} {} not started", counted(not_started, "trial"),
+                              not_started == 1 ? "is" : "are"));
   return out;
 }
 
 }  // namespace
+
+bool has_part_in(const Metric& chosen_by, const std::vector<Metric>& shown,
+                 const std::vector<EvalsetRow>& evalsets) {
+  const auto of_choice = evals_of(chosen_by, evalsets);
+  return std::any_of(shown.begin(), shown.end(), [&](const Metric& m) {
+    const auto of_shown = evals_of(m, evalsets);
+    return m.name == chosen_by.name ||
+           std::any_of(of_choice.begin(), of_choice.end(), [&](auto& name) { return of_shown.contains(name); });
+  });
+}
 
 AxisSelection read_selection(const std::string& text, const std::string& otherwise, const SweepRows& rows) {
   const size_t equals = text.find('=');

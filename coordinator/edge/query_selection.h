@@ -21,8 +21,13 @@ namespace ranktide {
 struct AxisSelection {
   ResultAxis axis;
   Metric metric;
-  bool takes_lowest = false;  // of the metric as tables show it
+  bool takes_lowest = false;        // of the metric as tables show it
+  bool is_by_what_is_shown = true;  // what is shown has a part in the metric, and is flattered by the choice
 };
+
+// Returns: whether `chosen_by` has an eval in common with a metric that is shown, or is one.
+bool has_part_in(const Metric& chosen_by, const std::vector<Metric>& shown,
+                 const std::vector<EvalsetRow>& evalsets);
 
 // Returns: the selection of "lr=best:METRIC", with ":min" or ":max" behind it where the metric's own direction
 // is not meant: of an eval they speak of its value as it was measured, a loss being positive. "lr=best" is by

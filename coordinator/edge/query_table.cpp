@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fmt/format.h>
 
+#include "common/vocabulary/readable.h"
 #include "common/vocabulary/wire.h"
 
 namespace ranktide {
@@ -111,7 +112,7 @@ std::string seconds_text(double seconds) {
   if (seconds < 60) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<int64_t>(seconds + 0.5);
   if (whole < 3600) return fmt::format("{}m {:02}s", whole / 60, whole % 60);
-  return fmt::format("{}h {:02}m", whole / 3600, whole % 3600 / 60);
+  return duration_text(seconds);
 }
 
 TableText table_text(const Frame& frame) {

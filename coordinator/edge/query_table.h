@@ -23,7 +23,7 @@ std::string as_markdown(const Frame& frame);
 // Returns: digits behind the point so that `half_width` shows two significant digits, 0 to 9.
 int decimals_for(double half_width);
 
-// Returns: "45.2 s", "12m 05s", "3h 04m".
+// Returns: "45.2 s", "12m 05s"; from an hour on as duration_text().
 std::string seconds_text(double seconds);
 
 }  // namespace ranktide

@@ -52,7 +52,10 @@ Frame trials_frame(const std::vector<const TrialRow*>& trials, const std::vector
   frame.columns.push_back({.name = "seed", .type = "integer", .unit = ""});
   frame.columns.push_back({.name = "state", .type = "text", .unit = ""});
   frame.columns.push_back({.name = "step", .type = "integer", .unit = ""});
-  for (const auto& m : metrics) frame.columns.push_back({.name = m.name, .type = "number", .unit = m.unit});
+  for (const auto& m : metrics) {
+    frame.columns.push_back({.name = m.name, .type = "number", .unit = m.unit});
+    if (has_sampling_error(m)) frame.columns.push_back(sampling_error_column(m));
+  }
   frame.columns.push_back({.name = "attempts", .type = "integer", .unit = ""});
   const auto detail = Column::Role::detail;
   frame.columns.push_back({.name = "steps", .type = "integer", .unit = "", .role = detail});
@@ -64,7 +67,10 @@ Frame trials_frame(const std::vector<const TrialRow*>& trials, const std::vector
     std::vector<Value> row{t->trial};
     for (const auto& axis : by) row.push_back(axis_value(axis, *t));
     row.insert(row.end(), {t->seed, t->state, t->step});
-    for (const auto& m : metrics) row.push_back(value_of(m, *t));
+    for (const auto& m : metrics) {
+      row.push_back(value_of(m, *t));
+      if (has_sampling_error(m)) row.push_back(value_or_null(sampling_error(m, *t)));
+    }
     row.insert(row.end(),
                {t->attempts, t->steps, t->cell, t->message, artifacts_of(*t, data_folder), device_of(*t)});
     frame.rows.push_back(std::move(row));

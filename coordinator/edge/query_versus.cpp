@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/sweep/expression.h"
+#include "common/vocabulary/readable.h"
 #include "coordinator/edge/query.h"
 
 namespace ranktide {
@@ -154,6 +155,8 @@ std::vector<Value> Versus::differences(size_t row, const std::vector<Metric>& me
     Difference difference;
     if (reference != reference_.end() && rows_[row].is_chosen && rows_[reference->second].is_chosen) {
       const Group& other = rows_[reference->second].group;
+      if (other.trials.front()->evalset != rows_[row].group.trials.front()->evalset)
+        otherwise_evaluated_.insert(row);
       const Paired pairs = paired(by_seed(metrics[m], rows_[row].group), by_seed(metrics[m], other));
       const bool is_enough = pairs.differences.size() >= kPairsMin;
       for (const int64_t seed : pairs.unpaired)
@@ -180,7 +183,16 @@ std::vector<std::string> Versus::notes() const {
                     "spreads of both",
                     is_paired_ ? "" : "delta = row − " + expression_ + "; "));
   if (is_paired_ && !unpaired_.empty())
-    out.push_back(fmt::format("{} trials have no partner of their seed and are in no pair", unpaired_.size()));
+    out.push_back(fmt::format(
+        "{} no partner of {} seed and {} in no pair",
+        counted(static_cast<int64_t>(unpaired_.size()), "trial") + (unpaired_.size() == 1 ? " has" : " have"),
+        unpaired_.size() == 1 ? "its" : "their", unpaired_.size() == 1 ? "is" : "are"));
+  if (!otherwise_evaluated_.empty())
+    out.push_back(
+        fmt::format("warning: {} by other evals than the reference, so that the difference is of what "
+                    "is asked too",
+                    counted(static_cast<int64_t>(otherwise_evaluated_.size()), "row") +
+                        (otherwise_evaluated_.size() == 1 ? " is measured" : " are measured")));
   return out;
 }
 

@@ -37,6 +37,7 @@ class Versus {
   bool is_paired_ = false;              // some difference is
   bool is_pooled_ = false;
   std::set<std::pair<size_t, int64_t>> unpaired_;  // row, seed
+  std::set<size_t> otherwise_evaluated_;           // rows whose evals are not their reference's
 };
 
 std::vector<Column> difference_columns(const std::vector<Metric>& metrics);

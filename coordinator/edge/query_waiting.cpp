@@ -5,6 +5,7 @@
 #include <fmt/ranges.h>
 #include <set>
 
+#include "common/vocabulary/readable.h"
 #include "coordinator/core/needs.h"
 
 namespace ranktide {
@@ -105,14 +106,6 @@ void add(WaitingUnits& waiting, const ReadyUnit& unit, const SlotNeeds& needs) {
 
 // ---- for people
 
-std::string counted(int64_t n, const char* noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
-std::string gib_text(int64_t bytes) {
-  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / static_cast<double>(int64_t{1} << 30));
-}
-
 std::string subject_of(const WaitingUnits& w) {
   std::string out = w.trials > 0 ? counted(w.trials, "trial") : "";
   if (w.evals > 0) out += (out.empty() ? "" : " and ") + counted(w.evals, "eval");
@@ -121,9 +114,11 @@ std::string subject_of(const WaitingUnits& w) {
 
 std::string needs_text(const WaitingUnits& w) {
   std::vector<std::string> parts;
-  const std::string most = gib_text(w.memory_bytes_max);
+  const std::string most = bytes_text(static_cast<double>(w.memory_bytes_max));
   if (w.memory_bytes_max > 0)
-    parts.push_back(gib_text(w.memory_bytes_min) == most ? most : gib_text(w.memory_bytes_min) + " to " + most);
+    parts.push_back(bytes_text(static_cast<double>(w.memory_bytes_min)) == most
+                        ? most
+                        : bytes_text(static_cast<double>(w.memory_bytes_min)) + " to " + most);
   if (!w.labels.empty())
     parts.push_back(fmt::format("{} {}", w.labels.size() == 1 ? "label" : "labels", fmt::join(w.labels, ", ")));
   if (w.gpus > 0) parts.emplace_back("a GPU");
@@ -137,10 +132,10 @@ std::string waiting_message(const WaitingUnits& w) {
                                 is_one ? "it needs" : "they need", needs_text(w));
   if (is_memory_alone && w.slots == 1)
     return out + fmt::format("the only slot has {} (run.needs.memory sets another figure)",
-                             gib_text(w.slot_bytes_max));
+                             bytes_text(static_cast<double>(w.slot_bytes_max)));
   if (is_memory_alone)
     return out + fmt::format("the largest of {} slots has {} (run.needs.memory sets another figure)", w.slots,
-                             gib_text(w.slot_bytes_max));
+                             bytes_text(static_cast<double>(w.slot_bytes_max)));
   const std::string which = w.slots == 1 ? "the only slot lacks some of that"
                                          : fmt::format("none of {} slots has all of that", w.slots);
   return out + which + " (see run.needs of the sweep)";

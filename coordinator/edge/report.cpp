@@ -93,6 +93,7 @@ std::string reproduce_html(const ReportRequest& request) {
   if (!request.command.empty()) text += request.command + "\n";
   text += "ranktide query " + request.sweep;
   for (const auto& selection : request.select) text += " --select " + selection;
+  if (!request.select_on.empty()) text += " --select-on " + request.select_on;
   text += request.keeps_tuned ? " --no-select\n" : "\n";
   text += "sqlite3 ranktide.db \"SELECT * FROM v_cell WHERE sweep='" + request.sweep + "' AND final\"\n";
   return "<h2>Again</h2>\n<pre>" + escape_html(text) + "</pre>\n";
@@ -109,8 +110,10 @@ std::string data_html(const Frame& frame) {
 }  // namespace
 
 std::string report_html(const Reader& reader, const ReportRequest& request) {
-  const Frame frame =
-      query(reader, {.sweeps = {request.sweep}, .select = request.select, .keeps_tuned = request.keeps_tuned});
+  const Frame frame = query(reader, {.sweeps = {request.sweep},
+                                     .select = request.select,
+                                     .select_on = request.select_on,
+                                     .keeps_tuned = request.keeps_tuned});
   std::string charts;
   for (const auto& chart : panels_of(frame)) charts += chart_svg(chart);
   std::string out = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";

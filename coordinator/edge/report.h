@@ -15,6 +15,7 @@ struct ReportRequest {
   std::string command;  // what reproduces it, such as "ranktide run sweeps/quickstart.yaml"; empty: not shown
   std::string program_version;
   std::vector<std::string> select{};  // as QueryRequest's
+  std::string select_on{};
   bool keeps_tuned = false;
 };
 

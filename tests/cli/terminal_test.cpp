@@ -18,12 +18,15 @@ namespace {
 TEST(Terminal, WritesTimesCountsAndSizesAsPeopleDo) {
   EXPECT_EQ(duration_text(42.4), "0:42");
   EXPECT_EQ(duration_text(725), "12:05");
-  EXPECT_EQ(duration_text(11400), "3:10:00");
+  EXPECT_EQ(duration_text(3599.6), "1 h 00 min");
+  EXPECT_EQ(duration_text(33'600), "9 h 20 min");
+  EXPECT_EQ(duration_text(388'800), "4.5 days");
   EXPECT_EQ(count_text(950), "950");
   EXPECT_EQ(count_text(12345), "12.3k");
   EXPECT_EQ(count_text(4.5e6), "4.5M");
   EXPECT_EQ(bytes_text(1.9 * (1 << 30)), "1.9 GiB");
   EXPECT_EQ(bytes_text(300 << 20), "300 MiB");
+  EXPECT_EQ(bytes_text(1.25 * 1024 * (int64_t{1} << 30)), "1.2 TiB");
   EXPECT_EQ(bytes_text(1), "1 KiB");
 }
 

@@ -12,15 +12,16 @@ namespace {
 
 const BaseId kBase{sha256_hex("base")};
 
-EvalTask task(const std::string& name, EvalRole role) {
-  EvalTask task{.name = name, .role = role, .spec = {}, .spec_id = sha256_hex("spec " + name)};
+EvalTask task(const std::string& name, EvalRole role, const std::string& shots) {
+  EvalTask task{.name = name, .role = role, .spec = {}, .spec_id = sha256_hex("spec " + name + shots)};
   task.spec.data = "/data/" + name + ".jsonl";
   task.spec.data_sha256 = sha256_hex(name);
   return task;
 }
 
-std::vector<EvalTask> tasks_of(const std::string& regime) {
-  return {task(regime + "_loss", EvalRole::learn), task("prose_loss", EvalRole::retain)};
+std::vector<EvalTask> tasks_of(const TrialWords& words) {
+  return {task(words.regime + "_loss", EvalRole::learn, words.shots),
+          task("prose_loss", EvalRole::retain, words.shots)};
 }
 
 TrialSettings settings_of(const TrialWords& words) {
@@ -117,8 +118,9 @@ SweepTrial History::trial_of(const TrialWords& words) {
   trial.blocks = {words.rank > 0 ? "lora" : "full"};
   trial.labels = {{"regime", words.regime}};
   if (!words.lr_label.empty()) trial.labels["train.lr"] = words.lr_label;
-  trial.evals = tasks_of(words.regime);
+  trial.evals = tasks_of(words);
   trial.eval_at = {0, kSteps};
+  if (words.is_evaluated_midway) trial.eval_at = {0, kSteps / 2, kSteps};
   trial.steps = kSteps;
   return trial;
 }
@@ -128,7 +130,7 @@ void History::listed() {
 }
 
 void History::base_scores(double learn_loss, double retain_loss, const TrialWords& of) {
-  for (const auto& t : tasks_of(of.regime)) {
+  for (const auto& t : tasks_of(of)) {
     const EvalId id = eval_id(base_subject(trial_of(of)), t.spec_id);
     const Lease lease{unit_of(id), ++attempts_[id.text]};
     if (lease.attempt > 1) continue;  // a task that two regimes share is evaluated once
@@ -141,7 +143,7 @@ void History::base_scores(double learn_loss, double retain_loss, const TrialWord
 
 void History::base_eval_fails(const std::string& message, bool is_last) {
   const TrialWords words;
-  const EvalId id = eval_id(base_subject(trial_of(words)), tasks_of(words.regime).front().spec_id);
+  const EvalId id = eval_id(base_subject(trial_of(words)), tasks_of(words).front().spec_id);
   const Lease failing{unit_of(id), ++attempts_[id.text]};
   record(LeaseGranted{.lease = failing, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});
   Outcome outcome;
@@ -169,12 +171,20 @@ void History::points(const SweepTrial& trial, const std::vector<Point>& points) 
                  now_ms_ += 1000);
 }
 
-void History::finish(const SweepTrial& trial, double learn_loss, double retain_loss) {
+void History::evaluated(const SweepTrial& trial, Step at, double learn_loss, double retain_loss) {
   for (const auto& t : trial.evals) {
-    const EvalId id = eval_id(trial.stage, kSteps, t.spec_id);
+    const EvalId id = eval_id(trial.stage, at, t.spec_id);
     record(EvalFinished{.lease = lease(trial),
                         .result = loss(id, t.role == EvalRole::learn ? learn_loss : retain_loss)});
   }
+}
+
+void History::midway(const SweepTrial& trial, double learn_loss, double retain_loss) {
+  evaluated(trial, kSteps / 2, learn_loss, retain_loss);
+}
+
+void History::finish(const SweepTrial& trial, double learn_loss, double retain_loss) {
+  evaluated(trial, kSteps, learn_loss, retain_loss);
   end(trial, OutcomeKind::completed, "");
 }
 

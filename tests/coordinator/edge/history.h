@@ -43,6 +43,7 @@ class History {
   void base_eval_fails(const std::string& message, bool is_last);  // an attempt at the learn eval's
   void grant(const SweepTrial& trial);
   void points(const SweepTrial& trial, const std::vector<Point>& points);
+  void midway(const SweepTrial& trial, double learn_loss, double retain_loss);  // its evals at kSteps / 2
   void finish(const SweepTrial& trial, double learn_loss, double retain_loss);  // its evals, then completed
   void end(const SweepTrial& trial, OutcomeKind kind, const std::string& message);
   // list + grant + finish.
@@ -62,6 +63,7 @@ class History {
 
  private:
   static SweepTrial trial_of(const TrialWords& words);
+  void evaluated(const SweepTrial& trial, Step at, double learn_loss, double retain_loss);
   SweepTrial list_in(const TrialWords& words, const std::optional<TrunkPlace>& trunk);
 
   std::filesystem::path folder_;

@@ -90,6 +90,29 @@ TEST_F(SelectionTest, TheChoiceIsCalledOptimisticAndTheWayToSeeAllIsSaid) {
                                           HasSubstr("optimistic"), HasSubstr("--no-select"))));
 }
 
+TEST_F(SelectionTest, AChoiceByAnotherEvalIsNotOptimistic) {
+  run_small_sweep();
+  const Frame honest = ask({.metrics = {"math_loss"}, .select_on = "prose_loss"});
+  EXPECT_EQ(at_rank(honest, 32, "lr"), Value(1e-4)) << "the least prose loss";
+  EXPECT_THAT(honest.notes, Contains(AllOf(HasSubstr("lr: the best of each row by prose_loss"),
+                                           HasSubstr("No number that is shown is made of"))));
+  EXPECT_THAT(honest.notes, Not(Contains(HasSubstr("optimistic"))));
+  for (const char* shown : {"retained", "forgetting", "prose_loss"})
+    EXPECT_THAT(ask({.metrics = {shown}, .select_on = "prose_loss"}).notes, Contains(HasSubstr("optimistic")))
+        << shown << " is made of it";
+  EXPECT_THAT(ask({.metrics = {"math_loss"}, .select = {"lr=best"}, .select_on = "prose_loss"}).notes,
+              Contains(HasSubstr("by prose_loss")));
+}
+
+TEST_F(SelectionTest, WhatChoosesIsNamedOnce) {
+  run_small_sweep();
+  EXPECT_EQ(message({.select = {"lr=best:gain"}, .select_on = "prose_loss"}),
+            "--select lr=best:gain names a metric, and --select-on prose_loss another; leave one out (--select "
+            "lr=best)");
+  EXPECT_THAT(message({.select_on = "prose_loss", .keeps_tuned = true}), HasSubstr("nothing is selected"));
+  EXPECT_THAT(message({.select_on = "prse_loss"}), HasSubstr("unknown metric \"prse_loss\""));
+}
+
 TEST_F(SelectionTest, EveryRateIsShownWithoutSelectionAndWhenItIsGroupedBy) {
   run_small_sweep();
   EXPECT_EQ(ask({.keeps_tuned = true}).rows.size(), 7U);
@@ -171,9 +194,9 @@ TEST_F(SelectionTest, ARowWhoseValuesHaveNotAllEndedIsNotFinal) {
   ran(32, 1e-4, 1.6);
   history.base_scores(2.31, 3.00);
   const Frame frame = ask();
-  EXPECT_THAT(note(frame, 4), HasSubstr("not final: 1 trials of its values have no result yet"));
+  EXPECT_THAT(note(frame, 4), HasSubstr("not final: 1 trial of its values has no result yet"));
   EXPECT_THAT(note(frame, 32), Not(HasSubstr("not final")));
-  EXPECT_THAT(frame.notes, Contains("1 of 2 rows are not final: values of lr have no result yet"));
+  EXPECT_THAT(frame.notes, Contains("1 of 2 rows is not final: values of lr have no result yet"));
 }
 
 TEST_F(SelectionTest, NoChoiceIsFinalWhileTrialsAreNotStarted) {
@@ -192,7 +215,7 @@ TEST_F(SelectionTest, AMeanOverFewerSeedsIsChosenAndSaid) {
   history.base_scores(2.31, 3.00);
   const Frame frame = ask();
   EXPECT_EQ(at_rank(frame, 4, "lr"), Value(1e-3));
-  EXPECT_THAT(note(frame, 4), HasSubstr("1 of 2: 1 failed"));
+  EXPECT_THAT(note(frame, 4), HasSubstr("1 of 2, 1 failed"));
 }
 
 TEST_F(SelectionTest, TheEdgeOfTheRangeIsNamedWithTheValueThatComesNext) {
@@ -275,7 +298,7 @@ TEST_F(SelectionTest, WhatIsAskedInAnotherFormIsRefusedWithTheForm) {
 TEST_F(SelectionTest, AnAxisThatNobodyNamedIsRefusedWithTheThreeWaysToNameIt) {
   run_small_sweep();
   EXPECT_THAT(message({.by = {"method"}}),
-              AllOf(HasSubstr("average over rank"), HasSubstr("--by"), HasSubstr("--where 'rank = VALUE'"),
+              AllOf(HasSubstr("average over rank"), HasSubstr("--by"), HasSubstr("--where 'rank = 32'"),
                     HasSubstr("--select rank=best:learning")));
 }
 

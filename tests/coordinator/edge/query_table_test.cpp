@@ -65,7 +65,7 @@ TEST(FrameText, MarkdownEscapesPipes) {
 TEST(FrameText, TimesReadLikeTimes) {
   EXPECT_EQ(seconds_text(45.23), "45.2 s");
   EXPECT_EQ(seconds_text(725), "12m 05s");
-  EXPECT_EQ(seconds_text(11040), "3h 04m");
+  EXPECT_EQ(seconds_text(11040), "3 h 04 min");
 }
 
 TEST(FrameText, HalfWidthsDecideTheDecimals) {

@@ -17,6 +17,13 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
+size_t column_named(const Frame& frame, const std::string& name) {
+  for (size_t c = 0; c < frame.columns.size(); ++c)
+    if (frame.columns[c].name == name) return c;
+  ADD_FAILURE() << "no column " << name;
+  return 0;
+}
+
 class QueryTest : public testing::Test {
  protected:
   QueryTest() : history(folder.path()) {
@@ -38,6 +45,14 @@ class QueryTest : public testing::Test {
 
   Frame ask(const QueryRequest& request) { return query(history.reader(), request); }
   Frame ask() { return ask({.sweeps = {"quick"}}); }
+  std::string message(const QueryRequest& request) {
+    try {
+      ask(request);
+    } catch (const QueryError& error) {
+      return error.what();
+    }
+    return "";
+  }
 
   TemporaryFolder folder;
   History history;
@@ -93,9 +108,9 @@ TEST_F(QueryTest, LeavesAnIncompleteTrialOutOfEveryMeanAndSaysSo) {
   EXPECT_NEAR(number_at(frame, "method", "lora", "learning"), -1.60, 1e-12);
   EXPECT_EQ(value_at(frame, "method", "lora", "learning_ci"), Value{});  // nothing to pool
   EXPECT_EQ(value_at(frame, "method", "lora", "note"),
-            Value("1 of 2: 1 diverged, ± n/a: one seed, nothing to pool"));
+            Value("1 of 2, 1 diverged, ± n/a: one seed, nothing to pool"));
   EXPECT_THAT(frame.notes,
-              Contains(HasSubstr("1 of 2 trials are in no mean: 1 diverged (" + trial.id.brief() + ")")));
+              Contains(HasSubstr("1 of 2 trials is in no mean: 1 diverged (" + trial.id.brief() + ")")));
 }
 
 TEST_F(QueryTest, SaysWhereACellOfOneSeedHasItsIntervalFrom) {
@@ -177,10 +192,64 @@ TEST_F(QueryTest, RefusesToPoolAnAxisThatNobodyNamed) {
   } catch (const QueryError& error) {
     EXPECT_STREQ(
         error.what(),
-        "this would average over rank, which vary: add them to --by, fix them with --where (such as --where "
-        "'rank = VALUE'), or show the best alone with --select (such as --select rank=best:learning)");
+        "this would average over rank (4, 32), which varies: add it to --by, fix it with --where (such as "
+        "--where 'rank = 32'), or show the best alone with --select (such as --select rank=best:learning)");
   }
   EXPECT_EQ(ask({.sweeps = {"quick"}, .by = {"method"}, .where = "rank = 4 or method = full"}).rows.size(), 3U);
+}
+
+TEST_F(QueryTest, NamesEveryAxisThatItWouldPoolWithItsValues) {
+  for (const int batch : {1, 2, 3, 4, 5, 6, 7})
+    history.ran({.rank = batch, .target = "attn", .batch = batch}, 1, 3);
+  history.ran({.rank = 8, .target = "all", .batch = 8}, 1, 3);
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"method"}, .where = "batch < 3 or batch > 6"}),
+              HasSubstr("average over rank (1, 2, 7, 8), which varies"))
+      << "batch and target follow from it";
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"batch"}, .where = "rank < 0"}), "");
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"method"}}),
+              HasSubstr("rank (1, 2, 3, 4, 5, 6, …), which varies: add it to --by"));
+  history.ran({.rank = 8, .target = "attn", .batch = 8}, 1, 3);
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"method"}, .where = "batch = 8"}),
+              HasSubstr("average over target (all, attn), which varies"));
+  EXPECT_THAT(
+      message({.sweeps = {"quick"}, .by = {"method"}, .where = "batch > 6"}),
+      HasSubstr("average over rank (7, 8) and target (all, attn), which vary: add them to --by, fix them"));
+}
+
+TEST_F(QueryTest, SaysThatNoTrialFits) {
+  run_small_sweep();
+  EXPECT_THAT(ask({.sweeps = {"quick"}, .where = "rank = 99"}).notes,
+              Contains("no trial fits --where 'rank = 99'"));
+}
+
+// Rule 8: the sampling error is that over an eval's items. All seeds answer the same ones, so that more seeds
+// do not make it smaller, and it is never a part of ±.
+TEST_F(QueryTest, TheErrorOverItemsStandsInAColumnOfItsOwn) {
+  history.ran({.rank = 4, .seed = 0}, 1.6, 3.0);
+  history.ran({.rank = 4, .seed = 1}, 1.6, 3.0);
+  history.base_scores(2.31, 3.00);
+  const Frame frame = ask({.sweeps = {"quick"}, .metrics = {"math_loss", "learning", "gain"}});
+  for (const char* column : {"math_loss_stderr", "learning_stderr"}) {
+    EXPECT_NEAR(number_at(frame, "method", "lora", column), 0.01, 1e-12) << column;
+    EXPECT_NEAR(number_at(frame, "method", "base", column), 0.01, 1e-12) << column;
+  }
+  EXPECT_NEAR(number_at(frame, "method", "lora", "math_loss_ci"), 0, 1e-12) << "the seeds agree";
+  for (const auto& column : frame.columns)
+    EXPECT_NE(column.name, "gain_stderr") << "both answer the same items";
+  EXPECT_THAT(print(frame, FrameFormat::table), HasSubstr("math_loss_stderr"));
+  EXPECT_THAT(print(frame, FrameFormat::table), Not(HasSubstr("learning_stderr"))) << "a detail";
+  const Frame trials = ask({.sweeps = {"quick"}, .metrics = {"math_loss"}, .rows = QueryRows::trials});
+  EXPECT_EQ(std::get<double>(trials.rows.at(0).at(column_named(trials, "math_loss_stderr"))), 0.01);
+  for (const auto& row : frame.rows) EXPECT_EQ(row.size(), frame.columns.size());
+}
+
+// Rule 9: two evals of one name, asked in two ways.
+TEST_F(QueryTest, EvalsOfOneNameThatDifferAreSaid) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.base_scores(2.31, 3.00);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("go by the same names"))));
+  history.ran({.rank = 8, .shots = "five"}, 1.2, 3.0);
+  EXPECT_THAT(ask().notes, Contains(HasSubstr("2 sets of evals go by the same names")));
 }
 
 TEST_F(QueryTest, AddsAnAxisThatVariesToTheDefaultOnes) {
@@ -250,14 +319,6 @@ TEST_F(QueryTest, AnswersForOneEvalByItsName) {
 
 TEST_F(QueryTest, NamesWhatThereIsWhenAskedForWhatThereIsNot) {
   run_small_sweep();
-  const auto message = [&](const QueryRequest& request) {
-    try {
-      ask(request);
-    } catch (const QueryError& error) {
-      return std::string(error.what());
-    }
-    return std::string();
-  };
   EXPECT_THAT(message({.sweeps = {"quik"}}),
               AllOf(HasSubstr("no sweep \"quik\""), HasSubstr("there are: quick")));
   EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"rnk"}}),

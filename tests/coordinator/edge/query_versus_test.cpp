@@ -14,6 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 class VersusTest : public testing::Test {
  protected:
@@ -81,7 +82,17 @@ TEST_F(VersusTest, SeedsWithoutAPartnerAreDroppedAndCounted) {
   history.base_scores(9, 3);
   const Frame frame = ask("method = full");
   EXPECT_NEAR(number_at(frame, "method", "lora", "delta_learning"), -0.5, 1e-12);
-  EXPECT_THAT(frame.notes, Contains("1 trials have no partner of their seed and are in no pair"));
+  EXPECT_THAT(frame.notes, Contains("1 trial has no partner of its seed and is in no pair"));
+}
+
+TEST_F(VersusTest, AReferenceThatOtherEvalsMeasuredIsSaid) {
+  ran(0, {1.0, 2.0, 3.0});
+  ran(4, {1.5, 2.5, 3.6});
+  history.base_scores(9, 3);
+  EXPECT_THAT(ask("method = full").notes, Not(Contains(HasSubstr("other evals than the reference"))));
+  for (const uint64_t seed : {0U, 1U, 2U}) history.ran({.rank = 8, .seed = seed, .shots = "five"}, 1.0, 3.0);
+  EXPECT_THAT(ask("method = full").notes,
+              Contains(HasSubstr("1 row is measured by other evals than the reference")));
 }
 
 TEST_F(VersusTest, RowsAreComparedWithinWhatTheyShare) {
@@ -145,7 +156,7 @@ TEST_F(VersusTest, ATrialWithoutAllItsEvalsIsInNoMean) {
   history.base_scores(9, 3);
   const Frame frame = query(history.reader(), {.sweeps = {"quick"}});
   EXPECT_EQ(value_at(frame, "method", "lora", "n"), Value(int64_t{2}));
-  EXPECT_EQ(value_at(frame, "method", "lora", "note"), Value("2 of 3: 1 without all evals"));
+  EXPECT_EQ(value_at(frame, "method", "lora", "note"), Value("2 of 3, 1 without all evals"));
 }
 
 TEST_F(VersusTest, RowsOfUnequalTokensAreLabelledWhereTheTokensAreNotShown) {
@@ -157,7 +168,7 @@ TEST_F(VersusTest, RowsOfUnequalTokensAreLabelledWhereTheTokensAreNotShown) {
   EXPECT_THAT(query(history.reader(), without).notes,
               Contains(HasSubstr("different numbers of tokens, 6000 to 12000")));
   EXPECT_THAT(query(history.reader(), {.sweeps = {"quick"}}).notes,
-              testing::Not(Contains(HasSubstr("numbers of tokens"))));
+              Not(Contains(HasSubstr("numbers of tokens"))));
 }
 
 }  // namespace

@@ -183,7 +183,7 @@ TEST_F(WaitingTest, EvalsOfTheBaseWaitToo) {
   predict(history.ran({.rank = 4}, 1.6, 3.0), 2 * kGiB);
   history.listed();
   EXPECT_EQ(message(),
-            "2 evals wait for a slot that fits: they need 1.0 GiB; the only slot has 0.5 GiB "
+            "2 evals wait for a slot that fits: they need 1.0 GiB; the only slot has 512 MiB "
             "(run.needs.memory sets another figure)");
   EXPECT_EQ(status().waiting->evals, status().evals_missing);
 }

@@ -29,6 +29,16 @@ size_t column_of(const Frame& frame, const std::string& name) {
   return 0;
 }
 
+// Returns: what the command writes to standard output.
+std::string said_by(const std::string& command) {
+  std::string out;
+  FILE* const pipe = popen(command.c_str(), "r");
+  if (!pipe) return out;
+  for (int c = std::fgetc(pipe); c != EOF; c = std::fgetc(pipe)) out.push_back(static_cast<char>(c));
+  pclose(pipe);
+  return out;
+}
+
 constexpr double kBaseLearn = 2.3;
 constexpr double kBaseRetain = 3.0;
 
@@ -218,6 +228,35 @@ TEST_F(ViewsTest, TheTableInTheirDocumentNamesTheirColumns) {
     documented.erase(view);
   }
   EXPECT_THAT(documented, IsEmpty()) << "views that there are not";
+}
+
+// Cells of one seed and of several, of two regimes and two sweeps, at a step before the last, and trials that
+// are in no mean.
+TEST_F(ViewsTest, CellsEqualTheArithmeticOfPythonOverItsBareSqlite3) {
+  if (std::system("python3 -c 'import sqlite3' > /dev/null 2>&1") != 0)
+    GTEST_SKIP() << "no python3 with sqlite3";
+  SplitMix64 random(11);
+  const auto loss = [&] { return 1 + 0.3 * random.unit(); };
+  for (const auto& [rank, seeds] : std::map<int, uint64_t>{{0, 2}, {2, 1}, {4, 4}, {8, 3}})
+    for (uint64_t seed = 0; seed < seeds; ++seed) {
+      const SweepTrial trial =
+          history.list({.regime = "code", .rank = rank, .seed = seed, .is_evaluated_midway = true});
+      history.grant(trial);
+      history.midway(trial, loss(), loss());
+      if (rank == 4 && seed == 3)
+        history.end(trial, OutcomeKind::diverged, "loss not finite");
+      else
+        history.finish(trial, loss(), loss());
+    }
+  history.base_scores(2.0, kBaseRetain, {.regime = "code"});
+  history.submit("other");
+  history.list({.rank = 4, .seed = 0});
+  history.ran({.rank = 4, .seed = 7}, loss(), loss());
+  history.close();
+  EXPECT_EQ(said_by("python3 " RANKTIDE_SOURCE_DIR "/tests/coordinator/edge/check_cells.py '" +
+                    database_file(folder.path()).string() + "'"),
+            "22 cells\n")
+      << "4 and 4 and 1 at their ends, 4 midway, and the base beside the 9";
 }
 
 TEST_F(ViewsTest, EveryViewAnswersInTheBareShell) {

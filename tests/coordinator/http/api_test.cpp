@@ -46,8 +46,10 @@ TEST_F(Api, AnswersAQueryAsTheReaderDoes) {
 }
 
 TEST_F(Api, AQueryThatSelectsSaysSoInItsTarget) {
-  for (const QueryRequest& request : {QueryRequest{.sweeps = {"tide"}, .select = {"lr=best:learning"}},
-                                      QueryRequest{.sweeps = {"tide"}, .keeps_tuned = true}}) {
+  for (const QueryRequest& request :
+       {QueryRequest{.sweeps = {"tide"}, .select = {"lr=best:learning"}},
+        QueryRequest{.sweeps = {"tide"}, .select = {"lr=best"}, .select_on = "prose_loss"},
+        QueryRequest{.sweeps = {"tide"}, .keeps_tuned = true}}) {
     const std::string direct = print(query(Reader(folder_.path()), request), FrameFormat::json);
     EXPECT_EQ(get(query_target(request, "json")).body, direct);
   }
