@@ -20,6 +20,11 @@ std::string method_of(const TrialRow& trial) {
   return trial.settings.value("method", "");
 }
 
+// Returns: the trial and step that it starts from; empty: the base.
+std::string start_of(const TrialRow& trial) {
+  return trial.settings.value("model.from", "");
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string text;
   for (const auto& p : parts) text += (text.empty() ? "" : ", ") + p;

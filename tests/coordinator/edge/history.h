@@ -26,6 +26,9 @@ struct TrialWords {
   int batch = 2;
   std::string tokenizer{};  // empty: the model's own
   std::string lr_label{};   // as the sweep's axis has it; empty: no axis
+  bool is_evaluated_midway = false;
+  std::string from{};   // model.from; empty: the base
+  std::string shots{};  // its evals' own way of asking, under the same names; empty: the usual one
 };
 
 class History {
