@@ -155,6 +155,10 @@ struct Worker {
 };
 constexpr size_t kPastBootsMax = 32;
 
+// Returns: what tells equal submissions. Of a spec that an earlier version wrote, too, it is what this version
+// makes of it: a field that came since has its neutral value there, and the same file stays the same.
+std::string sha256_of(const SweepSpec& spec);
+
 struct Request {
   std::string spec_sha256;
   SweepNumber sweep = 0;

@@ -59,13 +59,19 @@ void State::requeue(Sweep& sweep) {
     queue_.insert(key);
 }
 
+std::string sha256_of(const SweepSpec& spec) {
+  return sha256_hex(to_json(spec).dump());
+}
+
+// The record's own hash is of the JSON that its writer wrote.
 void State::on(const SweepSubmitted& r) {
+  const std::string spec_sha256 = sha256_of(r.spec);
   if (r.revision == 1) {
     RT_CHECK(r.sweep == static_cast<SweepNumber>(sweeps_.size()) + 1);
     RT_CHECK(sweep_names_.emplace(r.spec.name, r.sweep).second);
     sweeps_.emplace(r.sweep, Sweep{.number = r.sweep,
                                    .owner = r.owner,
-                                   .spec_sha256 = r.spec_sha256,
+                                   .spec_sha256 = spec_sha256,
                                    .grid = Grid(r.spec),
                                    .run = r.spec.run,
                                    .trial_count = r.trial_count});
@@ -77,12 +83,12 @@ void State::on(const SweepSubmitted& r) {
     old = Sweep{.number = r.sweep,
                 .revision = r.revision,
                 .owner = r.owner,
-                .spec_sha256 = r.spec_sha256,
+                .spec_sha256 = spec_sha256,
                 .grid = Grid(r.spec),
                 .run = r.spec.run,
                 .trial_count = r.trial_count};
   }
-  submissions_[r.request_id] = {r.spec_sha256, r.sweep, r.revision};
+  submissions_[r.request_id] = {spec_sha256, r.sweep, r.revision};
   requeue(sweeps_.at(r.sweep));
 }
 

@@ -87,7 +87,7 @@ SpecLook look_at(const SweepSpec& spec) {
 }
 
 void Coordinator::on(const Submit& submit) {
-  const std::string spec_sha256 = sha256_hex(to_json(submit.spec).dump());
+  const std::string spec_sha256 = sha256_of(submit.spec);
   const auto earlier = state_.submissions().find(submit.request_id);
   if (earlier != state_.submissions().end()) {
     if (earlier->second.spec_sha256 == spec_sha256)

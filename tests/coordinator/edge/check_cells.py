@@ -34,12 +34,13 @@ def t_95(df):
 
 
 def mean(values):
-    return sum(values) / len(values)
+    """None of nothing: a sweep may have no eval of a role."""
+    return sum(values) / len(values) if values and None not in values else None
 
 
 def squares(values):
     centre = mean(values)
-    return sum((value - centre) ** 2 for value in values)
+    return None if centre is None else sum((value - centre) ** 2 for value in values)
 
 
 def replicates(file):
@@ -69,17 +70,21 @@ def pool_of(key):
 
 
 def half_width(spread, df, n):
-    return t_95(df) * math.sqrt(spread / df / n) if df else None
+    return t_95(df) * math.sqrt(spread / df / n) if df and spread is not None else None
+
+
+def added(total, more):
+    return total if more is None else (total or 0.0) + more
 
 
 def expected(file):
     cells = replicates(file)
     freedom = collections.Counter()
-    spread = collections.defaultdict(lambda: [0.0, 0.0])
+    spread = collections.defaultdict(lambda: [None, None])
     for key, trials in cells.items():
         freedom[pool_of(key)] += len(trials) - 1
-        spread[pool_of(key)][0] += squares([t[0] for t in trials])
-        spread[pool_of(key)][1] += squares([t[2] for t in trials])
+        pool = spread[pool_of(key)]
+        pool[:] = added(pool[0], squares([t[0] for t in trials])), added(pool[1], squares([t[2] for t in trials]))
     for key, trials in cells.items():
         df, (learn, retain), n = freedom[pool_of(key)], spread[pool_of(key)], len(trials)
         own = [half_width(squares([t[i] for t in trials]), n - 1, n) for i in (0, 2)]
