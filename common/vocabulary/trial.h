@@ -77,6 +77,20 @@ struct EnumTexts<Keep> {
   static constexpr std::array texts{"none", "adapters", "weights", "delta", "checkpoints"};
 };
 
+// A field that came to its struct later is written only where it says something: what has none of it is
+// written as before, and so are the hashes that are taken of that.
+template <class Ar, class T>
+void later_field(Ar& ar, const char* name, T& value) {
+  bool is_there = requires {
+    Ar::kReads;
+  };
+  if constexpr (requires { value.has_value(); })
+    is_there = is_there || value.has_value();
+  else
+    is_there = is_there || !value.empty();
+  if (is_there) ar(name, value);
+}
+
 // A length given in steps or as a share of the whole budget.
 struct StepsOrShare {
   std::optional<int64_t> steps;
@@ -96,10 +110,12 @@ struct ModelSettings {
   std::string path;       // Hugging Face folder
   std::string tokenizer;  // folder; empty: the model's own
   Dtype dtype = Dtype::bf16;
+  std::string from{};  // `trial:ID@STEP` to start from (common/sweep/warm_start.h); empty: the model itself
 };
 template <class Ar>
 void fields(Ar& ar, ModelSettings& m) {
   ar("path", m.path)("tokenizer", m.tokenizer)("dtype", m.dtype);
+  later_field(ar, "from", m.from);
 }
 
 struct LoraSettings {
@@ -256,6 +272,19 @@ void fields(Ar& ar, EvalOrder& e) {
   ar("id", e.id)("at", e.at)("spec", e.spec);
 }
 
+// What another trial left at its end, for one that starts there and not at the base.
+struct WarmStart {
+  TrialId trial;
+  StageId stage;                     // of that trial, to its end
+  Step step = 0;                     // its last
+  Method method = Method::lora;      // what it left: an adapter, or weights
+  std::optional<TrialId> weights{};  // of an adapter: whose full weights it lies on; absent: the base's
+};
+template <class Ar>
+void fields(Ar& ar, WarmStart& s) {
+  ar("trial", s.trial)("stage", s.stage)("step", s.step)("method", s.method)("weights", s.weights);
+}
+
 // What a trainer computes at once for one trial: steps [from, to) of its settings, then evals.
 // With no parent it starts at the base; today every trial is one stage from 0 to its last step.
 struct Stage {
@@ -267,11 +296,13 @@ struct Stage {
   Step from = 0;
   Step to = 0;
   TrialSettings settings;
+  std::optional<WarmStart> start{};  // of step 0; absent: the base
 };
 template <class Ar>
 void fields(Ar& ar, Stage& s) {
   ar("id", s.id)("trial", s.trial)("base", s.base)("tokenizer_sha256", s.tokenizer_sha256);
   ar("data_sha256", s.data_sha256)("from", s.from)("to", s.to)("settings", s.settings);
+  later_field(ar, "start", s.start);
 }
 
 // One metric value at one step of a stage. NaN and Inf are legal values.

@@ -156,6 +156,7 @@ namespace wire {
 }
 
 struct FieldReader {
+  static constexpr bool kReads = true;  // later_field
   const Json& in;
   const std::string& where;
   template <class T>

@@ -7,7 +7,7 @@ ranktide_library(ranktide_trainer_program
           program/gemm_command.cpp program/logits.cpp
           program/model_choice.cpp program/report_pipe.cpp program/restore.cpp program/selfcheck_command.cpp
           program/serve.cpp program/stage_run.cpp program/text_lines.cpp
-          program/tokenize.cpp program/weight_delta.cpp program/work_folders.cpp program/work_inputs.cpp program/work_reporter.cpp
+          program/tokenize.cpp program/warm_model.cpp program/weight_delta.cpp program/work_folders.cpp program/work_inputs.cpp program/work_reporter.cpp
   USES ranktide_vocabulary ranktide_model ranktide_trainer_data ranktide_trainer_eval ranktide_train
   PRIVATELY CLI11::CLI11 PkgConfig::ZSTD Threads::Threads ranktide_trainer_check ranktide_libtorch)
 add_executable(ranktide-trainer program/main.cpp)

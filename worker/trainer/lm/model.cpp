@@ -36,13 +36,28 @@ Model Model::with_lora(std::shared_ptr<const Base> base, const LoraSettings& lor
 }
 
 Model Model::full(std::shared_ptr<const Base> base, uint64_t seed) {
+  const std::filesystem::path folder = base->folder();
+  return full_from(std::move(base), seed, folder, {});
+}
+
+Model Model::full_from(std::shared_ptr<const Base> base, uint64_t seed,
+                       const std::filesystem::path& weights_folder, const WeightChange& change) {
   auto tensors = std::make_unique<ModelTensors>();
   tensors->seed = seed;
   allocate_parameters(*tensors, weight_slots(tensors->network, base->shape()), base->dtype(), base->device());
-  load_parameters(*tensors, base->folder());
+  load_parameters(*tensors, weights_folder, change);
   refresh_products(*tensors);
   tie(tensors->network, base->shape());
   return {std::move(base), std::move(tensors)};
+}
+
+Model Model::with_lora_from(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed,
+                            const std::filesystem::path& adapter_folder) {
+  Model model = untouched(std::move(base));
+  model.tensors_->seed = seed;
+  add_adapters(*model.tensors_, lora, model.shape(), model.base().dtype());
+  read_adapter_weights(*model.tensors_, adapter_folder);
+  return model;
 }
 
 Model Model::with_adapter(std::shared_ptr<const Base> base, const std::filesystem::path& adapter_folder) {
@@ -77,12 +92,12 @@ void Model::merge() {
   if (tensors_->lora) merge_adapters(*tensors_);
 }
 
-void Model::save(const std::filesystem::path& folder) const {
+void Model::save(const std::filesystem::path& folder, const std::filesystem::path& base_named) const {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) throw ModelError(folder.string() + ": cannot be made: " + failed.message());
   if (tensors_->lora)
-    write_adapter(*tensors_, base_->folder(), folder);
+    write_adapter(*tensors_, base_named.empty() ? base_->folder() : base_named, folder);
   else
     write_model_folder(tensors_->network, *base_, folder);
 }

@@ -66,6 +66,13 @@ class Model {
   static Model with_lora(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed);
   // Every weight trains, from fp32 masters that are read from the base's folder.
   static Model full(std::shared_ptr<const Base> base, uint64_t seed);
+  // Both train on from what another training left, with the seed of their own: the adapter of a PEFT folder,
+  // which has the shape that `lora` says, or the weights of a folder, each after `change` where there is one.
+  // Throws: ModelError when that does not fit.
+  static Model with_lora_from(std::shared_ptr<const Base> base, const LoraSettings& lora, uint64_t seed,
+                              const std::filesystem::path& adapter_folder);
+  static Model full_from(std::shared_ptr<const Base> base, uint64_t seed,
+                         const std::filesystem::path& weights_folder, const WeightChange& change);
   // The adapter of a PEFT folder. Throws: ModelError when it does not fit the base or needs what is not
   // implemented.
   static Model with_adapter(std::shared_ptr<const Base> base, const std::filesystem::path& adapter_folder);
@@ -87,9 +94,9 @@ class Model {
   void merge();
 
   // Writes what was trained as the field reads it: an adapter folder for PEFT, or a Hugging Face folder with
-  // the base's config and tokenizer files. Creates the folder. Throws: ModelError when something cannot be
-  // written.
-  void save(const std::filesystem::path& folder) const;
+  // the base's config and tokenizer files. Creates the folder. `base_named`: the folder that an adapter says it
+  // lies on; empty: that of the base. Throws: ModelError when something cannot be written.
+  void save(const std::filesystem::path& folder, const std::filesystem::path& base_named = {}) const;
 
   // Returns: SHA-256 over names and bytes of what was trained.
   std::string weights_sha256() const;

@@ -100,11 +100,12 @@ Network load_network(const std::filesystem::path& folder, const ModelShape& shap
   return network;
 }
 
-void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder) {
+void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder, const WeightChange& change) {
   const WeightFiles files(folder);
   for (const Parameter& p : tensors.parameters) {
     const ParameterSlot slot{.name = p.name, .sizes = p.value.sizes().vec()};
-    at::Tensor(p.value).copy_(read_slot(files, slot, at::kFloat));
+    const at::Tensor read = read_slot(files, slot, at::kFloat);
+    at::Tensor(p.value).copy_(change ? changed(read, p.name, change) : read);
   }
 }
 

@@ -34,7 +34,8 @@ void tie(Network& network, const ModelShape& shape);
 Network load_network(const std::filesystem::path& folder, const ModelShape& shape, Dtype dtype,
                      at::Device device = at::kCPU, const WeightChange& change = {});
 
-// Fills allocated parameters from the files of the folder, in fp32.
-void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder);
+// Fills allocated parameters from the files of the folder, in fp32; where there is a change, after it.
+void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder,
+                     const WeightChange& change = {});
 
 }  // namespace ranktide

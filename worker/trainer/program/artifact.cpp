@@ -12,8 +12,15 @@ bool is_kept(Method method, Keep keep) {
   return keep == Keep::weights || keep == Keep::delta || keep == Keep::checkpoints;
 }
 
+// Returns: where an adapter's weights lie that are not the model's own: whoever loads it on those by mistake
+// would get numbers, and wrong ones.
+fs::path base_named(const Stage& stage, const fs::path& artifacts) {
+  return stage.start && stage.start->weights ? artifacts / stage.start->weights->text : fs::path();
+}
+
 void write_artifact(const Model& model, const Stage& stage, Keep keep, const fs::path& folder) {
-  if (stage.settings.method == Method::lora || keep != Keep::delta) return model.save(folder);
+  if (stage.settings.method == Method::lora) return model.save(folder, base_named(stage, folder.parent_path()));
+  if (keep != Keep::delta) return model.save(folder);
   fs::create_directories(folder);
   write_weight_delta(model, stage.base, folder);
 }

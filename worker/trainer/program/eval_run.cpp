@@ -7,6 +7,7 @@
 #include "common/model/microbatch.h"
 #include "worker/trainer/eval/evaluate.h"
 #include "worker/trainer/program/failure.h"
+#include "worker/trainer/program/warm_model.h"
 #include "worker/trainer/program/weight_delta.h"
 
 namespace ranktide {
@@ -32,7 +33,7 @@ Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& 
   const fs::path artifact = folders.artifact_of(order.stage->trial);
   require_kept(*order.stage, order, artifact);
   if (order.stage->settings.method == Method::lora)
-    return Model::with_adapter(inputs.base(order.model, order.base), artifact);
+    return Model::with_adapter(base_under(*order.stage, order.model, folders, inputs), artifact);
   if (is_weight_delta(artifact)) return Model::untouched(inputs.changed(order.model, order.base, artifact));
   return Model::untouched(inputs.weights(artifact, order.model.dtype));
 }

@@ -15,6 +15,7 @@
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
 #include "worker/trainer/program/failure.h"
+#include "worker/trainer/program/warm_model.h"
 #include "worker/trainer/train/checkpoint.h"
 #include "worker/trainer/train/trainer.h"
 
@@ -71,7 +72,7 @@ class StageRun {
         ledger_(folders.evals / order.stage.id.text) {
     reporter_.phase("loading");
     const ModelSettings& model = order.stage.settings.model;
-    base_ = inputs.base(model, order.stage.base);
+    base_ = base_under(order.stage, model, folders, inputs);
     const auto tokenizer = inputs.tokenizer(model, base_->shape(), order.stage.tokenizer_sha256);
     data_ = inputs.dataset(order.stage.settings.data, *tokenizer, order.stage.data_sha256);
     for (const EvalOrder& eval : order.evals)
@@ -96,7 +97,7 @@ class StageRun {
 
  private:
   Outcome train_and_keep() {
-    Model model = Model::for_trial(base_, order_.stage.settings);
+    Model model = first_model(base_, order_.stage, folders_);
     reporter_.phase("training");
     Outcome outcome = train(order_.stage, model, batches(),
                             {folders_.checkpoints, order_.attempt, order_.resume_at_most, order_.branches},
