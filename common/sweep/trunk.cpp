@@ -259,17 +259,13 @@ std::vector<TrialBranch> branches_of(const std::vector<SweepTrial>& trials) {
   return out;
 }
 
-Stage trunk_stage(const SweepTrial& trial, const TrunkPlace& place) {
-  Stage out{.id = place.trunk,
-            .trial = TrialId{place.trunk.text},
-            .base = trial.base,
-            .tokenizer_sha256 = trial.tokenizer_sha256,
-            .data_sha256 = trial.data_sha256,
-            .from = 0,
-            .to = place.to,
-            .settings = trial.settings};
+Stage trunk_stage(const Stage& branch, const StageId& trunk, Step to) {
+  Stage out = branch;
+  out.id = trunk;
+  out.trial = TrialId{trunk.text};
+  out.to = to;
   out.settings.train.schedule = Schedule::constant;
-  out.settings.budget = {.steps = place.to, .tokens = {}, .epochs = {}};
+  out.settings.budget = {.steps = to, .tokens = {}, .epochs = {}};
   return out;
 }
 

@@ -49,8 +49,9 @@ std::vector<SweepTrial> trials_beside(const Grid& grid, const SweepTrial& trial)
 // they are fewer than two, or more than a trunk may have.
 std::vector<TrialBranch> branches_of(const std::vector<SweepTrial>& trials);
 
-// Returns: the trunk's stage, as a trainer computes it.
-Stage trunk_stage(const SweepTrial& trial, const TrunkPlace& place);
+// Returns: the stage of a trunk up to `to`, as a trainer computes it. `branch`: of any trial that begins with
+// it.
+Stage trunk_stage(const Stage& branch, const StageId& trunk, Step to);
 
 // Returns: whether the eval at `at` of a trial of `steps` steps that leaves its trunk at `branch` is the
 // trunk's to run: of weights that the branch begins after. The eval at a trial's end is its own.

@@ -140,7 +140,7 @@ template <>
 struct EnumTexts<StopKind> {
   static constexpr std::array texts{"checkpoint", "kill"};
 };
-struct Stop {
+struct Stop {  // kill is also said of a unit that did not run there: nobody needs what is kept for it
   Lease lease;
   StopKind kind = StopKind::checkpoint;
 };

@@ -67,6 +67,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   out_ = &out;
   std::visit([this](const auto& in) { on(in); }, input);
   extend_tuned_sweeps();
+  close_ended_branches();
   if (has_room_) fill_free_slots();
   out_ = nullptr;
 }
@@ -95,6 +96,7 @@ std::map<WorkerName, Pulse> Coordinator::pulses() const {
 void Coordinator::decide(Record record) {
   state_.apply(record);
   note_end(record);
+  note_branch(record);
   out_->records.push_back(std::move(record));
 }
 
@@ -167,7 +169,9 @@ void Coordinator::join(const WorkerName& sender, const Hello& hello) {
     sessions_.erase(sender);  // it was the other life's
   }
   rests_.erase(sender);
+  const std::set<Lease> left_behind = known ? known->left_behind : std::set<Lease>{};
   decide(WorkerJoined{sender, hello.boot, hello.version, hello.slots});
+  for (const Lease& lease : left_behind) send(sender, Stop{lease, StopKind::kill});
 }
 
 void Coordinator::on_heartbeat(const WorkerName& sender, const Heartbeat& beat) {

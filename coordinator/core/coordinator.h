@@ -294,6 +294,10 @@ class Coordinator {
   std::vector<UnitId> open_trunks_of(const Sweep& sweep) const;
   bool has_open_branch(const Unit& trunk, const Sweep& sweep) const;
   void drop_trunk(const Sweep& sweep, const UnitId& trunk);
+  void reopen(const Unit& trunk);
+  void note_branch(const Record& record);
+  void close_ended_branches();
+  void close_branches(const Unit& trunk);
 
   // grants.cpp: what runs next, and where
   void fill_free_slots();
@@ -310,9 +314,11 @@ class Coordinator {
   CoordinatorConfig config_;
   State state_;
   Instant now_;
-  Effects* out_ = nullptr;  // of the step in progress
-  bool has_room_ = false;   // something changed that may let a slot be filled
-  std::set<UnitId> ended_;  // for good, by the step in progress
+  Effects* out_ = nullptr;    // of the step in progress
+  bool has_room_ = false;     // something changed that may let a slot be filled
+  std::set<UnitId> ended_;    // for good, by the step in progress
+  std::set<UnitId> left_;     // units whose attempt or wait has ended by it, for good or not
+  bool has_dropped_ = false;  // it took back what a sweep wanted
   std::map<WorkerName, Session> sessions_;
   std::map<UnitId, Term> terms_;    // exactly the running units
   Deadlines<UnitId> expiries_;      // of running leases

@@ -33,6 +33,10 @@ bool Coordinator::fill(const Worker& worker, const Slot& slot) {
       list_next(state_.sweeps().at(list->sweep));
       continue;
     }
+    if (const auto* again = std::get_if<TrainAgain>(&picked)) {
+      reopen(state_.units().at(again->trunk));
+      continue;
+    }
     const auto* run = std::get_if<RunUnit>(&picked);
     if (run) grant(worker, slot, run->unit);
     return run != nullptr;

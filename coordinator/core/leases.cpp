@@ -161,7 +161,7 @@ void Coordinator::finish(const Lease& lease, Outcome outcome) {
 
 void Coordinator::return_lease(const Lease& lease, Step step) {
   const Unit& unit = state_.units().at(lease.unit);
-  const bool is_untouched = step <= unit.attempt.began_at;
+  const bool is_untouched = step <= unit.attempt.at_hand;
   if (is_untouched && is_out_of_infra_budget(unit)) return give_up_on_lost_workers(lease);
   forget_term(lease.unit);
   decide(LeaseReturned{lease, step});

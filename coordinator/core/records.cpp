@@ -7,12 +7,12 @@ namespace {
 
 // In the order of the variant; permanent.
 constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
-    "EpochStarted",     "SweepSubmitted",  "TrialListed",  "SweepListed",   "WorkerJoined",
-    "WorkerLeft",       "LeaseGranted",    "LeaseExpired", "LeaseRevived",  "LeaseReturned",
-    "CheckpointSaved",  "EvalFinished",    "UnitFinished", "AttemptFailed", "SweepCancelled",
-    "SweepPaused",      "SweepResumed",    "SweepStopped", "PolicyChanged", "QuotaSet",
-    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried", "WorkerRevoked", "WorkerForgotten",
-    "BranchesOpened",   "TrunkDropped",    "SweepExtended"};
+    "EpochStarted",     "SweepSubmitted",  "TrialListed",   "SweepListed",   "WorkerJoined",
+    "WorkerLeft",       "LeaseGranted",    "LeaseExpired",  "LeaseRevived",  "LeaseReturned",
+    "CheckpointSaved",  "EvalFinished",    "UnitFinished",  "AttemptFailed", "SweepCancelled",
+    "SweepPaused",      "SweepResumed",    "SweepStopped",  "PolicyChanged", "QuotaSet",
+    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried",  "WorkerRevoked", "WorkerForgotten",
+    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -26,6 +26,12 @@ std::string brief(const Lease& lease) {
 }
 std::string sweep_text(SweepNumber sweep, int revision) {
   return "sweep " + std::to_string(sweep) + "." + std::to_string(revision);
+}
+std::string branches_text(const std::vector<BranchOrder>& branches) {
+  std::string out;
+  for (const BranchOrder& branch : branches)
+    out += ", stage " + branch.stage.brief() + " at step " + std::to_string(branch.at);
+  return out;
 }
 std::string limit_text(const std::optional<int>& limit) {
   return limit ? std::to_string(*limit) : "unlimited";
@@ -104,10 +110,11 @@ struct Describe {
   }
   std::string operator()(const WorkerRevoked& r) const { return r.worker.text + ", by " + r.actor; }
   std::string operator()(const WorkerForgotten& r) const { return r.worker.text + ", by " + r.actor; }
-  std::string operator()(const BranchesOpened& r) const {
+  std::string operator()(const BranchesOpened& r) const { return brief(r.lease) + branches_text(r.branches); }
+  std::string operator()(const TrunkReopened& r) const { return brief(r.lease) + branches_text(r.branches); }
+  std::string operator()(const BranchesClosed& r) const {
     std::string out = brief(r.lease);
-    for (const BranchOrder& branch : r.branches)
-      out += ", stage " + branch.stage.brief() + " at step " + std::to_string(branch.at);
+    for (const Lease& branch : r.branches) out += ", stage " + brief(branch);
     return out;
   }
   std::string operator()(const TrunkDropped& r) const {

@@ -229,6 +229,28 @@ void fields(Ar& ar, TrunkDropped& r) {
   ar("sweep", r.sweep)("unit", r.unit)("ended", r.ended);
 }
 
+// A trunk was finished, its worker has gone with the checkpoints that it left, and several stages still wait
+// for those: it is trained again, for these alone; spends its infrastructure budget.
+struct TrunkReopened {
+  Lease lease;  // that was finished
+  std::vector<BranchOrder> branches;
+};
+template <class Ar>
+void fields(Ar& ar, TrunkReopened& r) {
+  ar("lease", r.lease)("branches", r.branches);
+}
+
+// Everything that begins with this trunk has ended, these without the checkpoints that its worker has for them:
+// it may drop those.
+struct BranchesClosed {
+  Lease lease;                  // of the trunk
+  std::vector<Lease> branches;  // their newest attempts; 0: never granted
+};
+template <class Ar>
+void fields(Ar& ar, BranchesClosed& r) {
+  ar("lease", r.lease)("branches", r.branches);
+}
+
 struct SweepExtended {  // the best of tuned values stood at the end of their axis: the next ones are tried too
   SweepNumber sweep = 0;
   int revision = 1;
@@ -246,7 +268,7 @@ using Record =
                  LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
                  AttemptFailed, SweepCancelled, SweepPaused, SweepResumed, SweepStopped, PolicyChanged,
                  QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked, WorkerForgotten,
-                 BranchesOpened, TrunkDropped, SweepExtended>;
+                 BranchesOpened, TrunkDropped, SweepExtended, TrunkReopened, BranchesClosed>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

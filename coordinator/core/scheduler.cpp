@@ -76,6 +76,25 @@ bool is_for_trunks_worker(const State& state, const Unit& unit, const WorkerName
   return !state.has_refused(home, unit.id) && fits_somewhere(state, unit, *worker);
 }
 
+bool is_gone(const State& state, const WorkerName& name) {
+  const Worker* worker = state.find_worker(name);
+  return !worker || !worker->is_joined || worker->is_drain_asked;
+}
+
+// Each time spends a loss, so that it ends.
+bool is_worth_another_time(const State& state, const Unit& trunk) {
+  return trunk.life == UnitLife::completed && is_gone(state, trunk.attempt.worker) &&
+         trunk.infra_losses < policy_of(state, trunk).retry.infra && waiting_branches(state, trunk).size() > 1;
+}
+
+// Whether `name` would train the unit from its base because the checkpoint for it is out of reach, while its
+// trunk may serve several once more.
+bool is_of_lost_trunk(const State& state, const Unit& unit, const WorkerName& name) {
+  const Unit* trunk = state.find_unit(unit.trunk);
+  if (!trunk || unit.attempt.number > 0 || unit.checkpoint == 0) return false;
+  return trunk->attempt.worker != name && !trunk->wanted.empty() && is_worth_another_time(state, *trunk);
+}
+
 struct Look {  // through a sweep's queue
   std::optional<UnitId> unit;
   int misfits = 0;
@@ -98,6 +117,12 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
   return look;
 }
 
+Pick run_or_train_again(const State& state, const UnitId& id, const WorkerName& worker) {
+  const Unit& unit = state.units().at(id);
+  if (is_of_lost_trunk(state, unit, worker)) return TrainAgain{unit.trunk};
+  return RunUnit{id};
+}
+
 // What restores more without anything else comes later; the order of the enum is another.
 constexpr std::array kByWhatIsKept{Keep::none, Keep::adapters, Keep::delta, Keep::weights, Keep::checkpoints};
 
@@ -112,7 +137,7 @@ Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const 
   for (const SweepNumber number : in_turn(state)) {
     const Sweep& sweep = state.sweeps().at(number);
     const Look look = look_through(state, sweep, worker, slot, held_back);
-    if (look.unit) return RunUnit{*look.unit};
+    if (look.unit) return run_or_train_again(state, *look.unit, worker);
     if (!sweep.is_listed && look.misfits < kMisfitsMax) return ListNext{number};
   }
   return NothingFits{};
@@ -130,6 +155,16 @@ std::vector<Slot> free_slots(const State& state, const Worker& worker) {
 
 bool offer_the_same(const Slot& a, const Slot& b) {
   return a.memory_bytes == b.memory_bytes && a.labels == b.labels && (a.device == "cpu") == (b.device == "cpu");
+}
+
+std::vector<BranchOrder> waiting_branches(const State& state, const Unit& trunk) {
+  std::vector<BranchOrder> out;
+  for (const auto& [id, at] : trunk.branches) {
+    const Unit& branch = state.units().at(id);
+    const bool is_fresh = branch.life == UnitLife::ready && branch.attempt.number == 0;
+    if (is_fresh && branch.trunk == trunk.id && branch.checkpoint == at) out.push_back({StageId{id.text}, at});
+  }
+  return out;
 }
 
 bool may_leave_for(const Unit& trunk, const StageId& branch) {

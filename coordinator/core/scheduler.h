@@ -9,8 +9,10 @@
 // when a slot would stay idle otherwise.
 //
 // What begins with a trunk (common/sweep/trunk.h) waits until that has ended, and is then given to the worker
-// that has the checkpoint, as long as that one is there: a shorter way is worth a wait. Where the trunk failed,
-// or its worker has gone, anybody may have it and trains it from its base.
+// that has the checkpoint, as long as that one is there: a shorter way is worth a wait. Where its worker has
+// gone and two or more still wait for their checkpoints, the trunk is trained again for them, once a slot is
+// free that would else train one of them alone. Where the trunk failed, or fewer wait, or its infrastructure
+// budget is spent, anybody may have them and trains them from their base.
 
 #include <variant>
 #include <vector>
@@ -27,7 +29,10 @@ struct ListNext {  // touch this sweep's next index, then ask again
 struct RunUnit {
   UnitId unit;
 };
-using Pick = std::variant<NothingFits, ListNext, RunUnit>;
+struct TrainAgain {  // this trunk, then ask again: see below
+  UnitId trunk;
+};
+using Pick = std::variant<NothingFits, ListNext, RunUnit, TrainAgain>;
 
 // held_back: units whose back-off time has not passed, each with its end.
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Deadlines<UnitId>& held_back);
@@ -50,6 +55,9 @@ Work work_of(const State& state, const Unit& unit);
 // the most frequent checkpoints, exactness if any asks for it. Not what it needs of a slot: needs.h.
 // Requires: somebody wants it.
 RunPolicy policy_of(const State& state, const Unit& unit);
+
+// Returns: what waits for nothing but the checkpoint that this trunk has left for it.
+std::vector<BranchOrder> waiting_branches(const State& state, const Unit& trunk);
 
 // Returns: whether the attempt of `trunk` that runs, or its next one, leaves a checkpoint for `branch`: not
 // where it was not asked to and cannot go back.

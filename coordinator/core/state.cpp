@@ -12,7 +12,7 @@ constexpr bool kMayFollow[6][6] = {
     //            ready  running completed diverged failed cancelled
     /* ready     */ {false, true, false, false, false, true},
     /* running   */ {true, false, true, true, true, true},
-    /* completed */ {false, false, false, false, false, false},
+    /* completed */ {true, false, false, false, false, false},  // trunks only
     /* diverged  */ {false, false, false, false, false, false},
     /* failed    */ {true, false, false, false, false, false},
     /* cancelled */ {true, false, false, false, false, false},
@@ -62,6 +62,7 @@ void State::on(const WorkerJoined& r) {
   }
   worker.name = r.worker;
   worker.boot = r.boot;
+  worker.left_behind.clear();
   worker.version = r.version;
   worker.slots = r.slots;
   worker.is_joined = true;
@@ -89,12 +90,14 @@ void State::count(const Unit& unit, int64_t by) {
     if (unit.life == UnitLife::failed && by > 0) sweep.failed.insert(unit.id);
     if (unit.life == UnitLife::failed && by < 0) sweep.failed.erase(unit.id);
   }
+  RT_CHECK(unit.life != UnitLife::completed || unit.is_trunk());
 }
 
 void State::set_life(Unit& unit, UnitLife life) {
   RT_CHECK(kMayFollow[static_cast<size_t>(unit.life)][static_cast<size_t>(life)]);
   count(unit, -1);
   unit.life = life;
+    if (life != UnitLife::failed) unit.saved.clear();  // else it may be tried again, and go on from them
   count(unit, +1);
   if (is_terminal(life)) {
     unit.stage.reset();
@@ -123,6 +126,7 @@ void State::on(const LeaseGranted& r) {
   Unit& unit = units_.at(r.lease.unit);
   Worker& worker = workers_.at(r.worker);
   RT_CHECK(unit.life == UnitLife::ready);
+  const auto saved = unit.saved.find(r.worker);
   RT_CHECK(r.lease.attempt == unit.attempt.number + 1);
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
@@ -132,6 +136,7 @@ void State::on(const LeaseGranted& r) {
                   .worker = r.worker,
                   .boot = r.boot,
                   .slots = r.slots,
+                  .at_hand = saved == unit.saved.end() ? 0 : saved->second,
                   .evals = r.evals,
                   .microbatch = r.microbatch,
                   .keep = r.keep,
@@ -158,13 +163,15 @@ void State::on(const LeaseRevived& r) {
 }
 
 void State::on(const LeaseReturned& r) {
+  unit.saved[unit.attempt.worker] = r.step;
   Unit& unit = running_unit(r.lease);
   // Giving back work that moved on is free; giving it back untouched, again and again, is not.
-  if (r.step <= unit.attempt.began_at) ++unit.infra_losses;
+  if (r.step <= unit.attempt.at_hand) ++unit.infra_losses;
   unit.checkpoint = std::max(unit.checkpoint, r.step);
   end_attempt(unit, AttemptEnd::ended, UnitLife::ready);
 }
 
+  unit.saved[unit.attempt.worker] = r.step;
 void State::on(const CheckpointSaved& r) {
   Unit& unit = running_unit(r.lease);
   RT_CHECK(r.step > unit.checkpoint);

@@ -27,6 +27,7 @@ namespace ranktide {
 //   ready | running -TrialsCancelled-> cancelled         unless another sweep wants it
 //   ready -SweepStopped-> cancelled                      unless another sweep wants it
 //   failed | cancelled -TrialListed | TrialRetried-> ready   somebody wants it again
+//   completed -TrunkReopened-> ready         a trunk's alone
 enum class UnitLife { ready, running, completed, diverged, failed, cancelled };
 template <>
 struct EnumTexts<UnitLife> {
@@ -58,6 +59,7 @@ struct AttemptState {
   int microbatch = 0;
   Keep keep = Keep::none;
   Step began_at = 0;                    // the checkpoint it could start from
+  Step at_hand = 0;                     // the newest that its worker was known to have then
   std::vector<BranchOrder> branches{};  // asked of a trunk
 };
 
@@ -75,7 +77,9 @@ struct Unit {
   WorkerName home;                        // the only worker that has the weights it needs; empty: any worker
   AttemptState attempt;
   Step checkpoint = 0;  // newest one reported
-  int microbatch = 0;   // rows after out of memory; 0: never ran out
+  std::map<WorkerName, Step>
+      saved{};         // of its checkpoints the newest of each worker; emptied when it has ended for good
+  int microbatch = 0;  // rows after out of memory; 0: never ran out
   int own_failures = 0;
   int infra_losses = 0;
   Keep kept = Keep::none;  // what the finished attempt was asked to leave on `attempt.worker`'s disk
@@ -152,6 +156,9 @@ struct Worker {
   std::set<UnitId> running;
   std::vector<std::string>
       past_boots;  // replaced lives, newest last, at most kPastBootsMax: never listened to again
+  // Of whose checkpoints it keeps some that nobody will go on from; it was away when that was decided, and is
+  // told when it joins again.
+  std::set<Lease> left_behind{};
 };
 constexpr size_t kPastBootsMax = 32;
 
@@ -192,6 +199,10 @@ class State {
   // Returns: whether, once `worker` refuses it too, no joined worker is left that may run the unit.
   bool would_be_refused_by_all(const UnitId& unit, const WorkerName& worker) const;
 
+  // state_trunks.cpp. Returns: the newest attempts of what begins with this trunk and has not gone on from the
+  // checkpoint that the trunk's worker has for it.
+  std::vector<Lease> unused_branches(const Unit& trunk) const;
+
   // Returns: one line per thing it holds, in key order; two states are equal exactly when their texts are.
   std::string text() const;
   std::string digest() const;  // SHA-256 of text()
@@ -225,6 +236,8 @@ class State {
   void on(const BranchesOpened& r);
   void on(const TrunkDropped& r);
   void on(const SweepExtended& r);
+  void on(const TrunkReopened& r);
+  void on(const BranchesClosed& r);
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -236,6 +249,8 @@ class State {
   void want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& place);
   bool may_begin_with(const UnitId& trunk, const Unit& branch) const;
   void begin_anew_for_evals(Unit& unit);
+  void leave_behind(const Unit& trunk);
+  void keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept);
   static std::vector<BranchOrder> branches_of_attempt(const Unit& trunk);
   void forget_eval(const Unit& unit, const EvalId& eval);
   void drop(Sweep& sweep, Unit& unit);

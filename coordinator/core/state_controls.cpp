@@ -120,8 +120,10 @@ void State::on(const WorkerForgotten& r) {
   if (worker == workers_.end()) return;
   RT_CHECK(!worker->second.is_joined);
   RT_CHECK(worker->second.running.empty());
-  for (auto& [id, unit] : units_)
+  for (auto& [id, unit] : units_) {
     if (unit.attempt.worker == r.worker) unit.kept = Keep::none;
+    unit.saved.erase(r.worker);
+  }
   workers_.erase(worker);
   forget_refusals_of(r.worker);
 }

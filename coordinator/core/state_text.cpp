@@ -39,8 +39,8 @@ void print(std::ostream& out, const Sweep& s) {
 
 void print(std::ostream& out, const AttemptState& a) {
   out << "  attempt " << a.number << " " << text_of(a.end) << " worker=" << a.worker.text << " boot=" << a.boot
-      << " microbatch=" << a.microbatch << " keep=" << text_of(a.keep) << " began_at=" << a.began_at
-      << " slots";
+      << " microbatch=" << a.microbatch << " keep=" << text_of(a.keep) << " began_at=" << a.began_at << "/"
+      << a.at_hand << " slots";
   for (const int slot : a.slots) out << " " << slot;
   for (const EvalId& eval : a.evals) out << " " << eval.text;
   for (const BranchOrder& branch : a.branches) out << " " << branch.stage.text << "@" << branch.at;
@@ -59,6 +59,7 @@ void print(std::ostream& out, const Unit& u) {
   for (const auto& [id, order] : u.evals) out << "  wants " << to_json(order).dump() << "\n";
   for (const auto& [sweep, place] : u.wanted) out << "  wanted by " << sweep << " at " << place << "\n";
   for (const auto& [branch, at] : u.branches) out << "  branch " << branch.text << " at " << at << "\n";
+  for (const auto& [worker, step] : u.saved) out << "  saved by " << worker.text << " at " << step << "\n";
   if (!u.trunk.empty()) out << "  begins with " << u.trunk.text << " up to " << u.leaves_trunk_at << "\n";
 }
 
@@ -67,6 +68,8 @@ void print(std::ostream& out, const Worker& w) {
       << " slots=" << to_json(w.slots).dump() << (w.is_joined ? " joined" : " away")
       << (w.is_drain_asked ? " draining" : "") << "\n";
   for (const UnitId& unit : w.running) out << "  runs " << unit.text << "\n";
+  for (const Lease& lease : w.left_behind)
+    out << "  left behind " << lease.unit.text << "/" << lease.attempt << "\n";
   for (const std::string& boot : w.past_boots) out << "  was " << boot << "\n";
 }
 

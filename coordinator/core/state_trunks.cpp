@@ -1,6 +1,8 @@
 // The part of State that knows which units begin with a trunk (common/sweep/trunk.h).
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 #include "common/vocabulary/check.h"
 #include "coordinator/core/state.h"
@@ -35,7 +37,7 @@ void State::want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& 
     trunk.outcome.reset();
     set_life(trunk, UnitLife::ready);
   }
-  trunk.stage = trunk_stage(trial, place);
+  trunk.stage = trunk_stage(*branch.stage, place.trunk, place.to);
   branch.trunk = trunk.id;
   branch.leaves_trunk_at = place.at;
   for (const auto& [id, order] : branch.evals)
@@ -64,6 +66,7 @@ void State::begin_anew_for_evals(Unit& unit) {
   for (const auto& [id, order] : unit.evals)
     if (is_on_trunk(order.at, unit.checkpoint, unit.stage->to)) unit.checkpoint = 0;
 }
+  if (unit.checkpoint == 0) unit.saved.clear();
 
 // An eval on a trunk is wanted of the trunk and of its branch, whichever comes to it first.
 void State::forget_eval(const Unit& unit, const EvalId& eval) {
@@ -79,6 +82,79 @@ void State::on(const BranchesOpened& r) {
     RT_CHECK(branch.attempt.number == 0);
     branch.checkpoint = order.at;
   }
+    branch.saved[units_.at(r.lease.unit).attempt.worker] = order.at;
+  }
+}
+
+// What it is not to run for any more, whether it goes on or has ended, has nothing to do with it from now on.
+void State::keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept) {
+  std::map<UnitId, Step> branches;
+  for (const BranchOrder& order : kept) branches.emplace(unit_of(order.stage), order.at);
+  for (const auto& [id, at] : trunk.branches)
+    if (Unit& other = units_.at(id); other.trunk == trunk.id && !branches.contains(id)) other.trunk = {};
+  trunk.branches = std::move(branches);
+}
+
+// A sweep that wants none of the branches that wait does not want the trunk again either.
+void State::on(const TrunkReopened& r) {
+  Unit& trunk = units_.at(r.lease.unit);
+  RT_CHECK(trunk.life == UnitLife::completed);
+  RT_CHECK(trunk.lease() == r.lease);
+  RT_CHECK(r.branches.size() > 1);
+  leave_behind(trunk);
+  keep_branches(trunk, r.branches);
+  Step to = 0;
+  std::set<SweepNumber> wanting;
+  for (const BranchOrder& order : r.branches) {
+    Unit& branch = units_.at(unit_of(order.stage));
+    RT_CHECK(branch.life == UnitLife::ready);
+    RT_CHECK(branch.attempt.number == 0);
+    branch.checkpoint = 0;
+    branch.saved.clear();
+    to = std::max(to, order.at);
+    for (const auto& [sweep, place] : branch.wanted) wanting.insert(sweep);
+  }
+  trunk.stage = trunk_stage(*units_.at(trunk.branches.begin()->first).stage, StageId{trunk.id.text}, to);
+  trunk.checkpoint = 0;
+  trunk.outcome.reset();
+  ++trunk.infra_losses;
+  set_life(trunk, UnitLife::ready);
+  for (const auto& [sweep, place] : std::map(trunk.wanted))
+    if (!wanting.contains(sweep)) drop(sweeps_.at(sweep), trunk);
+}
+
+// What went on at the trunk's worker has checkpoints of its own there.
+std::vector<Lease> State::unused_branches(const Unit& trunk) const {
+  std::vector<Lease> out;
+  for (const BranchOrder& order : trunk.attempt.branches) {
+    const Unit& branch = units_.at(unit_of(order.stage));
+    const auto saved = branch.saved.find(trunk.attempt.worker);
+    const bool went_on_there = (branch.attempt.number > 0 && branch.attempt.worker == trunk.attempt.worker) ||
+                               (saved != branch.saved.end() && saved->second > order.at);
+    if (branch.trunk == trunk.id && !went_on_there) out.push_back(branch.lease());
+  }
+  return out;
+}
+
+void State::leave_behind(const Unit& trunk) {
+  const auto worker = workers_.find(trunk.attempt.worker);
+  if (worker == workers_.end()) return;
+  for (const Lease& lease : unused_branches(trunk)) worker->second.left_behind.insert(lease);
+}
+
+// Those that are tried again begin at their base, or where they came to by themselves.
+void State::on(const BranchesClosed& r) {
+  const Unit& trunk = units_.at(r.lease.unit);
+  RT_CHECK(is_terminal(trunk.life));
+  RT_CHECK(trunk.lease() == r.lease);
+  const auto worker = workers_.find(trunk.attempt.worker);
+  for (const Lease& lease : r.branches) {
+    Unit& branch = units_.at(lease.unit);
+    RT_CHECK(is_terminal(branch.life));
+    RT_CHECK(branch.trunk == trunk.id);
+    if (worker != workers_.end() && !worker->second.is_joined) worker->second.left_behind.insert(lease);
+    branch.trunk = {};
+    if (branch.attempt.number == 0) branch.checkpoint = 0;
 }
 
 void State::on(const TrunkDropped& r) {

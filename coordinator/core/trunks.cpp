@@ -1,6 +1,7 @@
 // What several trials begin with, computed once (common/sweep/trunk.h).
 
 #include <algorithm>
+#include <utility>
 
 #include "common/sweep/trunk.h"
 #include "coordinator/core/coordinator.h"
@@ -107,6 +108,50 @@ void Coordinator::drop_trunk(const Sweep& sweep, const UnitId& id) {
   TrunkDropped dropped{.sweep = sweep.number, .unit = id, .ended = {}};
   if (trunk.life == UnitLife::running && trunk.wanted.size() == 1) dropped.ended = trunk.lease();
   decide(std::move(dropped));
+}
+
+void Coordinator::reopen(const Unit& trunk) {
+  decide(TrunkReopened{trunk.lease(), waiting_branches(state_, trunk)});
+}
+
+// Listening to records, as note_end() does.
+void Coordinator::note_branch(const Record& record) {
+  if (const auto* finished = std::get_if<UnitFinished>(&record)) left_.insert(finished->lease.unit);
+  if (const auto* failed = std::get_if<AttemptFailed>(&record)) left_.insert(failed->lease.unit);
+  if (const auto* expired = std::get_if<LeaseExpired>(&record)) left_.insert(expired->lease.unit);
+  if (const auto* returned = std::get_if<LeaseReturned>(&record)) left_.insert(returned->lease.unit);
+  if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
+    for (const StageId& stage : cancelled->stages) left_.insert(unit_of(stage));
+  const auto* submitted = std::get_if<SweepSubmitted>(&record);
+  has_dropped_ = has_dropped_ || (submitted && submitted->revision > 1) ||
+                 std::holds_alternative<SweepCancelled>(record) ||
+                 std::holds_alternative<SweepStopped>(record) || std::holds_alternative<TrunkDropped>(record);
+}
+
+void Coordinator::close_ended_branches() {
+  std::set<UnitId> trunks;
+  for (const UnitId& id : std::exchange(left_, {}))
+    if (const UnitId& trunk = state_.units().at(id).trunk; !trunk.empty()) trunks.insert(trunk);
+  if (std::exchange(has_dropped_, false))  // seldom, and by a hand that looks at as much
+    for (const auto& [id, unit] : state_.units())
+      if (unit.is_trunk()) trunks.insert(id);
+  for (const UnitId& trunk : trunks) close_branches(state_.units().at(trunk));
+}
+
+// The worker would keep those checkpoints for weeks, since nothing else tells it that nobody goes on from them.
+// It hears of it once, by a Stop of what never ran there; where that is lost, they go by their age.
+void Coordinator::close_branches(const Unit& trunk) {
+  if (!is_terminal(trunk.life)) return;
+  const bool has_open = std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
+    const Unit& branch = state_.units().at(entry.first);
+    return branch.trunk == trunk.id && !is_terminal(branch.life);
+  });
+  BranchesClosed closed{trunk.lease(), state_.unused_branches(trunk)};
+  if (has_open || closed.branches.empty()) return;
+  decide(closed);
+  const Worker* worker = state_.find_worker(trunk.attempt.worker);
+  if (!worker || !worker->is_joined) return;
+  for (const Lease& branch : closed.branches) send(worker->name, Stop{branch, StopKind::kill});
 }
 
 }  // namespace ranktide

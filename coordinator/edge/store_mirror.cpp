@@ -217,6 +217,20 @@ void Mirror::on(const TrunkDropped& r) {
   if (r.ended) end_attempt(*r.ended, "cancelled", "nothing that begins with it is wanted any more", "");
 }
 
+// What it had left for them is out of reach.
+void Mirror::on(const TrunkReopened& r) {
+  for (const BranchOrder& branch : r.branches)
+    claim_one(sql("UPDATE stage SET checkpoint_step=NULL WHERE id=?1").run(branch.stage.text));
+  note("TrunkReopened", r.lease.unit.text,
+       std::to_string(r.branches.size()) + " trials wait for checkpoints that went with its worker");
+}
+
+void Mirror::on(const BranchesClosed& r) {
+  for (const Lease& branch : r.branches)
+    if (branch.attempt == 0)
+      claim_one(sql("UPDATE stage SET checkpoint_step=NULL WHERE id=?1").run(branch.unit.text));
+}
+
 int64_t Mirror::stage_number(std::string_view id) {
   const auto found = sql("SELECT number FROM stage WHERE id=?1").bind(id).first();
   RT_CHECK(found.has_value());

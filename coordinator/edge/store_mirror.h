@@ -67,6 +67,8 @@ class Mirror {
   void on(const WorkerRevoked&);
   void on(const BranchesOpened&);
   void on(const TrunkDropped&);
+  void on(const TrunkReopened&);
+  void on(const BranchesClosed&);
   void on(const WorkerForgotten&);
 
   void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);

@@ -68,6 +68,7 @@ class Truth {
   void check(const AttemptFailed& r);
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
   void check(const TrialListed& r);
+  void check(const TrunkReopened& r) { results_.erase(r.lease.unit); }  // what it left is lost
   template <class R>
   void check(const R& r) {
     if constexpr (requires { r.request_id; }) requests_.insert(r.request_id);

@@ -84,6 +84,7 @@ void WorkerNode::wake_later() {
 // Returns: whether it survived.
 bool WorkerNode::act(const AgentEffects& effects) {
   if (dies()) return false;
+  for (const UnitId& unit : effects.over) checkpoints_.erase(StageId{unit.text});
   if (seeded_bug("sync_order") && !speak(effects)) return false;
   spool(effects);
   if (dies()) return false;

@@ -117,9 +117,20 @@ TEST(Trunk, IsNamedByContentAndNotByPlace) {
   EXPECT_NE(id(budgets(train)), id(budgets(train, "", "[10, 20]"))) << "it ends elsewhere";
 }
 
+Stage stage_of(const SweepTrial& trial) {
+  return {.id = trial.stage,
+          .trial = trial.id,
+          .base = trial.base,
+          .tokenizer_sha256 = trial.tokenizer_sha256,
+          .data_sha256 = trial.data_sha256,
+          .from = 0,
+          .to = trial.steps,
+          .settings = trial.settings};
+}
+
 TEST(Trunk, ItsStageIsTheBeginningOfEachTrialAtAFlatRate) {
   const auto branches = branches_in(budgets("schedule: wsd, warmup: 2"));
-  const Stage stage = trunk_stage(branches[0].trial, branches[0].place);
+  const Stage stage = trunk_stage(stage_of(branches[0].trial), branches[0].place.trunk, branches[0].place.to);
   EXPECT_EQ(stage.id, branches[0].place.trunk);
   EXPECT_EQ(stage.to, 32);
   EXPECT_EQ(stage.settings.train.schedule, Schedule::constant);

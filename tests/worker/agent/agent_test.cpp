@@ -420,6 +420,23 @@ TEST_F(Desk, ACancelledUnitIsOverOnceItsTrainerHasStopped) {
   EXPECT_EQ(out_.over, std::vector{lease().unit});
 }
 
+TEST_F(Desk, AUnitThatNeverRanHereIsOverWhenItIsStopped) {
+  start();
+  granted();
+  const Lease branch{lease_of('b').unit, 0};
+  hears(Stop{branch, StopKind::kill});
+  EXPECT_EQ(out_.over, std::vector{branch.unit});
+  EXPECT_EQ(count<KillTrainer>(out_.trainers), 0u);
+}
+
+TEST_F(Desk, AnOlderAttemptThatIsStoppedDoesNotEndTheOneThatRuns) {
+  start();
+  granted(lease(2));
+  hears(Stop{lease(1), StopKind::kill});
+  EXPECT_TRUE(out_.over.empty());
+  EXPECT_TRUE(out_.trainers.empty());
+}
+
 TEST_F(Desk, ACancelledUnitThatIsWantedAgainIsNotOver) {
   start();
   granted();
