@@ -1,5 +1,6 @@
-// A coordinator and two workers, each a program of its own in a folder of its own, joined by the lines that
-// they print: through a killed coordinator, a drained worker and a revoked one a sweep comes to its end once.
+// A coordinator and workers, each a program of its own in a folder of its own, joined by the lines that they
+// print: through a killed coordinator, a drained worker and a revoked one a sweep comes to its end once, and
+// who follows it from elsewhere misses nothing.
 
 #include <filesystem>
 #include <gmock/gmock.h>
@@ -34,12 +35,21 @@ class Nodes : public testing::Test {
  protected:
   fs::path data() const { return folder_.path() / "data"; }
 
-  void start_coordinator(const std::string& bind) {
+  void start_coordinator(const std::string& bind, const std::string& http = "127.0.0.1:0") {
     output_ = folder_.path() / ("coordinator-" + std::to_string(++starts_));
     coordinator_.emplace(std::vector<std::string>{RANKTIDE_PROGRAM, "coordinator", "--bind", bind, "--http",
-                                                  "127.0.0.1:0", "--data-dir", data().string()},
+                                                  http, "--data-dir", data().string()},
                          output_);
     ASSERT_TRUE(coordinator_->says("to clients at", 300s)) << read_text(output_ / "err");
+  }
+  // Below the ports that the system gives away: the next one is the enrolment door's, and both are taken twice.
+  static std::string lasting_endpoint() {
+    return "tcp://127.0.0.1:" + std::to_string(20'000 + 2 * (::getpid() % 6'000));
+  }
+  static std::string lasting_http() { return "127.0.0.1:" + std::to_string(32'000 + ::getpid() % 700); }
+  void kill_coordinator() {
+    coordinator_->signal(SIGKILL);
+    (void)coordinator_->wait(10s);
   }
   // Returns: what stands in the coordinator's log where it says where it listens.
   std::string link_endpoint() const {
@@ -88,8 +98,7 @@ class Nodes : public testing::Test {
 };
 
 TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNothing) {
-  // Below the ports that the system gives away: the next one is the enrolment door's, and both are taken twice.
-  start_coordinator("tcp://127.0.0.1:" + std::to_string(20'000 + 2 * (::getpid() % 6'000)));
+  start_coordinator(lasting_endpoint());
   const std::string bind = link_endpoint();
   auto w1 = worker("w1", {"--join", first_line()});
   const std::string invited = command({"invite", "--quiet"}).out;
@@ -101,8 +110,7 @@ TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNot
   submit(spec);
   ASSERT_TRUE(eventually([&] { return count("point") > 20; }));
 
-  coordinator_->signal(SIGKILL);
-  (void)coordinator_->wait(10s);
+  kill_coordinator();
   std::this_thread::sleep_for(2s);  // they go on meanwhile
   start_coordinator(bind);
   EXPECT_TRUE(first_line().empty()) << "only the first start invites by itself";
@@ -110,6 +118,7 @@ TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNot
 
   const Ended listed = command({"worker", "list"});
   EXPECT_THAT(listed.out, HasSubstr("w1"));
+  EXPECT_THAT(listed.out, HasSubstr("+test")) << "its label";
   EXPECT_THAT(listed.out, HasSubstr("w2"));
   const Ended drained = command({"worker", "drain", "w1"});
   EXPECT_EQ(drained.exit_code, 0) << drained.err;
@@ -129,6 +138,34 @@ TEST_F(Nodes, AKilledCoordinatorADrainedAndARevokedWorkerCostNothingAndDoubleNot
   EXPECT_EQ(command({"worker", "drain", "nobody"}).exit_code, 5);
   coordinator_->signal(SIGTERM);
   EXPECT_EQ(coordinator_->wait(120s).exit_code, 0);
+}
+
+// From another machine: all that it knows is an address.
+TEST_F(Nodes, ALogThatIsFollowedGoesOnOverARestartOfTheCoordinatorWithoutAGapAndWithoutARepeat) {
+  start_coordinator(lasting_endpoint(), lasting_http());
+  const auto w1 = worker("w1", {"--join", first_line()});
+  constexpr int kSteps = 900;
+  SweepSpec spec = sweep_for_tests({.steps = kSteps});
+  spec.seeds = {1};
+  submit(spec);
+  ASSERT_TRUE(eventually([&] { return count("v_attempt WHERE kind='stage'") == 1; }));
+  const std::string trial = std::get<std::string>(
+      Reader(data()).select("SELECT trial FROM v_attempt WHERE kind='stage'").rows.at(0).at(0));
+  const fs::path output = folder_.path() / "followed";
+  const std::string url = "http://" + lasting_http();
+  Program following({RANKTIDE_PROGRAM, "logs", "--follow", trial, "--coordinator", url}, output);
+  ASSERT_TRUE(eventually([&] { return read_text(output / "out").find("step 50\n") != std::string::npos; }));
+
+  kill_coordinator();
+  ASSERT_TRUE(following.says("waiting for the coordinator at " + url, 120s));
+  std::this_thread::sleep_for(3s);  // longer than any other command insists
+  start_coordinator(lasting_endpoint(), lasting_http());
+  const Ended followed = following.wait(300s);
+  EXPECT_EQ(followed.exit_code, 0) << followed.err;
+  std::string told;
+  for (int step = 50; step <= kSteps; step += 50) told += "[w1 attempt 1] step " + std::to_string(step) + "\n";
+  EXPECT_THAT(followed.out, testing::EndsWith(told));
+  EXPECT_EQ(followed.out, command({"logs", trial}).out);
 }
 
 }  // namespace

@@ -23,6 +23,8 @@
 namespace ranktide {
 namespace {
 
+constexpr Step kStepsALine = 50;  // in the log
+
 void say(const TrainerReport& report) {
   std::string bytes = encode(report);
   while (!bytes.empty()) {
@@ -141,6 +143,7 @@ class Trainer {
       std::this_thread::sleep_for(std::chrono::milliseconds(step_ms_));
       say(WorkFound{.lease = run.lease,
                     .findings = {.points = {{step, "loss", fake_loss(stage.settings.seed, step)}}}});
+      if (step % kStepsALine == 0) std::fprintf(stderr, "step %ld\n", static_cast<long>(step));
       if (stage.settings.seed == kDiverges) return {.kind = OutcomeKind::diverged, .step = step};
       if (!commands_.has_news()) continue;
       (void)commands_.next();  // one work at a time: it can only be StopWork
