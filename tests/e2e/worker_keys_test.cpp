@@ -138,7 +138,7 @@ TEST_F(KeysOfWorkers, AKeyAuthorisedLaterJoinsWithoutARestart) {
   ASSERT_TRUE(process->says("ranktide authorise NAME", 120s));
   const Ended authorised = command({"authorise", "n1", (keys / "worker.public").string()});
   ASSERT_EQ(authorised.exit_code, 0) << authorised.err;
-  EXPECT_TRUE(joins("n1"));
+  EXPECT_TRUE(joins("n1", 30s));
 }
 
 TEST_F(KeysOfWorkers, ARevokedWorkerIsCutAtOnceAndItsWorkGoesToAnother) {
@@ -182,6 +182,25 @@ TEST_F(KeysOfWorkers, AWorkerThatIsAwayIsForgottenWithItsKeyAndOneThatIsThereIsN
   EXPECT_EQ(command({"worker", "forget", "n1", "--yes"}).exit_code, 5);
   n1 = worker_with("n1", {});
   EXPECT_TRUE(n1->says("does not know this worker's key", 120s));
+}
+
+TEST_F(KeysOfWorkers, NobodyIsForgottenWhileTheTableOfKeysCannotBeWritten) {
+  const HttpServer server({.data_folder = data()}, coordinator->mailbox());
+  auto n1 = worker_with("n1", {"--join", line()});
+  ASSERT_TRUE(joins("n1"));
+  n1->signal(SIGTERM);
+  EXPECT_EQ(n1->wait(120s).exit_code, 0);
+  ASSERT_TRUE(eventually([&] { return !is_joined("n1"); }));
+  const fs::path obstacle = data() / "keys" / "workers.new";  // where the next table would be written
+  fs::create_directories(obstacle);
+  const Ended refused = command({"worker", "forget", "n1", "--yes"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("worker n1 is not forgotten, for its key must go with it"));
+  EXPECT_THAT(command({"worker", "list"}).out, HasSubstr("n1"));
+  EXPECT_EQ(count("v_event WHERE kind='WorkerForgotten'"), 0);
+  fs::remove(obstacle);
+  n1 = worker_with("n1", {});
+  EXPECT_TRUE(joins("n1")) << "its key is as good as before";
 }
 
 TEST_F(KeysOfWorkers, TwoWorkersCannotHaveOneFolder) {
