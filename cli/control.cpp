@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <iostream>
 
+#include "cli/at_least.h"
 #include "cli/command.h"
 #include "cli/consent.h"
 #include "cli/coordinator_choice.h"
@@ -99,7 +100,7 @@ std::function<int()> setup_set(CLI::App& command, const GlobalOptions& globals) 
   command.add_option("sweep", options->sweep, "name of the sweep")->required();
   command.add_option("--priority", options->priority, "higher goes first");
   command.add_option("--max-parallel", options->max_parallel, "slots at a time; 0: no limit")
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   return [options, &globals] { return set_policy(*options, globals); };
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <thread>
 
+#include "cli/at_least.h"
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/results.h"
@@ -147,9 +148,8 @@ std::function<int()> setup_logs(CLI::App& command, const GlobalOptions& globals)
   const auto options = std::make_shared<LogOptions>();
   command.add_option("trial", options->trial, "trial id, or any unique beginning of one")->required();
   command.add_flag("-f,--follow", options->follow, "go on with what comes, until the trial is over");
-  command.add_option("--tail", options->tail, "only the last N lines of each attempt")
-      ->check(CLI::PositiveNumber);
-  command.add_option("--attempt", options->attempt, "only this attempt")->check(CLI::PositiveNumber);
+  command.add_option("--tail", options->tail, "only the last N lines of each attempt")->check(at_least(1));
+  command.add_option("--attempt", options->attempt, "only this attempt")->check(at_least(1));
   return [options, &globals] { return run_logs(*options, globals); };
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <iostream>
 
+#include "cli/at_least.h"
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
 #include "cli/device_table.h"
@@ -121,7 +122,7 @@ std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& global
   const auto options = std::make_shared<SubmitOptions>();
   add_sweep_options(command, options->sweep);
   command.add_option("--priority", options->priority, "higher goes first; default: the file's");
-  command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(CLI::PositiveNumber);
+  command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(at_least(1));
   command
       .add_option(
           "--wait", options->wait,
@@ -133,7 +134,7 @@ std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& global
   command
       .add_option("--upload-max", options->upload_max_mib,
                   "MiB of a file that is sent to the coordinator, where it has not got it; 0: none is sent")
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->capture_default_str();
   command.add_flag("-n,--dry-run", options->is_dry, "read, check and count; submit nothing");
   return [options, &globals] { return submit(*options, globals); };

@@ -1,5 +1,6 @@
 #include "cli/sweep_choice.h"
 
+#include "cli/at_least.h"
 #include "cli/plan_file.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/overrides.h"
@@ -34,7 +35,7 @@ void add_sweep_options(CLI::App& command, SweepChoice& choice) {
                   "take a part: block=lora,full or an expression such as 'rank >= 16'; repeatable")
       ->allow_extra_args(false);
   command.add_option("--max-trials", choice.max_trials, "refuse a grid that is larger")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->capture_default_str();
   command.add_flag("--extend", choice.extend,
                    "keep all that the sweep of this name lists, and add what is new in the file");

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/at_least.h"
+
 namespace ranktide::cli {
 namespace {
 
@@ -65,6 +67,24 @@ TEST(UsageError, NamesTheCommandAndTheArgumentThatItLacks) {
 TEST(UsageError, NamesTheUnknownOptionAndTheNearestOne) {
   EXPECT_EQ(UsageProgram().refuses({"run", "a.yaml", "--slotz", "3"}),
             "ranktide run: there is no option --slotz; did you mean \"--slots\"?\nhint: ranktide run --help\n");
+}
+
+TEST(UsageError, OfANumberThatIsTooSmallNamesTheLeastAndNotTheLargest) {
+  CLI::App app;
+  int64_t number = 0;
+  app.add_option("--tail", number)->check(at_least(1));
+  const auto refuses = [&](const std::string& text) -> std::string {
+    try {
+      app.parse("--tail=" + text);
+    } catch (const CLI::ParseError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refuses("-3"), "--tail: \"-3\" is not a whole number of at least 1");
+  EXPECT_EQ(refuses("many"), "--tail: \"many\" is not a whole number of at least 1");
+  EXPECT_EQ(refuses("1"), "");
+  EXPECT_EQ(number, 1);
 }
 
 TEST(UsageError, LeavesAValueThatIsNoneToTheParsersWords) {
