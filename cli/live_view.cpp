@@ -48,7 +48,7 @@ double share_of(const Progress& p) {
 }
 
 std::string left_of(const Progress& p, double tokens_per_second, double tokens_per_step) {
-  if (p.step == 0 || p.steps == 0 || tokens_per_second <= 0) return "";
+  if (p.step == 0 || p.steps == 0 || tokens_per_second <= 0 || tokens_per_step <= 0) return "";
   return "  ETA " + duration_text(static_cast<double>(p.steps - p.step) * tokens_per_step / tokens_per_second);
 }
 

@@ -20,6 +20,14 @@ double age_seconds(const SweepStatus& status) {
   return static_cast<double>(age) / 1000;
 }
 
+// They are listed as slots come near them.
+int64_t trials_not_listed(const SweepStatus& status) {
+  if (status.state != "listing" && status.state != "paused") return 0;
+  int64_t out = status.trials_total;
+  for (const auto& [state, count] : status.trials) out -= count;
+  return out;
+}
+
 }  // namespace
 
 std::optional<std::vector<SweepStatus>> ask_status(PatientClient& client, const std::string& sweep) {
@@ -44,7 +52,8 @@ int64_t units_at_work(const SweepStatus& status) {
 }
 
 int64_t units_in_queue(const SweepStatus& status) {
-  return trials_in(status, "ready") + std::max<int64_t>(0, status.evals_missing - status.evals_running);
+  return trials_in(status, "ready") + trials_not_listed(status) +
+         std::max<int64_t>(0, status.evals_missing - status.evals_running);
 }
 
 LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_seconds) {
@@ -62,7 +71,7 @@ LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_se
                       .steps = trial.steps,
                       .loss = trial.loss,
                       .tokens_per_second = trial.tokens_per_second,
-                      .tokens_per_step = trial.tokens_per_step};
+                      .tokens_per_step = trial.seconds_per_step * trial.tokens_per_second};
     frame.running.push_back(
         {.label = trial.settings, .progress = std::move(progress), .place = trial.worker + ":" + trial.slots});
   }

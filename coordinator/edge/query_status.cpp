@@ -29,8 +29,10 @@ constexpr const char* kRunningColumns =
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='loss' ORDER BY m.step DESC LIMIT 1)"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC "
     "LIMIT 1)"
-    ", (SELECT value/step FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens' ORDER BY m.step DESC LIMIT "
-    "1)";
+    ", (SELECT (max(p.at)-min(p.at))/1000.0/(max(p.step)-min(p.step)) FROM stage g JOIN point p ON "
+    "p.stage=g.number WHERE g.id=t.stage AND p.step IN ("
+    "(SELECT min(q.step) FROM point q WHERE q.stage=g.number AND q.attempt=a.attempt), "
+    "(SELECT max(q.step) FROM point q WHERE q.stage=g.number)))";
 std::string for_trials(int64_t n) {
   return n > 1 ? ", the beginning of " + std::to_string(n) + " trials" : "";
 }
@@ -55,7 +57,7 @@ void add_running(const Reader& reader, const char* which, SweepStatus& status) {
                               .steps = integer(v[10]),
                               .loss = real(v[7]),
                               .tokens_per_second = real(v[8]),
-                              .tokens_per_step = real(v[9]),
+                              .seconds_per_step = real(v[9]),
                               .settings = text(v[6]) + for_trials(integer(v[11]))});
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }
@@ -94,13 +96,19 @@ void add_failed_evals(const Reader& reader, SweepStatus& status) {
     status.failed_evals = {.evals = integer(v[0]), .message = text(v[1])};
 }
 
-// What trials wait for together counts once: their trunk's steps.
+// What trials wait for together counts once: their trunk's steps. Not of a trunk that has ended: what it left
+// nothing for is trained from its base. One that failed, ran out of memory or was dropped comes again with a
+// later revision, or, where it is tried again, counts as soon as it runs.
 constexpr const char* kSharedSteps =
     "SELECT total(s) FROM (SELECT sum(b.at)-max(b.at) AS s FROM branch b CROSS JOIN trial u ON u.stage=b.stage"
     " CROSS JOIN sweep w ON w.name=?1 CROSS JOIN sweep_trial m ON m.sweep=w.id AND m.trial=u.id AND "
     "m.revision=w.revision AND NOT m.cancelled"
-    " CROSS JOIN stage g ON g.number=b.stage WHERE g.state='ready' AND g.checkpoint_step IS NULL GROUP BY "
-    "b.trunk)";
+    " CROSS JOIN stage g ON g.number=b.stage WHERE g.state='ready' AND g.checkpoint_step IS NULL AND "
+    "g.attempt=0"
+    " AND NOT EXISTS(SELECT 1 FROM attempt a JOIN revision v ON v.sweep=w.id AND v.n=w.revision"
+    " WHERE a.unit=b.trunk AND a.attempt=(SELECT max(attempt) FROM attempt WHERE unit=b.trunk)"
+    " AND (a.end_reason IN ('completed', 'diverged')"
+    " OR a.end_reason IN ('failed', 'out_of_memory', 'cancelled') AND a.ended>=v.at)) GROUP BY b.trunk)";
 
 // Trials that nothing has touched yet count with the mean steps of those that were.
 void add_pace(const Reader& reader, SweepStatus& status, int64_t not_started) {

@@ -24,14 +24,14 @@ struct RunningTrial {
   int64_t steps = 0;
   double loss = 0;  // of that step; 0 before the first
   double tokens_per_second = 0;
-  double tokens_per_step = 0;  // mean so far
-  std::string settings;        // "math lora r4 attn lr 0.0005 seed 0"
+  double seconds_per_step = 0;  // mean of this attempt so far, by when its points came; 0: too few have
+  std::string settings;         // "math lora r4 attn lr 0.0005 seed 0"
 };
 template <class Ar>
 void fields(Ar& ar, RunningTrial& t) {
   ar("trial", t.trial)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)("started_ms", t.started_ms);
   ar("step", t.step)("steps", t.steps)("loss", t.loss)("tokens_per_second", t.tokens_per_second);
-  ar("tokens_per_step", t.tokens_per_step)("settings", t.settings);
+  ar("seconds_per_step", t.seconds_per_step)("settings", t.settings);
 }
 
 // Evals leased by themselves that have failed for good: their trials are in no mean.

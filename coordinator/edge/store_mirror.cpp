@@ -215,6 +215,10 @@ void Mirror::on(const BranchesOpened& r) {
 
 void Mirror::on(const TrunkDropped& r) {
   if (r.ended) end_attempt(*r.ended, "cancelled", "nothing that begins with it is wanted any more", "");
+  // One that never began is none. What comes again of a dropped one's trials begins at its base.
+  sql("DELETE FROM branch WHERE trunk=?1 AND NOT EXISTS(SELECT 1 FROM attempt WHERE unit=?1) AND NOT EXISTS("
+      "SELECT 1 FROM branch b JOIN may_run m ON m.stage=b.stage WHERE b.trunk=?1 AND m.sweep<>?2)")
+      .run(r.unit.text, r.sweep);
 }
 
 // What it had left for them is out of reach.

@@ -37,6 +37,24 @@ TEST_F(StatusTest, CountsByStateAndNamesWhatRuns) {
   EXPECT_DOUBLE_EQ(*now.seconds_per_step, 30.0 / History::kSteps);
 }
 
+// What comes a second apart; a second attempt's begin with its own.
+TEST_F(StatusTest, ARunningTrialsPaceIsThatOfItsAttempt) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  const auto pace = [&] { return status().running.at(0).seconds_per_step; };
+  history.points(trial, {{1, "loss", 2.0}, {1, "lr", 0.1}});
+  EXPECT_EQ(pace(), 0) << "nobody knows yet";
+  history.points(trial, {{2, "loss", 2.0}, {3, "loss", 2.0}});
+  history.points(trial, {{4, "loss", 2.0}, {5, "loss", 2.0}});
+  EXPECT_DOUBLE_EQ(pace(), 2.0 / 4);
+  history.record(LeaseExpired{.lease = history.lease(trial)});
+  history.grant(trial);
+  EXPECT_EQ(pace(), 0);
+  history.points(trial, {{6, "loss", 2.0}});
+  history.points(trial, {{7, "loss", 2.0}});
+  EXPECT_DOUBLE_EQ(pace(), 1);
+}
+
 // 12 steps each, of which the second trial trains 4 after the trunk's 8 and the first 2 after its 10.
 TEST_F(StatusTest, ATrunkRunsUnderTheTrialThatLeavesItLastAndItsStepsCountOnce) {
   const SweepTrial longest = history.list_branch({.rank = 4}, 10);
@@ -57,6 +75,70 @@ TEST_F(StatusTest, ATrunkRunsUnderTheTrialThatLeavesItLastAndItsStepsCountOnce) 
   history.record(BranchesOpened{history.trunk(), {{longest.stage, 10}, {other.stage, 8}}});
   EXPECT_EQ(status().steps_left, 2 + 4);
   EXPECT_TRUE(status().running.empty());
+}
+
+// It had counted on as shared for as long as anything that was to begin with it waited.
+class TrunkThatEnds : public StatusTest {
+ protected:
+  TrunkThatEnds() { list(); }
+
+  void list() {
+    longest = history.list_branch({.rank = 4}, 10);
+    other = history.list_branch({.rank = 8}, 8);
+    history.listed();
+  }
+  void trunk_fails(OutcomeKind kind) {
+    Outcome outcome;
+    outcome.kind = kind;
+    history.record(AttemptFailed{.lease = history.trunk(), .outcome = outcome, .last = true});
+  }
+
+  static constexpr Step kShared = 10 + 2 + 4, kAlone = 2 * History::kSteps;
+  SweepTrial longest, other;
+};
+
+TEST_F(TrunkThatEnds, WithoutLeavingAnythingSharesNoSteps) {
+  history.grant_trunk();
+  EXPECT_EQ(status().steps_left, kShared);
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  EXPECT_EQ(status().steps_left, kAlone);
+}
+
+TEST_F(TrunkThatEnds, ByFailingSharesNoStepsUntilALaterRevisionWantsItAgain) {
+  history.grant_trunk();
+  trunk_fails(OutcomeKind::failed);
+  EXPECT_EQ(status().steps_left, kAlone);
+  history.submit("quick", 2);
+  list();
+  EXPECT_EQ(status().steps_left, kShared);
+}
+
+TEST_F(TrunkThatEnds, ForWantOfMemorySharesNoSteps) {
+  history.grant_trunk();
+  trunk_fails(OutcomeKind::out_of_memory);
+  EXPECT_EQ(status().steps_left, kAlone);
+}
+
+TEST_F(TrunkThatEnds, AtASilentWorkerIsStillToCome) {
+  history.grant_trunk();
+  history.record(LeaseExpired{history.trunk()});
+  EXPECT_EQ(status().steps_left, kShared);
+}
+
+TEST_F(TrunkThatEnds, BeforeItBeganSharesNoStepsOfTrialsThatAreTriedAgain) {
+  history.record(TrialsCancelled{1, "cancel", "ann", {longest.stage, other.stage}});
+  history.record(TrunkDropped{.sweep = 1, .unit = history.trunk().unit});
+  for (const SweepTrial& trial : {longest, other})
+    history.record(TrialRetried{.sweep = 1, .revision = 1, .request_id = "retry", .trial = trial});
+  EXPECT_EQ(status().steps_left, kAlone);
+}
+
+TEST_F(TrunkThatEnds, ForOneSweepIsStillToComeForAnother) {
+  history.submit("second");
+  list();
+  history.record(TrunkDropped{.sweep = 2, .unit = history.trunk().unit});
+  history.record(SweepCancelled{.sweep = 2, .request_id = "cancel"});
+  EXPECT_EQ(status().steps_left, kShared);
 }
 
 TEST_F(StatusTest, FinishesWhenNothingMoreWillCome) {
