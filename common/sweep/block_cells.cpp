@@ -158,13 +158,25 @@ Json BlockCells::value_of(const std::string& key, CellSettings& cell,
 
 std::optional<Json> BlockCells::lookup(const std::string& name, CellSettings& cell,
                                        std::vector<std::string>& deriving) const {
+  const auto key = keys_.find(name);
+  return named(name, key == keys_.end() ? nullptr : &key->second, cell, deriving);
+}
+
+std::optional<Json> BlockCells::meaning(const std::string& word, const CellSettings& cell) const {
+  CellSettings seen = cell;
+  std::vector<std::string> deriving;
+  const auto key = full_key(word);
+  return named(word, key ? &*key : nullptr, seen, deriving);
+}
+
+std::optional<Json> BlockCells::named(const std::string& name, const std::string* key, CellSettings& cell,
+                                      std::vector<std::string>& deriving) const {
   if (const auto label = cell.labels.find(name); label != cell.labels.end() && !find_setting(name))
     return label->second;
   const bool absent_axis =
       std::any_of(block_.axes.begin(), block_.axes.end(), [&](auto& a) { return a.name == name; });
-  const auto key = keys_.find(name);
-  if (key == keys_.end()) return absent_axis ? std::optional<Json>(nullptr) : std::nullopt;
-  return expression_value(value_of(key->second, cell, deriving));
+  if (!key) return absent_axis ? std::optional<Json>(nullptr) : std::nullopt;
+  return expression_value(value_of(*key, cell, deriving));
 }
 
 std::optional<CellSettings> BlockCells::at(int64_t cell) const {

@@ -63,6 +63,10 @@ class BlockCells {
   // Throws: SpecError when a rule cannot be evaluated.
   std::optional<size_t> excluded_by(const CellSettings& cell) const;
 
+  // Returns: what a word of a rule means in a cell of at(); nullopt: it is no name here. Throws: SpecError or
+  // ExpressionError when a derivation fails.
+  std::optional<Json> meaning(const std::string& word, const CellSettings& cell) const;
+
   // Returns: the lowest crossed cell below `below` that no rule drops and that `matches`. `target` is the
   // complete settings (resolve.h) looked for: only axis points that can give them are followed, so this costs
   // no walk over the block. Requires: !is_drawn().
@@ -87,6 +91,8 @@ class BlockCells {
   Json value_of(const std::string& key, CellSettings& cell, std::vector<std::string>& deriving) const;
   std::optional<Json> lookup(const std::string& name, CellSettings& cell,
                              std::vector<std::string>& deriving) const;
+  std::optional<Json> named(const std::string& name, const std::string* key, CellSettings& cell,
+                            std::vector<std::string>& deriving) const;
   bool may_give(const AxisPoint& point, const SettingValues& target) const;
   std::vector<std::vector<size_t>> candidates(const SettingValues& target) const;
 

@@ -4,6 +4,7 @@
 
 #include "common/sweep/identity.h"
 #include "common/sweep/resolve.h"
+#include "common/sweep/setting_check.h"
 
 namespace ranktide {
 namespace {
@@ -41,10 +42,10 @@ int64_t cells_of(const Block& block) {
 // An axis may have a `when` and reach no identity: where it is false there is no cell all the same.
 CellFactors::CellFactors(const Block& block, const Inputs& inputs) : block_(block), inputs_(inputs) {
   const AxisReach reach(block);
-  add_settings(reach);
   for (size_t axis = 0; axis < block.axes.size(); ++axis)
     if (!block.axes[axis].when.empty()) factors_.push_back(factor(reach.of_axis(axis), {}, {}));
-  for (const Rule& rule : block.exclude) rules_.push_back(factor(reach.of_rule(rule.text), {}, {rule}));
+  add_settings(reach);
+  for (const Rule& rule : block.exclude) rules_.push_back(rule_factor(reach, rule));
 }
 
 // Settings that hang on the same axes share a factor.
@@ -59,7 +60,8 @@ void CellFactors::add_settings(const AxisReach& reach) {
     sum.add(sections.at(section_of(setting)));
     members.push_back(&setting);
   }
-  for (auto& [axes, group] : by_axes) factors_.push_back(factor(group.first, std::move(group.second), {}));
+  for (auto& [axes, group] : by_axes)
+    factors_.push_back(settings_factor(reach, group.first, std::move(group.second)));
 }
 
 CellFactors::Factor CellFactors::factor(const Reach& reach, std::vector<const Setting*> settings,
@@ -75,6 +77,31 @@ CellFactors::Factor CellFactors::factor(const Reach& reach, std::vector<const Se
     stride *= static_cast<int64_t>(block_.axes[axis].points.size());
   }
   if (stride <= kAnswersMax && stride < cells_of(block_)) out.answers.resize(static_cast<size_t>(stride));
+  return out;
+}
+
+CellFactors::Factor CellFactors::rule_factor(const AxisReach& reach, const Rule& rule) const {
+  Factor out = factor(reach.of_rule(rule.text), {}, {rule});
+  if (!out.answers.empty()) return out;
+  if (RuleWords words(block_, reach, rule.text); words.is_worth_it()) out.words.push_back(std::move(words));
+  return out;
+}
+
+// Only where every one of them is derived, and always has an effect: else the cell decides more than its value.
+CellFactors::Factor CellFactors::settings_factor(const AxisReach& reach, const Reach& own,
+                                                 std::vector<const Setting*> settings) const {
+  Factor out = factor(own, std::move(settings), {});
+  if (!out.answers.empty()) return out;
+  for (const Setting* setting : out.settings) {
+    const auto rule = block_.derive.find(std::string(setting->key));
+    if (rule == block_.derive.end() || !setting->effect.key.empty()) return out;
+  }
+  std::vector<RuleWords> words;
+  for (const Setting* setting : out.settings) {
+    words.emplace_back(block_, reach, block_.derive.at(std::string(setting->key)));
+    if (!words.back().is_worth_it()) return out;
+  }
+  out.words = std::move(words);
   return out;
 }
 
@@ -101,7 +128,27 @@ CellFactors::Answer CellFactors::ask(const Factor& factor, int64_t cell) const {
   return out;
 }
 
+CellFactors::Answer CellFactors::ask_words(Factor& factor, const std::vector<uint32_t>& stands) {
+  Answer out{.kind = CellLook::Kind::cell};
+  for (size_t i = 0; i < factor.words.size(); ++i) {
+    const auto value = factor.words[i].value_at(stands);
+    if (!value) return {.kind = CellLook::Kind::unsure};
+    if (factor.settings.empty()) {
+      if (!value->is_boolean()) return {.kind = CellLook::Kind::unsure};
+      return {.kind = value->get<bool>() ? CellLook::Kind::excluded : CellLook::Kind::cell};
+    }
+    const std::string key(factor.settings[i]->key);
+    try {
+      out.print += print_of(key, identity_value(key, derived_value(*factor.settings[i], *value)));
+    } catch (const SpecError&) {
+      return {.kind = CellLook::Kind::unsure};
+    }
+  }
+  return out;
+}
+
 CellFactors::Answer CellFactors::answer(Factor& factor, const std::vector<uint32_t>& stands) const {
+  if (!factor.words.empty()) return ask_words(factor, stands);
   int64_t cell = 0;
   for (const auto& [axis, stride] : factor.strides) cell += stands[axis] * stride;
   if (factor.answers.empty()) return ask(factor, cell);
@@ -115,10 +162,9 @@ CellLook CellFactors::at(const std::vector<uint32_t>& stands) {
   for (Factor& factor : factors_) {
     const Answer part = answer(factor, stands);
     if (part.kind == CellLook::Kind::unsure) return {};
-    if (part.kind == CellLook::Kind::none) out.kind = CellLook::Kind::none;
+    if (part.kind == CellLook::Kind::none) return {.kind = CellLook::Kind::none, .rule = 0, .print = {}};
     out.print += part.print;
   }
-  if (out.kind == CellLook::Kind::none) return out;
   for (size_t rule = 0; rule < rules_.size(); ++rule) {
     const Answer part = answer(rules_[rule], stands);
     if (part.kind == CellLook::Kind::cell) continue;

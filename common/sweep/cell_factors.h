@@ -12,6 +12,7 @@
 #include "common/sweep/axis_reach.h"
 #include "common/sweep/block_cells.h"
 #include "common/sweep/cell_look.h"
+#include "common/sweep/rule_words.h"
 #include "common/sweep/sweep_spec.h"
 
 namespace ranktide {
@@ -36,9 +37,13 @@ class CellFactors {
     BlockCells cells;
     std::vector<const Setting*> settings;  // whose values it gives
     std::vector<Answer> answers;           // by cell; empty where a table is not worth its memory
+    std::vector<RuleWords> words{};        // without such a table: of a rule, or beside settings
   };
   Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude) const;
+  Factor rule_factor(const AxisReach& reach, const Rule& rule) const;
+  Factor settings_factor(const AxisReach& reach, const Reach& own, std::vector<const Setting*> settings) const;
   Answer ask(const Factor& factor, int64_t cell) const;
+  static Answer ask_words(Factor& factor, const std::vector<uint32_t>& stands);
   Answer answer(Factor& factor, const std::vector<uint32_t>& stands) const;
   void add_settings(const AxisReach& reach);
 

@@ -110,11 +110,15 @@ void Grid::add_view_of_block(const CellSettings& cell, const DataInput* data, Sw
   trial.eval_at.erase(std::unique(trial.eval_at.begin(), trial.eval_at.end()), trial.eval_at.end());
 }
 
+size_t Grid::block_of(int64_t cell) const {
+  const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
+  return static_cast<size_t>(after - first_cell_.begin()) - 1;
+}
+
 Grid::Place Grid::place_of(int64_t raw) const {
   const auto seeds = static_cast<int64_t>(spec_.seeds.size());
   const int64_t cell = raw / seeds;
-  const auto after = std::upper_bound(first_cell_.begin(), first_cell_.end(), cell);
-  const auto block = static_cast<size_t>(after - first_cell_.begin()) - 1;
+  const size_t block = block_of(cell);
   return {.block = block,
           .number = cell - first_cell_[block],
           .seed = spec_.seeds[static_cast<size_t>(raw % seeds)]};

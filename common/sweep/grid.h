@@ -56,6 +56,8 @@ class Grid {
   const SweepSpec& spec() const { return spec_; }
 
  private:
+  friend class CellCensus;
+
   struct Found {  // a cell that exists, and what it is
     size_t block = 0;
     int64_t number = 0;
@@ -71,6 +73,7 @@ class Grid {
   };
   enum class Standing { alone, first, merged };  // a cell among those that train the same
   Place place_of(int64_t raw) const;
+  size_t block_of(int64_t cell) const;
   std::optional<BlockFrame> frame_of(size_t block) const;
   bool may_meet(size_t block, size_t other) const;
   Standing standing(const Place& place, const FramedCell& cell) const;
@@ -78,7 +81,12 @@ class Grid {
   std::optional<Found> find(size_t block, int64_t number) const;
   std::vector<std::pair<CellPrint, int64_t>> listed_in(size_t block) const;
   CellLook look(size_t block, int64_t number) const;
-  BlockCount count_of(size_t block, std::vector<std::pair<CellPrint, int64_t>>& seen) const;
+  struct SeenCell {
+    CellPrint print;
+    int64_t cell = 0;  // its number over all blocks
+    friend auto operator<=>(const SeenCell&, const SeenCell&) = default;
+  };
+  BlockCount count_of(size_t block, std::vector<SeenCell>& seen) const;
   std::optional<int64_t> listed_equal(size_t block, int64_t below, const Found& found) const;
   std::optional<int64_t> equal_in(size_t block, int64_t below, const Found& found) const;
   std::optional<size_t> earlier_equal(const Found& found) const;

@@ -1,6 +1,7 @@
 // How many cells and trials a grid has. Every cell is looked at, few of them by themselves (cell_factors.h).
 #include <algorithm>
 
+#include "common/sweep/cell_census.h"
 #include "common/sweep/cell_factors.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
@@ -87,7 +88,7 @@ CellLook Grid::look(size_t block, int64_t number) const {
 }
 
 // Adds the block's cells to `seen`.
-BlockCount Grid::count_of(size_t block, std::vector<std::pair<CellPrint, int64_t>>& seen) const {
+BlockCount Grid::count_of(size_t block, std::vector<SeenCell>& seen) const {
   const Block& given = spec_.blocks[block];
   const BlockCells& cells = blocks_[block];
   BlockCount out = begun(given, cells);
@@ -105,34 +106,14 @@ BlockCount Grid::count_of(size_t block, std::vector<std::pair<CellPrint, int64_t
     if (cell.kind != CellLook::Kind::cell) continue;
     ++out.cells;
     if (number >= cells.own_count()) ++out.included;
-    seen.emplace_back(cell.print, first_cell_[block] + number);
+    seen.push_back({.print = cell.print, .cell = first_cell_[block] + number});
   }
   check_not_empty(given, out);
   return out;
 }
 
-// Equal cells stand side by side once they are sorted, the one that runs first.
 std::vector<BlockCount> Grid::counts() const {
-  std::vector<BlockCount> out;
-  std::vector<std::pair<CellPrint, int64_t>> seen;
-  seen.reserve(static_cast<size_t>(raw_count_) / spec_.seeds.size());
-  for (size_t block = 0; block < blocks_.size(); ++block) out.push_back(count_of(block, seen));
-  std::sort(seen.begin(), seen.end());
-  const auto block_of = [&](int64_t cell) {
-    return static_cast<size_t>(std::upper_bound(first_cell_.begin(), first_cell_.end(), cell) -
-                               first_cell_.begin()) -
-           1;
-  };
-  size_t first = 0;
-  for (size_t i = 0; i < seen.size(); ++i) {
-    if (seen[i].first != seen[first].first) first = i;
-    BlockCount& own = out[block_of(seen[i].second)];
-    if (i == first)
-      own.trials += taken_of(seen[i].second);
-    else
-      ++own.equal_to[spec_.blocks[block_of(seen[first].second)].name];
-  }
-  return out;
+  return CellCensus(*this).counts();
 }
 
 int64_t trial_count(const SweepSpec&, const std::vector<BlockCount>& counts) {

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <gtest/gtest.h>
 
+#include "common/sweep/cell_census.h"
 #include "common/sweep/identity.h"
 #include "common/sweep/resolve.h"
+#include "common/sweep/trial_values.h"
 #include "common/vocabulary/random.h"
 #include "tests/common/sweep/sweep_language.h"
 
@@ -270,6 +272,82 @@ TEST(GridProperty, CountsAndTrialsAreThoseOfThePlainDefinition) {
   EXPECT_GT(merged, 40);
   EXPECT_GT(excluded, 20);
   EXPECT_GT(included, 20);
+}
+
+// What told_apart names, and what every block that lists the trial adds to it.
+Json told_of(const SweepTrial& trial) {
+  const std::optional<int> rank = trial.settings.lora ? std::optional(trial.settings.lora->rank) : std::nullopt;
+  return {text_of(trial.settings.method), rank.value_or(0), trial.settings.train.batch, trial.blocks,
+          trial.eval_at};
+}
+
+// Returns: how many groups there are.
+int64_t expect_trials_of_groups_agree(const Grid& grid) {
+  const CellCensus census(grid, {"method", "lora.rank", "train.batch", "budget.steps", "eval.at"});
+  std::vector<int64_t> trials(census.groups().size());
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    const auto trial = grid.at(raw);
+    if (!trial) continue;
+    const int64_t cell = raw / std::ssize(grid.spec().seeds);
+    const size_t group = census.group_of(cell);
+    const int64_t sample = census.groups()[group].sample;
+    EXPECT_LE(sample, raw);
+    EXPECT_EQ(told_of(*trial), told_of(grid.at(sample).value()));
+    if (trials[group]++ == 0) {
+      EXPECT_EQ(sample, raw) << "the first of them";
+    }
+    TrialIdentity identity = identity_of(values_of(trial->settings), grid.spec().inputs);
+    EXPECT_EQ(census.find(print_of(identity.settings)), cell);
+    identity.settings["seed"] = trial->settings.seed;
+    EXPECT_EQ(trial_id(identity), trial->id) << "told again from its typed settings";
+  }
+  for (size_t group = 0; group < trials.size(); ++group)
+    EXPECT_EQ(census.groups()[group].trials, trials[group]);
+  return std::ssize(trials);
+}
+
+TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {
+  int64_t groups = 0, trials = 0, parts = 0;
+  for (uint64_t seed = 0; seed < 240; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SweepSpec spec = SpecMaker(seed).spec();
+    const auto whole = unless_refused([&] { return trial_count(spec, Grid(spec).counts()); });
+    if (!whole) continue;
+    if (const int64_t end = Grid(spec).raw_count(); seed % 3 == 0 && end > 3) {
+      spec.taken = {{.first = 1, .end = 2}, {.first = end / 2, .end = end}};
+      ++parts;
+    }
+    const Grid grid(spec);
+    groups += expect_trials_of_groups_agree(grid);
+    trials += trial_count(spec, grid.counts());
+    if (HasFailure()) return;
+  }
+  EXPECT_GT(parts, 30);
+  EXPECT_GT(groups, 300);
+  EXPECT_LT(groups, trials / 2) << "most trials stand for others";
+}
+
+// Two specs share what both have ids of.
+TEST(GridProperty, TrialsOfBothAreThoseWhoseIdsBothHave) {
+  int64_t some = 0;
+  for (uint64_t seed = 0; seed < 240; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const SweepSpec spec = SpecMaker(seed).spec();
+    if (!unless_refused([&] { return Grid(spec).counts(); })) continue;
+    SweepSpec other = spec;
+    if (seed % 2) other.seeds = {1, 7, 5};
+    if (other.blocks.size() > 1) other.blocks.erase(other.blocks.begin());
+    const Grid grid(spec);
+    if (const int64_t end = grid.raw_count(); seed % 3 == 0) other.taken = {{.first = 0, .end = (end + 1) / 2}};
+    if (!unless_refused([&] { return Grid(other).counts(); })) continue;
+    const Grid others(other);
+    const std::set<std::string> ids = ids_of(spec), other_ids = ids_of(other);
+    const auto both =
+        std::count_if(ids.begin(), ids.end(), [&](const std::string& id) { return other_ids.contains(id); });
+    EXPECT_EQ(trials_of_both(CellCensus(grid), CellCensus(others)), both);
+    some += both > 0 && both < std::ssize(ids) ? 1 : 0;
+  }
+  EXPECT_GT(some, 20);
 }
 
 }  // namespace

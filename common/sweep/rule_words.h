@@ -1,0 +1,49 @@
+#pragma once
+// An expression, of a rule or a derivation, that hangs on every axis of its block, over many cells. Each of its
+// words hangs on fewer: what a word means for one combination of those is asked of BlockCells once, and looked
+// up from then on, so that a cell costs the expression alone. Not const: its tables fill as they are asked. One
+// thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/sweep/axis_reach.h"
+#include "common/sweep/block_cells.h"
+#include "common/sweep/expression.h"
+
+namespace ranktide {
+
+class RuleWords {
+ public:
+  // Requires: the rule has been checked; no axis of the block is drawn. Reads the block now and not later.
+  RuleWords(const Block& block, const AxisReach& reach, const std::string& rule);
+
+  // Returns: whether the tables are worth their memory; where they are not, nothing may be asked.
+  bool is_worth_it() const { return is_worth_it_; }
+
+  // `stands`: the point on every axis of the block. Returns: the expression's value; nullopt where the cell
+  // itself has to be looked at.
+  std::optional<Json> value_at(const std::vector<uint32_t>& stands);
+
+ private:
+  struct Meaning {
+    enum class Kind : uint8_t { unasked, unsure, nothing, value } kind = Kind::unasked;
+    Json value{};
+  };
+  struct Word {
+    std::string name;
+    std::vector<std::pair<size_t, int64_t>> strides;  // axis of the whole block -> cells from point to point
+    BlockCells cells;
+    std::vector<Meaning> meanings;  // by cell
+  };
+  static Meaning ask(const Word& word, int64_t cell);
+  const Meaning& meaning(Word& word, const std::vector<uint32_t>& stands);
+
+  Expression rule_;
+  std::vector<Word> words_;
+  bool is_worth_it_ = true;
+};
+
+}  // namespace ranktide
