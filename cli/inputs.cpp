@@ -6,6 +6,7 @@
 
 #include "cli/folders.h"
 #include "cli/named_models.h"
+#include "cli/named_source.h"
 #include "common/content/hash_cache.h"
 #include "common/content/hub_cache.h"
 #include "common/model/base_identity.h"
@@ -122,6 +123,14 @@ class InputReader {
         return std::to_string(load_eval_items(wanted.spec, tokenizer).size());
       });
     });
+  }
+
+  void source(const std::string& from, const ContentSources& sources) {
+    try {
+      read_.inputs.sources[from] = source_named(from, sources);
+    } catch (const std::runtime_error& e) {
+      remember(read_.unreadable, "model.from: " + from + " " + e.what());
+    }
   }
 
   InputsRead take() { return std::move(read_); }
@@ -244,6 +253,7 @@ InputsRead read_inputs(SweepSpec& spec, const ContentSources& sources) {
   for (const WantedData& d : wanted.data) reader.data(d);
   for (const std::string& f : wanted.files) reader.file(f);
   for (const WantedEval& e : wanted.evals) reader.items(e);
+  for (const std::string& from : wanted.sources) reader.source(from, sources);
   return reader.take();
 }
 

@@ -18,7 +18,7 @@ namespace {
 // Two paths may hold equal content, and attn+mlp is all, so these never rule a cell out.
 bool has_many_spellings(const std::string& key) {
   return key == "model.path" || key == "model.tokenizer" || key == "data.train" || key == "data.replay" ||
-         key == "lora.target";
+         key == "lora.target" || key == "model.from";
 }
 
 int64_t saturated_product(int64_t a, size_t b) {

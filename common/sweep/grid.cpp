@@ -6,6 +6,7 @@
 #include "common/sweep/resolve.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/taken_trials.h"
+#include "common/sweep/warm_start.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -47,7 +48,9 @@ std::optional<Grid::Found> Grid::find(size_t block, int64_t number) const {
     if (!cell) return std::nullopt;
     Found out{.block = block, .number = number, .cell = *std::move(cell), .excluded_by = {}, .values = {}};
     out.excluded_by = blocks_[block].excluded_by(out.cell);
-    if (!out.excluded_by) out.values = complete(out.cell.set);
+    if (out.excluded_by) return out;
+    out.values = complete(out.cell.set);
+    if (out.values.contains(kSourceKey)) start_of(trial_settings(out.values), spec_.inputs);  // throws
     return out;
   } catch (const ExpressionError& e) {
     throw in_block(blocks_[block].block(), e.what());
@@ -126,7 +129,7 @@ Grid::Place Grid::place_of(int64_t raw) const {
 
 // What is wrong with such a block is said of a cell, by whoever looks at it.
 std::optional<BlockFrame> Grid::frame_of(size_t block) const {
-  if (blocks_[block].is_drawn()) return std::nullopt;
+  if (blocks_[block].is_drawn() || names_source(spec_.blocks[block])) return std::nullopt;
   try {
     return BlockFrame(spec_.blocks[block], spec_.inputs);
   } catch (const ExpressionError&) {
@@ -189,6 +192,8 @@ std::optional<SweepTrial> Grid::looked_up(const Place& place) const {
   SweepTrial trial;
   trial.settings = trial_settings(found->values);
   trial.settings.seed = place.seed;
+  trial.start = start_of(trial.settings, spec_.inputs);
+  if (trial.start) trial.settings.model.from = source_text(trial.start->trial, trial.start->step);
   const TrialInputs read = inputs_of(trial.settings, spec_.inputs);
   trial.steps = steps_of(trial.settings, read.data);
   if (trial.steps == 0 && read.data)

@@ -123,6 +123,7 @@ struct WantedInputs {
   std::vector<WantedData> data;       // distinct
   std::vector<WantedEval> evals;      // distinct by tokenizer and spec
   std::vector<std::string> files;     // eval data, absolute, sorted
+  std::vector<std::string> sources;   // of model.from, sorted
 };
 
 // Returns: the inputs that the grid's trials name. Looks only at axes that set model, data or eval keys.

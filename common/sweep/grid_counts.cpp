@@ -8,6 +8,7 @@
 #include "common/sweep/overrides.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/taken_trials.h"
+#include "common/sweep/warm_start.h"
 
 namespace ranktide {
 namespace {
@@ -93,7 +94,7 @@ BlockCount Grid::count_of(size_t block, std::vector<SeenCell>& seen) const {
   const BlockCells& cells = blocks_[block];
   BlockCount out = begun(given, cells);
   std::optional<CellFactors> factors;
-  if (!cells.is_drawn()) factors.emplace(given, spec_.inputs);
+  if (!cells.is_drawn() && !names_source(given)) factors.emplace(given, spec_.inputs);
   std::vector<uint32_t> stands(given.axes.size());
   for (int64_t number = 0; number < cells.count(); ++number) {
     CellLook cell;

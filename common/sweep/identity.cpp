@@ -3,6 +3,7 @@
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/warm_start.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 
@@ -68,6 +69,14 @@ T section(const SettingValues& values, std::string_view prefix) {
   return from_json<T>(out);
 }
 
+// The whole id takes the place of a prefix, and a step that of none.
+void name_source(const std::string& from, const Inputs& inputs, TrialIdentity& out) {
+  const auto source = inputs.sources.find(from);
+  const bool is_known = source != inputs.sources.end();
+  out.settings[kSourceKey] = is_known ? source_text(source->second.trial, source->second.step) : unread(from);
+  out.provisional = out.provisional || !is_known;
+}
+
 // Contents take the place of paths.
 void name_contents(const SettingValues& values, const Inputs& inputs, TrialIdentity& out) {
   const auto named = section<ModelSettings>(values, "model.");
@@ -85,6 +94,7 @@ void name_contents(const SettingValues& values, const Inputs& inputs, TrialIdent
   out.settings["data.train"] = data_known ? data->second.sha256 : unread(key);
   if (read.replay) out.settings["data.replay"] = Json{{"share", read.replay->share}};
   out.provisional = !model_known || !data_known;
+  if (!named.from.empty()) name_source(named.from, inputs, out);
 }
 
 }  // namespace

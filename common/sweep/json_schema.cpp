@@ -120,6 +120,8 @@ Json value_schema(const Setting& setting) {
       return text_like(kNumber + "(KiB|MiB|GiB|TiB)");
     case SettingType::labels:
       return {{"type", "array"}, {"items", scalar_schema()}};
+    case SettingType::source:
+      return text_like("trial:[0-9a-f]{1,64}(@[1-9][0-9]*)?");
   }
   return {};
 }

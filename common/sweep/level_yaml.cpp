@@ -17,7 +17,6 @@ struct Unbuilt {
 };
 // Words of the language that this version does not carry out: refused by name, never ignored.
 constexpr Unbuilt kUnbuilt[] = {
-    {"model.from", "trials start from the base"},
     {"run.stop_early", "trials run to the end of their budget"},
 };
 

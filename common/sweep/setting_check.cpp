@@ -9,6 +9,7 @@
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/spec_error.h"
 #include "common/sweep/text_bytes.h"
+#include "common/sweep/warm_start.h"
 
 namespace ranktide {
 namespace {
@@ -110,6 +111,8 @@ bool fits(const Setting& setting, const Json& value) {
              all_items(value, [](const Json& m) { return m.is_string() && read_moment(m.get<std::string>()); });
     case SettingType::labels:
       return is_label_list(value);
+    case SettingType::source:
+      return value.is_string() && source_name_of(value.get_ref<const std::string&>());
   }
   return false;
 }
@@ -155,6 +158,8 @@ std::string expectation(const Setting& setting) {
       return "a time such as 90s, 5m, 2h (at least 1s)";
     case SettingType::size:
       return "a size such as 512MiB, 6GiB";
+    case SettingType::source:
+      return "trial:ID or trial:ID@STEP (the trial's id in lower-case hex digits, or how it begins)";
     case SettingType::labels:
       return "a list of distinct labels such as [a100, nvlink] (1 to 64 of A-Z a-z 0-9 . _ -)";
   }

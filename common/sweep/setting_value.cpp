@@ -85,6 +85,7 @@ std::optional<Json> scalar_value(const Setting& setting, const YamlNode& node) {
     case SettingType::text:
     case SettingType::choice:
     case SettingType::modules:
+    case SettingType::source:
       return text;
     case SettingType::flag:
       return text == "true"    ? std::optional<Json>(true)
@@ -114,7 +115,8 @@ std::optional<Json> scalar_value(const Setting& setting, const YamlNode& node) {
 }
 
 bool wants_plain_scalar(SettingType type) {
-  return type != SettingType::text && type != SettingType::choice && type != SettingType::modules;
+  return type != SettingType::text && type != SettingType::choice && type != SettingType::modules &&
+         type != SettingType::source;
 }
 
 Json read_scalar(const Setting& setting, const std::string& key, const YamlNode& node,

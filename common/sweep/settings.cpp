@@ -37,6 +37,11 @@ const std::vector<Setting>& table() {
        .default_text = "bf16",
        .doc = "of the weights in matrix products; masters, adapters and the residual stream are fp32",
        .choices = {"fp32", "bf16"}},
+      {.key = "model.from",
+       .type = source,
+       .default_text = "none",
+       .doc = "trial:ID or trial:ID@STEP: a finished trial whose kept weights training starts from, and not the "
+              "model's own; see Warm start"},
       {.key = "method",
        .type = choice,
        .default_text = "required",

@@ -33,6 +33,7 @@ enum class SettingType {
   duration,        // 90s, 5m, 2h                          -> milliseconds
   size,            // 512MiB, 6GiB                         -> bytes
   labels,          // [a100, nvlink]                       -> list of strings
+  source,          // trial:a3f9, trial:a3f9@1500          -> string as written
 };
 
 // What a setting decides. Only `training` enters a trial's id.

@@ -42,6 +42,8 @@ std::string_view type_text(SettingType type) {
       return "size";
     case SettingType::labels:
       return "list";
+    case SettingType::source:
+      return "trial";
   }
   return "";
 }

@@ -56,6 +56,10 @@ void refuse_other_content(const SweepSpec& old, const SweepSpec& spec) {
     if (const auto before = old.inputs.files.find(path);
         before != old.inputs.files.end() && before->second != sha256)
       refuse(path);
+  for (const auto& [from, source] : spec.inputs.sources)
+    if (const auto before = old.inputs.sources.find(from);
+        before != old.inputs.sources.end() && before->second.trial != source.trial)
+      refuse(from);
 }
 
 Inputs both_inputs(Inputs inputs, const Inputs& old) {
@@ -63,6 +67,7 @@ Inputs both_inputs(Inputs inputs, const Inputs& old) {
   inputs.data.insert(old.data.begin(), old.data.end());
   inputs.files.insert(old.files.begin(), old.files.end());
   inputs.contents.insert(old.contents.begin(), old.contents.end());
+  inputs.sources.insert(old.sources.begin(), old.sources.end());
   return inputs;
 }
 

@@ -47,6 +47,25 @@ void fields(Ar& ar, DataInput& d) {
   ar("sha256", d.sha256)("documents", d.documents)("tokens", d.tokens)("rows", d.rows);
 }
 
+// A finished trial that others may start from, as the folder or its coordinator knows it.
+struct SourceInput {
+  TrialId trial;
+  StageId stage;
+  Step step = 0;  // its last: the only one whose weights are kept
+  BaseId base;
+  std::string tokenizer_sha256;
+  Dtype dtype = Dtype::bf16;
+  Method method = Method::lora;
+  std::optional<LoraSettings> lora{};  // set exactly when method is lora
+  std::optional<TrialId> weights{};    // as WarmStart has it
+};
+template <class Ar>
+void fields(Ar& ar, SourceInput& s) {
+  ar("trial", s.trial)("stage", s.stage)("step", s.step)("base", s.base)("tokenizer_sha256",
+                                                                         s.tokenizer_sha256);
+  ar("dtype", s.dtype)("method", s.method)("lora", s.lora)("weights", s.weights);
+}
+
 // Everything outside the file that trials depend on. Filled by the client from wanted_inputs() (grid.h).
 struct Inputs {
   std::map<std::string, ModelInput> models;  // by model_key (identity.h)
@@ -55,11 +74,13 @@ struct Inputs {
   // Every file behind the above, by absolute path or `hub:` name: what workers look for. A folder of more files
   // than kInputFilesMax is not in here: it is read at its path only.
   std::map<std::string, FileContent> contents{};
+  std::map<std::string, SourceInput> sources{};  // by model.from as the spec has it
 };
 inline constexpr size_t kInputFilesMax = 1'000;  // of one folder
 template <class Ar>
 void fields(Ar& ar, Inputs& i) {
   ar("models", i.models)("data", i.data)("files", i.files)("contents", i.contents);
+  later_field(ar, "sources", i.sources);
 }
 
 // One value of an axis: what people call it, and the settings that it brings. Labels are in no id.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct SweepTrial {
   std::vector<Step> eval_at;    // sorted, distinct, within 0..steps; 0 is the untouched base and always there
   Step steps = 0;               // 0 only while provisional: epochs or tokens of unread data
   bool provisional = false;     // an input is missing: ids will change when it is read
+  std::optional<WarmStart> start{};  // absent: the base, or model.from is unread
 };
 template <class Ar>
 void fields(Ar& ar, SweepTrial& t) {
@@ -36,6 +38,7 @@ void fields(Ar& ar, SweepTrial& t) {
   ar("tokenizer_sha256", t.tokenizer_sha256)("data_sha256", t.data_sha256)("settings", t.settings);
   ar("blocks", t.blocks)("labels", t.labels)("evals", t.evals)("eval_at", t.eval_at)("steps", t.steps);
   ar("provisional", t.provisional);
+  later_field(ar, "start", t.start);
 }
 
 // Returns: what the trial's evals at step 0 are of, and its scores are measured against: the untouched base;

@@ -89,6 +89,7 @@ Json settings_on_trunk(const SweepTrial& trial) {
   out["model"] = {{"base", trial.base.text},
                   {"tokenizer", trial.tokenizer_sha256},
                   {"dtype", std::string(text_of(trial.settings.model.dtype))}};
+  if (trial.start) out["model"]["from"] = trial.settings.model.from;  // whole, by grid.h
   out["data"]["train"] = trial.data_sha256;
   if (trial.settings.data.replay) out["data"]["replay"] = trial.settings.data.replay->share;
   return out;

@@ -41,6 +41,8 @@ class Collector {
     if (seen_.insert("model " + model_key(settings.model)).second) out_.models.push_back(settings.model);
     const std::string data = data_key(settings.data, model_key(settings.model));
     if (seen_.insert("data " + data).second) out_.data.push_back({settings.model, settings.data});
+    const std::string& from = settings.model.from;
+    if (!from.empty() && seen_.insert("source " + from).second) out_.sources.push_back(from);
     for (const auto& task : evals_of(cell.set, {})) add(task.spec, settings.model);
   }
 
@@ -74,6 +76,7 @@ WantedInputs wanted_inputs(const SweepSpec& spec) {
       }
   }
   std::sort(out.files.begin(), out.files.end());
+  std::sort(out.sources.begin(), out.sources.end());
   return out;
 }
 

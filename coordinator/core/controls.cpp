@@ -1,5 +1,7 @@
 // Users' hands on running sweeps and on workers.
 
+#include <algorithm>
+
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/coordinator.h"
@@ -15,13 +17,28 @@ std::string refusal(const Sweep& sweep, SweepAction action) {
                                            : "";
 }
 
-// Evals of kept weights run where these lie. Sweeps that are over wait for none.
-size_t evals_that_wait_for(const State& state, const WorkerName& worker) {
+// What runs on kept weights runs where these lie. Sweeps that are over wait for none.
+std::set<UnitId> units_that_wait_for(const State& state, const WorkerName& worker) {
   std::set<UnitId> out;
   for (const auto& [priority, number] : state.queue())
     for (const auto& [place, unit] : state.sweeps().at(number).ready)
       if (state.units().at(unit).home == worker) out.insert(unit);
-  return out.size();
+  return out;
+}
+
+std::string counted(int64_t n, const std::string& noun) {
+  return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
+}
+
+// Returns: "1 eval waits", "2 trials and 1 eval wait".
+std::string waiting_text(const State& state, const std::set<UnitId>& units) {
+  const int64_t evals = std::count_if(units.begin(), units.end(), [&](const UnitId& id) {
+    return state.units().at(id).kind == WorkKind::evaluate;
+  });
+  const int64_t trials = std::ssize(units) - evals;
+  std::string out = trials > 0 ? counted(trials, "trial") : "";
+  if (evals > 0) out += (out.empty() ? "" : " and ") + counted(evals, "eval");
+  return out + (units.size() == 1 ? " waits" : " wait");
 }
 
 }  // namespace
@@ -151,9 +168,8 @@ void Coordinator::on(const ForgetWorker& forget) {
         forget.reply_to,
         Rejected{name + " is joined, or was so a moment ago; drain or revoke it first, or wait until it "
                         "counts as silent (`ranktide worker list`)"});
-  if (const size_t evals = evals_that_wait_for(state_, forget.worker); evals > 0)
-    return reply(forget.reply_to, Rejected{name + " has kept the weights that " + std::to_string(evals) +
-                                           (evals == 1 ? " eval waits" : " evals wait") +
+  if (const auto units = units_that_wait_for(state_, forget.worker); !units.empty())
+    return reply(forget.reply_to, Rejected{name + " has kept the weights that " + waiting_text(state_, units) +
                                            " for; start it again, or cancel their trials first"});
   decide(WorkerForgotten{forget.worker, forget.request_id, forget.actor});
   reply(forget.reply_to, Controlled{name + " is forgotten; to come back it needs a new `ranktide invite`"});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/vocabulary/check.h"
+#include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
 namespace {
@@ -17,11 +18,6 @@ constexpr bool kMayFollow[6][6] = {
     /* failed    */ {true, false, false, false, false, false},
     /* cancelled */ {true, false, false, false, false, false},
 };
-
-// Whether an attempt that was told to keep `keep` leaves weights from which evals can be run later.
-bool leaves_weights(Keep keep, Method method) {
-  return keep != Keep::none && (keep != Keep::adapters || method == Method::lora);
-}
 
 template <class Map, class Key>
 auto* find_in(Map& map, const Key& key) {

@@ -7,6 +7,7 @@
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/state.h"
 #include "coordinator/core/tuning.h"
+#include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
 namespace {
@@ -21,7 +22,8 @@ Stage stage_of(const SweepTrial& trial) {
           .data_sha256 = trial.data_sha256,
           .from = 0,
           .to = trial.steps,
-          .settings = trial.settings};
+          .settings = trial.settings,
+          .start = trial.start};
 }
 
 // A client of an older version predicts nothing, and must not make the others forget.
@@ -146,6 +148,7 @@ void State::want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMem
     set_life(unit, UnitLife::ready);
   }
   if (!is_terminal(unit.life)) unit.stage = stage_of(trial);
+  if (trial.start) unit.home = home_of(*this, *trial.start);
   want(sweep, unit, trial.index);
   list_evals(sweep, trial);
   if (unit.life == UnitLife::completed) lease_left_over_evals(unit, stage_of(trial));

@@ -32,6 +32,7 @@ void State::want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& 
   trunk.tokenizer_sha256 = branch.tokenizer_sha256;
   trunk.model = branch.model;
   trunk.memory = branch.memory;
+  trunk.home = branch.home;
   if (is_terminal(trunk.life)) {
     trunk.own_failures = trunk.infra_losses = 0;
     trunk.outcome.reset();

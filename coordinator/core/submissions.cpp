@@ -7,6 +7,7 @@
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/tuning.h"
+#include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
 namespace {
@@ -23,6 +24,8 @@ std::string missing_input(const SweepSpec& spec) {
   }
   for (const std::string& file : wanted.files)
     if (!spec.inputs.files.contains(file)) return "eval data " + file;
+  for (const std::string& from : wanted.sources)
+    if (!spec.inputs.sources.contains(from)) return "the source " + from;
   return {};
 }
 
@@ -105,6 +108,8 @@ void Coordinator::on(const Submit& submit) {
                                            "; give yours another name (`name:` in the file)"});
   const SpecLook looked = submit.looked ? *submit.looked : look_at(submit.spec);
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
+  if (std::string why = source_refusal(state_, submit.spec); !why.empty())
+    return reply(submit.reply_to, Rejected{std::move(why)});
 
   reply(submit.reply_to,
         begin_revision({.sweep = known ? known->number : static_cast<SweepNumber>(state_.sweeps().size()) + 1,

@@ -13,6 +13,7 @@
 #include "coordinator/edge/query_models.h"
 #include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_settings.h"
+#include "coordinator/edge/query_source.h"
 #include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/query_workers.h"
 #include "coordinator/edge/report.h"
@@ -126,6 +127,10 @@ ApiResponse answer_models(const Reader& reader, const Target& target) {
   return {.body = printed(to_json(known_models(reader, sha256)))};
 }
 
+ApiResponse answer_source(const Reader& reader, const Target& target) {
+  return {.body = printed(to_json(source_with(reader, argument_of(target, "trial", ""))))};
+}
+
 ApiResponse answer_spec(const Reader& reader, const Target& target) {
   const std::string name = argument_of(target, "sweep", "");
   const auto submitted = newest_submission(reader, name);
@@ -173,6 +178,7 @@ const std::map<std::string, Read>& reads() {
                                                      {"/api/v1/measured", answer_measured},
                                                      {"/api/v1/models", answer_models},
                                                      {"/api/v1/settings", answer_settings},
+                                                     {"/api/v1/source", answer_source},
                                                      {"/api/v1/spec", answer_spec}};
   return kReads;
 }

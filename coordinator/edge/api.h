@@ -11,6 +11,7 @@
 //   GET /api/v1/standings?after=                        what trials came to (query_past.h), a page by id, JSON
 //   GET /api/v1/measured                                trainings as measurements, JSON
 //   GET /api/v1/models?sha256=                          folders with that content (query_models.h), JSON
+//   GET /api/v1/source?trial=                           what a trial starts from (query_source.h), JSON
 //   GET /api/v1/artifacts/TRIAL[/FILE?offset=]          what trials left (artifact_routes.h)
 // Not who may ask (http_access.h), not commands (api_commands.h), not health (api_health.h). Pure but for the
 // reads; any thread. Errors are JSON {"error": text} with 400, 404 or 503.

@@ -81,6 +81,7 @@ Json flat_settings(const TrialSettings& settings) {
   out["model.path"] = settings.model.path;
   if (!settings.model.tokenizer.empty()) out["model.tokenizer"] = settings.model.tokenizer;
   out["model.dtype"] = text_of(settings.model.dtype);
+  if (!settings.model.from.empty()) out["model.from"] = settings.model.from;
   out["method"] = text_of(settings.method);
   if (settings.lora) add_lora(out, *settings.lora);
   add_train(out, settings.train);

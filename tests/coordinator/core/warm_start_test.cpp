@@ -1,0 +1,158 @@
+// Trials that start from what others left: which are taken, and who gets them.
+
+#include "common/sweep/warm_start.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "coordinator/core/coordinator.h"
+#include "tests/sim/sweep_for_tests.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+class WarmStarts : public testing::Test {
+ protected:
+  // One trial of LoRA without evals, whose weights are kept as the sweep says.
+  static SweepSpec source_spec(const std::string& run = "") {
+    return sweep_for_tests({.name = "source", .has_evals = false, .run = run});
+  }
+  // The same with another seed, from the source's end.
+  static SweepSpec warm_spec(const SweepTrial& source, const std::vector<int>& budgets = {}) {
+    SweepSpec spec = sweep_for_tests({.name = "warm", .seeds = 2, .budgets = budgets, .has_evals = false});
+    for (Block& block : spec.blocks) block.constants[kSourceKey] = "trial:" + source.id.text;
+    spec.inputs.sources["trial:" + source.id.text] = {.trial = source.id,
+                                                      .stage = source.stage,
+                                                      .step = source.steps,
+                                                      .base = source.base,
+                                                      .tokenizer_sha256 = source.tokenizer_sha256,
+                                                      .dtype = source.settings.model.dtype,
+                                                      .method = source.settings.method,
+                                                      .lora = source.settings.lora};
+    return spec;
+  }
+  static SweepTrial first_of(const SweepSpec& spec) { return Grid(spec).at(0).value(); }
+
+  void step(const Input& input) {
+    effects_ = {};
+    core_.step(now_, input, effects_);
+    for (const ToWorker& to : effects_.messages)
+      if (const auto* grant = std::get_if<Grant>(&to.message)) grants_.emplace_back(to.worker.text, *grant);
+  }
+  // Returns: why it was not taken; empty: it was.
+  std::string submit(const SweepSpec& spec) {
+    step(Submit{.reply_to = 1, .request_id = "r" + std::to_string(++requests_), .spec = spec});
+    for (const Reply& reply : effects_.replies)
+      if (const auto* rejected = std::get_if<Rejected>(&reply.answer)) return rejected->reason;
+    return "";
+  }
+  void hello(const std::string& worker) {
+    step(FromWorker{
+        WorkerName{worker},
+        Hello{.boot = worker, .version = "test", .slots = {{.index = 0, .device = "cpu"}}, .held = {}}});
+  }
+  void complete(size_t grant) {
+    Done done{.lease = grants_.at(grant).second.lease, .seq = 1, .outcome = {}};
+    step(FromWorker{WorkerName{grants_.at(grant).first}, done});
+  }
+  void train_the_source() {
+    hello("w1");
+    ASSERT_EQ(submit(source_spec()), "");
+    complete(0);
+  }
+
+  Instant now_;
+  Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
+  Effects effects_;
+  std::vector<std::pair<std::string, Grant>> grants_;  // to whom
+  int requests_ = 0;
+};
+
+TEST_F(WarmStarts, GoToTheWorkerThatHasWhatTheyStartFrom) {
+  train_the_source();
+  hello("w2");
+  const SweepTrial source = first_of(source_spec());
+  ASSERT_EQ(submit(warm_spec(source)), "");
+  ASSERT_EQ(grants_.size(), 2U) << "w2 has a free slot, and nothing to start from";
+  EXPECT_EQ(grants_[1].first, "w1");
+  const Stage& stage = *grants_[1].second.work.stage;
+  ASSERT_TRUE(stage.start.has_value());
+  EXPECT_EQ(stage.start->trial, source.id);
+  EXPECT_EQ(stage.start->stage, source.stage);
+  EXPECT_EQ(stage.from, 0) << "a schedule of its own";
+  complete(1);
+  ASSERT_EQ(grants_.size(), 3U);
+  EXPECT_EQ(grants_[2].first, "w1");
+}
+
+TEST_F(WarmStarts, MayBeginWithATrunkThatStartsWarmItself) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  hello("w2");
+  ASSERT_EQ(submit(warm_spec(source, {8, 12})), "");
+  ASSERT_EQ(grants_.size(), 2U);
+  EXPECT_EQ(grants_[1].first, "w1");
+  const Work& trunk = grants_[1].second.work;
+  EXPECT_EQ(trunk.branches.size(), 2U);
+  ASSERT_TRUE(trunk.stage->start.has_value());
+  EXPECT_EQ(trunk.stage->start->trial, source.id);
+}
+
+TEST_F(WarmStarts, AreRefusedWhereTheirSourceIsNotThereWhole) {
+  const SweepTrial source = first_of(source_spec());
+  EXPECT_THAT(submit(warm_spec(source)), AllOf(HasSubstr("model.from: trial:" + source.id.text),
+                                               HasSubstr("is no trial of this coordinator")));
+  ASSERT_EQ(submit(source_spec("keep: none")), "");
+  hello("w1");
+  EXPECT_THAT(submit(warm_spec(source)), HasSubstr("is running; a trial starts from one that has completed"));
+  complete(0);
+  EXPECT_THAT(submit(warm_spec(source)), HasSubstr("has left no weights: run.keep of its sweep kept none"));
+}
+
+TEST_F(WarmStarts, AreRefusedWithoutTheSourcesData) {
+  train_the_source();
+  SweepSpec spec = warm_spec(first_of(source_spec()));
+  spec.inputs.sources.clear();
+  EXPECT_THAT(submit(spec), HasSubstr("the source trial:"));
+  spec = warm_spec(first_of(source_spec()));
+  spec.inputs.sources.begin()->second.lora->rank = 64;
+  EXPECT_THAT(submit(spec), HasSubstr("left an adapter of another shape")) << "validated here too";
+}
+
+TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {
+  train_the_source();
+  const SweepSpec warm = warm_spec(first_of(source_spec()));
+  const Worker& w1 = core_.state().workers().at(WorkerName{"w1"});
+  for (int i = 0; i < 10 && w1.is_joined; ++i) {  // it says nothing more
+    now_ = core_.next_deadline().value();
+    step(Wake{});
+  }
+  ASSERT_EQ(submit(warm), "") << "it may come back";
+  hello("w2");
+  EXPECT_EQ(grants_.size(), 1U) << "nobody else has the weights";
+  const auto forget = [&] {
+    step(ForgetWorker{
+        .reply_to = 2, .request_id = "f" + std::to_string(++requests_), .worker = WorkerName{"w1"}});
+    const auto* rejected = std::get_if<Rejected>(&effects_.replies.at(0).answer);
+    return rejected ? rejected->reason : "";
+  };
+  EXPECT_THAT(forget(), HasSubstr("has kept the weights that 2 trials wait for"));
+  step(ControlSweep{.reply_to = 3, .request_id = "c", .sweep = "warm", .action = SweepAction::cancel});
+  EXPECT_EQ(forget(), "");
+  EXPECT_THAT(submit(warm), HasSubstr("or its worker was forgotten"));
+}
+
+TEST_F(WarmStarts, AreTheSameAfterAReplay) {
+  train_the_source();
+  State replayed = core_.state();
+  step(Submit{.reply_to = 1, .request_id = "warm", .spec = warm_spec(first_of(source_spec()))});
+  for (const Record& record : effects_.records)
+    replayed.apply(from_journal(kind_of(record), to_journal(record)));
+  EXPECT_EQ(replayed.text(), core_.state().text());
+}
+
+}  // namespace
+}  // namespace ranktide
