@@ -33,9 +33,10 @@ CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEX
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
   memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0,
   numerics INTEGER, device TEXT) STRICT;
+-- model_from: the trial and step that it starts from; NULL: the base
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
-  steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL, model_from TEXT) STRICT, WITHOUT ROWID;
 CREATE INDEX trial_by_stage ON trial(stage);
 -- trunk: the unit that several trials begin with; at: the step at which the stage goes on by itself. Its points are theirs.
 CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage, at INTEGER NOT NULL,
@@ -126,6 +127,8 @@ CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage
   PRIMARY KEY(trunk, stage)) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr const char* kFromVersion6 = "ALTER TABLE trial ADD COLUMN model_from TEXT;";
+
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;
   auto views = connection.prepare("SELECT name FROM sqlite_schema WHERE type='view'");
@@ -183,7 +186,8 @@ void bring_up_to_date(Connection& connection) {
   if (version <= 2) connection.execute(kFromVersion2);
   if (version <= 3) connection.execute(kFromVersion3);
   if (version <= 4) connection.execute(kFromVersion4);
-  connection.execute(kFromVersion5);
+  if (version <= 5) connection.execute(kFromVersion5);
+  connection.execute(kFromVersion6);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));

@@ -10,7 +10,7 @@ CREATE VIEW v_trial AS SELECT w.name AS sweep, t.id AS trial, t.cell, m.block, m
       THEN 'cancelled' ELSE g.state END AS state,
     coalesce(g.step, g.checkpoint_step, 0) AS step, g.message, g.tokens,
     g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.numerics, g.device, g.weights_sha256, t.base, g.id AS stage, m.evalset,
-    m.n_learn, m.n_retain, m.position, m.labels, t.settings, t.params
+    m.n_learn, m.n_retain, m.position, m.labels, t.settings, t.params, t.model_from
   FROM sweep_trial m JOIN sweep w ON w.id=m.sweep AND w.revision=m.revision JOIN trial t ON t.id=m.trial
   JOIN stage g ON g.number=t.stage;
 
@@ -29,18 +29,19 @@ CREATE VIEW v_result AS SELECT v.sweep, v.trial, t.cell, t.regime, t.method, t.r
     avg(score) FILTER (WHERE role='learn') AS learning, avg(score-base_score) FILTER (WHERE role='learn') AS gain,
     avg(score) FILTER (WHERE role='retain') AS retained, avg(base_score-score) FILTER (WHERE role='retain') AS forgetting,
     count(score+base_score)=t.n_learn+t.n_retain AS complete,
-    coalesce(max(role='learn' AND metric='loss' AND score<base_score), 0) AS silent
+    coalesce(max(role='learn' AND metric='loss' AND score<base_score), 0) AS silent, t.model_from
   FROM v_eval v JOIN v_trial t ON t.sweep=v.sweep AND t.trial=v.trial GROUP BY v.sweep, v.trial, v.step;
 
 -- two-pass variances without sqrt; n=1 gives NULL
 CREATE VIEW v_cell_var AS SELECT sweep, evalset, regime, method, rank, target, lr, cell, step, final, count(*) AS n,
     avg(learning) AS learning, avg(gain) AS gain, avg(retained) AS retained, avg(forgetting) AS forgetting,
-    sum((learning-l)*(learning-l))/(count(*)-1) AS learning_var, sum((retained-k)*(retained-k))/(count(*)-1) AS retained_var
+    sum((learning-l)*(learning-l))/(count(*)-1) AS learning_var, sum((retained-k)*(retained-k))/(count(*)-1) AS retained_var,
+    model_from
   FROM (SELECT *, avg(learning) OVER c AS l, avg(retained) OVER c AS k FROM v_result WHERE complete
         WINDOW c AS (PARTITION BY sweep, evalset, cell, step))
   GROUP BY sweep, evalset, cell, step;
 
--- pooled over the cells of one sweep, method and evalset; df=0 gives NULL. The base is one number, so that gain's
+-- pooled over the cells of one sweep, method, evalset and start; df=0 gives NULL. The base is one number, so that gain's
 -- interval is learning's and forgetting's is retained's. Beyond t_crit stands the expansion of t in 1/df (Abramowitz
 -- and Stegun 26.7.5), there within 1e-8 of the quantile.
 CREATE VIEW v_cell AS SELECT c.sweep, c.evalset, c.regime, c.method, c.rank, c.target, c.lr, c.cell, c.step, c.final,
@@ -48,18 +49,18 @@ CREATE VIEW v_cell AS SELECT c.sweep, c.evalset, c.regime, c.method, c.rank, c.t
     t*sqrt(learning_s2/n) AS learning_ci, t*sqrt(learning_s2/n) AS gain_ci,
     t*sqrt(retained_s2/n) AS retained_ci, t*sqrt(retained_s2/n) AS forgetting_ci,
     t_own*sqrt(learning_var/n) AS learning_ci_own, t_own*sqrt(retained_var/n) AS retained_ci_own,
-    c.df
+    c.df, c.model_from
   FROM (SELECT s.*, coalesce(p.t95, 1.959963985+(2.372271230+(2.822498616+2.555849680/s.df)/s.df)/s.df) AS t,
           coalesce(o.t95, 1.959963985+(2.372271230+(2.822498616+2.555849680/(n-1))/(n-1))/(n-1)) AS t_own
         FROM (SELECT *, sum(n-1) OVER pool AS df,
                 sum((n-1)*learning_var) OVER pool/sum(n-1) OVER pool AS learning_s2,
                 sum((n-1)*retained_var) OVER pool/sum(n-1) OVER pool AS retained_s2
               FROM v_cell_var
-              WINDOW pool AS (PARTITION BY sweep, method, evalset, CASE WHEN final THEN -1 ELSE step END)) s
+              WINDOW pool AS (PARTITION BY sweep, method, evalset, model_from, CASE WHEN final THEN -1 ELSE step END)) s
         LEFT JOIN t_crit p ON p.df=s.df LEFT JOIN t_crit o ON o.df=n-1) c;
 
--- not dominated in (learning, retained) among the final cells of one sweep and evalset
-CREATE VIEW v_pareto AS SELECT * FROM (SELECT *, max(retained) OVER (PARTITION BY sweep, evalset
+-- not dominated in (learning, retained) among the final cells of one sweep, evalset and start
+CREATE VIEW v_pareto AS SELECT * FROM (SELECT *, max(retained) OVER (PARTITION BY sweep, evalset, model_from
       ORDER BY learning DESC, retained DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS best
     FROM v_cell WHERE final) WHERE best IS NULL OR retained>best;
 

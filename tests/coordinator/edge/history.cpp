@@ -28,6 +28,7 @@ TrialSettings settings_of(const TrialWords& words) {
   TrialSettings s;
   s.model.path = "/models/small";
   s.model.tokenizer = words.tokenizer;
+  s.model.from = words.from;
   s.method = words.rank > 0 ? Method::lora : Method::full;
   if (words.rank > 0) {
     s.lora = LoraSettings{.rank = words.rank, .alpha = 2.0 * words.rank, .target = {}};
@@ -45,7 +46,7 @@ TrialSettings settings_of(const TrialWords& words) {
 
 std::string cell_words(const TrialWords& w) {
   return w.regime + " " + std::to_string(w.rank) + " " + w.target + " " + std::to_string(w.lr) + " " +
-         std::to_string(w.batch) + w.tokenizer;
+         std::to_string(w.batch) + w.tokenizer + w.from;
 }
 
 EvalResult loss(const EvalId& id, double value) {

@@ -75,7 +75,7 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 6")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 7")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
@@ -88,7 +88,12 @@ void drop_views(Connection& c) {
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
 }
 
+void drop_columns_of_version_7(Connection& c) {
+  c.execute("ALTER TABLE trial DROP COLUMN model_from");
+}
+
 void drop_columns_of_version_6(Connection& c) {
+  drop_columns_of_version_7(c);
   c.execute("DROP TABLE branch");
   c.execute("ALTER TABLE stage DROP COLUMN device");
 }
@@ -199,6 +204,21 @@ TEST_F(StoreTest, BringsAFolderOfVersion5UpToDateWithUnknownDevices) {
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT numerics, device FROM v_trial").rows,
             (std::vector<std::vector<Value>>{{Value(int64_t{7}), Value{}}}));
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion6UpToDateWithTrialsThatStartFromTheBase) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_7(c);
+    c.execute("PRAGMA user_version=6");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT state, model_from FROM v_trial").rows,
+            (std::vector<std::vector<Value>>{{Value("completed"), Value{}}}));
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {

@@ -1,0 +1,129 @@
+// Trials that start from others, as results: they are cells of their own, and they know what they start from.
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/vocabulary/sha256.h"
+#include "coordinator/edge/query.h"
+#include "coordinator/edge/query_source.h"
+#include "coordinator/edge/statistics.h"
+#include "tests/coordinator/edge/history.h"
+
+namespace ranktide {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+
+const std::string kFrom = "trial:" + std::string(64, 'a') + "@12";
+
+class WarmStartTest : public testing::Test {
+ protected:
+  WarmStartTest() : history(folder.path()) {
+    history.begin();
+    history.submit("quick");
+  }
+  // Two seeds of one configuration from the base, and two from another trial: the same in all else.
+  void run_cold_and_warm() {
+    for (const std::string& from : {std::string(), kFrom})
+      for (uint64_t seed = 0; seed < 2; ++seed) {
+        const double apart = (from.empty() ? 0.02 : 0.3) * static_cast<double>(seed);
+        history.ran({.rank = 4, .seed = seed, .from = from}, (from.empty() ? 1.6 : 1.2) + apart, 3.0);
+      }
+    history.listed();
+    history.base_scores(2.3, 3.0);
+  }
+  std::vector<std::vector<Value>> rows(const std::string& sql) { return history.reader().select(sql).rows; }
+  std::string message(const QueryRequest& request) {
+    try {
+      query(history.reader(), request);
+    } catch (const QueryError& error) {
+      return error.what();
+    }
+    return "";
+  }
+  std::string refusal(const std::string& prefix) {
+    try {
+      source_with(history.reader(), prefix);
+    } catch (const QueryError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  TemporaryFolder folder;
+  History history;
+};
+
+TEST_F(WarmStartTest, IsAnotherCellThanTheSameFromTheBase) {
+  run_cold_and_warm();
+  EXPECT_EQ(rows("SELECT model_from, n, round(gain, 9) FROM v_cell WHERE final ORDER BY gain"),
+            (std::vector<std::vector<Value>>{{Value{}, Value(int64_t{2}), Value(0.69)},
+                                             {Value(kFrom), Value(int64_t{2}), Value(0.95)}}));
+  EXPECT_EQ(rows("SELECT count(*), count(model_from) FROM v_trial"),
+            (std::vector<std::vector<Value>>{{Value(int64_t{4}), Value(int64_t{2})}}));
+}
+
+TEST_F(WarmStartTest, LendsItsSpreadToNoCellFromTheBase) {
+  run_cold_and_warm();
+  for (const auto& [where, values] :
+       {std::pair<std::string, std::vector<double>>{"model_from IS NULL", {-1.6, -1.62}},
+        {"model_from IS NOT NULL", {-1.2, -1.5}}}) {
+    Pooled own;
+    own.add(spread_of(values));
+    const auto found = rows("SELECT learning_ci, df FROM v_cell WHERE final AND " + where);
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NEAR(std::get<double>(found[0][0]), *own.half_width(2), 1e-9) << where;
+    EXPECT_EQ(found[0][1], Value(int64_t{1})) << where;
+  }
+  const Frame frame = query(history.reader(), {.sweeps = {"quick"}, .where = "from = '" + kFrom + "'"});
+  const auto cell = rows("SELECT learning_ci FROM v_cell WHERE final AND model_from IS NOT NULL");
+  size_t c = 0;
+  while (frame.columns.at(c).name != "learning_ci") ++c;
+  EXPECT_NEAR(std::get<double>(frame.rows.at(1).at(c)), std::get<double>(cell.at(0).at(0)), 1e-9);
+}
+
+TEST_F(WarmStartTest, BeatsNothingOnTheFrontOfThoseFromTheBase) {
+  run_cold_and_warm();
+  EXPECT_EQ(rows("SELECT count(*) FROM v_pareto")[0][0], Value(int64_t{2}))
+      << "the warm one learnt more and forgot as little";
+}
+
+TEST_F(WarmStartTest, IsNotAveragedWithThoseFromTheBaseUnsaid) {
+  run_cold_and_warm();
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"rank"}}),
+              AllOf(HasSubstr("this would average over from"), HasSubstr("add it to --by")));
+  const Frame frame = query(history.reader(), {.sweeps = {"quick"}, .by = {"from"}});
+  EXPECT_EQ(frame.rows.size(), 3U) << "two cells and the base";
+}
+
+TEST_F(WarmStartTest, FindsItsSourceByAnyUniquePrefix) {
+  const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
+  history.ran({.rank = 4, .seed = 1, .from = "trial:" + source.id.text + "@12"}, 1.5, 3.0);
+  const SourceInput found = source_with(history.reader(), source.id.text.substr(0, 10));
+  EXPECT_EQ(found.trial, source.id);
+  EXPECT_EQ(found.stage, source.stage);
+  EXPECT_EQ(found.step, History::kSteps);
+  EXPECT_EQ(found.base, source.base);
+  EXPECT_EQ(found.tokenizer_sha256, source.tokenizer_sha256);
+  EXPECT_EQ(found.method, Method::lora);
+  EXPECT_EQ(found.lora->rank, 4);
+  EXPECT_EQ(found.weights, std::nullopt);
+}
+
+TEST_F(WarmStartTest, StartsFromNothingThatIsNotThereWhole) {
+  const SweepTrial queued = history.list({.rank = 4});
+  const SweepTrial diverged = history.list({.rank = 8});
+  history.grant(diverged);
+  history.end(diverged, OutcomeKind::diverged, "loss not finite");
+  const SweepTrial full = history.ran({.rank = 0}, 1.6, 3.0);
+  EXPECT_THAT(refusal(queued.id.text), HasSubstr("is ready; a trial starts from one that has completed"));
+  EXPECT_THAT(refusal(diverged.id.text), HasSubstr("is diverged"));
+  EXPECT_THAT(refusal(full.id.text),
+              AllOf(HasSubstr("was run with run.keep: "), HasSubstr("weights or delta do")));
+  EXPECT_THAT(refusal("0123456789"), HasSubstr("no trial's id starts so"));
+  EXPECT_THAT(refusal(""), HasSubstr("begins 3 trials' ids"));
+}
+
+}  // namespace
+}  // namespace ranktide
