@@ -17,13 +17,14 @@ import shutil
 import signal
 import socket
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+from llama_folder import elements, llama_config, write_llama_folder
 
 TREE = Path(__file__).resolve().parent.parent
 JOINS = 10
@@ -63,26 +64,8 @@ def free_ports(count):
 
 def write_model(folder):
     """A Llama-style model of a few kilobytes, all zeros: nobody trains it."""
-    folder.mkdir()
-    vocabulary, hidden, ffn = 1024, 8, 8
-    (folder / "config.json").write_text(json.dumps({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": vocabulary, "hidden_size": hidden,
-        "intermediate_size": ffn, "num_hidden_layers": 1, "num_attention_heads": 1, "num_key_value_heads": 1,
-        "head_dim": hidden, "hidden_act": "silu", "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
-        "max_position_embeddings": 512, "tie_word_embeddings": True, "eos_token_id": 0}))
-    layer = "model.layers.0."
-    shapes = {"model.embed_tokens.weight": [vocabulary, hidden], "model.norm.weight": [hidden],
-              layer + "input_layernorm.weight": [hidden], layer + "post_attention_layernorm.weight": [hidden],
-              layer + "mlp.gate_proj.weight": [ffn, hidden], layer + "mlp.up_proj.weight": [ffn, hidden],
-              layer + "mlp.down_proj.weight": [hidden, ffn],
-              **{layer + f"self_attn.{name}_proj.weight": [hidden, hidden] for name in "qkvo"}}
-    header, end = {}, 0
-    for name, shape in sorted(shapes.items()):
-        begin, end = end, end + 4 * (shape[0] * (shape[1] if len(shape) > 1 else 1))
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(end))
+    config = llama_config(vocabulary=1024, hidden=8, ffn=8, layers=1, heads=1, kv_heads=1, tied=True, context=512)
+    write_llama_folder(folder, config, "F32", lambda _, shape: bytes(4 * elements(shape)))
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(TREE / "tests/golden/tokenizer/smollm2" / name, folder)
 

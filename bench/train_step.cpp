@@ -22,6 +22,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/steps.h"
 #include "common/model/cost.h"
 #include "common/model/step_time.h"
 #include "common/sweep/setting_check.h"
@@ -35,12 +36,8 @@ namespace {
 
 constexpr size_t kWarmSteps = 2;
 
-struct Shape {
-  int rows = 0;
-  int tokens = 0;  // of a row
-};
-
-using Ids = std::vector<int32_t>;
+using bench::Ids;
+using bench::Shape;
 
 Ids random_ids(int64_t count, int64_t vocabulary) {
   SplitMix64 chance(1);
@@ -49,48 +46,14 @@ Ids random_ids(int64_t count, int64_t vocabulary) {
   return ids;
 }
 
-Ids ids_in(const std::filesystem::path& file) {
-  Ids ids(std::filesystem::file_size(file) / sizeof(int32_t));
-  std::ifstream in(file, std::ios::binary);
-  in.read(reinterpret_cast<char*>(ids.data()), static_cast<std::streamsize>(ids.size() * sizeof(int32_t)));
-  return ids;
-}
-
-// Step s trains on the s-th batch of rows; the last token of a row has nothing to predict.
-BatchSource rows_of(const Ids& ids, const Shape& shape) {
-  return [&ids, shape](Step step) {
-    const int64_t tokens = int64_t{shape.rows} * shape.tokens;
-    StepBatch out{.micro = {Batch{}}, .tokens = tokens};
-    Batch& batch = out.micro.front();
-    const auto first = ids.begin() + (step - 1) * tokens;
-    batch.tokens.assign(first, first + tokens);
-    batch.targets.assign(first + 1, first + tokens);
-    batch.targets.push_back(kNoLabel);
-    for (int32_t end = shape.tokens; end <= tokens; end += shape.tokens) {
-      batch.segment_ends.push_back(end);
-      batch.targets[static_cast<size_t>(end - 1)] = kNoLabel;
-    }
-    return out;
-  };
-}
-
 // METHOD is full, lora, or lora:RANK:TARGET.
-TrialSettings settings_of(const std::string& method, const std::string& dtype, const Shape& shape) {
-  TrialSettings settings;
-  settings.train.batch = shape.rows;
-  settings.data.max_tokens = shape.tokens;
-  settings.method = method == "full" ? Method::full : Method::lora;
-  settings.model.dtype = dtype == "bf16" ? Dtype::bf16 : Dtype::fp32;
-  settings.train.lr = 1e-4;
-  settings.train.schedule = Schedule::constant;
-  settings.train.warmup = {.steps = 0, .share = {}};
-  if (settings.method == Method::full) return settings;
+TrialSettings settings_of(const std::string& method, const std::string& dtype_text, const Shape& shape) {
+  const Dtype dtype = dtype_text == "bf16" ? Dtype::bf16 : Dtype::fp32;
+  if (method == "full") return bench::full_settings(dtype, shape);
   const size_t rank_at = method.find(':'), target_at = method.rfind(':');
   const bool is_plain = rank_at == std::string::npos;
   const int rank = is_plain ? 16 : std::stoi(method.substr(rank_at + 1));
-  settings.lora = LoraSettings{
-      .rank = rank, .alpha = 2.0 * rank, .target = modules_of(is_plain ? "all" : method.substr(target_at + 1))};
-  return settings;
+  return bench::lora_settings(dtype, shape, rank, modules_of(is_plain ? "all" : method.substr(target_at + 1)));
 }
 
 struct Measured {
@@ -99,12 +62,7 @@ struct Measured {
 };
 
 Measured measure(Model& model, const TrialSettings& settings, const BatchSource& batches, Step steps) {
-  const Stage stage{.id = StageId{"bench"},
-                    .trial = TrialId{"bench"},
-                    .base = BaseId{"bench"},
-                    .from = 0,
-                    .to = steps,
-                    .settings = settings};
+  const Stage stage = bench::stage_of(settings, steps);
   Measured measured;
   std::clock_t last = std::clock();
   int64_t tokens_before = 0;
@@ -141,7 +99,7 @@ nlohmann::ordered_json predicted_seconds(const std::string& file, const TrialSet
                                          const ModelShape& model, const Shape& shape) {
   std::ifstream in(file);
   const auto table = from_json<ProductTable>(Json::parse(in));
-  const StepLoad load{.tokens = int64_t{shape.rows} * shape.tokens, .sequence = shape.tokens};
+  const StepLoad load{.tokens = shape.step_tokens(), .sequence = shape.tokens};
   const StepSeconds s = training_step_seconds(ProductSpeeds(table), settings, model, load, 1);
   return {{"predicted_seconds", s.sum()},
           {"predicted_parts",
@@ -160,14 +118,14 @@ int run(int count, char** args) {
   if (steps == 0) return std::puts(predicted.dump().c_str()), 0;
   start_engine(std::atoi(args[6]));
   Model model = Model::for_trial(Base::load(args[1], settings.model.dtype), settings);
-  const int64_t tokens = int64_t{shape.rows} * shape.tokens;
-  const Ids ids = count == 9 ? ids_in(args[8]) : random_ids(tokens * steps, model.shape().vocabulary);
+  const int64_t tokens = shape.step_tokens();
+  const Ids ids = count == 9 ? bench::ids_in(args[8]) : random_ids(tokens * steps, model.shape().vocabulary);
   if (std::ssize(ids) < tokens * steps) {
     std::fprintf(stderr, "%s holds %td ids, %ld steps need %ld\n", args[8], std::ssize(ids), long{steps},
                  long{tokens * steps});
     return 2;
   }
-  const Measured measured = measure(model, settings, rows_of(ids, shape), steps);
+  const Measured measured = measure(model, settings, bench::rows_of(ids, shape), steps);
   const double median = median_after_warm(measured.seconds);
   const StepLoad load{.tokens = tokens, .sequence = shape.tokens};
   nlohmann::ordered_json out{{"seconds", median},

@@ -14,6 +14,8 @@ namespace {
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
       {"bench/plan_scale.cpp", "measures what tests/common/sweep and tests/coordinator test"},
+      {"bench/steps.cpp", "part of train_step and trial_steps"},
+      {"bench/trial_steps.cpp", "tests/tools/gpu_bench_test.py runs it"},
       {"bench/train_step.cpp", "measures what tests/worker/trainer/train tests"},
       {"common/vocabulary/failpoint.cpp",
        "ends the processes of tests/worker/daemon and trains of resume_test"},
