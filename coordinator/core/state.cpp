@@ -58,11 +58,11 @@ void State::on(const WorkerJoined& r) {
   }
   worker.name = r.worker;
   worker.boot = r.boot;
-  worker.left_behind.clear();
   worker.version = r.version;
   worker.slots = r.slots;
   worker.is_joined = true;
   worker.is_drain_asked = false;
+  worker.left_behind.clear();
   forget_refusals_of(r.worker);
 }
 
@@ -86,18 +86,18 @@ void State::count(const Unit& unit, int64_t by) {
     if (unit.life == UnitLife::failed && by > 0) sweep.failed.insert(unit.id);
     if (unit.life == UnitLife::failed && by < 0) sweep.failed.erase(unit.id);
   }
-  RT_CHECK(unit.life != UnitLife::completed || unit.is_trunk());
 }
 
 void State::set_life(Unit& unit, UnitLife life) {
   RT_CHECK(kMayFollow[static_cast<size_t>(unit.life)][static_cast<size_t>(life)]);
+  RT_CHECK(unit.life != UnitLife::completed || unit.is_trunk());
   count(unit, -1);
   unit.life = life;
-    if (life != UnitLife::failed) unit.saved.clear();  // else it may be tried again, and go on from them
   count(unit, +1);
   if (is_terminal(life)) {
     unit.stage.reset();
     unit.evals.clear();
+    if (life != UnitLife::failed) unit.saved.clear();  // else it may be tried again, and go on from them
     refusals_.erase(unit.id);
   }
   for (const auto& [number, place] : unit.wanted) requeue(sweeps_.at(number));
@@ -122,21 +122,21 @@ void State::on(const LeaseGranted& r) {
   Unit& unit = units_.at(r.lease.unit);
   Worker& worker = workers_.at(r.worker);
   RT_CHECK(unit.life == UnitLife::ready);
-  const auto saved = unit.saved.find(r.worker);
   RT_CHECK(r.lease.attempt == unit.attempt.number + 1);
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
   std::vector<BranchOrder> branches = branches_of_attempt(unit);
+  const auto saved = unit.saved.find(r.worker);
   unit.attempt = {.number = r.lease.attempt,
                   .end = AttemptEnd::open,
                   .worker = r.worker,
                   .boot = r.boot,
                   .slots = r.slots,
-                  .at_hand = saved == unit.saved.end() ? 0 : saved->second,
                   .evals = r.evals,
                   .microbatch = r.microbatch,
                   .keep = r.keep,
                   .began_at = unit.checkpoint,
+                  .at_hand = saved == unit.saved.end() ? 0 : saved->second,
                   .branches = std::move(branches)};
   worker.running.insert(unit.id);
   set_life(unit, UnitLife::running);
@@ -159,19 +159,19 @@ void State::on(const LeaseRevived& r) {
 }
 
 void State::on(const LeaseReturned& r) {
-  unit.saved[unit.attempt.worker] = r.step;
   Unit& unit = running_unit(r.lease);
   // Giving back work that moved on is free; giving it back untouched, again and again, is not.
   if (r.step <= unit.attempt.at_hand) ++unit.infra_losses;
   unit.checkpoint = std::max(unit.checkpoint, r.step);
+  unit.saved[unit.attempt.worker] = r.step;
   end_attempt(unit, AttemptEnd::ended, UnitLife::ready);
 }
 
-  unit.saved[unit.attempt.worker] = r.step;
 void State::on(const CheckpointSaved& r) {
   Unit& unit = running_unit(r.lease);
   RT_CHECK(r.step > unit.checkpoint);
   unit.checkpoint = r.step;
+  unit.saved[unit.attempt.worker] = r.step;
 }
 
 void State::on(const EvalFinished& r) {

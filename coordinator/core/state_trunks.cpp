@@ -66,8 +66,8 @@ void State::begin_anew_for_evals(Unit& unit) {
   if (unit.trunk.empty() || unit.attempt.number > 0 || !unit.stage) return;
   for (const auto& [id, order] : unit.evals)
     if (is_on_trunk(order.at, unit.checkpoint, unit.stage->to)) unit.checkpoint = 0;
-}
   if (unit.checkpoint == 0) unit.saved.clear();
+}
 
 // An eval on a trunk is wanted of the trunk and of its branch, whichever comes to it first.
 void State::forget_eval(const Unit& unit, const EvalId& eval) {
@@ -82,7 +82,6 @@ void State::on(const BranchesOpened& r) {
     RT_CHECK(branch.life == UnitLife::ready);
     RT_CHECK(branch.attempt.number == 0);
     branch.checkpoint = order.at;
-  }
     branch.saved[units_.at(r.lease.unit).attempt.worker] = order.at;
   }
 }
@@ -156,6 +155,7 @@ void State::on(const BranchesClosed& r) {
     if (worker != workers_.end() && !worker->second.is_joined) worker->second.left_behind.insert(lease);
     branch.trunk = {};
     if (branch.attempt.number == 0) branch.checkpoint = 0;
+  }
 }
 
 void State::on(const TrunkDropped& r) {
