@@ -89,7 +89,7 @@ ApiResponse answer_sweeps(const Reader& reader, const Target& target) {
   const std::string name = argument_of(target, "name", "");
   if (name.empty()) return {.body = printed(to_json(all_sweep_status(reader)))};
   const auto status = sweep_status(reader, name);
-  if (!status) return failure(404, "no sweep named \"" + name + "\"");
+  if (!status) return failure(404, "no sweep named \"" + name + "\"; `ranktide status` lists them");
   return {.body = printed(to_json(std::vector<SweepStatus>{*status}))};
 }
 
@@ -134,7 +134,7 @@ ApiResponse answer_source(const Reader& reader, const Target& target) {
 ApiResponse answer_spec(const Reader& reader, const Target& target) {
   const std::string name = argument_of(target, "sweep", "");
   const auto submitted = newest_submission(reader, name);
-  if (!submitted) return failure(404, "no sweep named \"" + name + "\"");
+  if (!submitted) return failure(404, "no sweep named \"" + name + "\"; `ranktide status` lists them");
   return {.body = printed(to_json(submitted->spec))};
 }
 

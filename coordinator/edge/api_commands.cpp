@@ -173,13 +173,16 @@ bool is_known(const ForgetWorker& forget, const std::filesystem::path& data_fold
   return !Reader(data_folder).select(kKnown, {forget.worker.text, asked}).rows.empty();
 }
 
+ApiResponse no_worker(const std::string& name) {
+  return failure(404, "no worker named \"" + name + "\"; `ranktide worker list` names them");
+}
+
 // The key is taken once the worker is forgotten for good; where that cannot be, nothing is to be forgotten.
 std::optional<ApiResponse> why_not_forget(const ForgetWorker& forget,
                                           const std::filesystem::path& data_folder) {
   const std::string& name = forget.worker.text;
   try {
-    if (!is_known(forget, data_folder))
-      return failure(404, "no worker named \"" + name + "\"; `ranktide worker list` names them");
+    if (!is_known(forget, data_folder)) return no_worker(name);
     require_forgettable(data_folder / "keys" / "workers", forget.worker);
   } catch (const KeyError& error) {
     return failure(409, "worker " + name + " is not forgotten, for its key must go with it: " + error.what());
@@ -235,11 +238,12 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
   if (target.command->collection == "workers") {
     const bool is_known = std::any_of(picture.workers.begin(), picture.workers.end(),
                                       [&](const WorkerPicture& w) { return w.name.text == target.name; });
-    return is_known ? std::nullopt : std::optional(failure(404, "no worker named \"" + target.name + "\""));
+    return is_known ? std::nullopt : std::optional(no_worker(target.name));
   }
   const auto sweep = std::find_if(picture.sweeps.begin(), picture.sweeps.end(),
                                   [&](const SweepPicture& s) { return s.name == target.name; });
-  if (sweep == picture.sweeps.end()) return failure(404, "no sweep named \"" + target.name + "\"");
+  if (sweep == picture.sweeps.end())
+    return failure(404, "no sweep named \"" + target.name + "\"; `ranktide status` lists them");
   if (caller.scope != Scope::admin && sweep->owner != caller.name)
     return failure(403, "sweep \"" + target.name + "\" belongs to " + sweep->owner +
                             "; only its owner and a token of scope admin may change it");

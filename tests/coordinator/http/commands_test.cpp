@@ -296,6 +296,11 @@ TEST(Commands, OnlyItsOwnerOrAnAdminChangesASweep) {
   EXPECT_EQ(status("/api/v1/workers/gpu03/drain", {.scope = Scope::admin}), 200);
   EXPECT_EQ(status("/api/v1/workers/gpu04/drain", {.scope = Scope::admin}), 404);
   EXPECT_EQ(status("/api/v1/workers/never-heard/revoke", {.scope = Scope::admin}), 200);
+  const auto said = [&](const std::string& path) {
+    return refuse_command(command_at(path), {.scope = Scope::admin}, picture)->body;
+  };
+  EXPECT_THAT(said("/api/v1/sweeps/ebb/cancel"), HasSubstr("`ranktide status` lists them"));
+  EXPECT_THAT(said("/api/v1/workers/gpu04/drain"), HasSubstr("`ranktide worker list` names them"));
 }
 
 TEST(Commands, AnswersHaveTheirStatus) {
