@@ -12,8 +12,6 @@ namespace ranktide {
 
 namespace {
 
-constexpr const char* kTargetLabel = "lora.target";  // the setting of that name says the same
-
 Value value_of(const Json& json) {
   if (json.is_boolean()) return Value(std::string(json.get<bool>() ? "true" : "false"));
   if (json.is_number_integer()) return Value(json.get<int64_t>());
@@ -22,11 +20,13 @@ Value value_of(const Json& json) {
   return {};
 }
 
+// Without those of axes over one setting: its values say the same, and have a size.
 std::set<std::string> label_names(const std::vector<const TrialRow*>& trials) {
   std::set<std::string> names;
   for (const auto* t : trials)
-    for (const auto& [name, label] : t->labels)
-      if (name != kTargetLabel) names.insert(name);
+    for (const auto& [name, label] : t->labels) names.insert(name);
+  for (const auto* t : trials)
+    std::erase_if(names, [&](const std::string& name) { return t->settings.contains(name); });
   return names;
 }
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr size_t kStartShown = 18;     // `trial:` and as many digits of its id as people see
 constexpr size_t kValuesNamedMax = 6;  // of one axis, in a message
+// Of what stands in an expression as it is.
+constexpr const char* kWordLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._";
 
 std::string method_of(const TrialRow& trial) {
   return trial.settings.value("method", "");
@@ -65,16 +67,19 @@ void sort_groups(std::vector<Group>& groups) {
 // An axis that a row would average over.
 struct PooledAxis {
   std::string name;
-  std::set<Value> values;  // of the rows that would
+  std::vector<Value> values;  // of the rows that would, in the order of their trials
 };
 
 std::vector<PooledAxis> pooled_axes(const std::vector<Group>& groups) {
   std::vector<PooledAxis> out;
+  std::set<std::pair<std::string, Value>> seen;
   for (const auto& g : groups)
     for (const auto& axis : varying_axes(g.trials)) {
       auto at = std::find_if(out.begin(), out.end(), [&](const PooledAxis& p) { return p.name == axis.name; });
       if (at == out.end()) at = out.insert(out.end(), PooledAxis{.name = axis.name, .values = {}});
-      for (const auto* t : g.trials) at->values.insert(axis_value(axis, *t));
+      for (const auto* t : g.trials)
+        if (const Value value = axis_value(axis, *t); seen.emplace(axis.name, value).second)
+          at->values.push_back(value);
     }
   return out;
 }
@@ -95,13 +100,14 @@ void refuse_pooling(const std::vector<Group>& groups) {
   const PooledAxis& first = axes.front();
   std::vector<std::string> texts;
   for (const auto& axis : axes) texts.push_back(pooled_text(axis));
-  const bool is_number = !std::holds_alternative<std::string>(*first.values.rbegin());
+  const std::string value = value_text(first.values.back());
+  const bool is_word = value.find_first_not_of(kWordLetters) == std::string::npos;
   const bool is_one = axes.size() == 1;
   throw QueryError(fmt::format(
       "this would average over {0}, which {1}: add {2} to --by, fix {2} with --where (such as --where "
       "'{3} = {4}'), or show the best alone with --select (such as --select {3}=best:learning)",
       fmt::join(texts, " and "), is_one ? "varies" : "vary", is_one ? "it" : "them", first.name,
-      is_number ? value_text(*first.values.rbegin()) : "VALUE"));
+      is_word ? value : "VALUE"));
 }
 
 const char* why_in_no_mean(const TrialRow& trial) {

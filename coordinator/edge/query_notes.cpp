@@ -33,9 +33,18 @@ std::string tasks_text(const EvalsetRow& evalset, const std::string& role) {
         task.metric.empty() ? "" : (task.metric == "loss" ? "−loss of " : task.metric + " of ");
     parts.push_back(metric + task.name);
   }
-  if (parts.empty()) return "no eval";
+  if (parts.empty()) return "";
   const std::string list = fmt::format("{}", fmt::join(parts, ", "));
   return parts.size() == 1 ? list : "mean(" + list + ")";
+}
+
+// What the two scores of a role are made of.
+std::string role_text(const EvalsetRow& evalset, const std::string& role) {
+  const std::string tasks = tasks_text(evalset, role);
+  const bool is_learn = role == "learn";
+  if (tasks.empty()) return is_learn ? "learning and gain: no eval" : "retained and forgetting: no eval";
+  if (is_learn) return "learning = " + tasks + " · gain = learning − base's";
+  return "retained = " + tasks + " · forgetting = base's retained − trial's";
 }
 
 std::string eval_names(const EvalsetRow& evalset) {
@@ -80,9 +89,7 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
     if (!uses(trials, e)) continue;
     const std::string regimes = regimes_of(e, trials);
     const std::string of = regimes.empty() ? "" : regimes + ": ";
-    const auto note = fmt::format(
-        "{}learning = {} · gain = learning − base's · retained = {} · forgetting = base's retained − trial's",
-        of, tasks_text(e, "learn"), tasks_text(e, "retain"));
+    const auto note = of + role_text(e, "learn") + " · " + role_text(e, "retain");
     if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
     called[of + eval_names(e)].insert(e.evalset);
   }
@@ -98,6 +105,7 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
 
 std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& trials,
                                         const std::vector<TrialRow>& all) {
+  if (trials.empty()) return {};
   const Pools pools(Metric{.name = "learning", .unit = "score"}, all);
   std::vector<std::string> freedom;
   for (const auto* t : trials) {

@@ -251,7 +251,7 @@ TEST_F(SelectionTest, AnAxisThatIsALabelTooIsChosenByItsNumbers) {
   ASSERT_EQ(frame.rows.size(), 2U);
   EXPECT_EQ(at_rank(frame, 4, "lr"), Value(1e-2));
   EXPECT_THAT(frame.notes, Contains(HasSubstr("0.1 comes next")));
-  EXPECT_EQ(ask({.by = {"rank", "train.lr"}}).rows.size(), 4U) << "grouped by its label";
+  EXPECT_EQ(ask({.by = {"rank", "train.lr"}}).rows.size(), 4U);
   EXPECT_THAT(message({.by = {"train.lr"}, .select = {"lr=best"}}), HasSubstr("is in --by and in --select"));
 }
 

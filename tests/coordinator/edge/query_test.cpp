@@ -14,6 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::ContainsRegex;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -213,13 +214,24 @@ TEST_F(QueryTest, NamesEveryAxisThatItWouldPoolWithItsValues) {
               HasSubstr("average over target (all, attn), which varies"));
   EXPECT_THAT(
       message({.sweeps = {"quick"}, .by = {"method"}, .where = "batch > 6"}),
-      HasSubstr("average over rank (7, 8) and target (all, attn), which vary: add them to --by, fix them"));
+      HasSubstr("average over rank (7, 8) and target (attn, all), which vary: add them to --by, fix them"));
+}
+
+// A sweep file's axis leaves its values as labels under the setting's full key; they are compared as numbers.
+TEST_F(QueryTest, ASettingsFullKeyIsTheSettingWhateverTheAxisCallsItsValues) {
+  history.ran({.rank = 4, .lr = 1e-4, .lr_label = "1e-4"}, 1.8, 3.0);
+  history.ran({.rank = 4, .lr = 1e-3, .lr_label = "0.001"}, 1.5, 3.0);
+  history.base_scores(2.31, 3.00);
+  for (const char* where : {"train.lr > 5e-4", "lr = 1e-3", "train.lr = 1e-3"})
+    EXPECT_EQ(ask({.sweeps = {"quick"}, .where = where}).rows.size(), 2U) << where;
+  EXPECT_THAT(message({.sweeps = {"quick"}, .by = {"rank"}}),
+              AllOf(HasSubstr("average over lr (0.0001, 0.001)"), HasSubstr("--where 'lr = 0.001'")));
 }
 
 TEST_F(QueryTest, SaysThatNoTrialFits) {
   run_small_sweep();
   EXPECT_THAT(ask({.sweeps = {"quick"}, .where = "rank = 99"}).notes,
-              Contains("no trial fits --where 'rank = 99'"));
+              ElementsAre("no trial fits --where 'rank = 99'"));
 }
 
 // Rule 8: the sampling error is that over an eval's items. All seeds answer the same ones, so that more seeds
