@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/sweep/cell_census.h"
+
 namespace ranktide::cli {
 namespace {
 
@@ -22,25 +24,47 @@ bool is_evaluated_on(const SweepTrial& trial, const std::string& path) {
                      [&](const EvalTask& task) { return task.spec.data == path; });
 }
 
+bool may_name_file(const Setting& setting) {
+  return setting.key.starts_with("model.") || setting.key.starts_with("data.") ||
+         setting.part == SettingPart::eval;
+}
+
+// Trials that read the same files, and one of them.
+struct Readers {
+  SweepTrial trial;
+  int64_t trials = 0;
+};
+
+std::vector<Readers> readers_in(const Grid& grid) {
+  std::set<std::string> keys;
+  for (const Setting& setting : settings())
+    if (may_name_file(setting)) keys.emplace(setting.key);
+  const CellCensus census(grid, keys);
+  std::vector<Readers> out;
+  for (const TrialsAlike& alike : census.groups())
+    out.push_back({.trial = grid.at(alike.sample).value(), .trials = alike.trials});
+  return out;
+}
+
 std::string trials_read_text(int64_t trials) {
   return std::to_string(trials) + (trials == 1 ? " trial reads it" : " trials read it");
 }
 
 }  // namespace
 
-std::vector<ChangedInput> changed_inputs(const Inputs& from, const Inputs& to,
-                                         const std::vector<SweepTrial>& trials) {
+std::vector<ChangedInput> changed_inputs(const Inputs& from, const Grid& grid) {
   std::vector<ChangedInput> out;
-  for (const auto& [path, content] : to.contents) {
-    const auto before = from.contents.find(path);
-    if (before == from.contents.end() || before->second.sha256 == content.sha256) continue;
-    ChangedInput changed{.path = path};
-    for (const SweepTrial& trial : trials) {
-      changed.trials += trains_on(trial.settings, path) ? 1 : 0;
-      changed.evaluated += is_evaluated_on(trial, path) ? 1 : 0;
+  for (const auto& [path, content] : grid.spec().inputs.contents)
+    if (const auto before = from.contents.find(path);
+        before != from.contents.end() && before->second.sha256 != content.sha256)
+      out.push_back({.path = path});
+  if (out.empty()) return out;
+  for (const Readers& readers : readers_in(grid))
+    for (ChangedInput& changed : out) {
+      if (trains_on(readers.trial.settings, changed.path)) changed.trials += readers.trials;
+      if (is_evaluated_on(readers.trial, changed.path)) changed.evaluated += readers.trials;
     }
-    if (changed.trials + changed.evaluated > 0) out.push_back(changed);
-  }
+  std::erase_if(out, [](const ChangedInput& changed) { return changed.trials + changed.evaluated == 0; });
   return out;
 }
 

@@ -16,9 +16,9 @@ struct ChangedInput {
   int64_t evaluated = 0;  // whose evals read it: these are run anew
 };
 
-// Returns: those that at least one of the trials reads, by path.
-std::vector<ChangedInput> changed_inputs(const Inputs& from, const Inputs& to,
-                                         const std::vector<SweepTrial>& trials);
+// Returns: those that at least one of the grid's trials reads, by path: they are in its spec's inputs, and were
+// others in `from`.
+std::vector<ChangedInput> changed_inputs(const Inputs& from, const Grid& grid);
 
 // Returns: `8 trials read it`, `evals of 8 trials read it`.
 std::string readers_text(const ChangedInput& input);

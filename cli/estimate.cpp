@@ -2,20 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
-#include "common/content/hub_cache.h"
 #include "common/model/microbatch.h"
 #include "common/model/step_time.h"
 #include "common/sweep/identity.h"
 
 namespace ranktide::cli {
-namespace fs = std::filesystem;
-
 namespace {
 
-constexpr double kBytesPerToken = 4;   // of English and code under the usual vocabularies
-constexpr double kWindowTokens = 512;  // of a loss eval over plain text
 constexpr double kGuessedBytesPerSecond = 8e9;
 
 // How far off seconds may be, as a share of them.
@@ -24,42 +18,7 @@ constexpr double kSpreadOfProducts = 0.3;
 constexpr double kSpreadOfOne = 0.3;
 constexpr double kSpreadOfOtherShapes = 0.2;
 constexpr double kSpreadMin = 0.05;
-
-double line_count(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return static_cast<double>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
-}
-
-struct EvalSize {
-  double tokens = 0;
-  double item_tokens = kWindowTokens;
-};
-
-// What an eval reads, from the size of its file and its limit.
-EvalSize size_of(const EvalSpec& spec) {
-  std::error_code absent;
-  const auto bytes = fs::file_size(spec.data, absent);
-  if (absent) return {};
-  const double tokens = static_cast<double>(bytes) / kBytesPerToken;
-  const bool rows = fs::path(spec.data).extension() == ".jsonl";
-  const double items = std::max(1.0, rows ? line_count(spec.data) : tokens / kWindowTokens);
-  const double share = spec.limit ? std::min(1.0, static_cast<double>(*spec.limit) / items) : 1;
-  return {.tokens = tokens * share, .item_tokens = tokens / items};
-}
-
-struct Shapes {  // read once per folder
-  std::map<std::string, std::optional<ModelShape>> known;
-
-  const std::optional<ModelShape>& of(const std::string& folder) {
-    const auto found = known.find(folder);
-    if (found != known.end()) return found->second;
-    try {
-      return known[folder] = read_shape(model_folder(folder));
-    } catch (const std::runtime_error&) {
-      return known[folder] = std::nullopt;  // plan goes on without an estimate; inputs.cpp has named the reason
-    }
-  }
-};
+constexpr double kSpreadOfMemory = 0.1;  // of the formula, over the shapes of bench/memory.py
 
 const DataInput* data_of(const TrialSettings& settings, const Inputs& inputs) {
   const auto model = inputs.models.find(model_key(settings.model));
@@ -100,8 +59,7 @@ double step_seconds(const ProductSpeeds& speeds, const TrialSettings& settings, 
 }
 
 double seconds_of(const ProductSpeeds& speeds, const TrialSettings& settings, const ModelShape& shape,
-                  const EvalSpec& eval) {
-  const EvalSize size = size_of(eval);
+                  const EvalSize& size) {
   if (size.tokens < 1) return 0;
   const double forward = std::min(size.tokens, static_cast<double>(kEvalMicrobatch * settings.data.max_tokens));
   const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(forward)),
@@ -110,33 +68,13 @@ double seconds_of(const ProductSpeeds& speeds, const TrialSettings& settings, co
 }
 
 // Predicted, before it is corrected.
-double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape) {
+double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape,
+                     EvalSizes& sizes) {
   const auto runs = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
   double seconds = 0;
   for (const EvalTask& task : trial.evals)
-    seconds += static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, task.spec);
+    seconds += static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, sizes.of(task.spec));
   return seconds;
-}
-
-std::optional<TrialCost> cost_with(Shapes& shapes, const SweepTrial& trial, const Inputs& inputs,
-                                   const Timing& timing, const RunPolicy& run) {
-  const TrialSettings& settings = trial.settings;
-  const auto& shape = shapes.of(settings.model.path);
-  const DataInput* data = data_of(settings, inputs);
-  if (!shape || !data) return std::nullopt;
-  const int rows = microbatch_rows(*shape, settings, DeviceClass::cpu, run.microbatch);
-  TrialCost out{.memory_bytes = predicted_peak_bytes(settings, *shape, largest_load(settings, rows)),
-                .disk = disk_bytes(settings, *shape, run.keep),
-                .basis = timing.basis(settings.model.dtype),
-                .is_same_shape = timing.shapes.contains(shape_of(settings))};
-  if (out.basis == TimeBasis::none) return out;
-  const Correction correction = timing.correction(settings);
-  const double step = step_seconds(timing.speeds, settings, *shape, lengths_in(*data), run.microbatch);
-  out.seconds = correction.factor *
-                (step * static_cast<double>(trial.steps) + evals_seconds(timing.speeds, trial, *shape));
-  out.spread = correction.spread;
-  out.trials = correction.trials;
-  return out;
 }
 
 // Measured and predicted seconds of finished trials, together and one by one.
@@ -151,6 +89,19 @@ struct Ratios {
   }
 };
 
+// Memory is not corrected, as placing goes by the same formula: twice the root mean square of how far off it
+// was.
+double memory_spread_of(const Ratios& ratios) {
+  double squares = 0;
+  for (const double ratio : ratios.each) squares += (ratio - 1) * (ratio - 1);
+  return std::max(kSpreadMin, 2 * std::sqrt(squares / static_cast<double>(ratios.each.size())));
+}
+
+double predicted_peak(const TrialSettings& settings, const ModelShape& shape, std::optional<int> microbatch) {
+  const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
+  return static_cast<double>(predicted_peak_bytes(settings, shape, largest_load(settings, rows)));
+}
+
 // Two standard deviations of the single trials; of one nobody knows, and a machine is never quite quiet.
 Correction correction_of(const Ratios& ratios, double spread_min) {
   const double factor = ratios.measured / ratios.predicted;
@@ -162,9 +113,9 @@ Correction correction_of(const Ratios& ratios, double spread_min) {
 }
 
 void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
-  Shapes shapes;
+  ModelShapes shapes;
   std::map<Dtype, Ratios> by_dtype;
-  std::map<std::string, Ratios> by_shape;
+  std::map<std::string, Ratios> by_shape, peaks;
   for (const MeasuredTrial& trial : finished) {
     const auto& shape = shapes.of(trial.settings.model.path);
     const ComputedOn on = trial.device == "cpu" ? ComputedOn::cpu : ComputedOn::gpu;
@@ -175,10 +126,15 @@ void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const I
     const double predicted = steps * step_seconds(timing.speeds, trial.settings, *shape, lengths, {});
     by_dtype[trial.settings.model.dtype].add(trial.seconds, predicted);
     by_shape[shape_of(trial.settings)].add(trial.seconds, predicted);
+    if (trial.memory_peak_bytes > 0)
+      peaks[shape_of(trial.settings)].add(static_cast<double>(trial.memory_peak_bytes),
+                                          predicted_peak(trial.settings, *shape, {}));
   }
   for (const auto& [dtype, ratios] : by_dtype)
     timing.corrections[dtype] = correction_of(ratios, kSpreadOfOtherShapes);
   for (const auto& [shape, ratios] : by_shape) timing.shapes[shape] = correction_of(ratios, kSpreadMin);
+  for (const auto& [shape, ratios] : peaks)
+    if (ratios.each.size() > 1) timing.memory_spreads[shape] = memory_spread_of(ratios);
 }
 
 }  // namespace
@@ -224,6 +180,11 @@ Correction Timing::correction(const TrialSettings& settings) const {
   return {.spread = is_measured ? kSpreadOfProducts : kSpreadOfGuess};
 }
 
+double Timing::memory_spread(const TrialSettings& settings) const {
+  const auto own = memory_spreads.find(shape_of(settings));
+  return own == memory_spreads.end() ? kSpreadOfMemory : own->second;
+}
+
 std::string shape_of(const TrialSettings& settings) {
   return std::string(text_of(settings.method)) + " " + std::string(text_of(settings.model.dtype)) + " " +
          std::to_string(settings.data.max_tokens) + " " + settings.model.path;
@@ -239,16 +200,39 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
   return out;
 }
 
-std::vector<std::optional<TrialCost>> costs_of(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                               const Timing& timing, const RunPolicy& run) {
-  Shapes shapes;
-  std::map<std::string, std::optional<TrialCost>> of_cells;  // seeds cost alike
-  std::vector<std::optional<TrialCost>> out;
-  for (const SweepTrial& trial : trials) {
-    const auto [at, is_new] = of_cells.try_emplace(trial.cell.text);
-    if (is_new) at->second = cost_with(shapes, trial, inputs, timing, run);
-    out.push_back(at->second);
-  }
+// Named are those that a cost does not hang on: a new setting counts until somebody says so.
+std::set<std::string> settings_of_cost() {
+  static const std::set<std::string_view> kFree{"train.lr",           "train.betas",      "train.eps",
+                                                "train.weight_decay", "train.decay_rule", "train.schedule",
+                                                "train.warmup",       "train.cooldown",   "train.final_lr",
+                                                "lora.alpha",         "lora.scaling",     "seed"};
+  std::set<std::string> out;
+  for (const Setting& setting : settings())
+    if (setting.part != SettingPart::policy && !kFree.contains(setting.key)) out.emplace(setting.key);
+  return out;
+}
+
+TrialCosts::TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run)
+    : inputs_(inputs), timing_(timing), run_(run) {}
+
+std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
+  const TrialSettings& settings = trial.settings;
+  const auto& shape = shapes_.of(settings.model.path);
+  const DataInput* data = data_of(settings, inputs_);
+  if (!shape || !data) return std::nullopt;
+  const double peak = predicted_peak(settings, *shape, run_.microbatch);
+  TrialCost out{.memory_bytes = static_cast<int64_t>(peak),
+                .memory_spread = timing_.memory_spread(settings),
+                .disk = disk_bytes(settings, *shape, run_.keep),
+                .basis = timing_.basis(settings.model.dtype),
+                .is_same_shape = timing_.shapes.contains(shape_of(settings))};
+  if (out.basis == TimeBasis::none) return out;
+  const Correction correction = timing_.correction(settings);
+  const double step = step_seconds(timing_.speeds, settings, *shape, lengths_in(*data), run_.microbatch);
+  out.eval_seconds = correction.factor * evals_seconds(timing_.speeds, trial, *shape, evals_);
+  out.seconds = correction.factor * step * static_cast<double>(trial.steps) + out.eval_seconds;
+  out.spread = correction.spread;
+  out.trials = correction.trials;
   return out;
 }
 

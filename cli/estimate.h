@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cli/disk_use.h"
+#include "cli/sizes_read.h"
 #include "common/model/processor.h"
 #include "common/model/product_table.h"
 #include "common/model/shape.h"
@@ -46,10 +48,15 @@ struct Timing {
   bool is_measured = false;                    // speeds are this machine's, not guessed
   std::map<Dtype, Correction> corrections;     // by finished trials of any shape
   std::map<std::string, Correction> shapes{};  // by those of one shape (shape_of)
+  // By shape, where two have finished: how far their measured peaks were from what was predicted, as a share of
+  // it.
+  std::map<std::string, double> memory_spreads{};
 
   TimeBasis basis(Dtype dtype) const;
   // Returns: that of the trial's shape, else of its dtype, else none: factor 1, and how far off products are.
   Correction correction(const TrialSettings& settings) const;
+  // Returns: that of finished trials of its shape, else the formula's own.
+  double memory_spread(const TrialSettings& settings) const;
 };
 // Returns: what trials have in common whose seconds tell each other's: model, dtype, method and length of rows.
 std::string shape_of(const TrialSettings& settings);
@@ -61,19 +68,37 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
                  ComputedOn on = ComputedOn::cpu);
 
 struct TrialCost {
-  double seconds = 0;  // of its training and its evals, on a slot; 0 where nothing tells
-  double spread = 0;   // how far off they may be, as a share of them
+  double seconds = 0;       // of its training and its evals, on a slot; 0 where nothing tells
+  double eval_seconds = 0;  // of these
+  double spread = 0;        // how far off they may be, as a share of them
   int64_t memory_bytes = 0;
+  double memory_spread = 0;  // how far off they may be, as a share of them
   DiskBytes disk{};
   TimeBasis basis = TimeBasis::guess;
   int trials = 0;              // finished ones that seconds rest on
   bool is_same_shape = false;  // they are of this trial's shape
 };
 
-// Returns: one per trial, with the sweep's run.microbatch and run.keep; nullopt for a trial whose model or data
-// is not readable (it is provisional).
-std::vector<std::optional<TrialCost>> costs_of(const std::vector<SweepTrial>& trials, const Inputs& inputs,
-                                               const Timing& timing, const RunPolicy& run = {});
+// Returns: full keys of the settings that a cost may hang on, evals among them: trials that agree in these, and
+// in what the blocks that list them want evaluated, cost alike.
+std::set<std::string> settings_of_cost();
+
+// What trials of one sweep cost. Reads each model's shape and each eval's file once. One thread.
+class TrialCosts {
+ public:
+  // Outlives: inputs and timing outlive this. `run`: of the sweep, for its microbatch and keep.
+  TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run = {});
+
+  // Returns: nullopt for a trial whose model or data is not readable (it is provisional).
+  std::optional<TrialCost> of(const SweepTrial& trial);
+
+ private:
+  const Inputs& inputs_;
+  const Timing& timing_;
+  RunPolicy run_;
+  ModelShapes shapes_;
+  EvalSizes evals_;
+};
 
 // Returns: slots of one thread to run at once: bounded by cores, trials and the memory that is there.
 int slots_for(int cores, int64_t memory_available_bytes, int64_t trials, int64_t memory_per_trial_bytes);

@@ -17,18 +17,24 @@ constexpr size_t kDroppedShown = 20;
 
 // A cell as it stands in the plan: its seeds are neighbours.
 struct CellOfPlan {
-  std::vector<size_t> places;
+  SweepTrial first;
+  std::vector<int64_t> raw;
   double seconds = 0;  // of what is not trained
 };
 
-std::vector<CellOfPlan> cells_in(const SweepPlan& plan) {
-  std::vector<CellOfPlan> out;
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    if (i == 0 || plan.trials[i].cell != plan.trials[i - 1].cell) out.emplace_back();
-    out.back().places.push_back(i);
-    if (!is_trained(plan.fates[i])) out.back().seconds += plan.costs[i]->seconds;
-  }
-  return out;
+template <class Visit>
+void for_each_cell(const SweepPlan& plan, const Visit& visit) {
+  CellOfPlan cell;
+  for_each_trial(plan, [&](const PlannedTrial& planned) {
+    if (!cell.raw.empty() && planned.trial.cell != cell.first.cell) {
+      visit(cell);
+      cell = {};
+    }
+    if (cell.raw.empty()) cell.first = planned.trial;
+    cell.raw.push_back(planned.trial.index);
+    if (!is_trained(planned.fate)) cell.seconds += planned.cost->seconds;
+  });
+  if (!cell.raw.empty()) visit(cell);
 }
 
 void refuse_unpredicted(const SweepPlan& plan, const HourBudget& budget, ComputedOn on) {
@@ -77,16 +83,15 @@ BudgetChoice within(const SweepPlan& plan, const HourBudget& budget, ComputedOn 
   refuse_unpredicted(plan, budget, on);
   BudgetChoice out;
   double left = budget.hours * kSecondsPerHour;
-  for (const CellOfPlan& cell : cells_in(plan)) {
-    const SweepTrial& first = plan.trials[cell.places.front()];
+  for_each_cell(plan, [&](const CellOfPlan& cell) {
     if (cell.seconds > left) {
-      out.dropped.push_back(first.blocks.front() + "  " + label_of_cell(first) + "  " +
+      out.dropped.push_back(cell.first.blocks.front() + "  " + label_of_cell(cell.first) + "  " +
                             hours_text(cell.seconds));
-      continue;
+      return;
     }
     left -= cell.seconds;
-    for (const size_t place : cell.places) out.taken.push_back(plan.trials[place].index);
-  }
+    out.taken.insert(out.taken.end(), cell.raw.begin(), cell.raw.end());
+  });
   if (out.taken.empty())
     throw CommandError(
         kUsage, "--budget " + budget.text + ": not one cell fits; the first would take " + out.dropped.front());

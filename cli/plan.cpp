@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <iostream>
 
+#include "cli/changed_inputs.h"
 #include "cli/command.h"
 #include "cli/coordinator_choice.h"
 #include "cli/device_table.h"
@@ -37,7 +38,7 @@ struct PlanOptions {
 
 Json trials_json(const SweepPlan& plan) {
   Json out = Json::array();
-  for (size_t i = 0; i < plan.trials.size(); ++i) out.push_back(trial_json(plan, i));
+  for_each_trial(plan, [&](const PlannedTrial& trial) { out.push_back(trial_json(trial)); });
   return out;
 }
 
@@ -67,22 +68,22 @@ void print_models(const Json& models) {
 }
 
 void print_trials(const SweepPlan& plan) {
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    const SweepTrial& trial = plan.trials[i];
+  for_each_trial(plan, [](const PlannedTrial& planned) {
+    const SweepTrial& trial = planned.trial;
     std::cout << fmt::format("{}{}  {} steps  {}  {}", trial.id.brief(), trial.provisional ? "?" : " ",
-                             trial.steps, label_of(trial), word_of(plan.fates[i]));
-    if (const auto& cost = plan.costs[i])
+                             trial.steps, label_of(trial), word_of(planned.fate));
+    if (const auto& cost = planned.cost)
       std::cout << "  " << bytes_text(static_cast<double>(cost->memory_bytes))
                 << (cost->basis > TimeBasis::guess ? "  " + duration_text(cost->seconds) : "");
     std::cout << "\n";
-  }
+  });
 }
 
 // What was done before is the coordinator's to tell, where there is one.
-Past past_for(const GlobalOptions& globals) {
+Past past_for(const GlobalOptions& globals, Told told) {
   if (!has_results(globals)) return {};
   const Results results(globals);
-  return {.trials = results.standings(),
+  return {.trials = results.standings(told),
           .measured = results.measured(),
           .is_served = chosen_coordinator(globals).has_value()};
 }
@@ -98,7 +99,19 @@ struct Planned {
   SlotsThere there;
   std::optional<BudgetTaken> budget;
   std::optional<PlanDifference> difference;
+  std::vector<ChangedInput> changed{};  // since the sweep was submitted last
 };
+
+// Why trials that were done are new: a file has its old name and other content.
+std::vector<ChangedInput> changed_since(const std::optional<SweepSpec>& before, const SweepSpec& now) {
+  return before ? changed_inputs(before->inputs, Grid(now)) : std::vector<ChangedInput>{};
+}
+
+void print_changed(const Planned& planned) {
+  for (const ChangedInput& input : planned.changed)
+    std::cout << fmt::format("note: {} has other content than when {} was submitted last: {}\n", input.path,
+                             planned.plan.spec.name, readers_text(input));
+}
 
 Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
   const auto say = [&](const std::string& line) {
@@ -106,13 +119,12 @@ Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
   };
   const std::filesystem::path data = data_folder(globals.data_dir);
   SweepSpec spec = chosen_sweep(options.sweep);  // what is wrong with the file is said before anything else
-  const Past past = past_for(globals);
-  Planned out{
-      .plan = plan_of(
-          selected_sweep(std::move(spec), options.sweep,
-                         {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say},
-                         [&](const std::string& name) { return earlier_sweep(globals, name); }),
-          past)};
+  PreparedSweep sweep =
+      selected_sweep(std::move(spec), options.sweep,
+                     {.data = data, .coordinator = [&] { return chosen_coordinator(globals); }, .say = say},
+                     [&](const std::string& name) { return earlier_sweep(globals, name); });
+  const Past past = past_for(globals, told_for(sweep.spec));
+  Planned out{.plan = plan_of(std::move(sweep), past)};
   out.there = slots_there(globals, out.plan);
   const ComputedOn on = device_of(out.plan.spec.run, out.there);
   predict(out.plan, past, kept_table(data, kThreads, say), kThreads, on);
@@ -120,6 +132,8 @@ Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
   if (!options.diff.empty())
     out.difference = difference_to(Results(globals).spec(options.diff), out.plan.spec,
                                    out.plan.unreadable.empty() ? Ids::final : Ids::provisional);
+  if (options.diff != out.plan.spec.name)  // else the difference says it
+    out.changed = changed_since(earlier_sweep(globals, out.plan.spec.name), out.plan.spec);
   return out;
 }
 
@@ -127,6 +141,9 @@ Json json_of(const Planned& planned, const PlanOptions& options) {
   Json out = to_json(planned.plan, planned.there);
   out["models"] = models_json(planned.plan);
   if (options.list) out["list"] = trials_json(planned.plan);
+  for (const ChangedInput& input : planned.changed)
+    out["changed_inputs"].push_back(
+        {{"path", input.path}, {"trials", input.trials}, {"evaluated", input.evaluated}});
   if (planned.budget) out["dropped"] = planned.budget->dropped;
   if (planned.difference) out["diff"] = to_json(*planned.difference);
   return out;
@@ -141,6 +158,7 @@ int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
     return kOk;
   }
   std::cout << plan_text(planned.plan, planned.there);
+  print_changed(planned);
   print_models(out["models"]);
   if (planned.budget) std::cout << planned.budget->text;
   if (options.list) print_trials(planned.plan);

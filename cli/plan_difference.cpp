@@ -1,17 +1,16 @@
 #include "cli/plan_difference.h"
 
 #include <fmt/format.h>
-#include <set>
 
 #include "cli/changed_inputs.h"
+#include "common/sweep/cell_census.h"
 
 namespace ranktide::cli {
 namespace {
 
 // A file that changed under its name changes the ids of who reads it, and of nobody else.
-void add_readers(std::vector<SpecChange>& changes, const SweepSpec& old, const SweepSpec& spec,
-                 const std::vector<SweepTrial>& trials) {
-  for (const ChangedInput& input : changed_inputs(old.inputs, spec.inputs, trials))
+void add_readers(std::vector<SpecChange>& changes, const SweepSpec& old, const Grid& grid) {
+  for (const ChangedInput& input : changed_inputs(old.inputs, grid))
     for (SpecChange& change : changes)
       if (change.what.starts_with(input.path + " has")) change.what += " (" + readers_text(input) + ")";
 }
@@ -32,25 +31,16 @@ bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
 
 }  // namespace
 
-std::vector<SweepTrial> trials_listed(const SweepSpec& spec) {
-  const Grid grid(spec);
-  std::vector<SweepTrial> out;
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
-    if (auto trial = grid.at(raw)) out.push_back(*std::move(trial));
-  return out;
-}
-
 PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids) {
   PlanDifference out{.changes = changes_between(old, spec), .trials = {}};
   if (ids == Ids::provisional) return out;
-  TrialDifference counts;
-  std::set<std::string> unseen;
-  for (const SweepTrial& trial : trials_listed(old)) unseen.insert(trial.id.text);
-  const std::vector<SweepTrial> trials = trials_listed(spec);
-  for (const SweepTrial& trial : trials) ++(unseen.erase(trial.id.text) > 0 ? counts.kept : counts.added);
-  counts.gone = static_cast<int64_t>(unseen.size());
-  out.trials = counts;
-  add_readers(out.changes, old, spec, trials);
+  const Grid before(old), after(spec);
+  const CellCensus of_before(before), of_after(after);
+  const int64_t kept = trials_of_both(of_before, of_after);
+  out.trials = {.kept = kept,
+                .added = trial_count(spec, of_after.counts()) - kept,
+                .gone = trial_count(old, of_before.counts()) - kept};
+  add_readers(out.changes, old, after);
   return out;
 }
 

@@ -23,9 +23,6 @@ struct PlanDifference {
   std::optional<TrialDifference> trials;  // absent: ids are provisional, for an input is unread
 };
 
-// Returns: every trial that the spec takes, by rising index. Throws: SpecError, as Grid does.
-std::vector<SweepTrial> trials_listed(const SweepSpec& spec);
-
 enum class Ids { final, provisional };
 // Throws: SpecError when this version cannot expand one of them.
 PlanDifference difference_to(const SweepSpec& old, const SweepSpec& spec, Ids ids = Ids::final);

@@ -5,11 +5,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <fstream>
-#include <sstream>
 
 #include "cli/changed_inputs.h"
 #include "cli/command.h"
-#include "cli/plan_difference.h"
 #include "cli/plan_json.h"
 #include "common/vocabulary/sha256.h"
 
@@ -66,16 +64,6 @@ std::string planned_id(const std::string& file, size_t line_number, const std::s
   }
 }
 
-std::vector<std::string> plan_lines(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) refuse_plan(file, "cannot be read; is the path right?");
-  std::stringstream all;
-  all << in.rdbuf();
-  std::vector<std::string> out;
-  for (std::string line; std::getline(all, line);) out.push_back(line);
-  return out;
-}
-
 }  // namespace
 
 bool is_plan_file(const std::string& file) {
@@ -92,13 +80,13 @@ void write_plan_file(const SweepPlan& plan, const std::string& file) {
   const Json spec = ranktide::to_json(plan.spec);
   const Json head{{"ranktide_plan", kPlanVersion},
                   {"sweep", plan.spec.name},
-                  {"trials", plan.trials.size()},
+                  {"trials", plan.trials()},
                   {"spec_sha256", sha256_hex(spec.dump())},
                   {"spec", spec}};
   const std::string draft = file + ".draft";
   std::ofstream out(draft, std::ios::binary | std::ios::trunc);
   out << head.dump() << "\n";
-  for (size_t i = 0; i < plan.trials.size(); ++i) out << trial_json(plan, i).dump() << "\n";
+  for_each_trial(plan, [&](const PlannedTrial& trial) { out << trial_json(trial).dump() << "\n"; });
   out.close();
   std::error_code error;
   if (out) std::filesystem::rename(draft, file, error);
@@ -108,36 +96,43 @@ void write_plan_file(const SweepPlan& plan, const std::string& file) {
 }
 
 PlanFile read_plan_file(const std::string& file) {
-  const std::vector<std::string> lines = plan_lines(file);
-  const PlanHead head = plan_head(file, lines.empty() ? "" : lines.front());
+  std::ifstream in(file, std::ios::binary);
+  if (!in) refuse_plan(file, "cannot be read; is the path right?");
+  std::string line;
+  std::getline(in, line);
+  const PlanHead head = plan_head(file, line);
   if (head.version != kPlanVersion)
     refuse_plan(file, fmt::format("is a plan of version {}, and this ranktide reads {}; plan again",
                                   head.version, kPlanVersion));
   if (sha256_hex(head.spec.dump()) != head.sha256)
     refuse_plan(file, "its first line was edited; change the sweep file, and plan again");
-  const auto trials = static_cast<int64_t>(lines.size()) - 1;
-  if (trials != head.trials)
-    refuse_plan(file,
-                fmt::format("has {} of {} trials: it was cut or edited; plan again", trials, head.trials));
   PlanFile out{.spec = from_json<SweepSpec>(head.spec), .ids = {}};
-  for (size_t i = 1; i < lines.size(); ++i) out.ids.push_back(planned_id(file, i + 1, lines[i]));
+  while (std::getline(in, line)) out.ids.push_back(planned_id(file, out.ids.size() + 2, line));
+  if (std::ssize(out.ids) != head.trials)
+    refuse_plan(file, fmt::format("has {} of {} trials: it was cut or edited; plan again", out.ids.size(),
+                                  head.trials));
   return out;
 }
 
 void require_as_planned(const std::string& file, const SweepSpec& spec) {
   const PlanFile planned = read_plan_file(file);
-  const std::vector<SweepTrial> trials = trials_listed(spec);
+  const Grid grid(spec);
   std::vector<std::string> changed;
-  for (const ChangedInput& input : changed_inputs(planned.spec.inputs, spec.inputs, trials))
+  for (const ChangedInput& input : changed_inputs(planned.spec.inputs, grid))
     changed.push_back(input.path + " has other content than when it was planned: " + readers_text(input));
   if (!changed.empty()) refuse_plan(file, fmt::format("{}\nhint: plan again", fmt::join(changed, "\n       ")));
-  for (size_t i = 0; i < trials.size() && i < planned.ids.size(); ++i)
-    if (trials[i].id.text != planned.ids[i])
+  size_t trials = 0;
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    const auto trial = grid.at(raw);
+    if (!trial) continue;
+    if (trials < planned.ids.size() && trial->id.text != planned.ids[trials])
       refuse_plan(file, fmt::format("line {}: trial {} is not what the first line gives there ({}); plan again",
-                                    i + 2, planned.ids[i].substr(0, 12), trials[i].id.brief()));
-  if (trials.size() != planned.ids.size())
+                                    trials + 2, planned.ids[trials].substr(0, 12), trial->id.brief()));
+    ++trials;
+  }
+  if (trials != planned.ids.size())
     refuse_plan(file, fmt::format("lists {} trials, and its first line gives {}; plan again",
-                                  planned.ids.size(), trials.size()));
+                                  planned.ids.size(), trials));
 }
 
 }  // namespace ranktide::cli

@@ -21,6 +21,7 @@ Json json_of_block(const SweepPlan& plan, const BlockCount& b) {
   if (const auto range = cost_range(plan, b.block)) {
     out["seconds"] = interval(range->seconds_min, range->seconds_max);
     out["memory_bytes"] = {{"min", range->memory_bytes_min}, {"max", range->memory_bytes_max}};
+    out["memory_spread"] = range->memory_spread;
     out["slot_seconds"] = range->slot_seconds;
     out["spread"] = range->spread;
     out["kept_bytes"] = range->kept_bytes;
@@ -51,6 +52,7 @@ Json json_of_estimate(const SweepPlan& plan, const SlotsThere& there) {
           {"finished_trials", e.trials},
           {"same_shape", e.is_same_shape},
           {"memory_bytes", e.memory_bytes},
+          {"memory_spread", e.memory_spread},
           {"kept_bytes", e.kept_bytes},
           {"checkpoint_bytes", e.checkpoint_bytes},
           {"fit_nowhere", json_of(makespan.unplaced)}};
@@ -63,14 +65,14 @@ Json to_json(const SweepPlan& plan, const SlotsThere& there) {
   for (const BlockCount& b : plan.blocks) blocks.push_back(json_of_block(plan, b));
   Json out{{"sweep", plan.spec.name},
            {"blocks", blocks},
-           {"trials", plan.trials.size()},
-           {"done", static_cast<int64_t>(plan.trials.size()) - plan.left()},
+           {"trials", plan.trials()},
+           {"done", plan.trials() - plan.left()},
            {"resumable", plan.count(Fate::resumable)},
            {"running", plan.count(Fate::running)},
            {"new", plan.count(Fate::fresh)},
            {"new_evals_only", plan.count(Fate::evals)},
            {"evals_lost", plan.count(Fate::evals_lost)},
-           {"not_kept", plan.not_kept},
+           {"not_kept", plan.not_kept()},
            {"provisional", !plan.unreadable.empty()},
            {"unreadable", plan.unreadable},
            {"sharing", plan.sharing},
@@ -79,16 +81,16 @@ Json to_json(const SweepPlan& plan, const SlotsThere& there) {
   return out;
 }
 
-Json trial_json(const SweepPlan& plan, size_t trial) {
-  const SweepTrial& t = plan.trials[trial];
-  Json out{{"trial", t.id.text},      {"provisional", t.provisional},
-           {"blocks", t.blocks},      {"steps", t.steps},
-           {"label", label_of(t)},    {"settings", t.labels},
-           {"seed", t.settings.seed}, {"state", word_of(plan.fates[trial])}};
-  if (const auto& cost = plan.costs[trial]) {
+Json trial_json(const PlannedTrial& planned) {
+  const SweepTrial& t = planned.trial;
+  Json out{{"trial", t.id.text},      {"provisional", t.provisional},  {"blocks", t.blocks},
+           {"steps", t.steps},        {"label", label_of(t)},          {"settings", t.labels},
+           {"seed", t.settings.seed}, {"state", word_of(planned.fate)}};
+  if (const auto& cost = planned.cost) {
     out["seconds"] = cost->seconds;
     out["spread"] = cost->spread;
     out["memory_bytes"] = cost->memory_bytes;
+    out["memory_spread"] = cost->memory_spread;
     out["kept_bytes"] = cost->disk.kept;
   }
   return out;

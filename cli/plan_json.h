@@ -9,6 +9,6 @@ namespace ranktide::cli {
 Json to_json(const SweepPlan& plan, const SlotsThere& there);
 
 // Returns: a trial's id, label, the settings that vary, what it is predicted to take, and its state.
-Json trial_json(const SweepPlan& plan, size_t trial);
+Json trial_json(const PlannedTrial& planned);
 
 }  // namespace ranktide::cli

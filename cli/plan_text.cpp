@@ -14,10 +14,6 @@ namespace {
 using Row = std::array<std::string, 7>;
 constexpr std::array kRightAligned{false, false, true, false, true, false, false};
 
-std::string plural(int64_t n, const std::string& noun) {
-  return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-}
-
 std::string size_text(int64_t bytes) {
   return bytes_text(static_cast<double>(bytes));
 }
@@ -26,10 +22,11 @@ std::string between_text(const std::string& least, const std::string& most) {
   return least == most ? least : least + " to " + most;
 }
 
-// Many hours are read as such, not as minutes.
+// Slots are counted in hours, however many: a day of a slot is nobody's day.
 std::string slot_time_text(double seconds) {
   constexpr double kHour = 3600;
-  return seconds < 100 * kHour ? duration_text(seconds) : fmt::format("{:.0f} h", seconds / kHour);
+  if (seconds < kHour) return duration_text(seconds);
+  return fmt::format("{:.{}f} h", seconds / kHour, seconds < 100 * kHour ? 1 : 0);
 }
 
 bool is_known(TimeBasis basis) {
@@ -129,13 +126,13 @@ std::string head_text(const SweepPlan& plan, const std::string& word) {
 std::string sum_text(const SweepPlan& plan) {
   int64_t cells = 0, distinct = 0;
   for (const BlockCount& block : plan.blocks) cells += block.cells, distinct += block.distinct();
-  const auto total = static_cast<int64_t>(plan.trials.size());
+  const auto total = plan.trials();
   const int64_t running = plan.count(Fate::running);
   return head_text(plan, "sum") +
          fmt::format("{} cells, {}{} distinct x {}{} {}: {} done, {} resumable, {}{} new\n", cells,
                      distinct < cells ? fmt::format("{} equal, ", cells - distinct) : "", distinct,
-                     plural(static_cast<int64_t>(plan.spec.seeds.size()), "seed"),
-                     plan.spec.taken ? ", taken" : " =", plural(total, "trial"), total - plan.left(),
+                     counted(static_cast<int64_t>(plan.spec.seeds.size()), "seed"),
+                     plan.spec.taken ? ", taken" : " =", counted(total, "trial"), total - plan.left(),
                      plan.count(Fate::resumable), running > 0 ? fmt::format("{} running, ", running) : "",
                      plan.count(Fate::fresh));
 }
@@ -152,33 +149,33 @@ std::string tuning_text(const SweepPlan& plan) {
 }
 
 std::string not_kept_text(const SweepPlan& plan) {
-  if (plan.not_kept == 0) return "";
+  const int64_t trials = plan.not_kept();
+  if (trials == 0) return "";
   return fmt::format(
       "note: {} finished trial{} left less than run.keep: {} asks for now, and a finished trial is not trained "
       "again; another --data-dir trains {} anew\n",
-      plan.not_kept, plan.not_kept == 1 ? "" : "s", text_of(plan.spec.run.keep),
-      plan.not_kept == 1 ? "it" : "them");
+      trials, trials == 1 ? "" : "s", text_of(plan.spec.run.keep), trials == 1 ? "it" : "them");
 }
 
 std::string evals_text(const SweepPlan& plan) {
   std::string out;
   if (const int64_t n = plan.count(Fate::evals); n > 0)
-    out += fmt::format("evals  {} get{} only new evals (from kept weights)\n", plural(n, "trial"),
+    out += fmt::format("evals  {} get{} only new evals (from kept weights)\n", counted(n, "trial"),
                        n == 1 ? "s" : "");
   const int64_t lost = plan.count(Fate::evals_lost);
   if (lost == 0) return out;
   double seconds = 0;
   bool is_costed = true;
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    if (plan.fates[i] != Fate::evals_lost) continue;
-    is_costed = is_costed && plan.costs[i] && is_known(plan.costs[i]->basis);
-    seconds += plan.costs[i] ? plan.costs[i]->seconds : 0;
+  for (const PlannedGroup& group : plan.groups) {
+    if (group.fate != Fate::evals_lost) continue;
+    is_costed = is_costed && group.cost && is_known(group.cost->basis);
+    seconds += group.cost ? static_cast<double>(group.trials) * group.cost->seconds : 0;
   }
   return out +
          fmt::format(
              "evals  {} ended without weights to run new evals on (run.keep), so that these stay missing; "
              "training {} again, in another --data-dir, {}\n",
-             plural(lost, "trial"), lost == 1 ? "it" : "them",
+             counted(lost, "trial"), lost == 1 ? "it" : "them",
              is_costed ? "takes " + slot_time_text(seconds) + " of slots" : "is not predicted");
 }
 
@@ -213,7 +210,7 @@ std::string kept_text(const SweepPlan& plan, const Makespan& makespan) {
 std::string unplaced_text(const Unplaced& unplaced) {
   if (unplaced.trials == 0) return "";
   const std::string who =
-      fmt::format("memory {}: {} need", fmt::join(unplaced.blocks, ", "), plural(unplaced.trials, "trial"));
+      fmt::format("memory {}: {} need", fmt::join(unplaced.blocks, ", "), counted(unplaced.trials, "trial"));
   if (unplaced.lacks_slots)
     return fmt::format("{}{} a slot as run.needs says, and none is there: {} for one\n", who,
                        unplaced.trials == 1 ? "s" : "", unplaced.trials == 1 ? "it waits" : "they wait");
@@ -226,9 +223,10 @@ std::string estimate_text(const SweepPlan& plan, const SlotsThere& there) {
   if (!plan.estimate || plan.left() == 0) return "";
   const Makespan makespan = makespan_of(plan, there);
   const SweepEstimate& e = *plan.estimate;
-  return fmt::format("estimate  {} on {}{} (basis: {}); about {} of memory a trial\n", time_text(e, makespan),
-                     plural(makespan.slots, "slot"), there.are_workers ? " of workers" : "", basis_text(e),
-                     size_text(e.memory_bytes)) +
+  return fmt::format("estimate  {} on {}{} (basis: {}); about {} ±{:.0f} % of memory a trial\n",
+                     time_text(e, makespan), counted(makespan.slots, "slot"),
+                     there.are_workers ? " of workers" : "", basis_text(e), size_text(e.memory_bytes),
+                     100 * e.memory_spread) +
          kept_text(plan, makespan) + unplaced_text(makespan.unplaced);
 }
 

@@ -42,7 +42,8 @@ class Results {
   // Returns: the sweep's page. Throws: CommandError, SweepNotFound.
   std::string report(const ReportRequest& request) const;
   // Returns: what every trial of the folder has come to, by id.
-  std::vector<TrialStanding> standings() const;
+  // Settings are not told by a coordinator of before.
+  std::vector<TrialStanding> standings(Told told) const;
   std::vector<MeasuredTrial> measured() const;
   // Returns: a trial's settings, flat. Throws: CommandError when there is no such trial. Requires: a full id.
   Json settings(const std::string& trial) const;

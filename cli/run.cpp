@@ -171,10 +171,10 @@ void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& sa
 // Everything that is decided before the first process starts.
 SweepPlan planned_run(SweepSpec spec, const RunOptions& options, const fs::path& data, const Say& say) {
   claim(data);
-  const Past past = past_of(data);
   PreparedSweep sweep = selected_sweep(std::move(spec), options.sweep, {.data = data, .say = say},
                                        [&](const std::string& name) { return submitted_before(data, name); });
   require_inputs(sweep);
+  const Past past = past_of(data, told_for(sweep.spec));
   SweepPlan plan = plan_of(std::move(sweep), past);
   predict_with_products(plan, past, data, options, say);
   const auto budget = take_budget(plan, options.sweep, device_of(plan.spec.run, slots_of(options, plan)));

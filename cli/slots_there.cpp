@@ -28,7 +28,7 @@ SlotsThere slots_there(const GlobalOptions& globals, const SweepPlan& plan) {
 SlotsThere slots_here(const SweepPlan& plan, int threads) {
   const NodeCapacity node = measure_node();
   const int64_t predicted = plan.estimate ? plan.estimate->memory_bytes : 0;
-  const int count = slots_for(node.cores / threads, node.memory_bytes, static_cast<int64_t>(plan.trials.size()),
+  const int count = slots_for(node.cores / threads, node.memory_bytes, plan.trials(),
                               plan.spec.run.needs.memory_bytes.value_or(predicted));
   return {.slots = cpu_slots(node, threads, count)};
 }

@@ -44,7 +44,9 @@ void take_affordable(SweepSpec& spec, const SubmitOptions& options, const Global
   if (options.sweep.budget.empty()) return;
   Past past;
   if (has_results(globals))
-    past = {.trials = Results(globals).standings(), .measured = Results(globals).measured(), .is_served = true};
+    past = {.trials = Results(globals).standings(told_for(spec)),
+            .measured = Results(globals).measured(),
+            .is_served = true};
   SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
   const ComputedOn on = device_of(spec.run, slots_there(globals, plan));
   predict(plan, past, kept_table(data_folder(globals.data_dir), 1, told_on_stderr(globals)), 1, on);

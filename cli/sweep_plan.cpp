@@ -8,6 +8,8 @@
 
 #include "cli/command.h"
 #include "cli/inputs.h"
+#include "cli/known_trials.h"
+#include "common/sweep/cell_census.h"
 #include "common/sweep/taken_trials.h"
 #include "common/sweep/trunk.h"
 #include "common/vocabulary/check.h"
@@ -19,95 +21,87 @@ namespace fs = std::filesystem;
 
 namespace {
 
-using Standings = std::map<std::string, const TrialStanding*>;
-
-Standings by_trial(const Past& past) {
-  Standings out;
-  for (const TrialStanding& trial : past.trials) out[trial.trial] = &trial;
-  return out;
-}
-
-Keep kept_of(const TrialStanding& standing) {
-  return enum_of<Keep>(standing.keep).value_or(Keep::none);
-}
-
-// Adapters are LoRA's; of full finetuning nothing smaller than the weights, or what makes them, is kept.
-bool leaves_weights(Keep kept, Method method) {
-  return kept != Keep::none && (kept != Keep::adapters || method == Method::lora);
-}
-
-bool leaves_less(Keep kept, Keep wanted, Method method) {
-  return (leaves_weights(wanted, method) && !leaves_weights(kept, method)) ||
-         (wanted == Keep::weights && kept == Keep::delta && method == Method::full) ||
-         (wanted == Keep::checkpoints && kept != wanted);
-}
-
-// Of the weights at its end: those of before are gone when a trial has finished.
-bool lacks_evals(const SweepTrial& trial, const TrialStanding& standing) {
-  if (trial.eval_at.empty() || trial.eval_at.back() != trial.steps) return false;
-  const std::set<std::string> done(standing.evals.begin(), standing.evals.end());
-  return std::any_of(trial.evals.begin(), trial.evals.end(),
-                     [&](const EvalTask& task) { return !done.contains(task.spec_id.substr(0, kEvalDigits)); });
-}
-
-Fate fate_of(const SweepTrial& trial, const TrialStanding* standing, bool is_served) {
-  if (!standing) return Fate::fresh;
-  if (standing->state == "diverged") return Fate::done;
-  if (standing->state == "completed") {
-    if (!lacks_evals(trial, *standing)) return Fate::done;
-    return leaves_weights(kept_of(*standing), trial.settings.method) ? Fate::evals : Fate::evals_lost;
-  }
-  if (standing->state == "running" && is_served) return Fate::running;
-  return standing->checkpoint_step > 0 ? Fate::resumable : Fate::fresh;
-}
-
-std::optional<SweepEstimate> estimate_of(const SweepPlan& plan) {
-  SweepEstimate sum;
-  sum.trials = std::numeric_limits<int>::max();
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    if (is_trained(plan.fates[i])) continue;
-    if (!plan.costs[i]) return std::nullopt;
-    const TrialCost& cost = *plan.costs[i];
-    sum.slot_seconds += cost.seconds;
-    sum.slot_seconds_min += cost.seconds / (1 + cost.spread);
-    sum.slot_seconds_max += cost.seconds * (1 + cost.spread);
-    sum.memory_bytes = std::max(sum.memory_bytes, cost.memory_bytes);
-    sum.kept_bytes += cost.disk.kept;
-    sum.checkpoint_bytes = std::max(sum.checkpoint_bytes, cost.disk.checkpoints);
-    sum.basis = std::min(sum.basis, cost.basis);
-    sum.trials = std::min(sum.trials, cost.trials);
-    sum.is_same_shape = sum.is_same_shape && cost.is_same_shape;
-    sum.spread = std::max(sum.spread, cost.spread);
-  }
-  if (sum.basis != TimeBasis::trials || plan.left() == 0) sum.trials = 0;  // they rest on none
-  return sum;
-}
-
-void add_to(CostRange& range, const TrialCost& cost) {
+void add_to(CostRange& range, const PlannedGroup& group) {
+  const TrialCost& cost = *group.cost;
   range.seconds_min = std::min(range.seconds_min, cost.seconds);
   range.seconds_max = std::max(range.seconds_max, cost.seconds);
   range.memory_bytes_min = std::min(range.memory_bytes_min, cost.memory_bytes);
   range.memory_bytes_max = std::max(range.memory_bytes_max, cost.memory_bytes);
-  range.slot_seconds += cost.seconds;
+  range.memory_spread = std::max(range.memory_spread, cost.memory_spread);
+  range.slot_seconds += static_cast<double>(group.trials) * group.seconds();
   range.spread = std::max(range.spread, cost.spread);
-  range.kept_bytes += cost.disk.kept;
+  range.kept_bytes += group.trials * cost.disk.kept;
   range.basis = std::min(range.basis, cost.basis);
 }
 
-template <class T>
-void keep_places(std::vector<T>& all, const std::vector<size_t>& places) {
-  std::vector<T> out;
-  for (const size_t place : places) out.push_back(std::move(all[place]));
-  all = std::move(out);
+using Fates = std::map<std::pair<Fate, bool>, int64_t>;  // and left_less -> trials
+
+// Of each kind of trials as many groups as there are fates.
+std::vector<PlannedGroup> groups_of(const SweepSpec& spec, const CellCensus& census,
+                                    const std::vector<KnownTrial>& known) {
+  std::map<size_t, Fates> told;
+  const auto seeds = static_cast<int64_t>(spec.seeds.size());
+  for (const KnownTrial& trial : known)
+    ++told[census.group_of(trial.raw / seeds)][{trial.fate, trial.left_less}];
+  std::vector<PlannedGroup> out;
+  out.reserve(census.groups().size());
+  for (size_t place = 0; place < census.groups().size(); ++place) {
+    const TrialsAlike& all = census.groups()[place];
+    int64_t fresh = all.trials;
+    if (const auto fates = told.find(place); fates != told.end())
+      for (const auto& [fate, trials] : fates->second) {
+        out.push_back({all.sample, {}, trials, fate.first, fate.second});
+        fresh -= trials;
+      }
+    if (fresh > 0) out.push_back({.sample = all.sample, .blocks = {}, .trials = fresh});
+  }
+  return out;
 }
 
-// Fills in what is said of its trials as a whole.
-void count_up(SweepPlan& plan) {
-  const Grid grid(plan.spec);
-  plan.blocks = grid.counts();
+// Fills in all that follows from spec, known and timing.
+void count_up(SweepPlan& plan, const Grid& grid, const CellCensus& census) {
+  plan.blocks = census.counts();
   plan.warnings = warnings_of(grid, plan.blocks);
-  plan.sharing = sharing_text(shared_work(grid));
-  plan.not_kept = std::count(plan.left_less.begin(), plan.left_less.end(), true);
+  SharedWork shared = shared_work(grid);
+  plan.sharing = sharing_text(shared);
+  plan.saved = std::move(shared.saved);
+  plan.groups = groups_of(plan.spec, census, plan.known);
+}
+
+// Evenly over the block's training, evals being run for each trial. Of a block of which some trials are trained
+// nobody knows what their trunks still save: then nothing.
+void spare(std::vector<PlannedGroup>& groups, const std::string& block, Step saved) {
+  double steps = 0;
+  for (const PlannedGroup& group : groups) {
+    if (group.blocks.front() != block) continue;
+    if (is_trained(group.fate)) return;
+    steps += static_cast<double>(group.trials) * static_cast<double>(group.steps);
+  }
+  for (PlannedGroup& group : groups)
+    if (group.blocks.front() == block && group.cost)
+      group.spared_seconds =
+          static_cast<double>(saved) / steps * (group.cost->seconds - group.cost->eval_seconds);
+}
+
+void cost_up(SweepPlan& plan, const Grid& grid) {
+  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
+  const PlannedGroup* before = nullptr;
+  for (PlannedGroup& group : plan.groups) {
+    if (before && before->sample == group.sample) {
+      group.blocks = before->blocks;
+      group.cost = before->cost;
+      group.steps = before->steps;
+    } else {
+      const auto trial = grid.at(group.sample);
+      RT_CHECK(trial.has_value());
+      group.blocks = trial->blocks;
+      group.cost = costs.of(*trial);
+      group.steps = trial->steps;
+    }
+    before = &group;
+  }
+  for (const auto& [block, steps] : plan.saved) spare(plan.groups, block, steps);
+  plan.estimate = estimate_of(plan.groups);
 }
 
 }  // namespace
@@ -134,18 +128,60 @@ bool is_trained(Fate fate) {
   return fate == Fate::done || fate == Fate::evals || fate == Fate::evals_lost;
 }
 
+int64_t SweepPlan::trials() const {
+  return trial_count(spec, blocks);
+}
+
 int64_t SweepPlan::count(Fate fate) const {
-  return std::count(fates.begin(), fates.end(), fate);
+  int64_t out = 0;
+  for (const PlannedGroup& group : groups) out += group.fate == fate ? group.trials : 0;
+  return out;
 }
 
 int64_t SweepPlan::left() const {
-  return std::count_if(fates.begin(), fates.end(), [](Fate fate) { return !is_trained(fate); });
+  int64_t out = 0;
+  for (const PlannedGroup& group : groups) out += is_trained(group.fate) ? 0 : group.trials;
+  return out;
 }
 
-Past past_of(const fs::path& data_folder) {
+int64_t SweepPlan::not_kept() const {
+  int64_t out = 0;
+  for (const PlannedGroup& group : groups) out += group.left_less ? group.trials : 0;
+  return out;
+}
+
+std::optional<SweepEstimate> estimate_of(const std::vector<PlannedGroup>& groups) {
+  SweepEstimate sum;
+  std::optional<int> fewest;
+  for (const PlannedGroup& group : groups) {
+    if (is_trained(group.fate)) continue;
+    if (!group.cost) return std::nullopt;
+    const TrialCost& cost = *group.cost;
+    const auto trials = static_cast<double>(group.trials);
+    sum.slot_seconds += trials * group.seconds();
+    sum.slot_seconds_min += trials * group.seconds() / (1 + cost.spread);
+    sum.slot_seconds_max += trials * group.seconds() * (1 + cost.spread);
+    sum.memory_bytes = std::max(sum.memory_bytes, cost.memory_bytes);
+    sum.memory_spread = std::max(sum.memory_spread, cost.memory_spread);
+    sum.kept_bytes += group.trials * cost.disk.kept;
+    sum.checkpoint_bytes = std::max(sum.checkpoint_bytes, cost.disk.checkpoints);
+    sum.basis = std::min(sum.basis, cost.basis);
+    fewest = std::min(fewest.value_or(cost.trials), cost.trials);
+    sum.is_same_shape = sum.is_same_shape && cost.is_same_shape;
+    sum.spread = std::max(sum.spread, cost.spread);
+  }
+  if (sum.basis == TimeBasis::trials) sum.trials = fewest.value_or(0);  // else they rest on none
+  return sum;
+}
+
+Told told_for(const SweepSpec& spec) {
+  return raw_trials(spec) > kComparedMax ? Told::settings : Told::standing;
+}
+
+Past past_of(const fs::path& data_folder, Told told) {
   if (!fs::exists(database_file(data_folder))) return {};
   const Reader reader(data_folder);
-  return {.trials = trials_after(reader, "", std::numeric_limits<int64_t>::max()),
+  return {.trials = trials_after(reader, "", std::numeric_limits<int64_t>::max(), told),
           .measured = measured_trials(reader)};
 }
 
@@ -168,56 +204,57 @@ void require_inputs(const PreparedSweep& sweep) {
 SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
   SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
   const Grid grid(plan.spec);
-  const Standings standings = by_trial(past);
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
-    auto trial = grid.at(raw);
-    if (!trial) continue;
-    const auto known = standings.find(trial->id.text);
-    const TrialStanding* standing = known == standings.end() ? nullptr : known->second;
-    plan.fates.push_back(fate_of(*trial, standing, past.is_served));
-    plan.left_less.push_back(standing && standing->state == "completed" && !standing->keep.empty() &&
-                             leaves_less(kept_of(*standing), plan.spec.run.keep, trial->settings.method));
-    plan.trials.push_back(*std::move(trial));
-  }
-  count_up(plan);
-  predict(plan, past, std::nullopt, 1);
+  const CellCensus census(grid, settings_of_cost());
+  plan.known = known_in(grid, census, past);
+  plan.timing = timing_of(std::nullopt, 1, past.measured, plan.spec.inputs, ComputedOn::cpu);
+  count_up(plan, grid, census);
+  cost_up(plan, grid);
   return plan;
 }
 
 void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
              ComputedOn on) {
-  const Timing timing = timing_of(table, threads, past.measured, plan.spec.inputs, on);
-  plan.costs = costs_of(plan.trials, plan.spec.inputs, timing, plan.spec.run);
-  plan.estimate = estimate_of(plan);
+  plan.timing = timing_of(table, threads, past.measured, plan.spec.inputs, on);
+  cost_up(plan, Grid(plan.spec));
 }
 
 void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
-  std::vector<size_t> places;
-  for (size_t i = 0; i < plan.trials.size(); ++i)
-    if (std::binary_search(raw.begin(), raw.end(), plan.trials[i].index)) places.push_back(i);
-  RT_CHECK(places.size() == raw.size());
-  keep_places(plan.trials, places);
-  keep_places(plan.fates, places);
-  keep_places(plan.costs, places);
-  keep_places(plan.left_less, places);
   plan.spec.taken = ranges_of(raw);
-  count_up(plan);
-  plan.estimate = estimate_of(plan);
+  std::erase_if(plan.known, [&](const KnownTrial& trial) { return !takes(plan.spec, trial.raw); });
+  const Grid grid(plan.spec);
+  count_up(plan, grid, CellCensus(grid, settings_of_cost()));
+  RT_CHECK(plan.trials() == std::ssize(raw));
+  cost_up(plan, grid);
+}
+
+void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit) {
+  const Grid grid(plan.spec);
+  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
+  auto known = plan.known.begin();
+  PlannedTrial planned;
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    auto trial = grid.at(raw);
+    if (!trial) continue;
+    if (trial->cell != planned.trial.cell) planned.cost = costs.of(*trial);  // seeds cost alike
+    while (known != plan.known.end() && known->raw < raw) ++known;
+    planned.fate = known != plan.known.end() && known->raw == raw ? known->fate : Fate::fresh;
+    planned.trial = *std::move(trial);
+    visit(planned);
+  }
 }
 
 std::optional<CostRange> cost_range(const SweepPlan& plan, const std::string& block) {
-  RT_CHECK(plan.costs.size() == plan.trials.size());
   std::optional<CostRange> range;
-  for (size_t i = 0; i < plan.trials.size(); ++i) {
-    if (plan.trials[i].blocks.front() != block) continue;
-    if (!plan.costs[i]) return std::nullopt;
-    const TrialCost& cost = *plan.costs[i];
+  for (const PlannedGroup& group : plan.groups) {
+    if (group.blocks.front() != block) continue;
+    if (!group.cost) return std::nullopt;
+    const TrialCost& cost = *group.cost;
     if (!range)
       range = CostRange{.seconds_min = cost.seconds,
                         .seconds_max = cost.seconds,
                         .memory_bytes_min = cost.memory_bytes,
                         .memory_bytes_max = cost.memory_bytes};
-    add_to(*range, cost);
+    add_to(*range, group);
   }
   return range;
 }

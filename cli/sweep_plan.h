@@ -1,7 +1,11 @@
 #pragma once
 // A sweep made ready to be planned, submitted or run: its inputs hashed, its grid counted, and what of it has
 // been done before. What it takes is predicted here too; what is printed of it is plan_text.h's.
+//
+// A plan holds no trials: those that cost alike stand for each other, so that a grid of a million cells
+// resolves one of each kind. Whoever wants them one by one asks for_each_trial.
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
@@ -21,7 +25,13 @@ struct Past {
   bool is_served = false;  // by a coordinator, so that what is said to run does
 };
 // Returns: of a data folder that no coordinator serves; nothing of one without a database.
-Past past_of(const std::filesystem::path& data_folder);
+Past past_of(const std::filesystem::path& data_folder, Told told);
+
+// Up to so many trials a sweep is compared with the past id by id. Of a larger one each trial of the past tells
+// its settings, and is looked for in the grid by them.
+inline constexpr int64_t kComparedMax = 20'000;
+// Returns: what has to be told of the past to plan this sweep. Throws: SpecError, as raw_trials.
+Told told_for(const SweepSpec& spec);
 
 // A sweep whose inputs were looked for.
 struct PreparedSweep {
@@ -40,6 +50,7 @@ struct SweepEstimate {
   double slot_seconds = 0;
   double slot_seconds_min = 0, slot_seconds_max = 0;  // if every trial is as far off as it may be
   int64_t memory_bytes = 0;                           // of the largest
+  double memory_spread = 0;                           // the largest, as a share
   int64_t kept_bytes = 0;                             // what run.keep leaves on disks
   int64_t checkpoint_bytes = 0;                       // of the trial that writes most, while it runs
   TimeBasis basis = TimeBasis::trials;
@@ -48,10 +59,11 @@ struct SweepEstimate {
   double spread = 0;          // the largest
 };
 
-// What a trial of a block takes at least and at most, and what all of it do, done or not.
+// What a trial of a block takes at least and at most by itself, and what all of it do, done or not.
 struct CostRange {
   double seconds_min = 0, seconds_max = 0;
   int64_t memory_bytes_min = 0, memory_bytes_max = 0;
+  double memory_spread = 0;
   double slot_seconds = 0;
   double spread = 0;
   int64_t kept_bytes = 0;
@@ -71,25 +83,57 @@ enum class Fate {
 std::string word_of(Fate fate);
 bool is_trained(Fate fate);
 
+// Trials that are listed by the same blocks, cost alike, and of which the same becomes.
+struct PlannedGroup {
+  int64_t sample = 0;  // raw index of one that costs so
+  std::vector<std::string> blocks;
+  int64_t trials = 0;
+  Fate fate = Fate::fresh;
+  bool left_less = false;  // completed, but they left less on disk than run.keep asks for now
+  std::optional<TrialCost> cost{};
+  Step steps = 0;             // of one
+  double spared_seconds = 0;  // of one, in the mean of its block: what trunks train for several
+  // Returns: what one takes, but for that. Requires: cost.
+  double seconds() const { return cost->seconds - spared_seconds; }
+};
+
+// A trial of the grid that the past knows.
+struct KnownTrial {
+  int64_t raw = 0;
+  Fate fate = Fate::fresh;
+  bool left_less = false;
+};
+
 struct SweepPlan {
   SweepSpec spec;
   std::vector<BlockCount> blocks;
-  std::vector<SweepTrial> trials;       // distinct, in grid order
-  std::vector<Fate> fates;              // beside trials
+  std::vector<PlannedGroup> groups;     // all trials, distinct, nearly in grid order
+  std::vector<KnownTrial> known;        // by rising index
   std::vector<std::string> unreadable;  // inputs; run refuses while there are any
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
-  int64_t not_kept = 0;                 // of left_less
+  std::map<std::string, Step> saved;    // steps that trunks save, by block
   // Of predict():
-  std::vector<std::optional<TrialCost>> costs;  // beside trials
-  std::optional<SweepEstimate> estimate;        // nullopt: a trial's inputs are unread
-  // Beside trials: completed, but it left less on disk than run.keep asks for now.
-  std::vector<bool> left_less;
+  std::optional<Timing> timing;
+  std::optional<SweepEstimate> estimate;  // nullopt: a trial's inputs are unread
 
+  int64_t trials() const;
   int64_t count(Fate fate) const;
   // Returns: trials that are not trained yet.
   int64_t left() const;
+  // Returns: trials of left_less.
+  int64_t not_kept() const;
 };
+
+// One trial of a plan by itself.
+struct PlannedTrial {
+  SweepTrial trial;
+  Fate fate = Fate::fresh;
+  std::optional<TrialCost> cost{};
+};
+// Visits the plan's trials in grid order. Resolves every one: some 50 us each. Requires: predict() was called,
+// or plan_of made the plan.
+void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit);
 
 // Costs stand on the guess of this machine, until predict() is told of its products.
 SweepPlan plan_of(PreparedSweep sweep, const Past& past);
@@ -100,6 +144,9 @@ void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable
 
 // Leaves the trials of these raw indices, in the plan as in its spec. Requires: rising, and of the plan.
 void take_only(SweepPlan& plan, const std::vector<int64_t>& raw);
+
+// Returns: what the groups add up to; nullopt where one that is not trained has no cost.
+std::optional<SweepEstimate> estimate_of(const std::vector<PlannedGroup>& groups);
 
 // Returns: nullopt when a trial of the block cannot be costed, or it has none.
 std::optional<CostRange> cost_range(const SweepPlan& plan, const std::string& block);

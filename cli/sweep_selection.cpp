@@ -36,7 +36,7 @@ std::optional<BudgetTaken> take_budget(SweepPlan& plan, const SweepChoice& choic
   if (choice.budget.empty()) return std::nullopt;
   const HourBudget budget = read_hour_budget(choice.budget);
   BudgetChoice taken = within(plan, budget, on);
-  if (taken.taken.size() < plan.trials.size()) take_only(plan, taken.taken);
+  if (std::ssize(taken.taken) < plan.trials()) take_only(plan, taken.taken);
   std::string text = text_of(taken, budget);
   return BudgetTaken{.text = std::move(text), .dropped = std::move(taken.dropped)};
 }

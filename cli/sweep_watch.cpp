@@ -10,15 +10,18 @@
 namespace ranktide::cli {
 namespace {
 
+// A large sweep's trials are called by their ids: a label for each would cost more than all of the watching.
 std::map<std::string, std::string> labels_of(const SweepPlan& plan) {
   std::map<std::string, std::string> labels;
-  for (const SweepTrial& trial : plan.trials) {
+  if (plan.trials() > kComparedMax) return labels;
+  for_each_trial(plan, [&](const PlannedTrial& planned) {
+    const SweepTrial& trial = planned.trial;
     labels[trial.stage.text] = label_of(trial);
     for (const EvalTask& task : trial.evals) {
       labels[eval_id(base_subject(trial), task.spec_id).text] = "base " + task.name;
       labels[eval_id(trial.stage, trial.steps, task.spec_id).text] = label_of(trial) + " " + task.name;
     }
-  }
+  });
   return labels;
 }
 

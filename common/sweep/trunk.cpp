@@ -284,9 +284,13 @@ SharedWork shared_work(const Grid& grid) {
     out.trunks += work.trunks;
     out.alone += work.alone;
     out.shared += work.shared;
+    out.saved[block.name] += work.alone - work.shared;
     kinds.merge(kinds_of_length(sharing));
   });
-  if (kinds.size() > 1) out.alone = out.shared = 0;
+  if (kinds.size() > 1) {
+    out.alone = out.shared = 0;
+    out.saved.clear();
+  }
   return out;
 }
 

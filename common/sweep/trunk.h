@@ -10,6 +10,7 @@
 // Looked for are trials of one block that stand beside each other on axes that set the budget; those of a
 // random search and included cells share nothing. Pure functions; any thread.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,6 +66,7 @@ struct SharedWork {
   int64_t trunks = 0;
   Step alone = 0;                         // steps of these trials, each by itself
   Step shared = 0;                        // steps of the trunks and of what comes after them
+  std::map<std::string, Step> saved{};    // of alone, by the block that lists the trials
   std::vector<std::string> nothing_on{};  // of axes of budgets that share nothing: which, why, and what would
   bool is_of_all = true;                  // no trial was left out because of kSharedWorkLooksMax
 };

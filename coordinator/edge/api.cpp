@@ -114,7 +114,9 @@ ApiResponse answer_workers(const Reader& reader, const Target&) {
 }
 
 ApiResponse answer_standings(const Reader& reader, const Target& target) {
-  return {.body = printed(to_json(trials_after(reader, argument_of(target, "after", ""))))};
+  const Told told = argument_of(target, "settings", "") == "1" ? Told::settings : Told::standing;
+  return {.body =
+              printed(to_json(trials_after(reader, argument_of(target, "after", ""), kTrialsPerPage, told)))};
 }
 
 ApiResponse answer_measured(const Reader& reader, const Target&) {

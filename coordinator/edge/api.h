@@ -8,7 +8,7 @@
 //   GET /api/v1/log?unit=&attempt=&offset=              a part of what a trainer printed (log_shelf.h), JSON
 //   GET /api/v1/workers                                 workers, their slots and what runs on them, JSON
 //   GET /api/v1/report?sweep=                           the sweep's page (report.h), HTML to be saved
-//   GET /api/v1/standings?after=                        what trials came to (query_past.h), a page by id, JSON
+//   GET /api/v1/standings?after=&settings=              what trials came to (query_past.h), a page by id, JSON
 //   GET /api/v1/measured                                trainings as measurements, JSON
 //   GET /api/v1/models?sha256=                          folders with that content (query_models.h), JSON
 //   GET /api/v1/source?trial=                           what a trial starts from (query_source.h), JSON

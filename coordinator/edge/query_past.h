@@ -3,6 +3,7 @@
 // not train again, and how fast training was. Not results (query.h). Reads only.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,19 +19,22 @@ struct TrialStanding {
   std::string keep;             // what its last attempt was told to leave, as Keep's texts; empty: no attempt
   // Of the weights at its end: the specs of evals that have a result, the first kEvalDigits of each.
   std::vector<std::string> evals{};
+  std::optional<TrialSettings> settings{};  // where they were asked for
 };
 template <class Ar>
 void fields(Ar& ar, TrialStanding& t) {
   ar("trial", t.trial)("state", t.state)("checkpoint_step", t.checkpoint_step)("keep", t.keep);
-  ar("evals", t.evals);
+  ar("evals", t.evals)("settings", t.settings);
 }
 inline constexpr size_t kEvalDigits = 16;  // of a spec's id: a page of trials with whole ones would be long
 
 inline constexpr int64_t kTrialsPerPage = 5'000;
 
+enum class Told { standing, settings };  // settings: those too, about a kilobyte a trial
+
 // Returns: the trials whose ids come after `trial`, by id, at most `count`; from the first on after "".
 std::vector<TrialStanding> trials_after(const Reader& reader, const std::string& trial,
-                                        int64_t count = kTrialsPerPage);
+                                        int64_t count = kTrialsPerPage, Told told = Told::standing);
 
 // A training that went through in one attempt, as a measurement.
 struct MeasuredTrial {
@@ -38,10 +42,12 @@ struct MeasuredTrial {
   int64_t tokens = 0;
   double seconds = 0;
   std::string device = "cpu";  // of its slot: cpu, or a GPU's model; "gpu" where its maker gave none
+  int64_t memory_peak_bytes = 0;  // 0: not told
 };
 template <class Ar>
 void fields(Ar& ar, MeasuredTrial& m) {
   ar("settings", m.settings)("tokens", m.tokens)("seconds", m.seconds)("device", m.device);
+  ar("memory_peak_bytes", m.memory_peak_bytes);
 }
 
 // Returns: at most 200 of them.

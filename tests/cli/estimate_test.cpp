@@ -1,5 +1,6 @@
 #include "cli/estimate.h"
 
+#include <cmath>
 #include <fstream>
 #include <gtest/gtest.h>
 
@@ -45,7 +46,7 @@ class Estimate : public testing::Test {
   }
 
   TrialCost cost(const SweepTrial& trial, const Timing& timing) const {
-    return costs_of({trial}, inputs_, timing).at(0).value();
+    return TrialCosts(inputs_, timing).of(trial).value();
   }
 
   // The same trial, finished `factor` times as slowly as predicted.
@@ -80,6 +81,20 @@ TEST_F(Estimate, IsCorrectedByWhatFinishedInTheSameDtype) {
   EXPECT_EQ(cost(full_trial(Dtype::bf16), corrected).basis, TimeBasis::products);
 }
 
+TEST_F(Estimate, MemoryIsAsFarOffAsThePeaksOfFinishedTrialsOfItsShapeWere) {
+  const TrialCost fresh = cost(full_trial(), timing());
+  EXPECT_DOUBLE_EQ(fresh.memory_spread, 0.1) << "the formula's own";
+  std::vector<MeasuredTrial> past{finished(full_trial(), 1), finished(full_trial(), 1)};
+  EXPECT_DOUBLE_EQ(cost(full_trial(), timing(past)).memory_spread, 0.1) << "no peak was told";
+  past[0].memory_peak_bytes = static_cast<int64_t>(0.8 * static_cast<double>(fresh.memory_bytes));
+  EXPECT_DOUBLE_EQ(cost(full_trial(), timing(past)).memory_spread, 0.1) << "one tells nothing";
+  past[1].memory_peak_bytes = fresh.memory_bytes;
+  const TrialCost after = cost(full_trial(), timing(past));
+  EXPECT_NEAR(after.memory_spread, 2 * std::sqrt(0.04 / 2), 1e-6);
+  EXPECT_EQ(after.memory_bytes, fresh.memory_bytes) << "placing goes by the formula";
+  EXPECT_DOUBLE_EQ(cost(full_trial(Dtype::bf16), timing(past)).memory_spread, 0.1) << "another shape";
+}
+
 TEST_F(Estimate, AFinishedTrialOfAModelThatIsNotHereCorrectsNothing) {
   MeasuredTrial elsewhere = finished(full_trial(), 3);
   elsewhere.settings.model.path = "/no/such/model";
@@ -104,22 +119,28 @@ TEST_F(Estimate, AnEvalTakesItsForwardPasses) {
 TEST_F(Estimate, ATrialWhoseInputsAreUnknownCannotBeCosted) {
   SweepTrial trial = full_trial();
   trial.settings.model.path = "/no/such/model";
-  EXPECT_FALSE(costs_of({trial}, inputs_, timing()).at(0));
-  EXPECT_FALSE(costs_of({full_trial()}, Inputs{}, timing()).at(0));
+  const Timing known = timing();
+  EXPECT_FALSE(TrialCosts(inputs_, known).of(trial));
+  const Inputs none;
+  EXPECT_FALSE(TrialCosts(none, known).of(full_trial()));
 }
 
 TEST_F(Estimate, OfASweepIsOfWhatIsNotDoneAndStandsOnTheWeakestBasis) {
-  SweepPlan plan{.trials = {full_trial(), full_trial(Dtype::bf16), full_trial(Dtype::fp32, 30)},
-                 .fates = {Fate::fresh, Fate::fresh, Fate::done}};
-  plan.spec.inputs = inputs_;
-  for (SweepTrial& trial : plan.trials) trial.blocks = {"full"};
-  predict(plan, {.measured = {finished(full_trial(), 3)}}, products_at(1), 1);
-  ASSERT_TRUE(plan.estimate);
-  EXPECT_DOUBLE_EQ(plan.estimate->slot_seconds, plan.costs[0]->seconds + plan.costs[1]->seconds);
-  EXPECT_EQ(plan.estimate->basis, TimeBasis::products);
+  const Timing corrected = timing({finished(full_trial(), 3)});
+  const auto group = [&](const SweepTrial& trial, int64_t trials, Fate fate) {
+    return PlannedGroup{.blocks = {"full"}, .trials = trials, .fate = fate, .cost = cost(trial, corrected)};
+  };
+  const SweepPlan plan{.groups = {group(full_trial(), 5, Fate::fresh),
+                                  group(full_trial(Dtype::bf16), 1, Fate::resumable),
+                                  group(full_trial(Dtype::fp32, 30), 2, Fate::done)}};
+  const auto estimate = estimate_of(plan.groups);
+  ASSERT_TRUE(estimate);
+  EXPECT_DOUBLE_EQ(estimate->slot_seconds, 5 * plan.groups[0].cost->seconds + plan.groups[1].cost->seconds);
+  EXPECT_EQ(estimate->basis, TimeBasis::products);
+  EXPECT_EQ(estimate->kept_bytes, 5 * plan.groups[0].cost->disk.kept + plan.groups[1].cost->disk.kept);
   const auto range = cost_range(plan, "full");
   ASSERT_TRUE(range);
-  EXPECT_EQ(range->seconds_max, plan.costs[2]->seconds);
+  EXPECT_EQ(range->seconds_max, plan.groups[2].cost->seconds);
   EXPECT_FALSE(cost_range(plan, "lora"));
 }
 

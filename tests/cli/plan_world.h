@@ -67,6 +67,22 @@ class PlanWorld : public testing::Test {
     return out;
   }
 
+  // A plan's trials one by one.
+  struct Listed {
+    std::vector<SweepTrial> trials;
+    std::vector<Fate> fates;                      // beside trials
+    std::vector<std::optional<TrialCost>> costs;  // likewise
+  };
+  static Listed listed(const SweepPlan& plan) {
+    Listed out;
+    for_each_trial(plan, [&](const PlannedTrial& planned) {
+      out.trials.push_back(planned.trial);
+      out.fates.push_back(planned.fate);
+      out.costs.push_back(planned.cost);
+    });
+    return out;
+  }
+
   static SlotsThere slots(std::vector<int64_t> memory_bytes) {
     SlotsThere out;
     for (const int64_t bytes : memory_bytes)

@@ -60,7 +60,7 @@ TEST(HourBudgetText, IsHoursOfSlotsOfGpusOrOfCpuSlots) {
 
 TEST_F(Selection, ABudgetTakesWholeCellsInFileOrderAndListsTheOthers) {
   SweepPlan plan = this->plan(text());
-  const double full = 2 * plan.costs.at(0)->seconds, lora = 2 * plan.costs.at(2)->seconds;
+  const double full = 2 * listed(plan).costs.at(0)->seconds, lora = 2 * listed(plan).costs.at(2)->seconds;
   const BudgetChoice some = choice(plan, full + lora * 1.01);
   EXPECT_THAT(some.taken, ElementsAre(0, 1, 2, 3));
   ASSERT_EQ(some.dropped.size(), 1u);
@@ -70,14 +70,14 @@ TEST_F(Selection, ABudgetTakesWholeCellsInFileOrderAndListsTheOthers) {
   EXPECT_THAT(choice(plan, full * 0.99).taken, ElementsAre(2, 3)) << "a cell that does not fit is passed over";
   EXPECT_EQ(choice(plan, 1e9).taken.size(), 6u);
   take_only(plan, some.taken);
-  EXPECT_EQ(plan.trials.size(), 4u);
-  EXPECT_EQ(trial_count(plan.spec, plan.blocks), 4);
+  EXPECT_EQ(listed(plan).trials.size(), 4u);
+  EXPECT_EQ(plan.trials(), 4);
   EXPECT_THAT(plan_text(plan, slots({kRoom})),
               HasSubstr("x 2 seeds, taken 4 trials: 0 done, 0 resumable, 4 new"));
 }
 
 TEST_F(Selection, ABudgetIsNotSpentOnWhatIsDone) {
-  const SweepPlan fresh = plan(text());
+  const Listed fresh = listed(plan(text()));
   const Past past{.trials = {standing(fresh.trials.at(0), "completed", "weights"),
                              standing(fresh.trials.at(1), "completed", "weights")}};
   const BudgetChoice taken = choice(plan(text(), past), 2 * fresh.costs.at(2)->seconds * 1.01);
@@ -90,14 +90,14 @@ TEST_F(Selection, WhatIsSaidOfAPlanIsOfThePartThatIsTaken) {
   sweep.replace(sweep.find("batch: 4"), 8, "batch: 4, schedule: constant, warmup: 0");
   sweep += "axes: {budget.steps: [4, 8]}\nrun: {keep: weights}\n";
   Past past;
-  for (const SweepTrial& trial : plan(sweep).trials)
+  for (const SweepTrial& trial : listed(plan(sweep)).trials)
     past.trials.push_back(standing(trial, "completed", "none"));
   SweepPlan plan = this->plan(sweep, past);
-  ASSERT_EQ(plan.trials.size(), 12u);
-  EXPECT_EQ(plan.not_kept, 12);
+  ASSERT_EQ(plan.trials(), 12);
+  EXPECT_EQ(plan.not_kept(), 12);
   EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("12 trials begin with 6 trunks")));
   take_only(plan, {0, 1, 2, 3});
-  EXPECT_EQ(plan.not_kept, 4);
+  EXPECT_EQ(plan.not_kept(), 4);
   EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("4 trials begin with 2 trunks")));
 }
 
@@ -117,7 +117,8 @@ TEST_F(Selection, ABudgetIsRefusedWhereNoTimeIsPredicted) {
 TEST_F(Selection, TheLongestTrialsComeFirstToTheSlotThatIsFreeFirst) {
   const SweepPlan plan = this->plan(text());
   double all = 0, longest = 0;
-  for (const auto& cost : plan.costs) all += cost->seconds, longest = std::max(longest, cost->seconds);
+  const Listed each = listed(plan);
+  for (const auto& cost : each.costs) all += cost->seconds, longest = std::max(longest, cost->seconds);
   EXPECT_NEAR(makespan_of(plan, slots({kRoom})).seconds, all, 1e-9 * all);
   EXPECT_NEAR(makespan_of(plan, slots(std::vector<int64_t>(6, kRoom))).seconds, longest, 1e-9 * longest);
   const double two = makespan_of(plan, slots({kRoom, kRoom})).seconds;
@@ -133,7 +134,7 @@ TEST_F(Selection, APlanFileGivesBackTheSpecAndItsIds) {
   const PlanFile read = read_plan_file(file());
   EXPECT_EQ(ranktide::to_json(read.spec), ranktide::to_json(plan.spec));
   ASSERT_EQ(read.ids.size(), 4u);
-  EXPECT_EQ(read.ids[2], plan.trials[2].id.text);
+  EXPECT_EQ(read.ids[2], listed(plan).trials[2].id.text);
   EXPECT_EQ(said_by([&] { require_as_planned(file(), plan.spec); }), "nothing");
   const Json line = parse_json(lines().at(1));
   EXPECT_EQ(line.at("state"), "new");

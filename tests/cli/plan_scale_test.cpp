@@ -1,0 +1,163 @@
+// A plan counts trials that cost alike by one of them. Here all of them are walked, and nothing may differ.
+#include <algorithm>
+#include <gmock/gmock.h>
+
+#include "cli/plan_json.h"
+#include "tests/cli/plan_world.h"
+
+namespace ranktide::cli {
+namespace {
+
+constexpr int64_t kRoomOfSlot = int64_t{1} << 30;
+
+class PlanScale : public PlanWorld {
+ protected:
+  // Every construct of the language that decides which trials there are. A microbatch set by hand keeps trunks
+  // away: what they spare is told of a block, not of a trial.
+  static std::string all_constructs(const std::string& more = "") {
+    return "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nseeds: 3\n"
+           "train: {lr: 1e-4, batch: 4, warmup: 0}\neval: {learn: {held: {data: held.txt}}}\n"
+           "axes: {budget.steps: [4, 8]}\n"
+           "rows: {regime: {a: {data.train: a.txt}, b: {data.train: b.txt, data.max_tokens: 64}}}\n"
+           "zip: {pace: {train.lr: [1e-4, 2e-4], train.weight_decay: [0, 0.1]}}\n"
+           "tune: [lora.alpha]\nrun: {microbatch: 2}\n"
+           "blocks:\n"
+           "  full: {method: full}\n"
+           "  lora:\n    method: lora\n    lora.rank: [4, 8, 16]\n    lora.alpha: [8, 16]\n"
+           "    train.schedule: [cosine, constant]\n"
+           "    train.final_lr: {values: [0, 0.1], when: train.schedule == cosine}\n"
+           "    derive: {train.batch: 2 if rank > 4 else 4}\n"
+           "    exclude: [rank > 8 and alpha == 8, {lora.rank: 4, regime: b}]\n"
+           "    include: [{budget.steps: 6, regime: a, pace: 1e-4/0, lora.rank: 32, lora.alpha: 8, "
+           "train.schedule: constant}]\n"
+           "  again:\n    like: lora\n    lora.rank: [8, 16, 64]\n"
+           "    eval: {learn: {held: {data: held.txt}, more: {data: more.txt}}, at: [0, 50%, end]}\n" +
+           more;
+  }
+
+  // Some of the plan's trials were begun or are over, and one is of another sweep.
+  Past past_after(const SweepPlan& plan) const {
+    Past out{.is_served = true};
+    const Listed all = listed(plan);
+    const char* const states[] = {"completed", "completed", "diverged", "running", "ready"};
+    for (size_t i = 0; i < all.trials.size(); i += 3) {
+      const bool has_evals = i % 2 == 0;
+      out.trials.push_back(
+          standing(all.trials[i], states[i / 3 % 5], i % 4 == 0 ? "weights" : "adapters", has_evals));
+      out.trials.back().checkpoint_step = i % 7 == 0 ? 2 : 0;
+      out.trials.back().settings = all.trials[i].settings;
+    }
+    SweepTrial foreign = all.trials.front();
+    foreign.settings.train.lr = 0.5;
+    foreign.id.text = std::string(64, 'f');
+    out.trials.push_back(standing(foreign, "completed", "weights"));
+    out.trials.back().settings = foreign.settings;
+    return out;
+  }
+
+  // The same past, as coordinators of before tell it.
+  static Past without_settings(Past past) {
+    for (TrialStanding& trial : past.trials) trial.settings.reset();
+    return past;
+  }
+};
+
+void expect_as_walked(const SweepPlan& plan) {
+  std::map<Fate, int64_t> fates;
+  std::map<std::string, double> seconds;
+  std::map<std::string, int64_t> kept;
+  double left = 0;
+  int64_t trials = 0, largest = 0;
+  for_each_trial(plan, [&](const PlannedTrial& planned) {
+    ++trials;
+    ++fates[planned.fate];
+    seconds[planned.trial.blocks.front()] += planned.cost->seconds;
+    kept[planned.trial.blocks.front()] += planned.cost->disk.kept;
+    if (is_trained(planned.fate)) return;
+    left += planned.cost->seconds;
+    largest = std::max(largest, planned.cost->memory_bytes);
+  });
+  EXPECT_EQ(plan.trials(), trials);
+  for (const Fate fate :
+       {Fate::done, Fate::evals, Fate::evals_lost, Fate::running, Fate::resumable, Fate::fresh})
+    EXPECT_EQ(plan.count(fate), fates[fate]) << word_of(fate);
+  for (const auto& [block, sum] : seconds) {
+    EXPECT_NEAR(cost_range(plan, block)->slot_seconds, sum, 1e-9 * sum) << block;
+    EXPECT_EQ(cost_range(plan, block)->kept_bytes, kept[block]) << block;
+  }
+  EXPECT_NEAR(plan.estimate->slot_seconds, left, 1e-9 * left);
+  EXPECT_EQ(plan.estimate->memory_bytes, largest);
+}
+
+TEST_F(PlanScale, WhatIsSaidOfGroupsIsWhatAWalkOverAllTrialsGives) {
+  for (const std::string& sweep : {all_constructs(), all_constructs("search: {random: 20, seed: 3}\n")}) {
+    const SweepPlan fresh = plan(sweep);
+    expect_as_walked(fresh);
+    EXPECT_LT(std::ssize(fresh.groups), fresh.trials() / 2) << "else nothing was spared";
+    const Past past = past_after(fresh);
+    const SweepPlan by_settings = plan(sweep, past, {"run.keep=weights"});
+    expect_as_walked(by_settings);
+    const SweepPlan by_ids = plan(sweep, without_settings(past), {"run.keep=weights"});
+    EXPECT_GT(by_settings.not_kept(), 0);
+    EXPECT_GT(by_settings.count(Fate::evals_lost), 0);
+    EXPECT_GT(by_settings.count(Fate::resumable), 0);
+    EXPECT_EQ(to_json(by_settings, slots({kRoomOfSlot})), to_json(by_ids, slots({kRoomOfSlot})));
+    EXPECT_EQ(plan_text(by_settings, slots({kRoomOfSlot})), plan_text(by_ids, slots({kRoomOfSlot})));
+  }
+}
+
+TEST_F(PlanScale, APartOfASweepKeepsWhatThePastSaysOfIt) {
+  SweepPlan part = plan(all_constructs(), past_after(plan(all_constructs())));
+  std::vector<int64_t> raw;
+  for (const SweepTrial& trial : listed(part).trials)
+    if (trial.index % 2 == 0) raw.push_back(trial.index);
+  const int64_t done = part.trials() - part.left();
+  take_only(part, raw);
+  expect_as_walked(part);
+  EXPECT_GT(part.trials() - part.left(), 0);
+  EXPECT_LT(part.trials() - part.left(), done);
+}
+
+TEST_F(PlanScale, ATrialOfThePastIsFoundThoughItsFilesHadOtherNames) {
+  const SweepPlan before = plan(text());
+  Past past = past_after(before);
+  for (TrialStanding& trial : past.trials) trial.settings->data.train[0].path = "/elsewhere/d.txt";
+  EXPECT_EQ(plan(text(), past).known.size(), before.known.size() + past.trials.size() - 1);
+}
+
+// What settings_of_cost() leaves out changes no cost.
+TEST_F(PlanScale, SettingsThatAreSaidToCostNothingDo) {
+  std::string sweep = text(
+      "seeds: [3, 9]\naxes: {train.lr: [1e-5, 1e-3], train.betas: [[0.9, 0.99], [0.8, 0.9]], train.eps: [1e-9, "
+      "1e-6],\n  train.weight_decay: [0.05, 0.1], train.decay_rule: [times_lr, per_step], train.schedule: "
+      "[wsd, "
+      "linear],\n  train.warmup: [0, 2], train.cooldown: [1, 50%], train.final_lr: [0, 0.5]}\n");
+  const std::string rank = "lora.rank: [4, 16]";
+  sweep.insert(sweep.find(rank) + rank.size(), ", lora.alpha: [4, 64], lora.scaling: [alpha/r, alpha/sqrt(r)]");
+  sweep.replace(sweep.find("train: {lr: 1e-4, batch: 4}"), 27, "train: {batch: 4}");
+  const SweepPlan varied = plan(sweep);
+  std::map<std::string, std::set<std::pair<double, int64_t>>> costs;
+  for_each_trial(varied, [&](const PlannedTrial& planned) {
+    const auto& lora = planned.trial.settings.lora;
+    costs[lora ? std::to_string(lora->rank) : "full"].emplace(planned.cost->seconds,
+                                                              planned.cost->memory_bytes);
+  });
+  EXPECT_GT(varied.trials(), 1000);
+  EXPECT_EQ(costs.size(), 3u);
+  for (const auto& [of, different] : costs) EXPECT_EQ(different.size(), 1u) << of;
+  EXPECT_EQ(varied.groups.size(), 3u);
+}
+
+TEST_F(PlanScale, OfAMillionCellsFewTrialsAreResolved) {
+  const SweepPlan million = plan(
+      "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nbudget: {steps: 8}\n"
+      "train: {batch: 4}\nmethod: lora\n"
+      "axes: {lora.rank: [4, 8, 16, 32, 64], train.lr: {log: [1e-5, 1e-3], count: 200},\n"
+      "       train.weight_decay: {min: 0, max: 0.999, step: 0.001}}\n");
+  EXPECT_EQ(million.trials(), 1'000'000);
+  EXPECT_EQ(million.groups.size(), 5u) << "one of each rank is resolved";
+  EXPECT_EQ(million.count(Fate::fresh), million.trials());
+}
+
+}  // namespace
+}  // namespace ranktide::cli
