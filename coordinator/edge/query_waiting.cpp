@@ -16,7 +16,7 @@ struct ReadyUnit {
   std::string id;
   int64_t predicted_bytes = 0;
   bool is_trial = true;
-  bool is_bound = false;  // to where its weights lie, whatever a sweep asks for
+  bool is_bound = false;  // to where the weights lie that it needs, whatever a sweep asks for
 };
 
 // What another sweep asks for, of the units that it wants too.
@@ -38,8 +38,18 @@ std::vector<Slot> slots_here(const Reader& reader) {
 }
 
 constexpr const char* kReadyStages =
-    "SELECT DISTINCT g.id, g.train_bytes, 0 FROM listed l JOIN sweep w ON w.id=l.sweep JOIN stage g ON "
-    "g.number=l.stage WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled";
+    "SELECT DISTINCT g.id, g.train_bytes, t.model_from IS NOT NULL FROM listed l JOIN sweep w ON w.id=l.sweep"
+    " JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
+    " WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled";
+// Those that start from what a worker has that is not here, and its name. `trial:` comes before the source's
+// id.
+constexpr const char* kAwaySources =
+    "SELECT count(DISTINCT g.id), coalesce(group_concat(DISTINCT a.worker), '') FROM listed l"
+    " JOIN sweep w ON w.id=l.sweep JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
+    " JOIN trial s ON s.id=substr(t.model_from, 7, 64) JOIN stage k ON k.number=s.stage"
+    " JOIN attempt a ON a.unit=k.id AND a.attempt=k.attempt"
+    " LEFT JOIN worker h ON h.name=a.worker AND h.state='joined'"
+    " WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled AND h.name IS NULL";
 // Of the untouched base, and of stages that ended before somebody asked.
 constexpr const char* kReadyEvals =
     "SELECT e.id, max(g.forward_bytes), e.subject<>t.base FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN "
@@ -141,6 +151,19 @@ std::string waiting_message(const WaitingUnits& w) {
   return out + which + " (see run.needs of the sweep)";
 }
 
+std::optional<WaitingUnits> waiting_for_sources(const Reader& reader, const std::string& sweep, int64_t slots) {
+  const auto row = reader.select(kAwaySources, {sweep}).rows.at(0);
+  WaitingUnits waiting{.trials = std::get<int64_t>(row[0]), .slots = slots};
+  if (waiting.trials == 0) return std::nullopt;
+  const std::string workers = std::get<std::string>(row[1]);
+  const bool is_one = workers.find(',') == std::string::npos;
+  waiting.message = fmt::format("{} {} for {} {}, which {} what {} from and {} not here",
+                                counted(waiting.trials, "trial"), waiting.trials == 1 ? "waits" : "wait",
+                                is_one ? "worker" : "workers", workers, is_one ? "has" : "have",
+                                waiting.trials == 1 ? "it starts" : "they start", is_one ? "is" : "are");
+  return waiting;
+}
+
 }  // namespace
 
 std::optional<WaitingUnits> waiting_units(const Reader& reader, const std::string& sweep) {
@@ -156,7 +179,7 @@ std::optional<WaitingUnits> waiting_units(const Reader& reader, const std::strin
                                   [&](const Slot& slot) { return has(slot, needs, unit.predicted_bytes); });
     if (!fits) add(waiting, unit, needs);
   }
-  if (waiting.trials + waiting.evals == 0) return std::nullopt;
+  if (waiting.trials + waiting.evals == 0) return waiting_for_sources(reader, sweep, std::ssize(slots));
   waiting.message = waiting_message(waiting);
   return waiting;
 }

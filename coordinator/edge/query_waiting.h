@@ -1,6 +1,6 @@
 #pragma once
-// What of a sweep fits no slot of the workers that are here, and what it lacks there: why nothing runs. Not
-// what waits for its turn. Reads only.
+// What of a sweep fits no slot of the workers that are here, and what it lacks there, or whom it waits for: why
+// nothing runs. Not what waits for its turn. Reads only.
 
 #include <cstdint>
 #include <optional>
@@ -31,8 +31,8 @@ void fields(Ar& ar, WaitingUnits& w) {
   ar("slot_bytes_max", w.slot_bytes_max)("message", w.message);
 }
 
-// Returns: what is listed, wanted and ready and fits nowhere; nullopt when everything fits somewhere, and while
-// no worker is here. Requires: called in a snapshot; the sweep exists and is neither cancelled nor stopped.
+// Returns: what is listed, wanted and ready and fits nowhere or, where all fits, what waits for a worker that has
+// the weights to start from and is not here; nullopt when there is none of either, and while no worker is here. Requires: called in a snapshot; the sweep exists and is neither cancelled nor stopped.
 std::optional<WaitingUnits> waiting_units(const Reader& reader, const std::string& sweep);
 
 }  // namespace ranktide

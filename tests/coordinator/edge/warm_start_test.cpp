@@ -6,6 +6,7 @@
 #include "common/vocabulary/sha256.h"
 #include "coordinator/edge/query.h"
 #include "coordinator/edge/query_source.h"
+#include "coordinator/edge/query_status.h"
 #include "coordinator/edge/statistics.h"
 #include "tests/coordinator/edge/history.h"
 
@@ -123,6 +124,30 @@ TEST_F(WarmStartTest, StartsFromNothingThatIsNotThereWhole) {
               AllOf(HasSubstr("was run with run.keep: "), HasSubstr("weights or delta do")));
   EXPECT_THAT(refusal("0123456789"), HasSubstr("no trial's id starts so"));
   EXPECT_THAT(refusal(""), HasSubstr("begins 3 trials' ids"));
+}
+
+TEST_F(WarmStartTest, WaitsForTheWorkerThatHasItsSourceWhateverItsSweepNeeds) {
+  const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
+  history.base_scores(2.3, 3.0);  // whose evals would wait for the label
+  SweepSpec spec;
+  spec.name = "warm";
+  spec.run.needs.labels = {"a100"};
+  history.record(
+      SweepSubmitted{.sweep = 2, .revision = 1, .request_id = "warm", .spec_sha256 = "", .spec = spec});
+  history.record(WorkerJoined{
+      .worker = WorkerName{"w2"}, .boot = "b", .version = "1", .slots = {{.index = 0, .device = "cpu"}}});
+  SweepTrial warm = source;
+  warm.id = TrialId{sha256_hex("warm")};
+  warm.stage = StageId{sha256_hex("warm stage")};
+  warm.index = 0;
+  warm.settings.model.from = "trial:" + source.id.text + "@12";
+  history.record(TrialListed{.sweep = 2, .revision = 1, .trial = warm});
+  EXPECT_FALSE(sweep_status(history.reader(), "warm")->waiting) << "w1 has the weights, and no label";
+  history.record(WorkerLeft{.worker = WorkerName{"w1"}, .boot = "a", .reason = LeaveReason::drained});
+  const auto waiting = sweep_status(history.reader(), "warm")->waiting;
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_EQ(waiting->message, "1 trial waits for worker w1, which has what it starts from and is not here");
+  EXPECT_EQ(waiting->trials, 1) << "by which `run` knows that nothing more will happen";
 }
 
 }  // namespace
