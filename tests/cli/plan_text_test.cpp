@@ -78,6 +78,27 @@ TEST_F(PlanOf, MeasuredProductsHasHoursOfBlocksAndAnInterval) {
               ContainsRegex("disk   .* stay .run.keep: adapters.; up to .* of checkpoints while trials run\n"));
 }
 
+// Three budgets of 4, 8 and 16 steps under a flat rate: a trunk of 16 steps, and nothing that is left.
+TEST_F(PlanOf, WhatATrunkSavesIsTakenOffTheBlockAndTheEstimateUntilATrialIsTrained) {
+  std::string sweep = text("axes: {budget.steps: [4, 8, 16]}\nseeds: 1\n");
+  sweep.replace(sweep.find("budget: {steps: 8}\n"), 19, "");
+  sweep.erase(sweep.find("  lora: {"), sweep.find("axes:") - sweep.find("  lora: {"));
+  sweep.replace(sweep.find("train: {lr"), 8, "train: {schedule: constant, warmup: 0, ");
+  const SweepPlan fresh = plan(sweep);
+  const Listed all = listed(fresh);
+  ASSERT_EQ(all.trials.size(), 3u);
+  double alone = 0, evals = 0;
+  for (const auto& cost : all.costs) alone += cost->seconds, evals += cost->eval_seconds;
+  const double expected = evals + (alone - evals) * 16 / 28;
+  EXPECT_NEAR(fresh.estimate->slot_seconds, expected, 1e-9 * alone);
+  EXPECT_NEAR(cost_range(fresh, "full")->slot_seconds, expected, 1e-9 * alone);
+  EXPECT_NEAR(cost_range(fresh, "full")->seconds_max, all.costs.at(2)->seconds, 1e-12) << "of one alone";
+  const auto seconds = to_json(fresh, slots({kGiB, kGiB, kGiB})).at("estimate").at("seconds").get<double>();
+  EXPECT_NEAR(seconds, all.costs.at(2)->seconds, 1e-9) << "the longest is no faster than alone";
+  const SweepPlan begun = plan(sweep, {.trials = {standing(all.trials.at(0), "completed", "weights")}});
+  EXPECT_NEAR(begun.estimate->slot_seconds, all.costs.at(1)->seconds + all.costs.at(2)->seconds, 1e-9 * alone);
+}
+
 TEST_F(PlanOf, AGuessHasNoHoursOfBlocks) {
   SweepPlan guessed = plan_of(read(text()), {});
   EXPECT_THAT(plan_text(guessed, slots({kGiB})), Not(HasSubstr("of slots ±")));

@@ -68,6 +68,11 @@ TEST(PlanFile, IsRunAsItWasPlannedUntilAnInputChanges) {
   EXPECT_EQ(changed.exit_code, 2);
   EXPECT_THAT(changed.err,
               HasSubstr("math_train.jsonl has other content than when it was planned: 2 trials read it"));
+  const std::string of_file =
+      "math_train.jsonl has other content than when tiny was submitted last: 2 trials read it";
+  EXPECT_THAT(world.ranktide(with({"plan", file}, kLora)).out, HasSubstr(of_file));
+  EXPECT_THAT(world.ranktide(with({"plan", file, "--diff", "tiny"}, kLora)).out, Not(HasSubstr(of_file)))
+      << "the difference says it";
 }
 
 TEST(NewEvals, OfFinishedTrialsRunFromKeptWeightsAndThePlanSaysOfWhich) {
