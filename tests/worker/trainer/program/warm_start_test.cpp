@@ -117,6 +117,22 @@ TEST_F(WarmStarted, KilledOnTheWayEndsInTheSameBits) {
   }
 }
 
+// Who loads it on the model's own weights would get numbers, and wrong ones.
+TEST_F(WarmStarted, AnAdapterNamesTheWeightsThatItLiesOn) {
+  for (const Keep keep : {Keep::weights, Keep::delta}) {
+    const Work first = source("first", Method::full, keep);
+    loss_of(first);
+    const Work second = started("second", Method::lora, first, 1e-3);
+    loss_of(second);
+    loss_of(started("third", Method::lora, second, 1e-3));
+    for (const char* name : {"second", "third"})
+      EXPECT_THAT(read_file(artifact(name) / "adapter_config.json"),
+                  HasSubstr("\"base_model_name_or_path\": \"" + artifact("first").string() + "\""));
+    restart_trainer();
+    fs::remove_all(work_dir());
+  }
+}
+
 TEST_F(WarmStarted, SaysWhoseWeightsHaveGone) {
   for (const auto& [from, method] : {std::pair(Method::lora, Method::lora), {Method::full, Method::lora}}) {
     const Work first = source("first", from, Keep::weights);
