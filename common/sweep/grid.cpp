@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/sweep/early_stop.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/scalar_text.h"
@@ -180,6 +181,7 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   }
   if (!trial) trial = looked_up(place);
   if (trial) trial->index = raw;
+  if (trial) trial->race = race_of(spec_.run, *trial);
   return trial;
 }
 
