@@ -86,6 +86,19 @@ std::optional<ResultAxis> lookup_axis(const std::string& name, const std::vector
   return std::nullopt;
 }
 
+// A word that is neither an axis nor a value beside one would make every comparison false, and the answer
+// empty.
+void refuse_unknown(const Expression& expression, const std::map<std::string, std::optional<ResultAxis>>& axes,
+                    const std::vector<TrialRow>& trials) {
+  if (trials.empty()) return;  // nobody knows their labels yet
+  std::set<std::string> known{"true", "false"};
+  for (const auto& comparison : text_comparisons(expression))
+    if (const auto axis = axes.find(comparison.name); axis != axes.end() && axis->second)
+      known.insert(comparison.value->text);
+  for (const auto& word : words_of(expression))
+    if (!axes.at(word) && !known.contains(word)) find_axis(word, trials);  // says which there are
+}
+
 // Trials in parts that agree in every axis seen so far.
 class Partition {
  public:
@@ -157,6 +170,7 @@ std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, 
     std::map<std::string, std::optional<ResultAxis>>
         axes;  // a word that is no axis may be a value: the evaluator decides
     for (const auto& word : words_of(expression)) axes[word] = lookup_axis(word, pointers(trials));
+    refuse_unknown(expression, axes, trials);
     for (const auto& t : trials) {
       const auto lookup = [&](const std::string& name) -> std::optional<Json> {
         const auto& axis = axes.at(name);

@@ -338,6 +338,10 @@ TEST_F(QueryTest, NamesWhatThereIsWhenAskedForWhatThereIsNot) {
   EXPECT_THAT(message({.sweeps = {"quick"}, .metrics = {"f1"}}),
               AllOf(HasSubstr("unknown metric \"f1\""), HasSubstr("prose_loss")));
   EXPECT_THAT(message({.sweeps = {"quick"}, .where = "rank >"}), HasSubstr("--where: "));
+  for (const char* where : {"rnk = 4", "rnk in (4, 8)", "rank = 4 and rnk = lots", "method = lora or rnk > 4"})
+    EXPECT_THAT(message({.sweeps = {"quick"}, .where = where}), HasSubstr("unknown axis \"rnk\"; there are: "))
+        << where;
+  EXPECT_EQ(message({.sweeps = {"quick"}, .where = "method = lora and target in (all, mlp)"}), "");
 }
 
 TEST_F(QueryTest, ShowsTheNewestRevisionOnly) {
