@@ -40,8 +40,9 @@ const std::vector<Setting>& table() {
       {.key = "model.from",
        .type = source,
        .default_text = "none",
-       .doc = "trial:ID or trial:ID@STEP: a finished trial whose kept weights training starts from, and not the "
-              "model's own; see Warm start"},
+       .doc =
+           "trial:ID or trial:ID@STEP: a finished trial whose kept weights training starts from, and not the "
+           "model's own; see Warm start"},
       {.key = "method",
        .type = choice,
        .default_text = "required",
