@@ -6,12 +6,16 @@
 
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/random.h"
+#include "worker/trainer/lm/device_mask.h"
 #include "worker/trainer/lm/philox_mask.h"
 
 namespace ranktide {
 namespace {
 
 constexpr int64_t kRowsPerTask = 16;
+// Values of a mask from which a device draws it itself: of fewer, a hundred launches take longer than the
+// processor and a copy. Where it is drawn changes no bit.
+constexpr int64_t kDrawnByDevice = int64_t{1} << 18;
 
 }  // namespace
 
@@ -44,26 +48,37 @@ at::ScalarType mask_dtype(at::ScalarType dtype) {
   return dtype == at::kBFloat16 ? at::kBFloat16 : at::kFloat;
 }
 
-// Drawn by the processor and copied where the mask lies elsewhere.
-void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask) {
-  RT_CHECK(key.rate >= 0 && key.rate < 1);
-  RT_CHECK(mask.is_contiguous() && mask.dim() == 2);
+namespace {
+
+void draw_on_processor(const PhiloxRow& first, float keep, const at::Tensor& mask) {
   const int64_t rows = mask.size(0), cols = mask.size(1);
-  const auto drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32));
-  const auto keep = static_cast<float>(1 / (1 - key.rate));
-  at::Tensor drawn = mask.is_cpu() ? mask : at::empty({rows, cols}, mask.scalar_type());
   const auto fill = [&](auto kept, auto* out) {
     at::parallel_for(0, rows, kRowsPerTask, [&](int64_t begin, int64_t end) {
       for (int64_t row = begin; row < end; ++row)
-        philox_mask({key.key, static_cast<uint64_t>(key.first_row + row), drop_below}, cols, kept,
+        philox_mask({first.key, first.high + static_cast<uint64_t>(row), first.drop_below}, cols, kept,
                     out + row * cols);
     });
   };
   if (mask.scalar_type() == at::kFloat)
-    fill(keep, drawn.mutable_data_ptr<float>());
+    fill(keep, mask.mutable_data_ptr<float>());
   else
-    fill(at::BFloat16(keep).x, static_cast<uint16_t*>(drawn.mutable_data_ptr()));
-  if (!mask.is_cpu()) mask.copy_(drawn);
+    fill(at::BFloat16(keep).x, static_cast<uint16_t*>(mask.mutable_data_ptr()));
+}
+
+}  // namespace
+
+void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask) {
+  RT_CHECK(key.rate >= 0 && key.rate < 1);
+  RT_CHECK(mask.is_contiguous() && mask.dim() == 2);
+  const PhiloxRow first{.key = key.key,
+                        .high = static_cast<uint64_t>(key.first_row),
+                        .drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32))};
+  const auto keep = static_cast<float>(1 / (1 - key.rate));
+  if (mask.is_cpu()) return draw_on_processor(first, keep, mask);
+  if (mask.numel() >= kDrawnByDevice) return draw_mask_on_device(first, keep, mask);
+  const at::Tensor drawn = at::empty(mask.sizes(), mask.scalar_type());
+  draw_on_processor(first, keep, drawn);
+  mask.copy_(drawn);
 }
 
 }  // namespace ranktide

@@ -4,6 +4,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <algorithm>
 #include <vector>
 
@@ -65,20 +66,20 @@ double head_loss(const Table& table, const Tensor& x, const Tensor& targets, dou
   RT_CHECK(x.size(0) == targets.size(0));
   const Frame frame(scratch);
   const Head head = head_of(table, x.size(0), scratch);
-  double sum = 0;
+  const Tensor sum = at::zeros({}, x.options().dtype(at::kDouble));  // read once: reading waits for a device
   for_each_chunk(scratch.converted(x, head.w.scalar_type()), targets,
                  [&](int64_t row, const Tensor& rows, const Tensor& wanted) {
                    const Frame inner(scratch);
                    const Tensor e = logits_of(head, rows, scratch);  // (n, V)
                    const Exponentials of = exponentials_of(e, wanted);
-                   sum -= of.log_p.sum(at::kDouble).item<double>();
+                   sum.sub_(of.log_p.sum(at::kDouble));
                    e.mul_(scale / of.sum);
                    e.scatter_add_(1, wanted.unsqueeze(1), at::full({rows.size(0), 1}, -scale, e.options()));
                    const Tensor dlogits = scratch.converted(e, head.w.scalar_type());  // (n, V), a factor
                    product_into(dx.narrow(0, row, rows.size(0)), dlogits, head.w, scratch);
                    if (table.w.trains()) add_product(table.w.grad, dlogits.t(), rows, scratch);
                  });
-  return sum * scale;
+  return sum.item<double>() * scale;
 }
 
 Tensor head_logits(const Table& table, const Tensor& x, Arena& scratch) {

@@ -1,5 +1,6 @@
 // One source for every device: a training on an accelerator is the CPU's, bit by bit, for its kernels compute
 // the same. What a real GPU adds up in another order, this cannot say.
+#include <ATen/ops/empty.h>
 #include <algorithm>
 #include <c10/core/CPUAllocator.h>
 #include <filesystem>
@@ -23,6 +24,7 @@
 #include "worker/trainer/check/training_check.h"
 #include "worker/trainer/eval/evaluate.h"
 #include "worker/trainer/lm/device.h"
+#include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/weights.h"
@@ -331,6 +333,22 @@ TEST_F(DeviceTraining, IsOfTheSameEngineWhateverTheThreadsOfTheCpu) {
   start_engine(2);
   EXPECT_EQ(current_engine(fake::kDevice).threads, 1);
   EXPECT_EQ(current_engine(at::kCPU).threads, 2);
+}
+
+// Small ones are drawn by the processor, large ones where they lie.
+TEST_F(DeviceTraining, DrawsTheCpusDropoutMasks) {
+  const DropoutKey key{.key = 42, .rate = 0.3, .first_row = 7};
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    for (const int64_t rows : {5, 600}) {
+      const at::Tensor expected = at::empty({rows, 577}, dtype);
+      const at::Tensor drawn = at::empty({rows, 577}, expected.options().device(fake::kDevice));
+      draw_dropout_mask(key, expected);
+      const int64_t before = fake::kernels_run();
+      draw_dropout_mask(key, drawn);
+      EXPECT_EQ(fake::kernels_run() - before > 100, rows == 600);
+      EXPECT_TRUE(drawn.cpu().equal(expected)) << rows << " rows of " << toString(dtype);
+    }
+  }
 }
 
 TEST_F(DeviceTraining, CountsTheMemoryOfTheDevice) {
