@@ -1,5 +1,8 @@
 #include "coordinator/core/warm_sources.h"
 
+#include <map>
+
+#include "common/sweep/grid.h"
 #include "common/sweep/warm_start.h"
 
 namespace ranktide {
@@ -16,12 +19,25 @@ std::string why_not(const Unit* source) {
   return "";
 }
 
+bool has_result(const Unit* unit) {
+  return unit && (unit->life == UnitLife::completed || unit->life == UnitLife::diverged);
+}
+
 }  // namespace
 
 std::string source_refusal(const State& state, const SweepSpec& spec) {
+  std::map<StageId, std::string> gone;
   for (const auto& [from, source] : spec.inputs.sources)
     if (const std::string why = why_not(state.find_unit(unit_of(source.stage))); !why.empty())
-      return std::string(kSourceKey) + ": " + from + " " + why;
+      gone.emplace(source.stage, from + " " + why);
+  if (gone.empty()) return "";
+  const Grid grid(spec);
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
+    const auto trial = grid.at(raw);
+    if (!trial || !trial->start || has_result(state.find_unit(unit_of(trial->stage)))) continue;
+    if (const auto found = gone.find(trial->start->stage); found != gone.end())
+      return std::string(kSourceKey) + ": " + found->second;
+  }
   return "";
 }
 

@@ -8,8 +8,8 @@
 
 namespace ranktide {
 
-// Returns: the first trial that the spec names to start from and that cannot be, with the reason; empty: all
-// can.
+// Returns: a trial that the spec names to start from and that cannot be, with the reason; empty: each can, or
+// nothing is to start from it any more.
 std::string source_refusal(const State& state, const SweepSpec& spec);
 
 // Returns: whether an attempt that was told to keep `keep` leaves weights to go on from, or to evaluate later.

@@ -43,21 +43,18 @@ SweepTrial listed_trial(const Reader& reader, const std::string& id) {
 struct Left {
   std::string state;
   Keep keep = Keep::none;
-  bool is_reachable = true;
 };
 
 Left what_is_left_of(const Reader& reader, const std::string& id) {
   const auto row = reader
                        .select(
-                           "SELECT g.state, coalesce(a.keep, ''), coalesce(w.state, '') FROM trial t"
+                           "SELECT g.state, coalesce(a.keep, '') FROM trial t"
                            " JOIN stage g ON g.number=t.stage"
-                           " LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
-                           " LEFT JOIN worker w ON w.name=a.worker WHERE t.id=?1",
+                           " LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt WHERE t.id=?1",
                            {id})
                        .rows.at(0);
   return {.state = std::get<std::string>(row[0]),
-          .keep = enum_of<Keep>(std::get<std::string>(row[1])).value_or(Keep::none),
-          .is_reachable = std::get<std::string>(row[2]) != "forgotten"};
+          .keep = enum_of<Keep>(std::get<std::string>(row[1])).value_or(Keep::none)};
 }
 
 void require_weights(const Left& left, Method method) {
@@ -67,8 +64,6 @@ void require_weights(const Left& left, Method method) {
     throw QueryError("was run with run.keep: " + std::string(text_of(left.keep)) +
                      ", which leaves nothing of it to start from; " +
                      (method == Method::full ? "weights or delta do" : "adapters do"));
-  if (!left.is_reachable)
-    throw QueryError("left its weights on a worker that was forgotten; train it again there, or elsewhere");
 }
 
 }  // namespace

@@ -10,7 +10,8 @@
 namespace ranktide {
 
 // Returns: the one trial whose id starts so. Throws: QueryError with the reason when there is none such,
-// several, or one that has left no weights; StoreError.
+// several, or one that has left no weights; StoreError. Whether the worker that has them is still known is the
+// coordinator's to say.
 SourceInput source_with(const Reader& reader, const std::string& prefix);
 
 }  // namespace ranktide

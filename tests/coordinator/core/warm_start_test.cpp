@@ -58,6 +58,20 @@ class WarmStarts : public testing::Test {
     Done done{.lease = grants_.at(grant).second.lease, .seq = 1, .outcome = {}};
     step(FromWorker{WorkerName{grants_.at(grant).first}, done});
   }
+  void w1_goes() {
+    const Worker& w1 = core_.state().workers().at(WorkerName{"w1"});
+    for (int i = 0; i < 10 && w1.is_joined; ++i) {  // it says nothing more
+      now_ = core_.next_deadline().value();
+      step(Wake{});
+    }
+  }
+  // Returns: why it was not; empty: it was.
+  std::string forget_w1() {
+    step(ForgetWorker{
+        .reply_to = 2, .request_id = "f" + std::to_string(++requests_), .worker = WorkerName{"w1"}});
+    const auto* rejected = std::get_if<Rejected>(&effects_.replies.at(0).answer);
+    return rejected ? rejected->reason : "";
+  }
   void train_the_source() {
     hello("w1");
     ASSERT_EQ(submit(source_spec()), "");
@@ -125,23 +139,27 @@ TEST_F(WarmStarts, AreRefusedWithoutTheSourcesData) {
 TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {
   train_the_source();
   const SweepSpec warm = warm_spec(first_of(source_spec()));
-  const Worker& w1 = core_.state().workers().at(WorkerName{"w1"});
-  for (int i = 0; i < 10 && w1.is_joined; ++i) {  // it says nothing more
-    now_ = core_.next_deadline().value();
-    step(Wake{});
-  }
+  w1_goes();
   ASSERT_EQ(submit(warm), "") << "it may come back";
   hello("w2");
   EXPECT_EQ(grants_.size(), 1U) << "nobody else has the weights";
-  const auto forget = [&] {
-    step(ForgetWorker{
-        .reply_to = 2, .request_id = "f" + std::to_string(++requests_), .worker = WorkerName{"w1"}});
-    const auto* rejected = std::get_if<Rejected>(&effects_.replies.at(0).answer);
-    return rejected ? rejected->reason : "";
-  };
-  EXPECT_THAT(forget(), HasSubstr("has kept the weights that 2 trials wait for"));
+  EXPECT_THAT(forget_w1(), HasSubstr("has kept the weights that 2 trials wait for"));
   step(ControlSweep{.reply_to = 3, .request_id = "c", .sweep = "warm", .action = SweepAction::cancel});
-  EXPECT_EQ(forget(), "");
+  EXPECT_EQ(forget_w1(), "");
+  EXPECT_THAT(submit(warm), HasSubstr("or its worker was forgotten"));
+}
+
+TEST_F(WarmStarts, ThatHaveEndedNeedTheirSourceNoMore) {
+  train_the_source();
+  SweepSpec warm = warm_spec(first_of(source_spec()));
+  ASSERT_EQ(submit(warm), "");
+  complete(1);
+  complete(2);
+  w1_goes();
+  ASSERT_EQ(forget_w1(), "");
+  warm.run.priority = 3;
+  EXPECT_EQ(submit(warm), "") << "there is nothing to start";
+  warm.seeds.push_back(9);
   EXPECT_THAT(submit(warm), HasSubstr("or its worker was forgotten"));
 }
 
