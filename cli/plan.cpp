@@ -152,14 +152,13 @@ Json json_of(const Planned& planned, const PlanOptions& options) {
 int run_plan(const PlanOptions& options, const GlobalOptions& globals) {
   const Planned planned = cli::planned(options, globals);
   if (!options.output.empty()) write_plan_file(planned.plan, options.output);
-  const Json out = json_of(planned, options);
   if (globals.json) {
-    std::cout << out.dump(2) << "\n";
+    std::cout << json_of(planned, options).dump(2) << "\n";
     return kOk;
   }
   std::cout << plan_text(planned.plan, planned.there);
   print_changed(planned);
-  print_models(out["models"]);
+  print_models(models_json(planned.plan));
   if (planned.budget) std::cout << planned.budget->text;
   if (options.list) print_trials(planned.plan);
   if (planned.difference) std::cout << text_of(*planned.difference);

@@ -131,7 +131,7 @@ struct PlannedTrial {
   Fate fate = Fate::fresh;
   std::optional<TrialCost> cost{};
 };
-// Visits the plan's trials in grid order. Resolves every one: some 50 us each. Requires: predict() was called,
+// Visits the plan's trials in grid order. Resolves every one: some 0.1 ms each. Requires: predict() was called,
 // or plan_of made the plan.
 void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit);
 
