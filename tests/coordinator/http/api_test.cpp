@@ -100,6 +100,9 @@ TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
   EXPECT_EQ(all[0].keep, "adapters");
   ASSERT_EQ(all[0].evals.size(), 2u) << "one it learns, one it retains";
   EXPECT_EQ(all[0].evals[0].size(), kEvalDigits);
+  EXPECT_FALSE(all[0].settings);
+  const auto told = from_json<std::vector<TrialStanding>>(parse_json(get("/api/v1/standings?settings=1").body));
+  EXPECT_EQ(told.at(0).settings->lora->rank, 4);
   EXPECT_EQ(get("/api/v1/standings?after=" + trial_).body, "[]");
   EXPECT_EQ(trials_after(Reader(folder_.path()), "", 0).size(), 0u);
   const auto measured = from_json<std::vector<MeasuredTrial>>(parse_json(get("/api/v1/measured").body));
