@@ -4,7 +4,6 @@
 
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/identity.h"
-#include "common/vocabulary/sha256.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/tuning.h"
 #include "coordinator/core/warm_sources.h"
