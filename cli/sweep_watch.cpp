@@ -66,7 +66,7 @@ bool nothing_can_start(const SweepStatus& status) {
 SweepWatch::SweepWatch(const std::filesystem::path& data, const SweepPlan& plan, const GlobalOptions& globals)
     : reader_(data),
       sweep_(plan.spec.name),
-      trials_total_(static_cast<int64_t>(plan.trials.size())),
+      trials_total_(plan.trials()),
       labels_(labels_of(plan)),
       drawing_(globals),
       started_(std::chrono::steady_clock::now()) {}
