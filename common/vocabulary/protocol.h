@@ -15,7 +15,7 @@
 
 namespace ranktide {
 
-constexpr uint16_t kProtocolVersion = 1;
+constexpr uint16_t kProtocolVersion = 2;
 constexpr size_t kHeaderBytes = 60;
 constexpr size_t kBodyBytesMax = 1 << 20;
 
