@@ -9,9 +9,9 @@ Trainer with its fused AdamW:
     B2  bf16 weights, sdpa
     B3  B2 under torch_compile; its compile time is told apart and is in no ratio
 
-The engine's own process is bench/train_step. Rounds alternate, each process is fresh, the first two steps (page faults,
-kernel caches, compiling) are in no figure, medians are printed. A ratio above 1 says that ranktide takes less. Memory is the most that a process held in its life,
-the loading of model and libraries included.
+The engine's own process is bench/train_step, the rivals' is bench/rival_steps.py. Rounds alternate, each process is fresh,
+the first two steps (page faults, kernel caches, compiling) are in no figure, medians are printed. A ratio above 1 says that
+ranktide takes less. Memory is the most that a process held in its life, the loading of model and libraries included.
 
     ninja -C build/dev train_step
     .env/bin/python bench/train.py [--methods lora,full] [--rounds 3] [--steps 6] [--rows 4] [--tokens 512] [--json FILE]
@@ -21,7 +21,6 @@ The rivals need accelerate, and B3 a compiler and Python's headers:  .env/bin/pi
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parent.parent
 MODEL = TREE / "models/smollm2-135m"
 ENGINE = TREE / "build/dev/bench/train_step"
+RIVAL_STEPS = TREE / "bench/rival_steps.py"
 WARM_STEPS = 2
 RIVALS = {"B1": ("fp32", False), "B2": ("bf16", False), "B3": ("bf16", True)}  # dtype, compiled
 OURS = {"ranktide bf16": "bf16", "ranktide fp32": "fp32"}
@@ -57,62 +57,18 @@ def ranktide(dtype, method, args, ids):
             "gflops": out["gflop_per_second"]}
 
 
-def train_as_rival(name, method, args):
-    """Runs in a process of its own, so that its peak memory is its own. Prints one line of JSON at the end."""
-    import torch
-    from peft import LoraConfig, get_peft_model
-    from torch.utils.data import SequentialSampler
-    from transformers import AutoModelForCausalLM, Trainer, TrainerCallback, TrainingArguments
-
-    dtype, compiled = RIVALS[name]
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    ids = array("i", Path(args.ids).read_bytes())
-    rows = [torch.tensor(ids[at : at + args.tokens]) for at in range(0, len(ids), args.tokens)]
-    model = AutoModelForCausalLM.from_pretrained(MODEL, dtype={"fp32": torch.float32, "bf16": torch.bfloat16}[dtype], attn_implementation="sdpa")
-    if method == "lora":
-        model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"))
-
-    # Trainer divides by all labels, also by each row's first, which no token predicts: losses would be 0.2 % lower.
-    no_label = torch.tensor([-100], dtype=rows[0].dtype)
-
-    class Clock(TrainerCallback):
-        seconds, losses = [], []
-
-        def on_step_begin(self, *_, **__):
-            self.began = time.perf_counter()
-
-        def on_step_end(self, *_, **__):
-            self.seconds.append(time.perf_counter() - self.began)
-
-        def on_log(self, _args, _state, _control, logs=None, **__):
-            self.losses += [logs["loss"]] if "loss" in logs else []
-
-    class InOrder(Trainer):
-        def _get_train_sampler(self, *_):
-            return SequentialSampler(self.train_dataset)
-
-    clock = Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        InOrder(
-            model=model,
-            args=TrainingArguments(folder, per_device_train_batch_size=args.rows, max_steps=args.steps, learning_rate=1e-4, lr_scheduler_type="constant", weight_decay=0,
-                                   optim="adamw_torch_fused", logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, torch_compile=compiled, disable_tqdm=True),
-            train_dataset=[{"input_ids": row, "labels": torch.cat([no_label, row[1:]])} for row in rows],
-            callbacks=[clock],
-        ).train()
-    steady = statistics.median(clock.seconds[WARM_STEPS:])
-    print(json.dumps({"seconds": steady, "bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "losses": clock.losses,
-                      "compile_seconds": sum(clock.seconds[:WARM_STEPS]) - WARM_STEPS * steady if compiled else 0}))
-
-
 def rival(name, method, args, ids):
-    command = [args.rival_python, __file__, "--as-rival", name, "--methods", method, "--ids", ids, "--steps", args.steps, "--rows", args.rows, "--tokens", args.tokens, "--threads", args.threads]
+    dtype, compiled = RIVALS[name]
+    spec = {"model": str(MODEL), "ids": str(ids), "method": method, "dtype": dtype, "compiled": compiled, "steps": args.steps, "rows": args.rows, "tokens": args.tokens,
+            "threads": args.threads}
     environment = dict(os.environ, OMP_NUM_THREADS=str(args.threads), HF_HUB_OFFLINE="1")
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    done = subprocess.run([args.rival_python, RIVAL_STEPS, json.dumps(spec)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     if done.returncode != 0:
         sys.exit(f"{name} did not run (leave it out with --rivals):\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    out = json.loads(done.stdout.splitlines()[-1])
+    steady = statistics.median(out["seconds"][WARM_STEPS:])
+    return {"seconds": steady, "bytes": out["peak_bytes"], "losses": out["losses"],
+            "compile_seconds": sum(out["seconds"][:WARM_STEPS]) - WARM_STEPS * steady if compiled else 0}
 
 
 def measure_gemm_rates(threads):
@@ -166,15 +122,11 @@ def arguments():
     parser.add_argument("--text", default=str(TREE / "data/python_train.txt"))
     parser.add_argument("--rival-python", default=sys.executable, help="a Python with torch, transformers, peft and accelerate")
     parser.add_argument("--json", help="write every run here")
-    parser.add_argument("--as-rival", help=argparse.SUPPRESS)
-    parser.add_argument("--ids", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def main():
     args = arguments()
-    if args.as_rival is not None:
-        return train_as_rival(args.as_rival, args.methods, args)
     import torch
     import transformers
 
