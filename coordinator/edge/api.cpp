@@ -251,8 +251,7 @@ std::string query_target(const QueryRequest& request, const std::string& format)
 }
 
 std::string report_target(const ReportRequest& request) {
-  return "/api/v1/report?sweep=" + percent_encode(request.sweep) +
-         selection_arguments(request);
+  return "/api/v1/report?sweep=" + percent_encode(request.sweep) + selection_arguments(request);
 }
 
 ApiResponse unforeseen(const std::exception& error) {
