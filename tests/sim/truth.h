@@ -3,8 +3,8 @@
 // coordinator made durable. I-numbers as in the reliability notes: I1 nothing acked is lost, I2 one terminal
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
-// heal; what is stopped early was behind at its rung; no unit is granted to a slot that does not fit (placing.h); and where tuning may
-// add values, the best is inside the axis or all steps are taken.
+// heal; what is stopped early was behind at its rung; no unit is granted to a slot that does not fit
+// (placing.h); and where tuning may add values, the best is inside the axis or all steps are taken.
 
 #include <map>
 #include <set>
