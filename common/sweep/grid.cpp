@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "common/sweep/early_stop.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/scalar_text.h"
@@ -181,7 +180,6 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   }
   if (!trial) trial = looked_up(place);
   if (trial) trial->index = raw;
-  if (trial) trial->race = race_of(spec_.run, *trial);
   return trial;
 }
 

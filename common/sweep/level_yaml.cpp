@@ -11,6 +11,15 @@
 namespace ranktide {
 namespace {
 
+struct Unbuilt {
+  std::string_view key;
+  std::string_view remedy;
+};
+// Words of the language that this version does not carry out: refused by name, never ignored.
+constexpr Unbuilt kUnbuilt[] = {
+    {"run.stop_early", "trials run to the end of their budget"},
+};
+
 constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks", "search", "tune"};
 
 bool is_top_word(const std::string& key) {
@@ -245,6 +254,9 @@ class LevelReader {
     constexpr std::string_view kRead[] = {"axes", "rows", "zip", "derive", "exclude", "include"};
     if (std::find(std::begin(kRead), std::end(kRead), flat.key) != std::end(kRead)) return;
     if (block_.empty() ? is_top_word(flat.key) : flat.key == "like") return;
+    for (const auto& word : kUnbuilt)
+      if (flat.key == word.key || flat.key.starts_with(std::string(word.key) + "."))
+        throw bad(*flat.entry, flat.key + " is not built yet; leave it out: " + std::string(word.remedy));
     if (const Setting* setting = find_setting(flat.key)) return read_setting(*setting, flat, plain, varying);
     if (!block_.empty() && (read_pin(flat, plain) || may_pin_what_is_unread(flat))) return;
     throw bad(*flat.entry, refusal_of_key(flat));

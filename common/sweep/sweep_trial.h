@@ -13,16 +13,6 @@
 
 namespace ranktide {
 
-// How early stopping judges a trial on its way (early_stop.h): by this of its evals, run at these steps too.
-struct Race {
-  EvalTask task;
-  std::vector<Step> rungs;  // rising, each below the trial's last step
-};
-template <class Ar>
-void fields(Ar& ar, Race& r) {
-  ar("task", r.task)("rungs", r.rungs);
-}
-
 // One trial in one sweep's view.
 struct SweepTrial {
   int64_t index = 0;  // raw
@@ -41,7 +31,6 @@ struct SweepTrial {
   Step steps = 0;               // 0 only while provisional: epochs or tokens of unread data
   bool provisional = false;     // an input is missing: ids will change when it is read
   std::optional<WarmStart> start{};  // absent: the base, or model.from is unread
-  std::optional<Race> race{};        // absent: it runs to its end, whatever its evals say
 };
 template <class Ar>
 void fields(Ar& ar, SweepTrial& t) {
@@ -50,7 +39,6 @@ void fields(Ar& ar, SweepTrial& t) {
   ar("blocks", t.blocks)("labels", t.labels)("evals", t.evals)("eval_at", t.eval_at)("steps", t.steps);
   ar("provisional", t.provisional);
   later_field(ar, "start", t.start);
-  later_field(ar, "race", t.race);
 }
 
 // Returns: what the trial's evals at step 0 are of, and its scores are measured against: the untouched base;

@@ -272,7 +272,7 @@ Stage trunk_stage(const Stage& branch, const StageId& trunk, Step to) {
 
 SharedWork shared_work(const Grid& grid) {
   // Drawn cells stand beside nothing; rows set by hand are inexact, and a trunk serves by being exact.
-  if (grid.spec().random || grid.spec().run.microbatch || grid.spec().run.stop_early) return {};
+  if (grid.spec().random || grid.spec().run.microbatch) return {};
   SharedWork out;
   std::set<std::string_view> kinds;
   out.is_of_all = for_each_group(grid, [&](const Block& block, const std::vector<SweepTrial>& trials) {

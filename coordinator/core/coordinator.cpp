@@ -66,7 +66,6 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   now_ = now;
   out_ = &out;
   std::visit([this](const auto& in) { on(in); }, input);
-  run_races();
   extend_tuned_sweeps();
   close_ended_branches();
   if (has_room_) fill_free_slots();
@@ -98,7 +97,6 @@ void Coordinator::decide(Record record) {
   state_.apply(record);
   note_end(record);
   note_branch(record);
-  note_rung(record);
   out_->records.push_back(std::move(record));
 }
 

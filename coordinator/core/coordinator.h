@@ -287,11 +287,6 @@ class Coordinator {
   void renew(const UnitId& unit);
   void forget_term(const UnitId& unit);
 
-  // races.cpp: where early stopping ends trials
-  void note_rung(const Record& record);
-  void run_races();
-  void race(const Sweep& sweep, const EvalId& eval);
-
   // trunks.cpp: what several trials begin with
   std::vector<TrialBranch> branches_beside(const Sweep& sweep, const SweepTrial& trial) const;
   void take_points(const Unit& unit, const std::vector<Point>& points);
@@ -319,12 +314,11 @@ class Coordinator {
   CoordinatorConfig config_;
   State state_;
   Instant now_;
-  Effects* out_ = nullptr;       // of the step in progress
-  bool has_room_ = false;        // something changed that may let a slot be filled
-  std::set<UnitId> ended_;       // for good, by the step in progress
-  std::set<UnitId> left_;        // units whose attempt or wait has ended by it, for good or not
-  bool has_dropped_ = false;     // it took back what a sweep wanted
-  std::vector<EvalId> at_rung_;  // whose results may end trials, of the step in progress
+  Effects* out_ = nullptr;    // of the step in progress
+  bool has_room_ = false;     // something changed that may let a slot be filled
+  std::set<UnitId> ended_;    // for good, by the step in progress
+  std::set<UnitId> left_;     // units whose attempt or wait has ended by it, for good or not
+  bool has_dropped_ = false;  // it took back what a sweep wanted
   std::map<WorkerName, Session> sessions_;
   std::map<UnitId, Term> terms_;    // exactly the running units
   Deadlines<UnitId> expiries_;      // of running leases

@@ -46,7 +46,6 @@ void Coordinator::note_end(const Record& record) {
     ended_.insert(failed->lease.unit);
   if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
     for (const StageId& stage : cancelled->stages) ended_.insert(unit_of(stage));
-  if (const auto* stopped = std::get_if<TrialStoppedEarly>(&record)) ended_.insert(unit_of(stopped->stage));
 }
 
 // In the step in which a group's last trial ends, so that its sweep is never over before it has grown.

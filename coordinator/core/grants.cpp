@@ -47,7 +47,6 @@ bool Coordinator::fill(const Worker& worker, const Slot& slot) {
 void Coordinator::list_next(const Sweep& sweep) {
   try {
     list_first_after(sweep);
-    run_races();
   } catch (const SpecError& error) {
     cancel_sweep(sweep, "unlistable", error.what());
   } catch (const ExpressionError& error) {

@@ -12,8 +12,7 @@ constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
     "CheckpointSaved",  "EvalFinished",    "UnitFinished",  "AttemptFailed", "SweepCancelled",
     "SweepPaused",      "SweepResumed",    "SweepStopped",  "PolicyChanged", "QuotaSet",
     "WorkerDrainAsked", "TrialsCancelled", "TrialRetried",  "WorkerRevoked", "WorkerForgotten",
-    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed",
-    "TrialStoppedEarly"};
+    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -113,10 +112,6 @@ struct Describe {
   std::string operator()(const WorkerForgotten& r) const { return r.worker.text + ", by " + r.actor; }
   std::string operator()(const BranchesOpened& r) const { return brief(r.lease) + branches_text(r.branches); }
   std::string operator()(const TrunkReopened& r) const { return brief(r.lease) + branches_text(r.branches); }
-  std::string operator()(const TrialStoppedEarly& r) const {
-    return sweep_text(r.sweep, r.revision) + ", stage " + r.stage.brief() + " at step " + std::to_string(r.at) +
-           ", place " + std::to_string(r.place) + " of " + std::to_string(r.of);
-  }
   std::string operator()(const BranchesClosed& r) const {
     std::string out = brief(r.lease);
     for (const Lease& branch : r.branches) out += ", stage " + brief(branch);

@@ -251,22 +251,6 @@ void fields(Ar& ar, BranchesClosed& r) {
   ar("lease", r.lease)("branches", r.branches);
 }
 
-// At this rung the trial stood behind others that it is compared with (race.h): the sweep wants no more of it.
-struct TrialStoppedEarly {
-  SweepNumber sweep = 0;
-  int revision = 1;
-  StageId stage;
-  EvalId eval;  // whose result it was
-  Step at = 0;
-  int place = 0;
-  int of = 0;  // of so many that had come there
-};
-template <class Ar>
-void fields(Ar& ar, TrialStoppedEarly& r) {
-  ar("sweep", r.sweep)("revision", r.revision)("stage", r.stage)("eval", r.eval);
-  ar("at", r.at)("place", r.place)("of", r.of);
-}
-
 struct SweepExtended {  // the best of tuned values stood at the end of their axis: the next ones are tried too
   SweepNumber sweep = 0;
   int revision = 1;
@@ -284,7 +268,7 @@ using Record =
                  LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
                  AttemptFailed, SweepCancelled, SweepPaused, SweepResumed, SweepStopped, PolicyChanged,
                  QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked, WorkerForgotten,
-                 BranchesOpened, TrunkDropped, SweepExtended, TrunkReopened, BranchesClosed, TrialStoppedEarly>;
+                 BranchesOpened, TrunkDropped, SweepExtended, TrunkReopened, BranchesClosed>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

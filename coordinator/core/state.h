@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "common/sweep/grid.h"
-#include "coordinator/core/racer.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/tuned_trial.h"
 
@@ -25,7 +24,7 @@ namespace ranktide {
 //   running -LeaseExpired | LeaseReturned | AttemptFailed-> ready, or failed when a budget is spent
 //   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
 //   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
-//   ready | running -TrialsCancelled | TrialStoppedEarly-> cancelled   unless another sweep wants it
+//   ready | running -TrialsCancelled-> cancelled         unless another sweep wants it
 //   ready -SweepStopped-> cancelled                      unless another sweep wants it
 //   failed | cancelled -TrialListed | TrialRetried-> ready   somebody wants it again
 //   completed -TrunkReopened-> ready         a trunk's alone
@@ -130,9 +129,6 @@ struct Sweep {
   std::vector<Grid> added_grids{};  // beside `added`: each cell alone
   std::map<std::string, std::vector<TunedTrial>>
       tuned{};  // listed trials by group (tuning.h), where cells may be added
-
-  std::map<EvalId, Racer> racers{};  // of trials that may be stopped early, each at each of its rungs
-  std::map<std::pair<std::string, int>, std::set<EvalId>> rungs{};  // by group and rung, left ones too
 
   void add(const AddedCell& cell);
   // Of the grid and of what tuning added. Requires: 0 <= raw < raw_count().
@@ -242,7 +238,6 @@ class State {
   void on(const SweepExtended& r);
   void on(const TrunkReopened& r);
   void on(const BranchesClosed& r);
-  void on(const TrialStoppedEarly& r);
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -264,9 +259,6 @@ class State {
   bool is_wanted_again(const Unit& unit) const;
   void list_evals(Sweep& sweep, const SweepTrial& trial);
   void want_eval(Sweep& sweep, const EvalId& eval);
-  void list_eval(Sweep& sweep, const SweepTrial& trial, const EvalTask& task, Step at);
-  void enter_race(Sweep& sweep, const SweepTrial& trial);
-  static void leave_race(Sweep& sweep, const SweepTrial& trial);
   Unit& eval_unit(const EvalOrder& order, const Unit& stage_unit);
   void lease_left_over_evals(Unit& stage_unit, const Stage& stage);
   void requeue(Sweep& sweep);

@@ -126,7 +126,6 @@ void State::on(const TrialListed& r) {
   if (may_be_extended(sweep.grid.spec()))
     sweep.tuned[tuned_group(sweep.grid.spec(), trial)].push_back(tuned_trial(sweep.grid.spec(), trial));
   if (r.trunk) want_trunk(sweep, trial, *r.trunk);
-  enter_race(sweep, trial);
 }
 
 void State::on(const TrialRetried& r) {
@@ -134,7 +133,6 @@ void State::on(const TrialRetried& r) {
   RT_CHECK(sweep.revision == r.revision);
   RT_CHECK(!sweep.is_cancelled && !sweep.is_stopped);
   RT_CHECK(sweep.trials.at(r.trial.index) == r.trial.stage);
-  leave_race(sweep, r.trial);
   want_trial(sweep, r.trial, r.memory);
 }
 
@@ -170,22 +168,19 @@ void State::want(Sweep& sweep, Unit& unit, int64_t place) {
 // Step 0 is the untouched base, whatever the trial: one unit for everybody. Later steps ride on the stage's
 // attempt.
 void State::list_evals(Sweep& sweep, const SweepTrial& trial) {
-  for (const Step at : trial.eval_at)
-    for (const EvalTask& task : trial.evals) list_eval(sweep, trial, task, at);
-  if (!trial.race) return;
-  for (const Step at : trial.race->rungs) list_eval(sweep, trial, trial.race->task, at);
-}
-
-void State::list_eval(Sweep& sweep, const SweepTrial& trial, const EvalTask& task, Step at) {
-  const EvalId id =
-      at == 0 ? eval_id(base_subject(trial), task.spec_id) : eval_id(trial.stage, at, task.spec_id);
-  want_eval(sweep, id);
-  if (evals_.at(id).is_finished) return;
-  const EvalOrder order{.id = id, .at = at, .spec = task.spec};
-  if (at == 0)
-    want(sweep, eval_unit(order, units_.at(unit_of(trial.stage))), kBeforeStages);
-  else
-    units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
+  for (const Step at : trial.eval_at) {
+    for (const EvalTask& task : trial.evals) {
+      const EvalId id =
+          at == 0 ? eval_id(base_subject(trial), task.spec_id) : eval_id(trial.stage, at, task.spec_id);
+      want_eval(sweep, id);
+      if (evals_.at(id).is_finished) continue;
+      const EvalOrder order{.id = id, .at = at, .spec = task.spec};
+      if (at == 0)
+        want(sweep, eval_unit(order, units_.at(unit_of(trial.stage))), kBeforeStages);
+      else
+        units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
+    }
+  }
 }
 
 void State::want_eval(Sweep& sweep, const EvalId& id) {

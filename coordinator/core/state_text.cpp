@@ -33,12 +33,6 @@ void print(std::ostream& out, const Sweep& s) {
   for (const UnitId& unit : s.failed) out << "  failed " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
   for (const AddedCell& cell : s.added) out << "  added " << to_json(cell).dump() << "\n";
-  for (const auto& [eval, racer] : s.racers)
-    out << "  races " << eval.text << " stage " << racer.stage.text << " group " << racer.group << " rung "
-        << racer.rung << " at " << racer.at << "\n";
-  for (const auto& [rung, evals] : s.rungs)
-    for (const EvalId& eval : evals)
-      out << "  rung " << rung.first << "/" << rung.second << " " << eval.text << "\n";
   for (const auto& [group, trials] : s.tuned)
     for (const TunedTrial& trial : trials) out << "  tuned " << group << " trial " << trial.index << "\n";
 }

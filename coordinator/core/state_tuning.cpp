@@ -1,6 +1,5 @@
 // The part of State that tuning changes.
 
-#include "common/sweep/early_stop.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/core/state.h"
 #include "coordinator/core/tuning.h"
@@ -22,7 +21,6 @@ std::optional<SweepTrial> Sweep::trial_at(int64_t raw) const {
   const auto seeds = static_cast<int64_t>(grid.spec().seeds.size());
   auto trial = added_grids.at(static_cast<size_t>(beyond / seeds)).at(beyond % seeds);
   if (trial) trial->index = raw;
-  if (trial) trial->race = race_of(grid.spec().run, *trial);
   return trial;
 }
 

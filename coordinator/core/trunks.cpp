@@ -32,10 +32,9 @@ bool has_its_evals(const State& state, const Unit& branch) {
 }  // namespace
 
 // Returns: the trial and those that share its beginning, with their places; empty when none does. Rows that
-// were set by hand make a trunk inexact, which serves nobody; what may be stopped early runs by itself.
+// were set by hand make a trunk inexact, which serves nobody.
 std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const SweepTrial& trial) const {
-  if (sweep.run.microbatch || sweep.run.stop_early) return {};
-  if (!is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
+  if (sweep.run.microbatch || !is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
   std::vector<SweepTrial> open = trials_beside(sweep.grid, trial);
   std::erase_if(open, [&](const SweepTrial& each) { return !is_to_be_begun(state_, sweep, each); });
   std::vector<TrialBranch> out = branches_of(open);
@@ -123,7 +122,6 @@ void Coordinator::note_branch(const Record& record) {
   if (const auto* returned = std::get_if<LeaseReturned>(&record)) left_.insert(returned->lease.unit);
   if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
     for (const StageId& stage : cancelled->stages) left_.insert(unit_of(stage));
-  if (const auto* stopped = std::get_if<TrialStoppedEarly>(&record)) left_.insert(unit_of(stopped->stage));
   const auto* submitted = std::get_if<SweepSubmitted>(&record);
   has_dropped_ = has_dropped_ || (submitted && submitted->revision > 1) ||
                  std::holds_alternative<SweepCancelled>(record) ||

@@ -414,7 +414,6 @@ SweepSpec only_cell(const SweepSpec& spec, const AddedCell& added) {
   out.random.reset();
   out.taken.reset();
   out.tune.reset();
-  out.run.stop_early.reset();  // of values of tuned axes, and this cell alone has none
   return out;
 }
 

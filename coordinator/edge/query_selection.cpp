@@ -93,7 +93,7 @@ bool has_diverged(const TrialRow& trial) {
 
 bool may_still_come(const TrialRow& trial) {
   return !trial.is_complete && trial.state != "diverged" && trial.state != "failed" &&
-         trial.state != "cancelled" && trial.state != "stopped_early";
+         trial.state != "cancelled";
 }
 
 template <class Predicate>

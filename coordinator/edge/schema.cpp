@@ -48,7 +48,7 @@ CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NO
 CREATE TABLE evalset(id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE evalset_task(evalset TEXT NOT NULL REFERENCES evalset, spec TEXT NOT NULL, task TEXT NOT NULL,
   role TEXT NOT NULL, PRIMARY KEY(evalset, spec, task)) STRICT, WITHOUT ROWID;
--- cancelled: 1 by a user, one by one, or dropped by a stop, 2 by early stopping; the sweep's own state says what became of all of them
+-- cancelled: by a user, one by one, or dropped by a stop; the sweep's own state says what became of all of them
 CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT NULL REFERENCES trial,
   revision INTEGER NOT NULL, position INTEGER NOT NULL, block TEXT NOT NULL, regime TEXT NOT NULL, labels TEXT NOT NULL,
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
@@ -63,7 +63,7 @@ CREATE INDEX eval_by_subject ON eval(subject, spec);
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
--- unit: a stage's, a trunk's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled stopped_early
+-- unit: a stage's, a trunk's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled
 CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
   slots TEXT NOT NULL, microbatch INTEGER NOT NULL, keep TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
   message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;

@@ -69,12 +69,11 @@ class Mirror {
   void on(const TrunkDropped&);
   void on(const TrunkReopened&);
   void on(const BranchesClosed&);
-  void on(const TrialStoppedEarly&);
   void on(const WorkerForgotten&);
 
   void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);
   void want_trunk(const SweepTrial& trial, const TrunkPlace& place);
-  void cancel_trial(SweepNumber sweep, const StageId& stage, int64_t how, std::string_view end_reason);
+  void cancel_trial(SweepNumber sweep, const StageId& stage);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,

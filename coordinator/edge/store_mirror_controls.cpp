@@ -4,14 +4,6 @@
 #include "coordinator/edge/store_mirror.h"
 
 namespace ranktide {
-namespace {
-
-// sweep_trial.cancelled
-constexpr int64_t kByUser = 1;
-constexpr int64_t kStoppedEarly = 2;
-
-}  // namespace
-
 std::string by(const std::string& actor, const std::string& request_id) {
   return "by " + (actor.empty() ? std::string(kLocalActor) : actor) + ", request " + request_id;
 }
@@ -37,33 +29,26 @@ void Mirror::on(const SweepCancelled& r) {
 }
 
 void Mirror::on(const TrialsCancelled& r) {
-  for (const StageId& stage : r.stages) cancel_trial(r.sweep, stage, kByUser, "cancelled");
+  for (const StageId& stage : r.stages) cancel_trial(r.sweep, stage);
   note("TrialsCancelled", std::to_string(r.sweep),
        std::to_string(r.stages.size()) + " trials, " + by(r.actor, r.request_id));
 }
 
-void Mirror::on(const TrialStoppedEarly& r) {
-  cancel_trial(r.sweep, r.stage, kStoppedEarly, "stopped_early");
-  note("TrialStoppedEarly", r.stage.text,
-       "sweep " + std::to_string(r.sweep) + ", step " + std::to_string(r.at) + ": place " +
-           std::to_string(r.place) + " of " + std::to_string(r.of));
-}
-
-void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage, int64_t how, std::string_view end_reason) {
+void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage) {
   const int64_t number = stage_number(stage.text);
-  claim_one(sql("UPDATE sweep_trial SET cancelled=?3 WHERE sweep=?1 AND cancelled=0"
+  claim_one(sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0"
                 " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)")
-                .run(sweep, number, how));
+                .run(sweep, number));
   sql("UPDATE stage SET state='cancelled' WHERE number=?1"
       " AND (state='ready' AND NOT EXISTS(SELECT 1 FROM wanted WHERE stage=?1)"
       "  OR state='running' AND NOT EXISTS(SELECT 1 FROM may_run WHERE stage=?1))")
       .run(number);
-  sql("UPDATE attempt SET ended=?2, end_reason=?3 WHERE ended IS NULL AND"
+  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
       " (unit IN (SELECT id FROM stage WHERE id=?1 AND state='cancelled')"
       "  OR (unit IN (SELECT id FROM eval WHERE subject=?1)"
       "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
       "w.state<>'cancelled' WHERE NOT e.cancelled)))")
-      .run(stage.text, now_ms_, end_reason);
+      .run(stage.text, now_ms_);
 }
 
 void Mirror::on(const WorkerRevoked& r) {

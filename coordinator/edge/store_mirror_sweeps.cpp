@@ -122,10 +122,6 @@ std::string Mirror::list_evals(const SweepTrial& trial) {
         want_eval(eval_id(trial.stage, at, task.spec_id), trial.stage.text, task, at);
     }
   }
-  if (!trial.race) return evalset;
-  const EvalTask& raced = trial.race->task;
-  for (const Step at : trial.race->rungs)
-    want_eval(eval_id(trial.stage, at, raced.spec_id), trial.stage.text, raced, at);
   return evalset;
 }
 

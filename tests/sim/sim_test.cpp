@@ -40,16 +40,11 @@ TEST(Simulation, ReachesEveryKindOfRecord) {
   // A lease is revived only where nobody else is there to take its unit over.
   Faults bad_line;
   bad_line.silence = 0.01;
-  // A trunk is trained again only where its worker has gone before what begins with it has begun.
-  Faults restless;
-  restless.worker_drain = 0.01;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const RunResult drawn = Cluster({.seed = seed}).run();
     const RunResult lonely = Cluster({.seed = seed, .workers_max = 1, .faults = bad_line}).run();
     kinds.insert(drawn.kinds.begin(), drawn.kinds.end());
-    const RunResult moving = Cluster({.seed = seed, .faults = restless}).run();
     kinds.insert(lonely.kinds.begin(), lonely.kinds.end());
-    kinds.insert(moving.kinds.begin(), moving.kinds.end());
     lives += drawn.coordinator_lives;
   }
   EXPECT_EQ(kinds.size(), std::variant_size_v<Record>) << testing::PrintToString(kinds);

@@ -88,36 +88,13 @@ bool Truth::is_too_big(const StageId& stage) const {
 
 // Two sweeps may plan two trunks for one trial, so that what they have in common is named by what is trained.
 void Truth::check(const TrialListed& r) {
-  const TrialSettings& settings = r.trial.settings;
-  if (r.trial.race)
-    for (const Step at : r.trial.race->rungs)
-      races_[{r.sweep, settings.lora->rank, settings.seed, at}].insert(
-          eval_id(r.trial.stage, at, r.trial.race->task.spec_id));
   if (!r.trunk) return;
+  const TrialSettings& settings = r.trial.settings;
   const uint64_t number = mix(static_cast<uint64_t>(settings.lora->rank), settings.seed);
   beginnings_[r.trial.stage] = {number, r.trunk->at};
   beginnings_[r.trunk->trunk] = {number, r.trunk->to};
   trunks_[r.trial.stage].insert(r.trunk->trunk);
   branches_[r.trunk->trunk].insert(r.trial.stage);
-}
-
-// The racing sweep here has eta 2, and is never edited.
-void Truth::check(const TrialStoppedEarly& r) const {
-  for (const auto& [where, evals] : races_) {
-    if (!evals.contains(r.eval) || std::get<0>(where) != r.sweep) continue;
-    int n = 0;
-    int better = 0;
-    for (const EvalId& each : evals) {
-      if (!evals_.contains(each)) continue;
-      ++n;
-      better += score_of(each) > score_of(r.eval);
-    }
-    require(
-        r.of == n && r.place == better + 1 && n >= 2 && r.place > n / 2,
-        "stage " + r.stage.brief() + " was stopped at step " + std::to_string(r.at) + " and was not behind");
-    return;
-  }
-  require(false, "stage " + r.stage.brief() + " was stopped early and races nowhere");
 }
 
 // By an attempt of the stage, or of a trunk that it begins with.

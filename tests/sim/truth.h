@@ -3,8 +3,8 @@
 // coordinator made durable. I-numbers as in the reliability notes: I1 nothing acked is lost, I2 one terminal
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
-// heal; what is stopped early was behind at its rung; no unit is granted to a slot that does not fit
-// (placing.h); and where tuning may add values, the best is inside the axis or all steps are taken.
+// heal; no unit is granted to a slot that does not fit (placing.h); and where tuning may add values, the best
+// is inside the axis or all steps are taken.
 
 #include <map>
 #include <set>
@@ -68,7 +68,6 @@ class Truth {
   void check(const AttemptFailed& r);
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
   void check(const TrialListed& r);
-  void check(const TrialStoppedEarly& r) const;
   void check(const TrunkReopened& r) { results_.erase(r.lease.unit); }  // what it left is lost
   template <class R>
   void check(const R& r) {
@@ -100,8 +99,6 @@ class Truth {
   std::map<Lease, std::string> boots_;  // of the life that a lease was granted to
   std::set<UnitId> results_;
   std::set<EvalId> evals_;
-  // Of trials that may be stopped early, by sweep, rank, seed and step: with what they are compared there.
-  std::map<std::tuple<SweepNumber, int, uint64_t, Step>, std::set<EvalId>> races_;
   std::set<Lease> closed_;  // their Done was accepted
   std::set<std::tuple<StageId, Step>> points_;
   std::set<std::string> requests_;

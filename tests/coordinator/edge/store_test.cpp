@@ -429,35 +429,6 @@ TEST_F(StoreTest, ATrunkIsAnAttemptOfTheTrialThatLeavesItLast) {
   EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{0}));
 }
 
-TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
-  const SweepTrial one_of_them = history.list_branch({.rank = 4}, 8);
-  const SweepTrial other = history.list_branch({.rank = 8}, 10);
-  history.grant_trunk();
-  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
-  const std::vector<BranchOrder> both{{one_of_them.stage, 8}, {other.stage, 10}};
-  history.record(BranchesOpened{history.trunk(), both});
-  history.record(TrunkReopened{history.trunk(), both});
-  EXPECT_EQ(one("SELECT sum(step) FROM v_trial"), Value(int64_t{0}));
-  history.record(BranchesOpened{history.trunk(), both});
-  history.record(BranchesClosed{history.trunk(), {{unit_of(other.stage), 0}, {unit_of(one_of_them.stage), 2}}});
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0}));
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
-}
-
-TEST_F(StoreTest, ATrialThatWasStoppedEarlyIsCalledSoUntilItIsTriedAgain) {
-  const SweepTrial trial = history.list({.rank = 4});
-  history.grant(trial);
-  history.record(TrialStoppedEarly{
-      .sweep = 1, .revision = 1, .stage = trial.stage, .eval = EvalId{"e"}, .at = 3, .place = 2, .of = 2});
-  EXPECT_EQ(one("SELECT state FROM v_trial"), Value("stopped_early"));
-  EXPECT_EQ(one("SELECT stopped_early FROM v_sweep"), Value(int64_t{1}));
-  EXPECT_EQ(one("SELECT end_reason FROM v_attempt"), Value("stopped_early"));
-  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='TrialStoppedEarly'"),
-            Value("sweep 1, step 3: place 2 of 2"));
-  history.record(TrialRetried{.sweep = 1, .revision = 1, .request_id = "r", .actor = "ann", .trial = trial});
-  EXPECT_EQ(one("SELECT state FROM v_trial"), Value("ready"));
-}
-
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
   history.list_branch({.rank = 4}, 8);
   history.grant_trunk();
@@ -478,6 +449,21 @@ TEST_F(StoreTest, ATrunkThatFailsFailsNoTrialAndNoEval) {
 
 TEST_F(StoreTest, SomeTrialsAreCancelledAndTriedAgainAndTheOthersAreLeftAlone) {
   const SweepTrial runs = history.list({.rank = 4});
+TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
+  const SweepTrial one_of_them = history.list_branch({.rank = 4}, 8);
+  const SweepTrial other = history.list_branch({.rank = 8}, 10);
+  history.grant_trunk();
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  const std::vector<BranchOrder> both{{one_of_them.stage, 8}, {other.stage, 10}};
+  history.record(BranchesOpened{history.trunk(), both});
+  history.record(TrunkReopened{history.trunk(), both});
+  EXPECT_EQ(one("SELECT sum(step) FROM v_trial"), Value(int64_t{0}));
+  history.record(BranchesOpened{history.trunk(), both});
+  history.record(BranchesClosed{history.trunk(), {{unit_of(other.stage), 0}, {unit_of(one_of_them.stage), 2}}});
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0}));
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
+}
+
   history.grant(runs);
   const SweepTrial waits = history.list({.rank = 8});
   history.list({.rank = 16});
