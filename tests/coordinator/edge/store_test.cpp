@@ -429,6 +429,21 @@ TEST_F(StoreTest, ATrunkIsAnAttemptOfTheTrialThatLeavesItLast) {
   EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{0}));
 }
 
+TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
+  const SweepTrial one_of_them = history.list_branch({.rank = 4}, 8);
+  const SweepTrial other = history.list_branch({.rank = 8}, 10);
+  history.grant_trunk();
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  const std::vector<BranchOrder> both{{one_of_them.stage, 8}, {other.stage, 10}};
+  history.record(BranchesOpened{history.trunk(), both});
+  history.record(TrunkReopened{history.trunk(), both});
+  EXPECT_EQ(one("SELECT sum(step) FROM v_trial"), Value(int64_t{0}));
+  history.record(BranchesOpened{history.trunk(), both});
+  history.record(BranchesClosed{history.trunk(), {{unit_of(other.stage), 0}, {unit_of(one_of_them.stage), 2}}});
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0}));
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
+}
+
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
   history.list_branch({.rank = 4}, 8);
   history.grant_trunk();
@@ -449,21 +464,6 @@ TEST_F(StoreTest, ATrunkThatFailsFailsNoTrialAndNoEval) {
 
 TEST_F(StoreTest, SomeTrialsAreCancelledAndTriedAgainAndTheOthersAreLeftAlone) {
   const SweepTrial runs = history.list({.rank = 4});
-TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
-  const SweepTrial one_of_them = history.list_branch({.rank = 4}, 8);
-  const SweepTrial other = history.list_branch({.rank = 8}, 10);
-  history.grant_trunk();
-  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
-  const std::vector<BranchOrder> both{{one_of_them.stage, 8}, {other.stage, 10}};
-  history.record(BranchesOpened{history.trunk(), both});
-  history.record(TrunkReopened{history.trunk(), both});
-  EXPECT_EQ(one("SELECT sum(step) FROM v_trial"), Value(int64_t{0}));
-  history.record(BranchesOpened{history.trunk(), both});
-  history.record(BranchesClosed{history.trunk(), {{unit_of(other.stage), 0}, {unit_of(one_of_them.stage), 2}}});
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0}));
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
-}
-
   history.grant(runs);
   const SweepTrial waits = history.list({.rank = 8});
   history.list({.rank = 16});
