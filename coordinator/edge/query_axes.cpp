@@ -20,13 +20,23 @@ Value value_of(const Json& json) {
   return {};
 }
 
-// Without those of axes over one setting: its values say the same, and have a size.
+// Whether the setting's value is not what the file says: a path becomes absolute, a trial's id becomes whole.
+bool is_resolved(const std::string& key) {
+  const Setting* setting = find_setting(key);
+  if (!setting) return false;
+  return setting->type == SettingType::folder || setting->type == SettingType::sources ||
+         setting->type == SettingType::replay || setting->type == SettingType::source;
+}
+
+// Without those of axes over one setting, whose values say the same and have a size; but people ask for paths
+// as they wrote them.
 std::set<std::string> label_names(const std::vector<const TrialRow*>& trials) {
   std::set<std::string> names;
   for (const auto* t : trials)
     for (const auto& [name, label] : t->labels) names.insert(name);
   for (const auto* t : trials)
-    std::erase_if(names, [&](const std::string& name) { return t->settings.contains(name); });
+    std::erase_if(names,
+                  [&](const std::string& name) { return t->settings.contains(name) && !is_resolved(name); });
   return names;
 }
 
@@ -79,9 +89,12 @@ Json json_of_axis(const ResultAxis& axis, const TrialRow& trial) {
 std::optional<ResultAxis> lookup_axis(const std::string& name, const std::vector<const TrialRow*>& trials) {
   if (name == "sweep" || name == "block")
     return ResultAxis{.name = name, .kind = ResultAxis::Kind::column, .key = name};
-  if (label_names(trials).contains(name))
-    return ResultAxis{.name = name, .kind = ResultAxis::Kind::label, .key = name};
-  if (const auto key = full_key(name); key && find_setting(*key)) return ResultAxis{.name = name, .key = *key};
+  const auto labels = label_names(trials);
+  const auto key = full_key(name);
+  if (labels.contains(name)) return ResultAxis{.name = name, .kind = ResultAxis::Kind::label, .key = name};
+  if (key && labels.contains(*key))
+    return ResultAxis{.name = name, .kind = ResultAxis::Kind::label, .key = *key};
+  if (key && find_setting(*key)) return ResultAxis{.name = name, .key = *key};
   if (setting_keys(trials).contains(name)) return ResultAxis{.name = name, .key = name};
   return std::nullopt;
 }
@@ -134,8 +147,8 @@ Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
       return axis.key == "sweep" ? trial.sweep : trial.block;
     case ResultAxis::Kind::label: {
       const auto found = trial.labels.find(axis.key);
-      if (found == trial.labels.end()) return {};
-      return found->second;
+      if (found != trial.labels.end()) return found->second;
+      break;  // of a sweep that has no axis over it
     }
     case ResultAxis::Kind::setting:
       break;

@@ -21,18 +21,23 @@ double real(const Value& value) {
   return r ? *r : 0;
 }
 
+// The step: what a trunk told before it was finished is no progress of the attempt that trains it again, and
+// those points stay. The pace: a branch's curve begins with its trunk's points, of attempts with the same
+// numbers, some of the very turn that leased it. Bounded by rows, since this is asked every second.
 constexpr const char* kRunningColumns =
     "SELECT t.trial, a.attempt, a.worker, a.slots, a.started,"
-    " coalesce((SELECT max(p.step) FROM point p JOIN stage g ON g.number=p.stage WHERE g.id=t.stage), 0),"
+    " coalesce((SELECT CASE WHEN NOT EXISTS(SELECT 1 FROM attempt f WHERE f.unit=a.unit AND "
+    "f.attempt>=p.attempt"
+    " AND f.end_reason='completed') THEN p.step END FROM stage g JOIN point p ON p.stage=g.number"
+    " WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 1), 0),"
     " t.regime || ' ' || t.method || coalesce(' r' || t.rank || ' ' || t.target, '') || ' lr ' || t.lr || ' "
     "seed ' || t.seed"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='loss' ORDER BY m.step DESC LIMIT 1)"
     ", (SELECT value FROM v_metric m WHERE m.trial=t.trial AND m.name='tokens_per_second' ORDER BY m.step DESC "
     "LIMIT 1)"
-    ", (SELECT (max(p.at)-min(p.at))/1000.0/(max(p.step)-min(p.step)) FROM stage g JOIN point p ON "
-    "p.stage=g.number WHERE g.id=t.stage AND p.step IN ("
-    "(SELECT min(q.step) FROM point q WHERE q.stage=g.number AND q.attempt=a.attempt), "
-    "(SELECT max(q.step) FROM point q WHERE q.stage=g.number)))";
+    ", (SELECT (max(at)-min(at))/1000.0/(max(step)-min(step)) FROM (SELECT p.step, p.at, p.attempt FROM stage g"
+    " JOIN point p ON p.stage=g.number WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 200)"
+    " WHERE attempt=a.attempt AND at>a.started)";
 std::string for_trials(int64_t n) {
   return n > 1 ? ", the beginning of " + std::to_string(n) + " trials" : "";
 }
@@ -44,21 +49,24 @@ constexpr const char* kRunningStages =
 constexpr const char* kRunningTrunks =
     ", max(b.at), count(*) FROM attempt a CROSS JOIN branch b ON b.trunk=a.unit CROSS JOIN trial u ON "
     "u.stage=b.stage"
-    " JOIN v_trial t ON t.sweep=?1 AND t.trial=u.id WHERE a.ended IS NULL GROUP BY a.unit ORDER BY t.position";
+    " CROSS JOIN v_trial t WHERE t.sweep=?1 AND t.trial=u.id AND a.ended IS NULL GROUP BY a.unit ORDER BY "
+    "t.position";
 
 void add_running(const Reader& reader, const char* which, SweepStatus& status) {
-  for (const auto& v : reader.select(std::string(kRunningColumns) + which, {status.name}).rows)
+  for (const auto& v : reader.select(std::string(kRunningColumns) + which, {status.name}).rows) {
+    const int64_t step = integer(v[5]);
     status.running.push_back({.trial = text(v[0]),
                               .attempt = integer(v[1]),
                               .worker = text(v[2]),
                               .slots = text(v[3]),
                               .started_ms = integer(v[4]),
-                              .step = integer(v[5]),
+                              .step = step,
                               .steps = integer(v[10]),
-                              .loss = real(v[7]),
-                              .tokens_per_second = real(v[8]),
+                              .loss = step > 0 ? real(v[7]) : 0,
+                              .tokens_per_second = step > 0 ? real(v[8]) : 0,
                               .seconds_per_step = real(v[9]),
                               .settings = text(v[6]) + for_trials(integer(v[11]))});
+  }
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }
 
@@ -183,7 +191,10 @@ std::vector<SweepStatus> all_sweep_status(const Reader& reader) {
 std::vector<std::string> trials_with_prefix(const Reader& reader, const std::string& prefix) {
   std::vector<std::string> ids;
   for (const auto& row :
-       reader.select("SELECT id FROM trial WHERE substr(id, 1, length(?1))=?1 ORDER BY id LIMIT 10", {prefix})
+       reader  // ids are hex digits: 'g' is beyond them
+           .select("SELECT id FROM trial WHERE id>=?1 AND id<?1||'g' AND substr(id, 1, length(?1))=?1"
+                   " ORDER BY id LIMIT 10",
+                   {prefix})
            .rows)
     ids.push_back(text(row[0]));
   return ids;

@@ -20,11 +20,11 @@ struct RunningTrial {
   std::string worker;
   std::string slots;       // "0" or "0,1"
   int64_t started_ms = 0;  // wall clock
-  int64_t step = 0;        // of the newest durable point
+  int64_t step = 0;        // of the newest durable point; of a trunk that is trained again, of a new one
   int64_t steps = 0;
   double loss = 0;  // of that step; 0 before the first
   double tokens_per_second = 0;
-  double seconds_per_step = 0;  // mean of this attempt so far, by when its points came; 0: too few have
+  double seconds_per_step = 0;  // mean of this attempt's last steps, by when their points came; 0: too few have
   std::string settings;         // "math lora r4 attn lr 0.0005 seed 0"
 };
 template <class Ar>

@@ -221,10 +221,14 @@ void Mirror::on(const TrunkDropped& r) {
       .run(r.unit.text, r.sweep);
 }
 
-// What it had left for them is out of reach.
+// What it had left for them is out of reach, and what does not wait has nothing to do with it any more.
 void Mirror::on(const TrunkReopened& r) {
-  for (const BranchOrder& branch : r.branches)
+  sql("DELETE FROM branch WHERE trunk=?1").run(r.lease.unit.text);
+  for (const BranchOrder& branch : r.branches) {
     claim_one(sql("UPDATE stage SET checkpoint_step=NULL WHERE id=?1").run(branch.stage.text));
+    claim_one(sql("INSERT INTO branch VALUES(?1, ?2, ?3)")
+                  .run(r.lease.unit.text, stage_number(branch.stage.text), branch.at));
+  }
   note("TrunkReopened", r.lease.unit.text,
        std::to_string(r.branches.size()) + " trials wait for checkpoints that went with its worker");
 }

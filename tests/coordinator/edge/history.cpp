@@ -119,6 +119,7 @@ SweepTrial History::trial_of(const TrialWords& words) {
   trial.blocks = {words.rank > 0 ? "lora" : "full"};
   trial.labels = {{"regime", words.regime}};
   if (!words.lr_label.empty()) trial.labels["train.lr"] = words.lr_label;
+  if (!words.train_label.empty()) trial.labels["data.train"] = words.train_label;
   trial.evals = tasks_of(words);
   trial.eval_at = {0, kSteps};
   if (words.is_evaluated_midway) trial.eval_at = {0, kSteps / 2, kSteps};

@@ -24,8 +24,9 @@ struct TrialWords {
   double lr = 5e-4;
   uint64_t seed = 0;
   int batch = 2;
-  std::string tokenizer{};  // empty: the model's own
-  std::string lr_label{};   // as the sweep's axis has it; empty: no axis
+  std::string tokenizer{};    // empty: the model's own
+  std::string lr_label{};     // as the sweep's axis has it; empty: no axis
+  std::string train_label{};  // the same of data.train
   bool is_evaluated_midway = false;
   std::string from{};   // model.from; empty: the base
   std::string shots{};  // its evals' own way of asking, under the same names; empty: the usual one

@@ -228,6 +228,20 @@ TEST_F(QueryTest, ASettingsFullKeyIsTheSettingWhateverTheAxisCallsItsValues) {
               AllOf(HasSubstr("average over lr (0.0001, 0.001)"), HasSubstr("--where 'lr = 0.001'")));
 }
 
+// Its value in a trial is the absolute path, which nobody writes.
+TEST_F(QueryTest, AnAxisOverFilesGoesByTheNamesInTheSweepFile) {
+  history.ran({.regime = "code", .train_label = "code.jsonl"}, 1.8, 3.0);
+  history.ran({.regime = "math", .train_label = "math.jsonl"}, 1.5, 3.0);
+  history.submit("other");
+  history.ran({.regime = "code", .rank = 4}, 1.6, 3.0);
+  const auto trials = [&](const std::string& where) {
+    return ask({.sweeps = {"quick", "other"}, .where = where, .rows = QueryRows::trials}).rows.size();
+  };
+  EXPECT_EQ(trials("data.train = code.jsonl"), 1U);
+  EXPECT_EQ(trials("data.train in (code.jsonl, math.jsonl)"), 2U);
+  EXPECT_EQ(trials("data.train = '/data/code.jsonl'"), 1U) << "of the sweep without such an axis";
+}
+
 TEST_F(QueryTest, SaysThatNoTrialFits) {
   run_small_sweep();
   EXPECT_THAT(ask({.sweeps = {"quick"}, .where = "rank = 99"}).notes,

@@ -55,6 +55,41 @@ TEST_F(StatusTest, ARunningTrialsPaceIsThatOfItsAttempt) {
   EXPECT_DOUBLE_EQ(pace(), 1);
 }
 
+// Few points are read of a long curve, and the last ones say best how it goes on.
+TEST_F(StatusTest, ARunningTrialsPaceIsThatOfItsLastSteps) {
+  const SweepTrial trial = history.list({.rank = 4});
+  history.grant(trial);
+  for (const Step step : {1, 2}) history.points(trial, {{step, "loss", 2.0}});
+  for (Step first = 3; first < 203; first += 50) {
+    std::vector<Point> points;
+    for (Step step = first; step < first + 50; ++step) points.push_back({step, "loss", 2.0});
+    history.points(trial, points);
+  }
+  EXPECT_DOUBLE_EQ(status().running.at(0).seconds_per_step, 3.0 / 199) << "four turns with 50 steps each";
+}
+
+// Its trunk's points are in its curve, of an attempt with the same number, and it had waited for a slot.
+TEST_F(StatusTest, ABranchsPaceIsThatOfItsOwnSteps) {
+  const SweepTrial longest = history.list_branch({.rank = 4}, 6);
+  history.list_branch({.rank = 8}, 4);
+  history.grant_trunk();
+  for (const Step step : {1, 2, 3}) {
+    const int64_t at = status().running.at(0).started_ms + 1'000 * step;
+    history.store().commit({}, {{longest.stage, 1, {{step, "loss", 2.0}}}}, at);
+  }
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(BranchesOpened{history.trunk(), {{longest.stage, 6}}});
+  for (int second = 0; second < 60; ++second) history.record(EpochStarted{.epoch = 2});
+  history.grant(longest);
+  const auto pace = [&] { return status().running.at(0).seconds_per_step; };
+  const int64_t granted = status().running.at(0).started_ms;
+  history.store().commit({}, {{longest.stage, 1, {{4, "loss", 2.0}, {5, "loss", 2.0}}}}, granted);
+  history.points(longest, {{7, "loss", 2.0}});
+  EXPECT_EQ(pace(), 0) << "what came in the turn that leased it was the trunk's";
+  history.points(longest, {{9, "loss", 2.0}});
+  EXPECT_DOUBLE_EQ(pace(), 0.5);
+}
+
 // 12 steps each, of which the second trial trains 4 after the trunk's 8 and the first 2 after its 10.
 TEST_F(StatusTest, ATrunkRunsUnderTheTrialThatLeavesItLastAndItsStepsCountOnce) {
   const SweepTrial longest = history.list_branch({.rank = 4}, 10);
@@ -102,6 +137,34 @@ TEST_F(TrunkThatEnds, WithoutLeavingAnythingSharesNoSteps) {
   EXPECT_EQ(status().steps_left, kShared);
   history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
   EXPECT_EQ(status().steps_left, kAlone);
+}
+
+// Two of three wait for it; what it told the first time stays in their curves.
+TEST_F(TrunkThatEnds, IsAtItsBeginningWhenItIsTrainedAgain) {
+  const SweepTrial gone = history.list_branch({.rank = 16}, 11);
+  history.grant_trunk();
+  const auto tell = [&](Attempt attempt, const std::vector<Point>& points) {
+    history.store().commit({}, {{longest.stage, attempt, points}, {gone.stage, attempt, points}}, 0);
+  };
+  tell(1, {{3, "loss", 2.0}, {8, "loss", 1.5}});
+  EXPECT_EQ(status().running.at(0).step, 8);
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(TrunkReopened{history.trunk(), {{longest.stage, 10}, {other.stage, 8}}});
+  history.record(LeaseGranted{
+      .lease = {history.trunk().unit, 2}, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});
+  const SweepStatus again = status();
+  ASSERT_EQ(again.running.size(), 1U);
+  EXPECT_EQ(again.running[0].trial, longest.id.text);
+  EXPECT_EQ(again.running[0].steps, 10);
+  EXPECT_EQ(again.running[0].step, 0);
+  EXPECT_EQ(again.running[0].loss, 0);
+  EXPECT_EQ(again.steps_left, kShared + History::kSteps);
+  tell(2, {{3, "loss", 2.0}, {9, "loss", 1.4}});
+  EXPECT_EQ(status().running.at(0).step, 9) << "further than it had come";
+  history.record(LeaseExpired{{history.trunk().unit, 2}});
+  history.record(LeaseGranted{
+      .lease = {history.trunk().unit, 3}, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});
+  EXPECT_EQ(status().running.at(0).step, 9) << "it goes on";
 }
 
 TEST_F(TrunkThatEnds, ByFailingSharesNoStepsUntilALaterRevisionWantsItAgain) {

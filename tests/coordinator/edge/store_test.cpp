@@ -444,6 +444,17 @@ TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
   EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
 }
 
+TEST_F(StoreTest, ATrunkThatIsTrainedAgainIsThatOfTheTrialsThatWait) {
+  const SweepTrial one_of_them = history.list_branch({.rank = 4}, 8);
+  const SweepTrial longest_left = history.list_branch({.rank = 8}, 9);
+  history.list_branch({.rank = 16}, 10);
+  history.grant_trunk();
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(TrunkReopened{history.trunk(), {{one_of_them.stage, 8}, {longest_left.stage, 9}}});
+  EXPECT_EQ(one("SELECT trial FROM v_attempt WHERE kind='trunk'"), Value(longest_left.id.text));
+  EXPECT_EQ(one("SELECT group_concat(at) FROM (SELECT at FROM branch ORDER BY at)"), Value("8,9"));
+}
+
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
   history.list_branch({.rank = 4}, 8);
   history.grant_trunk();
