@@ -148,6 +148,7 @@ Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
     case ResultAxis::Kind::label: {
       const auto found = trial.labels.find(axis.key);
       if (found != trial.labels.end()) return found->second;
+      if (!is_resolved(axis.key)) return {};
       break;  // of a sweep that has no axis over it
     }
     case ResultAxis::Kind::setting:
