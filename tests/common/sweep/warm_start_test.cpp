@@ -115,6 +115,42 @@ TEST(WarmStart, IsAnAxisLikeAnyOther) {
   EXPECT_EQ(ids_of(blocks).size(), 2U);
 }
 
+TEST(WarmStart, OfTheConstantIsReadWhereItsAxisHasNoValue) {
+  const SweepSpec spec = sweep(kLora + R"(model.from: trial:aa
+axes:
+  train.lr: [1e-4, 1e-5]
+  model.from: {values: ["trial:bb", "trial:cc"], when: train.lr > 5e-5}
+)");
+  EXPECT_THAT(wanted_inputs(spec).sources, ElementsAre("trial:aa", "trial:bb", "trial:cc"));
+  for (const SweepTrial& trial : trials_of(known(spec))) EXPECT_FALSE(trial.provisional) << trial.index;
+}
+
+// Each axis has a value in the one cell, and the constant stands in the other.
+TEST(WarmStart, OfAnIncludedCellIsReadAsItsConditionsTurnOutThere) {
+  const SweepSpec spec = sweep(kLora + R"(model.from: trial:aa
+axes:
+  train.lr: [1e-4]
+  model.from: {values: ["trial:bb"], when: train.lr > 5e-5}
+include:
+  - {train.lr: 1e-5}
+  - {train.lr: 1e-3, model.from: "trial:dd"}
+)");
+  EXPECT_THAT(wanted_inputs(spec).sources, testing::IsSupersetOf({"trial:aa", "trial:bb", "trial:dd"}));
+  const auto trials = trials_of(known(spec));
+  EXPECT_EQ(trials.size(), 3U);
+  for (const SweepTrial& trial : trials) EXPECT_FALSE(trial.provisional) << trial.index;
+}
+
+// 2^30 ways in which the conditions may turn out, and two cells.
+TEST(WarmStart, OfManyConditionsIsFoundInTheCellsThereAre) {
+  SweepSpec spec = sweep(kLora + "model.from: trial:aa\naxes: {train.lr: [1e-4, 1e-5]}\n");
+  for (int i = 0; i < 30; ++i)
+    spec.blocks[0].axes.push_back({.name = "a" + std::to_string(i),
+                                   .points = {{.label = "b", .set = {{kSourceKey, "trial:bb"}}}},
+                                   .when = "train.lr > 5e-5"});
+  EXPECT_THAT(wanted_inputs(spec).sources, ElementsAre("trial:aa", "trial:bb"));
+}
+
 TEST(WarmStart, OfAnAdapterGoesOnWithItsShape) {
   const std::string warm = "model.from: trial:aa\n";
   EXPECT_EQ(refusal(kLora + warm), "no error");
@@ -144,10 +180,9 @@ TEST(WarmStart, OfFullWeightsMayTrainEither) {
 
 TEST(WarmStart, RefusesWhatItsSourceWasNot) {
   const std::string warm = kLora + "model.from: trial:aa\n";
-  EXPECT_THAT(
-      refusal(kLora + "model.from: trial:aa@5\n"),
-      HasSubstr("block all: model.from: trial:aa@5 names a step whose weights are not kept: a trial "
-                "leaves those of its last step, 12; write @12, or no step"));
+  EXPECT_THAT(refusal(kLora + "model.from: trial:aa@5\n"),
+              HasSubstr("block all: model.from: trial:aa@5 names a step whose weights are not kept: a trial "
+                        "leaves those of its last step, 12; write @12, or no step"));
   SourceInput other = lora_source();
   other.base = BaseId("b1");
   EXPECT_THAT(refusal(warm, other), HasSubstr("was trained from base b1, and /sweeps/m is base b0"));
