@@ -11,6 +11,7 @@
 #include "common/vocabulary/wire.h"
 #include "worker/trainer/data/step_batches.h"
 #include "worker/trainer/lm/device.h"
+#include "worker/trainer/lm/engine.h"
 #include "worker/trainer/program/artifact.h"
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
@@ -97,11 +98,11 @@ class StageRun {
 
  private:
   Outcome train_and_keep() {
-    Model model = first_model(base_, order_.stage, folders_);
+    const TrainFolders folders = train_folders();
+    Model model = folders.must_resume ? Model::for_trial(base_, order_.stage.settings)
+                                      : first_model(base_, order_.stage, folders_);
     reporter_.phase("training");
-    Outcome outcome = train(order_.stage, model, batches(),
-                            {folders_.checkpoints, order_.attempt, order_.resume_at_most, order_.branches},
-                            hooks(model), stop_, asked_microbatch());
+    Outcome outcome = train(order_.stage, model, batches(), folders, hooks(model), stop_, asked_microbatch());
     outcome.exact = microbatch() == default_microbatch();
     outcome.numerics = kNumericsVersion;
     outcome.device = device_text(base_->device());
@@ -109,6 +110,21 @@ class StageRun {
     if (outcome.kind == OutcomeKind::completed) finish(model, outcome);
     reporter_.flush();
     return outcome;
+  }
+
+  // What it starts from may have gone to make room since its first attempt: a checkpoint of its own has all.
+  TrainFolders train_folders() const {
+    return {.checkpoints = folders_.checkpoints,
+            .attempt = order_.attempt,
+            .resume_at_most = order_.resume_at_most,
+            .branches = order_.branches,
+            .must_resume = !is_source_here(order_.stage, folders_) && has_checkpoint()};
+  }
+  bool has_checkpoint() const {
+    const auto search = find_checkpoint(folders_.checkpoints, order_.stage.id, current_engine(base_->device()),
+                                        order_.resume_at_most);
+    for (const auto& line : search.skipped) std::cerr << line << "\n";
+    return search.newest.has_value();
   }
 
   int default_microbatch() const {

@@ -17,6 +17,11 @@ fs::path kept_of(const TrialId& source, const Stage& stage, const WorkFolders& f
       "this worker)");
 }
 
+// An adapter on full weights begins as one on any base.
+bool begins_with_its_source(const Stage& stage) {
+  return stage.start && (stage.start->method == Method::lora || stage.settings.method == Method::full);
+}
+
 Model full_from(const std::shared_ptr<const Base>& base, const Stage& stage, const fs::path& kept) {
   const uint64_t seed = stage.settings.seed;
   if (!is_weight_delta(kept)) return Model::full_from(base, seed, kept, {});
@@ -40,11 +45,13 @@ std::shared_ptr<const Base> base_under(const Stage& stage, const ModelSettings& 
   return is_weight_delta(kept) ? inputs.changed(model, stage.base, kept) : inputs.weights(kept, model.dtype);
 }
 
+bool is_source_here(const Stage& stage, const WorkFolders& folders) {
+  return !begins_with_its_source(stage) || fs::is_directory(folders.artifact_of(stage.start->trial));
+}
+
 Model first_model(const std::shared_ptr<const Base>& base, const Stage& stage, const WorkFolders& folders) {
   const TrialSettings& settings = stage.settings;
-  const bool is_on_weights = stage.start && stage.start->method == Method::full;
-  if (!stage.start || (is_on_weights && settings.method == Method::lora))
-    return Model::for_trial(base, settings);
+  if (!begins_with_its_source(stage)) return Model::for_trial(base, settings);
   const fs::path kept = kept_of(stage.start->trial, stage, folders);
   if (settings.method == Method::full) return full_from(base, stage, kept);
   RT_CHECK(settings.lora.has_value());

@@ -18,6 +18,9 @@ namespace ranktide {
 std::shared_ptr<const Base> base_under(const Stage& stage, const ModelSettings& model,
                                        const WorkFolders& folders, WorkInputs& inputs);
 
+// Returns: whether what first_model reads of the trial that the stage starts from is here.
+bool is_source_here(const Stage& stage, const WorkFolders& folders);
+
 // Returns: the model at the stage's step 0, on its base_under. Throws: ModelError; LastingError when what it
 // starts from is not here.
 Model first_model(const std::shared_ptr<const Base>& base, const Stage& stage, const WorkFolders& folders);

@@ -82,7 +82,7 @@ void TrainRun::resume() {
                                       folders_.resume_at_most);
   for (const auto& line : search.skipped) note(line);
   if (!search.newest) {
-    if (stage_.from > 0)
+    if (stage_.from > 0 || folders_.must_resume)
       throw TrainError("stage " + stage_.id.brief() + " begins at step " + std::to_string(stage_.from) +
                        ", but there is no checkpoint to begin from in " + folders_.checkpoints.string());
     return;

@@ -45,6 +45,7 @@ struct TrainFolders {
   std::optional<Step> resume_at_most{};  // later checkpoints are left alone; absent: none is too late
   // Stages that begin with the steps of this one: each is left a checkpoint, of an attempt 0, to resume from.
   std::vector<BranchOrder> branches{};
+  bool must_resume = false;  // the model does not stand where the stage begins: it waits for a checkpoint
 };
 
 struct TrainHooks {
@@ -60,7 +61,8 @@ struct TrainHooks {
 // memory mark; train does both.
 class TrainRun {
  public:
-  // Stands where its newest valid checkpoint was made, or where the model stands.
+  // Stands where its newest valid checkpoint was made, or where the model stands; without one that it must
+  // resume it throws.
   // Throws: TrainError, ModelError. Requires: as train.
   TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainFolders folders, TrainHooks hooks,
            std::stop_token stop = {});

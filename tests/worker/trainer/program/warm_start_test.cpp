@@ -117,6 +117,25 @@ TEST_F(WarmStarted, KilledOnTheWayEndsInTheSameBits) {
   }
 }
 
+// The longest kept go first when a worker makes room.
+TEST_F(WarmStarted, GoesOnFromItsOwnCheckpointWhenItsSourceHasGone) {
+  for (const Method method : {Method::lora, Method::full}) {
+    const std::string what(text_of(method));
+    const Work first = source("first " + what, method, method == Method::lora ? Keep::adapters : Keep::delta);
+    loss_of(first);
+    const Told whole = run(started("whole " + what, method, first, 1e-3));
+    ASSERT_TRUE(whole.outcome);
+    Work work = started("killed " + what, method, first, 1e-3);
+    work.checkpoint_every_ms = 0;
+    run_until_killed(work, 3);
+    fs::remove_all(artifact("first " + what));
+    const Told again = run(work, 2);
+    ASSERT_TRUE(again.outcome);
+    EXPECT_EQ(again.outcome->kind, OutcomeKind::completed) << again.outcome->message;
+    EXPECT_EQ(again.outcome->weights_sha256, whole.outcome->weights_sha256) << what;
+  }
+}
+
 // Who loads it on the model's own weights would get numbers, and wrong ones.
 TEST_F(WarmStarted, AnAdapterNamesTheWeightsThatItLiesOn) {
   for (const Keep keep : {Keep::weights, Keep::delta}) {

@@ -49,6 +49,14 @@ void flip_a_byte(const std::filesystem::path& path) {
   file.put(byte);
 }
 
+TEST(Resume, WhatWaitsForACheckpointIsNotTrainedWithoutOne) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  Model model = Model::for_trial(tiny::base(), stage.settings);
+  const TrainFolders folders{.checkpoints = scratch.path(), .must_resume = true};
+  EXPECT_THROW(train(stage, model, tiny::lessons(), folders, {}, {}), TrainError);
+}
+
 TEST(Resume, UnderLionToo) {
   for (const Method method : {Method::lora, Method::full}) {
     Stage stage = stage_with_dropout(method);
