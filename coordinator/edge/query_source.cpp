@@ -1,6 +1,7 @@
 #include "coordinator/edge/query_source.h"
 
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "coordinator/core/records.h"
@@ -26,18 +27,13 @@ std::string whole_id(const Reader& reader, const std::string& prefix) {
   return found[0];
 }
 
-// Its id stands in the journal's text as it is, also where another trial names it.
 SweepTrial listed_trial(const Reader& reader, const std::string& id) {
-  std::optional<SweepTrial> out;
-  reader.each("SELECT body FROM record WHERE kind='TrialListed' AND instr(body, ?1) ORDER BY seq", {id},
-              [&](const std::vector<Value>& row) {
-                auto record = from_journal("TrialListed", std::get<std::string>(row[0]));
-                auto& trial = std::get<TrialListed>(record).trial;
-                if (trial.id.text == id) out = std::move(trial);
-                return !out;
-              });
-  if (!out) throw StoreError("trial " + id + " is in no journal of " + reader.data_folder().string());
-  return *std::move(out);
+  const auto rows =
+      reader.select("SELECT r.kind, r.body FROM trial t JOIN record r ON r.seq=t.listed_in WHERE t.id=?1", {id})
+          .rows;
+  if (rows.empty()) throw StoreError("trial " + id + " is in no journal of " + reader.data_folder().string());
+  auto record = from_journal(std::get<std::string>(rows[0][0]), std::get<std::string>(rows[0][1]));
+  return std::get<TrialListed>(std::move(record)).trial;
 }
 
 struct Left {

@@ -33,10 +33,11 @@ CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEX
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
   memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0,
   numerics INTEGER, device TEXT) STRICT;
--- model_from: the trial and step that it starts from; NULL: the base
+-- model_from: the trial and step that it starts from; NULL: the base; listed_in: the first record (its seq) that has all of it
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
-  steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL, model_from TEXT) STRICT, WITHOUT ROWID;
+  steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL, model_from TEXT,
+  listed_in INTEGER) STRICT, WITHOUT ROWID;
 CREATE INDEX trial_by_stage ON trial(stage);
 -- trunk: the unit that several trials begin with; at: the step at which the stage goes on by itself. Its points are theirs.
 CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage, at INTEGER NOT NULL,
@@ -127,7 +128,12 @@ CREATE TABLE branch(trunk TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage
   PRIMARY KEY(trunk, stage)) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr const char* kFromVersion6 = "ALTER TABLE trial ADD COLUMN model_from TEXT;";
+constexpr const char* kFromVersion6 = R"sql(
+ALTER TABLE trial ADD COLUMN model_from TEXT;
+ALTER TABLE trial ADD COLUMN listed_in INTEGER;
+UPDATE trial SET listed_in=oldest.seq FROM (SELECT json_extract(body, '$.trial.id') AS trial, min(seq) AS seq FROM record
+  WHERE kind='TrialListed' GROUP BY 1) oldest WHERE oldest.trial=trial.id;
+)sql";
 
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;

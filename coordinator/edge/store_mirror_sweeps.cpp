@@ -98,8 +98,9 @@ void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) 
       " AND EXISTS(SELECT 1 FROM stage WHERE id=?1 AND state='ready')")
       .run(trial.stage.text);
   const auto& s = trial.settings;
-  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO "
-      "NOTHING")
+  // The last record is the one being applied.
+  sql("INSERT INTO trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,"
+      " (SELECT max(seq) FROM record)) ON CONFLICT DO NOTHING")
       .run(trial.id.text, base_subject(trial).text, trial.cell.text, stage_number(trial.stage.text),
            std::string(text_of(s.method)), s.lora ? Value(int64_t{s.lora->rank}) : Value{},
            s.lora ? Value(s.lora->alpha) : Value{}, s.lora ? Value(target_text(s.lora->target)) : Value{},

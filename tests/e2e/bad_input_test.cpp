@@ -303,7 +303,8 @@ void age(const fs::path& database, const fs::path& output) {
        "sqlite3 " + file +
            " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
            " && sqlite3 " + file +
-           " 'DROP TABLE branch; ALTER TABLE stage DROP COLUMN device; ALTER TABLE stage DROP COLUMN numerics;"
+           " 'ALTER TABLE trial DROP COLUMN model_from; ALTER TABLE trial DROP COLUMN listed_in;"
+           " DROP TABLE branch; ALTER TABLE stage DROP COLUMN device; ALTER TABLE stage DROP COLUMN numerics;"
            " PRAGMA user_version = 4'"},
       output);
   ASSERT_EQ(aged.exit_code, 0) << aged.err;

@@ -89,7 +89,8 @@ void drop_views(Connection& c) {
 }
 
 void drop_columns_of_version_7(Connection& c) {
-  c.execute("ALTER TABLE trial DROP COLUMN model_from");
+  for (const char* column : {"model_from", "listed_in"})
+    c.execute(std::string("ALTER TABLE trial DROP COLUMN ") + column);
 }
 
 void drop_columns_of_version_6(Connection& c) {
@@ -219,6 +220,28 @@ TEST_F(StoreTest, BringsAFolderOfVersion6UpToDateWithTrialsThatStartFromTheBase)
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state, model_from FROM v_trial").rows,
             (std::vector<std::vector<Value>>{{Value("completed"), Value{}}}));
+}
+
+TEST_F(StoreTest, FindsTheRecordOfEachTrialOfVersion6) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  history.list({.rank = 8});
+  history.list({.rank = 4});  // again: the first record is the one
+  const auto records = history.reader().select("SELECT id, listed_in FROM trial ORDER BY id").rows;
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    drop_views(c);
+    drop_columns_of_version_7(c);
+    c.execute("PRAGMA user_version=6");
+  }
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT id, listed_in FROM trial ORDER BY id").rows, records);
+  EXPECT_EQ(reader
+                .select("SELECT count(*) FROM trial t JOIN record r ON r.seq=t.listed_in"
+                        " WHERE r.kind='TrialListed' AND instr(r.body, t.id)")
+                .rows.at(0).at(0),
+            Value(int64_t{2}));
 }
 
 TEST(StoreOpening, RefusesAFileOfAnotherProgram) {

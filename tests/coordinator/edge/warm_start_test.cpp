@@ -112,6 +112,20 @@ TEST_F(WarmStartTest, FindsItsSourceByAnyUniquePrefix) {
   EXPECT_EQ(found.weights, std::nullopt);
 }
 
+// A journal of a million trials is gigabytes.
+TEST_F(WarmStartTest, ReadsOneRecordOfTheJournalToFindItsSource) {
+  history.list({.rank = 8});
+  const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
+  history.list({.rank = 16});
+  history.close();
+  {
+    Connection c(database_file(folder.path()), Connection::Mode::writer);
+    c.prepare("UPDATE record SET body=?1 WHERE kind='TrialListed' AND instr(body, ?2)=0")
+        .run("not read: " + source.id.text, "\"" + source.id.text + "\"");
+  }
+  EXPECT_EQ(source_with(history.reader(), source.id.text).trial, source.id);
+}
+
 TEST_F(WarmStartTest, StartsFromNothingThatIsNotThereWhole) {
   const SweepTrial queued = history.list({.rank = 4});
   const SweepTrial diverged = history.list({.rank = 8});
