@@ -26,6 +26,7 @@ struct FromWorker {  // `sender` is the name behind the connection's CURVE key
 struct SpecLook {
   std::string fault;  // why no sweep is made of it; empty: nothing is wrong
   int64_t trial_count = 0;
+  std::map<StageId, std::vector<StageId>> starting{};  // by the source's stage: those that start from it
 };
 // Pure, any thread.
 SpecLook look_at(const SweepSpec& spec);

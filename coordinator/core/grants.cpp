@@ -59,6 +59,7 @@ void Coordinator::list_first_after(const Sweep& sweep) {
     if (sweep.trials.contains(index)) continue;  // ahead of its turn
     const auto trial = sweep.trial_at(index);
     if (!trial) continue;
+    if (trial->provisional) throw SpecError("trial " + trial->id.brief() + " names an input that was not read");
     if (index < sweep.grid.raw_count()) return list_with_its_like(sweep, *trial);
     return list_added(sweep, *trial);
   }

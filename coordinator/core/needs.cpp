@@ -57,13 +57,19 @@ int64_t predicted_bytes(const Unit& unit) {
   return unit.kind == WorkKind::train ? unit.memory.train_bytes : unit.memory.forward_bytes;
 }
 
+SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
+  if (kind == WorkKind::evaluate) return {};
+  asked.labels.clear();
+  return asked;
+}
+
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
 bool fits(const State& state, const Unit& unit, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;
   const int64_t predicted = predicted_bytes(unit);
-  if (!unit.home.empty()) return has(slot, {}, predicted);
   return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
-    return has(slot, state.sweeps().at(wish.first).run.needs, predicted);
+    const SlotNeeds& asked = state.sweeps().at(wish.first).run.needs;
+    return has(slot, unit.home.empty() ? asked : needs_of_bound(unit.kind, asked), predicted);
   });
 }
 

@@ -19,8 +19,11 @@ bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes);
 // Returns: what is predicted for the unit: a stage as it trains, an eval leased by itself as it reads.
 int64_t predicted_bytes(const Unit& unit);
 
-// Returns: whether the slot has what every sweep that wants the unit asks for. Evals of kept weights run where
-// these lie, whatever a sweep asks for: only their memory counts.
+// Returns: what counts of it for a unit that runs where the weights lie that it needs. No label: that would
+// choose the worker. Of an eval nothing: what a sweep asks for is for its training.
+SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked);
+
+// Returns: whether the slot has what every sweep that wants the unit asks for, or what of that counts.
 bool fits(const State& state, const Unit& unit, const Slot& slot);
 
 // Returns: whether any slot of the worker, taken or free, fits.

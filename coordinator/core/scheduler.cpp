@@ -98,6 +98,7 @@ bool is_of_lost_trunk(const State& state, const Unit& unit, const WorkerName& na
 struct Look {  // through a sweep's queue
   std::optional<UnitId> unit;
   int misfits = 0;
+  int elsewhere = 0;  // what only another worker can run
 };
 
 Look look_through(const State& state, const Sweep& sweep, const WorkerName& worker, const Slot& slot,
@@ -138,7 +139,7 @@ Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const 
     const Sweep& sweep = state.sweeps().at(number);
     const Look look = look_through(state, sweep, worker, slot, held_back);
     if (look.unit) return run_or_train_again(state, *look.unit, worker);
-    if (!sweep.is_listed && look.misfits < kMisfitsMax) return ListNext{number};
+    if (!sweep.is_listed && look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
   }
   return NothingFits{};
 }

@@ -38,8 +38,10 @@ using Pick = std::variant<NothingFits, ListNext, RunUnit, TrainAgain>;
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Deadlines<UnitId>& held_back);
 
 // Of one sweep, units that do not fit a slot (needs.h) are passed over up to here; then the slot is left to
-// other sweeps, and no more of the grid is listed for it. Without a limit, an idle slot that is too small would
-// have a grid of a million trials listed.
+// other sweeps, and no more of the grid is listed for it. Nor is more listed where so many wait for another
+// worker, which has the weights that they need; these are passed over all the same, for this worker's own may
+// come after them. Without a limit, an idle slot that is too small would have a grid of a million trials
+// listed.
 inline constexpr int kMisfitsMax = 1'000;
 
 // Returns: the slots that no running lease uses, in the worker's order.

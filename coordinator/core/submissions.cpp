@@ -72,6 +72,7 @@ SpecLook look_at(const SweepSpec& spec) {
   try {
     const Grid grid(spec);
     out.trial_count = trial_count(spec, grid.counts());
+    out.starting = starting_in(spec);
     if (may_clash_in_evals(spec) || has_empty_data(spec.inputs))
       for (int64_t raw = 0; raw < grid.raw_count(); ++raw) grid.at(raw);
     for (const WantedEval& wanted : wanted_inputs(spec).evals)
@@ -107,7 +108,7 @@ void Coordinator::on(const Submit& submit) {
                                            "; give yours another name (`name:` in the file)"});
   const SpecLook looked = submit.looked ? *submit.looked : look_at(submit.spec);
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
-  if (std::string why = source_refusal(state_, submit.spec); !why.empty())
+  if (std::string why = source_refusal(state_, submit.spec, looked.starting); !why.empty())
     return reply(submit.reply_to, Rejected{std::move(why)});
 
   reply(submit.reply_to,

@@ -155,7 +155,7 @@ std::string Coordinator::cancel_trials(const Sweep& sweep, const ControlTrials& 
   const bool may_list = !sweep.is_listed && !sweep.is_stopped;
   TrialsCancelled cancelled{sweep.number, control.request_id, control.actor, {}};
   for (const SweepTrial& trial : trials) {
-    if (may_list && !sweep.trials.contains(trial.index)) list_ahead(sweep, trial);
+    if (may_list && !trial.provisional && !sweep.trials.contains(trial.index)) list_ahead(sweep, trial);
     if (is_open(state_, sweep, trial)) cancelled.stages.push_back(trial.stage);
   }
   const size_t n = cancelled.stages.size();

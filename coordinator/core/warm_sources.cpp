@@ -1,19 +1,37 @@
 #include "coordinator/core/warm_sources.h"
 
-#include <map>
+#include <algorithm>
 
 #include "common/sweep/grid.h"
+#include "common/sweep/spec_error.h"
 #include "common/sweep/warm_start.h"
 
 namespace ranktide {
 namespace {
 
+bool is_hash(const std::string& id) {
+  constexpr size_t kDigits = 64;
+  return id.size() == kDigits && id.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+// Ids become names of files, and what a client sends may be anything.
+bool can_be(const SourceInput& source) {
+  return is_hash(source.trial.text) && is_hash(source.stage.text) && source.step > 0 &&
+         (!source.weights || is_hash(source.weights->text));
+}
+
+// What a unit that has ended still shows of the trial; the rest was compared with the journal (query_source.h).
+bool is_of(const SourceInput& source, const Unit& unit) {
+  return !unit.is_trunk() && unit.base == source.base && unit.tokenizer_sha256 == source.tokenizer_sha256 &&
+         unit.model.dtype == source.dtype;
+}
+
 // Nothing is trained here but what a finished trial left: one that is still queued would have to be waited for.
-std::string why_not(const Unit* source) {
-  if (!source || source->kind != WorkKind::train) return "is no trial of this coordinator";
-  if (source->life != UnitLife::completed)
-    return "is " + std::string(text_of(source->life)) + "; a trial starts from one that has completed";
-  if (source->kept == Keep::none)
+std::string why_not(const SourceInput& source, const Unit* unit) {
+  if (!unit || unit->kind != WorkKind::train || !is_of(source, *unit)) return "is no trial of this coordinator";
+  if (unit->life != UnitLife::completed)
+    return "is " + std::string(text_of(unit->life)) + "; a trial starts from one that has completed";
+  if (unit->kept == Keep::none)
     return "has left no weights: run.keep of its sweep kept none (adapters, of LoRA, weights or delta do), or "
            "its worker was forgotten";
   return "";
@@ -25,18 +43,26 @@ bool has_result(const Unit* unit) {
 
 }  // namespace
 
-std::string source_refusal(const State& state, const SweepSpec& spec) {
-  std::map<StageId, std::string> gone;
+StartingStages starting_in(const SweepSpec& spec) {
   for (const auto& [from, source] : spec.inputs.sources)
-    if (const std::string why = why_not(state.find_unit(unit_of(source.stage))); !why.empty())
-      gone.emplace(source.stage, from + " " + why);
-  if (gone.empty()) return "";
+    if (!can_be(source)) throw SpecError(std::string(kSourceKey) + ": " + from + " is no trial's id and step");
+  StartingStages out;
+  if (std::none_of(spec.blocks.begin(), spec.blocks.end(), names_source)) return out;
   const Grid grid(spec);
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
-    const auto trial = grid.at(raw);
-    if (!trial || !trial->start || has_result(state.find_unit(unit_of(trial->stage)))) continue;
-    if (const auto found = gone.find(trial->start->stage); found != gone.end())
-      return std::string(kSourceKey) + ": " + found->second;
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+    if (const auto trial = grid.at(raw); trial && trial->start)
+      out[trial->start->stage].push_back(trial->stage);
+  return out;
+}
+
+std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting) {
+  const auto is_to_start = [&](const StageId& stage) { return !has_result(state.find_unit(unit_of(stage))); };
+  for (const auto& [from, source] : spec.inputs.sources) {
+    const auto named = starting.find(source.stage);
+    if (named == starting.end()) continue;
+    const std::string why = why_not(source, state.find_unit(unit_of(source.stage)));
+    if (!why.empty() && std::any_of(named->second.begin(), named->second.end(), is_to_start))
+      return std::string(kSourceKey) + ": " + from + " " + why;
   }
   return "";
 }

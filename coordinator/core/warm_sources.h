@@ -2,15 +2,24 @@
 // Trials that start from what others left (common/sweep/warm_start.h): whether that is there, and where. Pure;
 // any thread.
 
+#include <map>
 #include <string>
+#include <vector>
 
 #include "coordinator/core/state.h"
 
 namespace ranktide {
 
-// Returns: a trial that the spec names to start from and that cannot be, with the reason; empty: each can, or
-// nothing is to start from it any more.
-std::string source_refusal(const State& state, const SweepSpec& spec);
+// By the stage of the source.
+using StartingStages = std::map<StageId, std::vector<StageId>>;
+
+// Returns: what starts from others. Looks at every cell where any does, so that it takes long.
+// Throws: SpecError for a source that no trial can be.
+StartingStages starting_in(const SweepSpec& spec);
+
+// Returns: a trial that others are to start from and that they cannot, with the reason; empty: each can, or
+// nothing is to start from it any more. `starting` from starting_in(spec).
+std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting);
 
 // Returns: whether an attempt that was told to keep `keep` leaves weights to go on from, or to evaluate later.
 bool leaves_weights(Keep keep, Method method);

@@ -16,7 +16,7 @@ struct ReadyUnit {
   std::string id;
   int64_t predicted_bytes = 0;
   bool is_trial = true;
-  bool is_bound = false;  // to where the weights lie that it needs, whatever a sweep asks for
+  bool is_bound = false;  // to where the weights lie that it needs
 };
 
 // What another sweep asks for, of the units that it wants too.
@@ -97,10 +97,10 @@ SlotNeeds most_demanding(const SlotNeeds& a, const SlotNeeds& b, int64_t predict
 }
 
 SlotNeeds needs_of(const ReadyUnit& unit, const SlotNeeds& own, const std::vector<OtherWish>& others) {
-  if (unit.is_bound) return {};
   SlotNeeds needs = own;
   for (const OtherWish& other : others)
     if (other.units.contains(unit.id)) needs = most_demanding(needs, other.needs, unit.predicted_bytes);
+  if (unit.is_bound) return needs_of_bound(unit.is_trial ? WorkKind::train : WorkKind::evaluate, needs);
   return needs;
 }
 

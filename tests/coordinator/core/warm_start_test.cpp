@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/scheduler.h"
 #include "tests/sim/sweep_for_tests.h"
 
 namespace ranktide {
@@ -49,10 +50,13 @@ class WarmStarts : public testing::Test {
       if (const auto* rejected = std::get_if<Rejected>(&reply.answer)) return rejected->reason;
     return "";
   }
-  void hello(const std::string& worker) {
-    step(FromWorker{
-        WorkerName{worker},
-        Hello{.boot = worker, .version = "test", .slots = {{.index = 0, .device = "cpu"}}, .held = {}}});
+  void hello(const std::string& worker, int64_t memory_bytes = 0) {
+    const Slot slot{.index = 0, .device = "cpu", .memory_bytes = memory_bytes};
+    step(FromWorker{WorkerName{worker}, Hello{.boot = worker, .version = "test", .slots = {slot}, .held = {}}});
+  }
+  int64_t listed() const {  // in the last step
+    return std::count_if(effects_.records.begin(), effects_.records.end(),
+                         [](const Record& record) { return std::holds_alternative<TrialListed>(record); });
   }
   void complete(size_t grant) {
     Done done{.lease = grants_.at(grant).second.lease, .seq = 1, .outcome = {}};
@@ -134,6 +138,80 @@ TEST_F(WarmStarts, AreRefusedWithoutTheSourcesData) {
   spec = warm_spec(first_of(source_spec()));
   spec.inputs.sources.begin()->second.lora->rank = 64;
   EXPECT_THAT(submit(spec), HasSubstr("left an adapter of another shape")) << "validated here too";
+}
+
+TEST_F(WarmStarts, AreRefusedOfWhatIsNoTrialsId) {
+  train_the_source();
+  const SweepSpec fine = warm_spec(first_of(source_spec()));
+  const auto refusal = [&](auto change) {
+    SweepSpec spec = fine;
+    change(spec.inputs.sources.begin()->second);
+    return submit(spec);
+  };
+  const auto no_id = HasSubstr("is no trial's id and step");
+  EXPECT_THAT(refusal([](SourceInput& s) { s.trial = TrialId{"../../" + std::string(58, 'a')}; }), no_id);
+  EXPECT_THAT(refusal([](SourceInput& s) { s.weights = TrialId{".."}; }), no_id);
+  EXPECT_THAT(refusal([](SourceInput& s) { s.stage = StageId{"a"}; }), no_id);
+  EXPECT_THAT(refusal([](SourceInput& s) { s.step = 0; }), no_id);
+  EXPECT_EQ(submit(fine), "");
+}
+
+TEST_F(WarmStarts, AreRefusedOfAnotherBaseThanTheSourcesOwn) {
+  train_the_source();
+  SweepSpec spec = warm_spec(first_of(source_spec()));
+  for (auto& [key, model] : spec.inputs.models) model.base = BaseId{std::string(64, 'b')};
+  spec.inputs.sources.begin()->second.base = BaseId{std::string(64, 'b')};
+  EXPECT_THAT(submit(spec), HasSubstr("is no trial of this coordinator"));
+}
+
+TEST_F(WarmStarts, AreLookedForBeforeTheTurn) {
+  const SweepTrial source = first_of(source_spec());
+  const SpecLook looked = look_at(warm_spec(source));
+  EXPECT_EQ(looked.fault, "");
+  ASSERT_EQ(looked.starting.size(), 1U);
+  EXPECT_EQ(looked.starting.at(source.stage).size(), 2U);
+  SweepSpec cold = source_spec();
+  cold.inputs.sources = warm_spec(source).inputs.sources;
+  EXPECT_TRUE(look_at(cold).starting.empty());
+  EXPECT_EQ(submit(cold), "") << "nothing is to start from what is not there";
+}
+
+// A journal may hold a sweep from before this was refused.
+TEST_F(WarmStarts, OfASourceThatNobodyReadEndTheirSweepAndNotTheCoordinator) {
+  hello("w1");
+  SweepSpec warm = warm_spec(first_of(source_spec()));
+  warm.inputs.sources.clear();
+  step(Submit{.reply_to = 1, .request_id = "old", .spec = warm, .looked = SpecLook{.trial_count = 2}});
+  EXPECT_TRUE(core_.state().find_sweep("warm")->is_cancelled);
+  EXPECT_EQ(listed(), 0);
+}
+
+TEST_F(WarmStarts, AreNotAllListedForAWorkerThatCannotRunThem) {
+  train_the_source();
+  hello("w2");
+  SweepSpec warm = warm_spec(first_of(source_spec()));
+  for (uint64_t seed = 10; std::ssize(warm.seeds) < 3 * kMisfitsMax; ++seed) warm.seeds.push_back(seed);
+  ASSERT_EQ(submit(warm), "");
+  EXPECT_EQ(grants_.back().first, "w1");
+  EXPECT_GE(listed(), kMisfitsMax) << "w2 looks for something of its own";
+  EXPECT_LE(listed(), kMisfitsMax + 1);
+}
+
+TEST_F(WarmStarts, AskTheirSlotForMemoryAndAGpuButForNoLabel) {
+  constexpr int64_t kGiB = int64_t{1} << 30;
+  hello("w1", 4 * kGiB);
+  ASSERT_EQ(submit(source_spec()), "");
+  complete(0);
+  SweepSpec warm = warm_spec(first_of(source_spec()));
+  warm.run.needs.memory_bytes = 8 * kGiB;
+  ASSERT_EQ(submit(warm), "");
+  EXPECT_EQ(grants_.size(), 1U) << "the user knows better than the prediction";
+  warm.run.needs = {.memory_bytes = {}, .labels = {}, .gpus = 1};
+  ASSERT_EQ(submit(warm), "");
+  EXPECT_EQ(grants_.size(), 1U);
+  warm.run.needs = {.memory_bytes = 2 * kGiB, .labels = {"a100"}};
+  ASSERT_EQ(submit(warm), "");
+  EXPECT_EQ(grants_.size(), 2U) << "a label would choose the worker, and the weights have";
 }
 
 TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {

@@ -51,6 +51,20 @@ class WarmStartTest : public testing::Test {
     }
     return "";
   }
+  // A sweep named warm, of one trial that starts from `source`.
+  void list_warm(const SweepTrial& source, const SlotNeeds& needs) {
+    SweepSpec spec;
+    spec.name = "warm";
+    spec.run.needs = needs;
+    history.record(
+        SweepSubmitted{.sweep = 2, .revision = 1, .request_id = "warm", .spec_sha256 = "", .spec = spec});
+    SweepTrial warm = source;
+    warm.id = TrialId{sha256_hex("warm")};
+    warm.stage = StageId{sha256_hex("warm stage")};
+    warm.index = 0;
+    warm.settings.model.from = "trial:" + source.id.text + "@12";
+    history.record(TrialListed{.sweep = 2, .revision = 1, .trial = warm});
+  }
 
   TemporaryFolder folder;
   History history;
@@ -140,28 +154,28 @@ TEST_F(WarmStartTest, StartsFromNothingThatIsNotThereWhole) {
   EXPECT_THAT(refusal(""), HasSubstr("begins 3 trials' ids"));
 }
 
-TEST_F(WarmStartTest, WaitsForTheWorkerThatHasItsSourceWhateverItsSweepNeeds) {
+TEST_F(WarmStartTest, WaitsForTheWorkerThatHasItsSourceWhateverLabelItsSweepNeeds) {
   const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
   history.base_scores(2.3, 3.0);  // whose evals would wait for the label
-  SweepSpec spec;
-  spec.name = "warm";
-  spec.run.needs.labels = {"a100"};
-  history.record(
-      SweepSubmitted{.sweep = 2, .revision = 1, .request_id = "warm", .spec_sha256 = "", .spec = spec});
   history.record(WorkerJoined{
       .worker = WorkerName{"w2"}, .boot = "b", .version = "1", .slots = {{.index = 0, .device = "cpu"}}});
-  SweepTrial warm = source;
-  warm.id = TrialId{sha256_hex("warm")};
-  warm.stage = StageId{sha256_hex("warm stage")};
-  warm.index = 0;
-  warm.settings.model.from = "trial:" + source.id.text + "@12";
-  history.record(TrialListed{.sweep = 2, .revision = 1, .trial = warm});
+  list_warm(source, {.memory_bytes = {}, .labels = {"a100"}});
   EXPECT_FALSE(sweep_status(history.reader(), "warm")->waiting) << "w1 has the weights, and no label";
   history.record(WorkerLeft{.worker = WorkerName{"w1"}, .boot = "a", .reason = LeaveReason::drained});
   const auto waiting = sweep_status(history.reader(), "warm")->waiting;
   ASSERT_TRUE(waiting.has_value());
   EXPECT_EQ(waiting->message, "1 trial waits for worker w1, which has what it starts from and is not here");
   EXPECT_EQ(waiting->trials, 1) << "by which `run` knows that nothing more will happen";
+}
+
+TEST_F(WarmStartTest, WaitsForAGpuWhereItsSweepNeedsOne) {
+  const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
+  history.base_scores(2.3, 3.0);
+  list_warm(source, {.memory_bytes = {}, .labels = {"a100"}, .gpus = 1});
+  const auto waiting = sweep_status(history.reader(), "warm")->waiting;
+  ASSERT_TRUE(waiting.has_value());
+  EXPECT_EQ(waiting->gpus, 1);
+  EXPECT_TRUE(waiting->labels.empty()) << "it runs where its source's weights lie, and nowhere else";
 }
 
 }  // namespace
