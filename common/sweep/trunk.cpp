@@ -234,7 +234,7 @@ std::vector<SweepTrial> trials_beside(const Grid& grid, const SweepTrial& trial)
   for (const int64_t raw : raws_beside(grid.spec(), trial.index)) {
     if (raw == trial.index)
       out.push_back(trial);
-    else if (auto other = grid.at(raw))
+    else if (auto other = grid.at(raw); other && !other->provisional)
       out.push_back(*std::move(other));
   }
   return alike(std::move(out), trial);

@@ -107,7 +107,10 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
   for (const auto& [place, id] : sweep.ready) {
     if (held_back.of(id) || state.has_refused(worker, id)) continue;
     const Unit& unit = state.units().at(id);
-    if (!unit.home.empty() && unit.home != worker) continue;
+    if (!unit.home.empty() && unit.home != worker) {
+      ++look.elsewhere;
+      continue;
+    }
     if (waits_for_trunk(state, sweep, unit) || is_for_trunks_worker(state, unit, worker)) continue;
     if (fits(state, unit, slot)) {
       look.unit = id;
