@@ -49,9 +49,9 @@ TEST(Protocol, TypeNumbersOnTheWireAreFrozen) {
 
 TEST(Protocol, RefusesAnotherVersionAndSaysWhatToDo) {
   std::string header = encode(WorkerMessage{Hello{}}, 1).header;
-  header[4] = 2;
+  header[4] = 1;
   EXPECT_EQ(frame_error([&] { decode_header(header); }),
-            "protocol version 2, this side speaks 1: use one ranktide version on both sides");
+            "protocol version 1, this side speaks 2: use one ranktide version on both sides");
 }
 
 TEST(Protocol, RefusesAHeaderOfTheWrongSizeOrMagic) {
