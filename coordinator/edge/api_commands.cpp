@@ -5,6 +5,9 @@
 #include <string_view>
 
 #include "common/net/worker_keys.h"
+#include "common/sweep/warm_start.h"
+#include "coordinator/edge/query.h"
+#include "coordinator/edge/query_source.h"
 #include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/store.h"
 #include "coordinator/edge/store_mirror.h"
@@ -141,9 +144,34 @@ bool was_submitted(const std::filesystem::path& data_folder, const std::string& 
   return !Reader(data_folder).select("SELECT 1 FROM revision WHERE request_id=?1", {request_id}).rows.empty();
 }
 
+// What a client says of a source stands in ids and names files: it has to be what the journal says.
+// Returns: what is wrong with it; empty: nothing.
+std::string source_fault(const std::string& from, const SourceInput& source, const Reader& reader) {
+  const auto name = source_name_of(from);
+  if (!name || !source.trial.text.starts_with(name->id)) return "is not the trial that was sent for it";
+  try {
+    if (equal(source_with(reader, source.trial.text), source)) return "";
+    return "was sent as another trial than it is here; submit again, to this coordinator alone";
+  } catch (const QueryError& error) {
+    return error.what();
+  }
+}
+
+std::optional<ApiResponse> refuse_sources(const Submit& submission, const std::filesystem::path& data_folder) {
+  if (submission.spec.inputs.sources.empty()) return std::nullopt;
+  const Reader reader(data_folder);
+  for (const auto& [from, source] : submission.spec.inputs.sources)
+    if (const std::string fault = source_fault(from, source, reader); !fault.empty())
+      return failure(409, std::string(kSourceKey) + ": " + from + " " + fault);
+  return std::nullopt;
+}
+
 // One that is asked again was looked at before: the core has its answer.
-void look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
-  if (!was_submitted(data_folder, submission.request_id)) submission.looked = look_at(submission.spec);
+std::optional<ApiResponse> look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
+  if (was_submitted(data_folder, submission.request_id)) return std::nullopt;
+  if (auto refused = refuse_sources(submission, data_folder)) return refused;
+  submission.looked = look_at(submission.spec);
+  return std::nullopt;
 }
 
 // Which trials are meant, on the revision that the journal has now. Of another revision, or where the journal
@@ -251,7 +279,7 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
 }
 
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
-  if (auto* submission = std::get_if<Submit>(&request)) look_ahead(*submission, data_folder);
+  if (auto* submission = std::get_if<Submit>(&request)) return look_ahead(*submission, data_folder);
   if (auto* control = std::get_if<ControlTrials>(&request)) look_ahead(*control, data_folder);
   if (const auto* forget = std::get_if<ForgetWorker>(&request)) return why_not_forget(*forget, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);

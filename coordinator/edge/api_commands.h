@@ -39,10 +39,11 @@ std::variant<UserRequest, ApiResponse> read_command(const CommandTarget& target,
 std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Caller& caller,
                                           const LivePicture& picture);
 
-// Does what must be done before the core decides: a submission's cells are looked at, and those
-// among which trials are named, which takes long where they are many; a revoked worker's keys end in their
-// table, so that it cannot come back between; one that is to be forgotten must be known, and its keys must
-// be such as can be taken out. Reads and writes files. Returns: why it could not be done; nullopt to go on.
+// Does what must be done before the core decides: a submission's cells are looked at, and those among which
+// trials are named, which takes long where they are many; what a submission says of the trials that it starts
+// from is compared with the journal; a revoked worker's keys end in their table, so that it cannot come back
+// between; one that is to be forgotten must be known, and its keys must be such as can be taken out. Reads and
+// writes files. Returns: why it could not be done; nullopt to go on.
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder);
 
 ApiResponse response_of(const std::variant<Answer, Unavailable>& heard);

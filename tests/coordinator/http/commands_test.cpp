@@ -8,6 +8,7 @@
 #include "coordinator/edge/api_commands.h"
 #include "coordinator/edge/client_version.h"
 #include "coordinator/edge/http_routes.h"
+#include "coordinator/edge/query_source.h"
 #include "tests/coordinator/edge/history.h"
 #include "tests/sim/sweep_for_tests.h"
 #include "tests/temporary_folder.h"
@@ -202,6 +203,40 @@ TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
   ASSERT_TRUE(looked);
   EXPECT_EQ(looked->fault, "");
   EXPECT_GT(looked->trial_count, 0);
+}
+
+TEST(Commands, ASourceIsTheTrialThatTheJournalSays) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  history.submit("first");
+  const SweepTrial trial = history.ran({.rank = 4}, 1.6, 3.0);
+  const SweepTrial other = history.ran({.rank = 8}, 1.6, 3.0);
+  const auto answer = [&](const std::string& from, const SourceInput& source) {
+    SweepSpec spec = sweep_for_tests({.name = "warm"});
+    spec.inputs.sources[from] = source;
+    UserRequest request = Submit{.request_id = "warm", .spec = spec};
+    const auto refused = prepare(request, folder.path());
+    EXPECT_NE(std::get<Submit>(request).looked.has_value(), refused.has_value());
+    return refused ? std::to_string(refused->status) + " " + refused->body : "";
+  };
+  const std::string from = "trial:" + trial.id.text.substr(0, 10);
+  const SourceInput fine = source_with(history.reader(), trial.id.text);
+  EXPECT_EQ(answer(from, fine), "");
+  const auto refused = testing::AllOf(HasSubstr("409"), HasSubstr("was sent as another trial than it is here"));
+  SourceInput forged = fine;
+  forged.weights = other.id;
+  EXPECT_THAT(answer(from, forged), refused);
+  forged = fine;
+  forged.stage = other.stage;
+  EXPECT_THAT(answer(from, forged), refused);
+  forged = fine;
+  forged.step += 1;
+  EXPECT_THAT(answer(from, forged), refused);
+  EXPECT_THAT(answer(from, source_with(history.reader(), other.id.text)),
+              HasSubstr("is not the trial that was sent for it"));
+  forged.trial = TrialId{trial.id.text.substr(0, 10) + std::string(54, '0')};
+  EXPECT_THAT(answer(from, forged), HasSubstr("no trial's id starts so"));
 }
 
 // 8 is no batch of a cell, for its axis has none there: what reads inputs must not divide by it either.
