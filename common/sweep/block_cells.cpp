@@ -52,6 +52,12 @@ bool is_rule_of_file(const Rule& rule) {
 
 }  // namespace
 
+int64_t crossed_cells(const Block& block) {
+  int64_t out = 1;
+  for (const Axis& axis : block.axes) out *= static_cast<int64_t>(axis.points.size());
+  return out;
+}
+
 BlockCells::BlockCells(Block block, const std::optional<RandomSearch>& search) : block_(std::move(block)) {
   for (const auto& axis : block_.axes) {
     when_.push_back(axis.when.empty() ? std::nullopt
@@ -186,6 +192,12 @@ std::optional<CellSettings> BlockCells::at(int64_t cell) const {
   return settings_at(points_of(cell));
 }
 
+std::optional<CellSettings> BlockCells::underived_at(int64_t cell) const {
+  RT_CHECK(cell >= 0);
+  RT_CHECK(cell < own_count_);
+  return underived_at(points_of(cell));
+}
+
 CellSettings BlockCells::included(int64_t cell) const {
   const IncludedCell& entry = block_.include[static_cast<size_t>(cell - own_count_)];
   Points points;
@@ -205,6 +217,12 @@ CellSettings BlockCells::included(int64_t cell) const {
 }
 
 std::optional<CellSettings> BlockCells::settings_at(const Points& points) const {
+  auto out = underived_at(points);
+  if (out) derive(*out);
+  return out;
+}
+
+std::optional<CellSettings> BlockCells::underived_at(const Points& points) const {
   CellSettings out{.set = block_.constants, .labels = {}};
   const auto take = [&](size_t axis) {
     for (const auto& [key, value] : points.on[axis]->set) out.set[key] = value;
@@ -221,7 +239,6 @@ std::optional<CellSettings> BlockCells::settings_at(const Points& points) const 
     else if (!points.is_first[axis])
       return std::nullopt;
   }
-  derive(out);
   return out;
 }
 

@@ -34,6 +34,9 @@ inline bool is_unnamed(const AxisPoint& point) {
   return point.label.empty() && point.set.empty();
 }
 
+// Returns: how many cells the axes give. Requires: no axis is drawn, and the sweep was validated.
+int64_t crossed_cells(const Block& block);
+
 class BlockCells {
  public:
   // Throws: SpecError naming the block for a rule that does not parse, names what does not exist, or derives in
@@ -59,11 +62,16 @@ class BlockCells {
   // value on an axis that has none there.
   std::optional<CellSettings> at(int64_t cell) const;
 
+  // Returns: as at(), before what is derived is laid in: a derivation reads its words in this cell, an exclude
+  // rule in that of at(). Requires: cell < own_count().
+  std::optional<CellSettings> underived_at(int64_t cell) const;
+
   // Returns: the first exclude rule that drops it; an included one is dropped by --only alone.
   // Throws: SpecError when a rule cannot be evaluated.
   std::optional<size_t> excluded_by(const CellSettings& cell) const;
 
-  // Returns: what a word of a rule means in a cell of at(); nullopt: it is no name here. Throws: SpecError or
+  // Returns: what a word of a rule means in a cell of at(), or one of a derivation in a cell of underived_at();
+  // nullopt: it is no name here. Throws: SpecError or
   // ExpressionError when a derivation fails.
   std::optional<Json> meaning(const std::string& word, const CellSettings& cell) const;
 
@@ -85,6 +93,7 @@ class BlockCells {
   Points points_of(int64_t cell) const;
   CellSettings included(int64_t cell) const;
   std::optional<CellSettings> settings_at(const Points& points) const;
+  std::optional<CellSettings> underived_at(const Points& points) const;
   void derive(CellSettings& cell) const;
   std::vector<int64_t> drawn(int64_t wanted) const;
   void add_keys(const Expression& rule);

@@ -9,7 +9,9 @@
 namespace ranktide {
 namespace {
 
-constexpr int64_t kAnswersMax = 1 << 21;  // of one factor; more are worked out each time they are asked for
+// Of all tables of a block, 24 bytes each; more answers are worked out each time they are asked for. A spec may
+// have as many rules as its text has room for.
+constexpr int64_t kAnswersMax = 1 << 21;
 
 bool is_of_inputs(const Setting& setting) {
   return setting.key.starts_with("model.") || setting.key.starts_with("data.");
@@ -31,16 +33,11 @@ bool is_of_budget(const std::vector<const Setting*>& settings) {
                      [](const Setting* s) { return s->key.starts_with("budget."); });
 }
 
-int64_t cells_of(const Block& block) {
-  int64_t out = 1;
-  for (const Axis& axis : block.axes) out *= static_cast<int64_t>(axis.points.size());
-  return out;
-}
-
 }  // namespace
 
 // An axis may have a `when` and reach no identity: where it is false there is no cell all the same.
-CellFactors::CellFactors(const Block& block, const Inputs& inputs) : block_(block), inputs_(inputs) {
+CellFactors::CellFactors(const Block& block, const Inputs& inputs)
+    : block_(block), inputs_(inputs), room_(kAnswersMax) {
   const AxisReach reach(block);
   for (size_t axis = 0; axis < block.axes.size(); ++axis)
     if (!block.axes[axis].when.empty()) factors_.push_back(factor(reach.of_axis(axis), {}, {}));
@@ -65,7 +62,7 @@ void CellFactors::add_settings(const AxisReach& reach) {
 }
 
 CellFactors::Factor CellFactors::factor(const Reach& reach, std::vector<const Setting*> settings,
-                                        std::vector<Rule> exclude) const {
+                                        std::vector<Rule> exclude) {
   Block own = narrowed(block_, reach);
   own.exclude = std::move(exclude);
   Factor out{
@@ -76,20 +73,25 @@ CellFactors::Factor CellFactors::factor(const Reach& reach, std::vector<const Se
     if (block_.axes[axis].points.size() > 1) out.strides.emplace_back(axis, stride);
     stride *= static_cast<int64_t>(block_.axes[axis].points.size());
   }
-  if (stride <= kAnswersMax && stride < cells_of(block_)) out.answers.resize(static_cast<size_t>(stride));
+  if (stride > room_ || stride >= crossed_cells(block_)) return out;
+  out.answers.resize(static_cast<size_t>(stride));
+  room_ -= stride;
   return out;
 }
 
-CellFactors::Factor CellFactors::rule_factor(const AxisReach& reach, const Rule& rule) const {
+CellFactors::Factor CellFactors::rule_factor(const AxisReach& reach, const Rule& rule) {
   Factor out = factor(reach.of_rule(rule.text), {}, {rule});
   if (!out.answers.empty()) return out;
-  if (RuleWords words(block_, reach, rule.text); words.is_worth_it()) out.words.push_back(std::move(words));
+  RuleWords words(block_, reach, rule.text, RuleWords::Use::excludes, room_);
+  if (!words.is_worth_it()) return out;
+  room_ -= words.meanings();
+  out.words.push_back(std::move(words));
   return out;
 }
 
 // Only where every one of them is derived, and always has an effect: else the cell decides more than its value.
 CellFactors::Factor CellFactors::settings_factor(const AxisReach& reach, const Reach& own,
-                                                 std::vector<const Setting*> settings) const {
+                                                 std::vector<const Setting*> settings) {
   Factor out = factor(own, std::move(settings), {});
   if (!out.answers.empty()) return out;
   for (const Setting* setting : out.settings) {
@@ -97,11 +99,15 @@ CellFactors::Factor CellFactors::settings_factor(const AxisReach& reach, const R
     if (rule == block_.derive.end() || !setting->effect.key.empty()) return out;
   }
   std::vector<RuleWords> words;
+  int64_t room = room_;
   for (const Setting* setting : out.settings) {
-    words.emplace_back(block_, reach, block_.derive.at(std::string(setting->key)));
+    const std::string& rule = block_.derive.at(std::string(setting->key));
+    words.emplace_back(block_, reach, rule, RuleWords::Use::derives, room);
     if (!words.back().is_worth_it()) return out;
+    room -= words.back().meanings();
   }
   out.words = std::move(words);
+  room_ = room;
   return out;
 }
 

@@ -39,9 +39,9 @@ class CellFactors {
     std::vector<Answer> answers;           // by cell; empty where a table is not worth its memory
     std::vector<RuleWords> words{};        // without such a table: of a rule, or beside settings
   };
-  Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude) const;
-  Factor rule_factor(const AxisReach& reach, const Rule& rule) const;
-  Factor settings_factor(const AxisReach& reach, const Reach& own, std::vector<const Setting*> settings) const;
+  Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude);
+  Factor rule_factor(const AxisReach& reach, const Rule& rule);
+  Factor settings_factor(const AxisReach& reach, const Reach& own, std::vector<const Setting*> settings);
   Answer ask(const Factor& factor, int64_t cell) const;
   static Answer ask_words(Factor& factor, const std::vector<uint32_t>& stands);
   Answer answer(Factor& factor, const std::vector<uint32_t>& stands) const;
@@ -49,6 +49,7 @@ class CellFactors {
 
   const Block& block_;
   const Inputs& inputs_;
+  int64_t room_;                 // how many answers tables may still hold
   std::vector<Factor> factors_;  // of identities
   std::vector<Factor> rules_;    // beside Block::exclude
 };

@@ -12,8 +12,11 @@ struct NotKnown {};
 
 }  // namespace
 
-RuleWords::RuleWords(const Block& block, const AxisReach& reach, const std::string& rule)
-    : rule_(parse_expression(rule)) {
+RuleWords::RuleWords(const Block& block, const AxisReach& reach, const std::string& rule, Use use,
+                     int64_t meanings_max)
+    : rule_(parse_expression(rule)), use_(use) {
+  const int64_t cells = crossed_cells(block);
+  int64_t left = meanings_max;
   for (const std::string& name : words_of(rule_)) {
     const Reach own = reach.of_rule(name);
     Word word{.name = name, .strides = {}, .cells = BlockCells(narrowed(block, own)), .meanings = {}};
@@ -25,16 +28,25 @@ RuleWords::RuleWords(const Block& block, const AxisReach& reach, const std::stri
       stride *= points;
       if (stride > kMeaningsMax) break;
     }
-    is_worth_it_ = is_worth_it_ && stride <= kMeaningsMax;
+    // A word that hangs on every axis would be asked as often as there are cells.
+    is_worth_it_ = stride <= std::min(kMeaningsMax, left) && stride < cells;
     if (!is_worth_it_) return;
+    left -= stride;
     word.meanings.resize(static_cast<size_t>(stride));
     words_.push_back(std::move(word));
   }
 }
 
-RuleWords::Meaning RuleWords::ask(const Word& word, int64_t cell) {
+int64_t RuleWords::meanings() const {
+  int64_t out = 0;
+  for (const Word& word : words_) out += std::ssize(word.meanings);
+  return out;
+}
+
+// A default may hang on what is derived, and a derivation is worked out before that.
+RuleWords::Meaning RuleWords::ask(const Word& word, int64_t cell) const {
   try {
-    const auto found = word.cells.at(cell);
+    const auto found = use_ == Use::derives ? word.cells.underived_at(cell) : word.cells.at(cell);
     if (!found) return {.kind = Meaning::Kind::unsure};
     auto value = word.cells.meaning(word.name, *found);
     if (!value) return {.kind = Meaning::Kind::nothing};

@@ -17,11 +17,17 @@ namespace ranktide {
 
 class RuleWords {
  public:
-  // Requires: the rule has been checked; no axis of the block is drawn. Reads the block now and not later.
-  RuleWords(const Block& block, const AxisReach& reach, const std::string& rule);
+  enum class Use { excludes, derives };  // what is derived is seen by the first alone
+
+  // `meanings_max`: of all words together. Requires: the rule has been checked; no axis of the block is drawn.
+  // Reads the block now and not later.
+  RuleWords(const Block& block, const AxisReach& reach, const std::string& rule, Use use, int64_t meanings_max);
 
   // Returns: whether the tables are worth their memory; where they are not, nothing may be asked.
   bool is_worth_it() const { return is_worth_it_; }
+
+  // Returns: how many meanings the tables have room for. Requires: is_worth_it().
+  int64_t meanings() const;
 
   // `stands`: the point on every axis of the block. Returns: the expression's value; nullopt where the cell
   // itself has to be looked at.
@@ -38,10 +44,11 @@ class RuleWords {
     BlockCells cells;
     std::vector<Meaning> meanings;  // by cell
   };
-  static Meaning ask(const Word& word, int64_t cell);
+  Meaning ask(const Word& word, int64_t cell) const;
   const Meaning& meaning(Word& word, const std::vector<uint32_t>& stands);
 
   Expression rule_;
+  Use use_;
   std::vector<Word> words_;
   bool is_worth_it_ = true;
 };
