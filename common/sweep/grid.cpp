@@ -21,6 +21,11 @@ bool has_eval(const std::vector<EvalTask>& evals, const EvalTask& task) {
   });
 }
 
+// 0 and -0.0, and 10^16 and 1e16, are two numbers to an id and one to Json.
+bool trains_same(const Json& identity, const Json& other) {
+  return identity == other && canonical_json(identity) == canonical_json(other);
+}
+
 SpecError in_block(const Block& block, const std::string& message) {
   return SpecError("block " + block.name + ": " + message);
 }
@@ -76,7 +81,7 @@ std::optional<int64_t> Grid::listed_equal(size_t block, int64_t below, const Fou
   auto it = std::lower_bound(listed_[block].begin(), listed_[block].end(), std::pair(print, int64_t{0}));
   for (; it != listed_[block].end() && it->first == print && it->second < below; ++it) {
     const auto other = blocks_[block].at(it->second);
-    if (identity_of(complete(other->set), spec_.inputs).settings == own) return it->second;
+    if (trains_same(identity_of(complete(other->set), spec_.inputs).settings, own)) return it->second;
   }
   return std::nullopt;
 }
@@ -90,7 +95,7 @@ std::optional<int64_t> Grid::equal_in(size_t block, int64_t below, const Found& 
   const auto crossed =
       cells.first_equal(found.values, std::min(below, cells.own_count()), [&](const CellSettings& other) {
         if (!own) own = identity_of(found.values, spec_.inputs);
-        return identity_of(complete(other.set), spec_.inputs).settings == own->settings;
+        return trains_same(identity_of(complete(other.set), spec_.inputs).settings, own->settings);
       });
   return crossed ? crossed : listed_equal(block, below, found);
 }
