@@ -200,7 +200,8 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
   return out;
 }
 
-// Named are those that a cost does not hang on: a new setting counts until somebody says so.
+// Named are those that a cost does not hang on: a new setting counts until somebody says so. What stands under
+// `run` is the same for all trials of a sweep.
 std::set<std::string> settings_of_cost() {
   static const std::set<std::string_view> kFree{"train.lr",           "train.betas",      "train.eps",
                                                 "train.weight_decay", "train.decay_rule", "train.schedule",
@@ -208,7 +209,7 @@ std::set<std::string> settings_of_cost() {
                                                 "lora.alpha",         "lora.scaling",     "seed"};
   std::set<std::string> out;
   for (const Setting& setting : settings())
-    if (setting.part != SettingPart::policy && !kFree.contains(setting.key)) out.emplace(setting.key);
+    if (!setting.key.starts_with("run.") && !kFree.contains(setting.key)) out.emplace(setting.key);
   return out;
 }
 
