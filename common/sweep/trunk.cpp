@@ -22,12 +22,6 @@ bool sets_budget(const Axis& axis) {
   });
 }
 
-int64_t crossed_cells(const Block& block) {
-  int64_t out = 1;
-  for (const Axis& axis : block.axes) out *= static_cast<int64_t>(axis.points.size());
-  return out;
-}
-
 // Where a raw index stands in the grid (grid.h says how they are counted).
 struct GridPlace {
   const Block* block = nullptr;
@@ -100,18 +94,26 @@ StageId trunk_id(const SweepTrial& trial, Step to) {
   return StageId{sha256_hex("ranktide trunk 1\n" + canonical_json(body))};
 }
 
-size_t evals_on_trunk(const TrialBranch& branch) {
-  const SweepTrial& trial = branch.trial;
-  const auto steps = std::count_if(trial.eval_at.begin(), trial.eval_at.end(),
-                                   [&](Step at) { return is_on_trunk(at, branch.place.at, trial.steps); });
-  return static_cast<size_t>(steps) * trial.evals.size();
-}
-
 // Returns: how long the trial is, in steps or, where the data that would say is unread, in parts of its budget.
 Step length_of(const SweepTrial& trial) {
   if (trial.steps > 0) return trial.steps;
   const Budget& budget = trial.settings.budget;
   return budget.tokens ? *budget.tokens : static_cast<Step>(budget.epochs.value_or(0) * kEpochPart);
+}
+
+size_t evals_on_trunk(const SweepTrial& trial) {
+  const Step leaves = *shared_until(trial.settings.train, length_of(trial));
+  const auto steps = std::count_if(trial.eval_at.begin(), trial.eval_at.end(),
+                                   [&](Step at) { return is_on_trunk(at, leaves, trial.steps); });
+  return static_cast<size_t>(steps) * trial.evals.size();
+}
+
+// Whether trials that begin alike get a trunk. Of evals at steps that unread data would tell nobody knows yet.
+bool branch_off(const std::vector<SweepTrial>& trials) {
+  if (trials.size() < 2 || trials.size() > kBranchesMax) return false;
+  size_t evals = 0;
+  for (const SweepTrial& trial : trials) evals += evals_on_trunk(trial);
+  return evals <= kTrunkEvalsMax;
 }
 
 // Returns: what their lengths count; of more than one kind they cannot be added up.
@@ -241,17 +243,14 @@ std::vector<SweepTrial> trials_beside(const Grid& grid, const SweepTrial& trial)
 }
 
 std::vector<TrialBranch> branches_of(const std::vector<SweepTrial>& trials) {
-  if (trials.size() < 2 || trials.size() > kBranchesMax) return {};
+  if (!branch_off(trials)) return {};
   std::vector<TrialBranch> out;
   Step to = 0;
-  size_t evals = 0;
   for (const SweepTrial& trial : trials) {
     const Step at = *shared_until(trial.settings.train, trial.steps);
     out.push_back({trial, {.trunk = {}, .to = 0, .at = at}});
-    evals += evals_on_trunk(out.back());
     to = std::max(to, at);
   }
-  if (evals > kTrunkEvalsMax) return {};
   const StageId id = trunk_id(trials.front(), to);
   for (TrialBranch& branch : out) {
     branch.place.trunk = id;
@@ -278,7 +277,7 @@ SharedWork shared_work(const Grid& grid) {
   out.is_of_all = for_each_group(grid, [&](const Block& block, const std::vector<SweepTrial>& trials) {
     note_nothing_shared(block, trials, out.nothing_on);
     const std::vector<SweepTrial> sharing = alike(trials, trials.front());
-    if (sharing.size() < 2 || sharing.size() > kBranchesMax) return;
+    if (!branch_off(sharing)) return;
     const SharedWork work = work_of_group(sharing);
     out.trials += work.trials;
     out.trunks += work.trunks;

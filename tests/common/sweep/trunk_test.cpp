@@ -172,6 +172,22 @@ TEST(Trunk, ThePlanCountsWhatItSaves) {
   EXPECT_THAT(sharing_text(work), ElementsAre("9 trials begin with 3 trunks: 1.5x less work on them"));
 }
 
+TEST(Trunk, ThePlanSavesNothingByATrunkOfMoreEvalsThanOneMayHave) {
+  std::string steps;
+  for (int at = 1; at < 100; ++at) steps += std::to_string(at) + ", ";
+  const auto spec_of = [&](const std::string& evals) {
+    return budgets("schedule: constant, warmup: 0", "eval: {learn: {" + evals + "}, at: [" + steps + "end]}\n",
+                   "[100, 200, 400, 800]");
+  };
+  const SweepSpec few = spec_of("a: {data: a.txt}");
+  EXPECT_EQ(branches_in(few).size(), 4u);
+  EXPECT_EQ(shared_work(Grid(few)).trunks, 1);
+  const SweepSpec many = spec_of("a: {data: a.txt}, b: {data: b.txt}");
+  EXPECT_THAT(branches_in(many), IsEmpty());
+  EXPECT_EQ(shared_work(Grid(many)).trunks, 0);
+  EXPECT_THAT(shared_work(Grid(many)).saved, IsEmpty());
+}
+
 TEST(Trunk, ThePlanSaysWhyNothingIsSharedAndWhatWould) {
   EXPECT_THAT(
       sharing_text(shared_work(Grid(budgets("schedule: cosine", "seeds: 2\n")))),
