@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/sweep/block_cells.h"
+#include "common/sweep/rule_words.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -56,6 +57,25 @@ TEST(AxisReach, ASettingHasItsValueInTheNarrowedBlockToo) {
   for (int64_t cell = 0; cell < part.count(); ++cell) in_part.insert(part.at(cell)->set.at("train.clip"));
   EXPECT_EQ(in_part, in_whole);
   EXPECT_EQ(in_part, (std::set<Json>{2, 8, 16}));
+}
+
+// Rules are as many as a spec has room for, and their tables stay at once.
+TEST(RuleWords, AreAskedOfTheCellWhereTheirTablesSpareNothing) {
+  const Block block = block_of_four_axes();
+  const AxisReach reach(block);
+  const auto words = [&](const char* rule, int64_t meanings_max) {
+    return RuleWords(block, reach, rule, RuleWords::Use::excludes, meanings_max);
+  };
+  const RuleWords both = words("warmup + rank > 4", 100);
+  EXPECT_TRUE(both.is_worth_it());
+  EXPECT_EQ(both.meanings(), 4 + 2);
+  EXPECT_TRUE(words("warmup + rank > 4", 6).is_worth_it());
+  EXPECT_FALSE(words("warmup + rank > 4", 5).is_worth_it()) << "no room";
+
+  Block derived = block;
+  derived.derive["train.batch"] = "warmup + rank if regime == a else 1";
+  const RuleWords all(derived, AxisReach(derived), "batch > 1", RuleWords::Use::excludes, 100);
+  EXPECT_FALSE(all.is_worth_it()) << "as many meanings as cells";
 }
 
 }  // namespace
