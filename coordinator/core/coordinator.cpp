@@ -67,8 +67,10 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   out_ = &out;
   std::visit([this](const auto& in) { on(in); }, input);
   extend_tuned_sweeps();
-  close_ended_branches();
-  if (has_room_) fill_free_slots();
+  do {  // trials that were listed just now may go on from what would be dropped
+    if (has_room_) fill_free_slots();
+    close_ended_branches();
+  } while (has_room_ || has_dropped_);
   out_ = nullptr;
 }
 
@@ -169,7 +171,11 @@ void Coordinator::join(const WorkerName& sender, const Hello& hello) {
     sessions_.erase(sender);  // it was the other life's
   }
   rests_.erase(sender);
-  const std::set<Lease> left_behind = known ? known->left_behind : std::set<Lease>{};
+  std::set<Lease> left_behind = known ? known->left_behind : std::set<Lease>{};
+  std::erase_if(left_behind, [&](const Lease& lease) {  // what it trains yet is no checkpoint that was kept
+    return std::any_of(hello.held.begin(), hello.held.end(),
+                       [&](const Held& held) { return held.lease.unit == lease.unit; });
+  });
   decide(WorkerJoined{sender, hello.boot, hello.version, hello.slots});
   for (const Lease& lease : left_behind) send(sender, Stop{lease, StopKind::kill});
 }

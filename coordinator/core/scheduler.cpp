@@ -81,10 +81,21 @@ bool is_gone(const State& state, const WorkerName& name) {
   return !worker || !worker->is_joined || worker->is_drain_asked;
 }
 
+// Whether something went on from what the trunk's last attempt left. Of workers that go as soon as they have
+// trained a trunk none is worth another.
+bool has_served(const State& state, const Unit& trunk) {
+  const auto& branches = trunk.attempt.branches;
+  return std::any_of(branches.begin(), branches.end(), [&](const BranchOrder& order) {
+    const AttemptState& attempt = state.units().at(unit_of(order.stage)).attempt;
+    return attempt.number > 0 && (attempt.worker == trunk.attempt.worker || attempt.began_at > order.at);
+  });
+}
+
 // Each time spends a loss, so that it ends.
-bool is_worth_another_time(const State& state, const Unit& trunk) {
+bool is_worth_another_time(const State& state, const Unit& trunk, const RunPolicy& policy) {
   return trunk.life == UnitLife::completed && is_gone(state, trunk.attempt.worker) &&
-         trunk.infra_losses < policy_of(state, trunk).retry.infra && waiting_branches(state, trunk).size() > 1;
+         trunk.infra_losses < policy.retry.infra && has_served(state, trunk) &&
+         waiting_branches(state, trunk).size() > 1;
 }
 
 // Whether `name` would train the unit from its base because the checkpoint for it is out of reach, while its
@@ -92,7 +103,22 @@ bool is_worth_another_time(const State& state, const Unit& trunk) {
 bool is_of_lost_trunk(const State& state, const Unit& unit, const WorkerName& name) {
   const Unit* trunk = state.find_unit(unit.trunk);
   if (!trunk || unit.attempt.number > 0 || unit.checkpoint == 0) return false;
-  return trunk->attempt.worker != name && !trunk->wanted.empty() && is_worth_another_time(state, *trunk);
+  return trunk->attempt.worker != name && is_worth_another_time(state, *trunk, policy_of(state, unit));
+}
+
+// Whether it has kept what an earlier attempt of the trunk left for the unit, and may go on from there now.
+bool has_kept(const State& state, const WorkerName& name, const Unit& unit) {
+  const auto saved = unit.saved.find(name);
+  return unit.attempt.number == 0 && saved != unit.saved.end() && saved->second >= unit.leaves_trunk_at &&
+         !state.has_refused(name, unit.id);
+}
+
+// Whether the trunk, for this worker, is a longer way to what it has kept.
+bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& name) {
+  return std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
+    const Unit& branch = state.units().at(entry.first);
+    return branch.trunk == trunk.id && branch.life == UnitLife::ready && has_kept(state, name, branch);
+  });
 }
 
 struct Look {  // through a sweep's queue
@@ -111,7 +137,9 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
       ++look.elsewhere;
       continue;
     }
-    if (waits_for_trunk(state, sweep, unit) || is_for_trunks_worker(state, unit, worker)) continue;
+    const bool waits = waits_for_trunk(state, sweep, unit) && !has_kept(state, worker, unit);
+    if (waits || is_for_trunks_worker(state, unit, worker)) continue;
+    if (unit.is_trunk() && is_kept_beginning(state, unit, worker)) continue;
     if (fits(state, unit, slot)) {
       look.unit = id;
       return look;

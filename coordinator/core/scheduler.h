@@ -10,9 +10,10 @@
 //
 // What begins with a trunk (common/sweep/trunk.h) waits until that has ended, and is then given to the worker
 // that has the checkpoint, as long as that one is there: a shorter way is worth a wait. Where its worker has
-// gone and two or more still wait for their checkpoints, the trunk is trained again for them, once a slot is
-// free that would else train one of them alone. Where the trunk failed, or fewer wait, or its infrastructure
-// budget is spent, anybody may have them and trains them from their base.
+// gone after something went on from there, and two or more still wait for their checkpoints, the trunk is
+// trained again for them, once a slot is free that would else train one of them alone; if the worker comes back
+// before that has ended, it goes on from what it has kept. Where the trunk failed, or nothing had gone on, or
+// fewer wait, or its infrastructure budget is spent, anybody may have them and trains them from their base.
 
 #include <variant>
 #include <vector>

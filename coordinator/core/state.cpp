@@ -127,6 +127,7 @@ void State::on(const LeaseGranted& r) {
   RT_CHECK(worker.boot == r.boot);
   std::vector<BranchOrder> branches = branches_of_attempt(unit);
   const auto saved = unit.saved.find(r.worker);
+  const Step at_hand = saved == unit.saved.end() ? 0 : saved->second;
   unit.attempt = {.number = r.lease.attempt,
                   .end = AttemptEnd::open,
                   .worker = r.worker,
@@ -135,8 +136,8 @@ void State::on(const LeaseGranted& r) {
                   .evals = r.evals,
                   .microbatch = r.microbatch,
                   .keep = r.keep,
-                  .began_at = unit.checkpoint,
-                  .at_hand = saved == unit.saved.end() ? 0 : saved->second,
+                  .began_at = std::max(unit.checkpoint, at_hand),
+                  .at_hand = at_hand,
                   .branches = std::move(branches)};
   worker.running.insert(unit.id);
   set_life(unit, UnitLife::running);
@@ -163,7 +164,8 @@ void State::on(const LeaseReturned& r) {
   // Giving back work that moved on is free; giving it back untouched, again and again, is not.
   if (r.step <= unit.attempt.at_hand) ++unit.infra_losses;
   unit.checkpoint = std::max(unit.checkpoint, r.step);
-  unit.saved[unit.attempt.worker] = r.step;
+  Step& saved = unit.saved[unit.attempt.worker];
+  saved = std::max(saved, r.step);  // one that it never came to load is there all the same
   end_attempt(unit, AttemptEnd::ended, UnitLife::ready);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 #include "common/vocabulary/check.h"
 #include "coordinator/core/state.h"
@@ -84,6 +83,7 @@ void State::on(const BranchesOpened& r) {
     branch.checkpoint = order.at;
     branch.saved[units_.at(r.lease.unit).attempt.worker] = order.at;
   }
+  leave_behind(units_.at(r.lease.unit));
 }
 
 // What it is not to run for any more, whether it goes on or has ended, has nothing to do with it from now on.
@@ -95,24 +95,26 @@ void State::keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept) {
   trunk.branches = std::move(branches);
 }
 
-// A sweep that wants none of the branches that wait does not want the trunk again either.
+// Who wants a branch that waits wants the trunk again, and nobody else does. What its worker has for them stays
+// known: it may come back before there is another.
 void State::on(const TrunkReopened& r) {
   Unit& trunk = units_.at(r.lease.unit);
   RT_CHECK(trunk.life == UnitLife::completed);
   RT_CHECK(trunk.lease() == r.lease);
   RT_CHECK(r.branches.size() > 1);
-  leave_behind(trunk);
   keep_branches(trunk, r.branches);
   Step to = 0;
-  std::set<SweepNumber> wanting;
+  std::map<SweepNumber, int64_t> wanting;  // and the place of its first
   for (const BranchOrder& order : r.branches) {
     Unit& branch = units_.at(unit_of(order.stage));
     RT_CHECK(branch.life == UnitLife::ready);
     RT_CHECK(branch.attempt.number == 0);
     branch.checkpoint = 0;
-    branch.saved.clear();
     to = std::max(to, order.at);
-    for (const auto& [sweep, place] : branch.wanted) wanting.insert(sweep);
+    for (const auto& [sweep, place] : branch.wanted) {
+      const auto first = wanting.emplace(sweep, place).first;
+      first->second = std::min(first->second, place);
+    }
   }
   trunk.stage = trunk_stage(*units_.at(trunk.branches.begin()->first).stage, StageId{trunk.id.text}, to);
   trunk.checkpoint = 0;
@@ -121,6 +123,7 @@ void State::on(const TrunkReopened& r) {
   set_life(trunk, UnitLife::ready);
   for (const auto& [sweep, place] : std::map(trunk.wanted))
     if (!wanting.contains(sweep)) drop(sweeps_.at(sweep), trunk);
+  for (const auto& [sweep, place] : wanting) want(sweeps_.at(sweep), trunk, place);
 }
 
 // What went on at the trunk's worker has checkpoints of its own there.
@@ -136,10 +139,20 @@ std::vector<Lease> State::unused_branches(const Unit& trunk) const {
   return out;
 }
 
+// What waits for its newest checkpoint does not need those any more that earlier attempts of the trunk left
+// with other workers. Who is there is told at once.
 void State::leave_behind(const Unit& trunk) {
-  const auto worker = workers_.find(trunk.attempt.worker);
-  if (worker == workers_.end()) return;
-  for (const Lease& lease : unused_branches(trunk)) worker->second.left_behind.insert(lease);
+  for (const auto& [id, at] : trunk.branches) {
+    Unit& branch = units_.at(id);
+    if (branch.trunk != trunk.id || branch.attempt.number > 0) continue;
+    std::erase_if(branch.saved, [&](const auto& entry) {
+      if (entry.first == trunk.attempt.worker) return false;
+      const auto worker = workers_.find(entry.first);
+      if (worker != workers_.end() && !worker->second.is_joined)
+        worker->second.left_behind.insert(branch.lease());
+      return true;
+    });
+  }
 }
 
 // Those that are tried again begin at their base, or where they came to by themselves.
@@ -154,7 +167,10 @@ void State::on(const BranchesClosed& r) {
     RT_CHECK(branch.trunk == trunk.id);
     if (worker != workers_.end() && !worker->second.is_joined) worker->second.left_behind.insert(lease);
     branch.trunk = {};
-    if (branch.attempt.number == 0) branch.checkpoint = 0;
+    branch.saved.erase(trunk.attempt.worker);
+    if (branch.checkpoint > branch.leaves_trunk_at) continue;
+    branch.checkpoint = 0;
+    for (const auto& [name, step] : branch.saved) branch.checkpoint = std::max(branch.checkpoint, step);
   }
 }
 

@@ -1,6 +1,7 @@
 // What several trials begin with, computed once (common/sweep/trunk.h).
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "common/sweep/trunk.h"
@@ -27,6 +28,26 @@ bool has_its_evals(const State& state, const Unit& branch) {
     if (is_on_trunk(order.at, branch.leaves_trunk_at, branch.stage->to) && !state.evals().at(id).wanted.empty())
       return false;
   return true;
+}
+
+bool is_joined(const State& state, const WorkerName& name) {
+  const Worker* worker = state.find_worker(name);
+  return worker && worker->is_joined;
+}
+
+// Whether a sweep that was edited, or is tried again, may still list trials that its revision before had begun.
+bool may_list_again(const State& state) {
+  return std::any_of(state.queue().begin(), state.queue().end(), [&](const auto& entry) {
+    const Sweep& sweep = state.sweeps().at(entry.second);
+    return sweep.revision > 1 && !sweep.is_listed && !sweep.is_stopped;
+  });
+}
+
+bool is_waited_for(const State& state, const Unit& trunk) {
+  return std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
+    const Unit& branch = state.units().at(entry.first);
+    return branch.trunk == trunk.id && branch.life == UnitLife::ready && branch.attempt.number == 0;
+  });
 }
 
 }  // namespace
@@ -80,7 +101,11 @@ void Coordinator::open_branches(const Lease& lease) {
   for (const BranchOrder& order : trunk.attempt.branches) {
     const Unit& branch = state_.units().at(unit_of(order.stage));
     const bool is_fresh = branch.life == UnitLife::ready && branch.attempt.number == 0;
-    if (is_fresh && branch.trunk == trunk.id && has_its_evals(state_, branch)) opened.branches.push_back(order);
+    if (!is_fresh || branch.trunk != trunk.id || !has_its_evals(state_, branch)) continue;
+    opened.branches.push_back(order);
+    for (const auto& [name, step] : branch.saved)  // by an earlier attempt, at workers that were away since
+      if (name != trunk.attempt.worker && is_joined(state_, name))
+        send(name, Stop{branch.lease(), StopKind::kill});
   }
   if (!opened.branches.empty()) decide(std::move(opened));
 }
@@ -116,14 +141,15 @@ void Coordinator::reopen(const Unit& trunk) {
 
 // Listening to records, as note_end() does.
 void Coordinator::note_branch(const Record& record) {
+  if (const auto* granted = std::get_if<LeaseGranted>(&record)) left_.insert(granted->lease.unit);
   if (const auto* finished = std::get_if<UnitFinished>(&record)) left_.insert(finished->lease.unit);
   if (const auto* failed = std::get_if<AttemptFailed>(&record)) left_.insert(failed->lease.unit);
   if (const auto* expired = std::get_if<LeaseExpired>(&record)) left_.insert(expired->lease.unit);
   if (const auto* returned = std::get_if<LeaseReturned>(&record)) left_.insert(returned->lease.unit);
   if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
     for (const StageId& stage : cancelled->stages) left_.insert(unit_of(stage));
-  const auto* submitted = std::get_if<SweepSubmitted>(&record);
-  has_dropped_ = has_dropped_ || (submitted && submitted->revision > 1) ||
+  const auto* listed = std::get_if<SweepListed>(&record);
+  has_dropped_ = has_dropped_ || (listed && listed->revision > 1) ||
                  std::holds_alternative<SweepCancelled>(record) ||
                  std::holds_alternative<SweepStopped>(record) || std::holds_alternative<TrunkDropped>(record);
 }
@@ -138,10 +164,19 @@ void Coordinator::close_ended_branches() {
   for (const UnitId& trunk : trunks) close_branches(state_.units().at(trunk));
 }
 
-// The worker would keep those checkpoints for weeks, since nothing else tells it that nobody goes on from them.
-// It hears of it once, by a Stop of what never ran there; where that is lost, they go by their age.
+// One that goes on while all that begins with it has begun without it, as by what a worker that came back had
+// kept, is dropped. Of one that has ended the worker would keep those checkpoints for weeks, since nothing else
+// tells it that nobody goes on from them. It hears of it once, by a Stop of what never ran there; where that is
+// lost, they go by their age.
 void Coordinator::close_branches(const Unit& trunk) {
-  if (!is_terminal(trunk.life)) return;
+  if (may_list_again(state_)) return;
+  if (!is_terminal(trunk.life)) {
+    if (is_waited_for(state_, trunk)) return;
+    const bool is_running = trunk.life == UnitLife::running;
+    const Running running = is_running ? Running{{trunk.attempt.worker, trunk.lease()}} : Running{};
+    for (const auto& [number, place] : std::map(trunk.wanted)) drop_trunk(state_.sweeps().at(number), trunk.id);
+    return kill_unwanted(running);
+  }
   const bool has_open = std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
     const Unit& branch = state_.units().at(entry.first);
     return branch.trunk == trunk.id && !is_terminal(branch.life);
@@ -149,9 +184,8 @@ void Coordinator::close_branches(const Unit& trunk) {
   BranchesClosed closed{trunk.lease(), state_.unused_branches(trunk)};
   if (has_open || closed.branches.empty()) return;
   decide(closed);
-  const Worker* worker = state_.find_worker(trunk.attempt.worker);
-  if (!worker || !worker->is_joined) return;
-  for (const Lease& branch : closed.branches) send(worker->name, Stop{branch, StopKind::kill});
+  if (!is_joined(state_, trunk.attempt.worker)) return;
+  for (const Lease& branch : closed.branches) send(trunk.attempt.worker, Stop{branch, StopKind::kill});
 }
 
 }  // namespace ranktide
