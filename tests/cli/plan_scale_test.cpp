@@ -118,6 +118,28 @@ TEST_F(PlanScale, APartOfASweepKeepsWhatThePastSaysOfIt) {
   EXPECT_LT(part.trials() - part.left(), done);
 }
 
+// They change no id, and may stand on an axis beside what does.
+TEST_F(PlanScale, TrialsThatAreEvaluatedAtOtherStepsCostAndLackOtherThings) {
+  const std::string sweep =
+      "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nbudget: {steps: 8}\n"
+      "train: {batch: 4}\nmethod: lora\nlora.rank: 4\nseeds: 3\neval: {learn: {held: {data: held.txt}}}\n"
+      "rows:\n  pace:\n    fine: {train.lr: 1e-4, eval.at: [0, 1, 2, 3, 4, 5, 6, 7]}\n"
+      "    coarse: {train.lr: 1e-3, eval.at: [0, end]}\n";
+  std::ofstream(path("held.txt")) << std::string(4000, 'x');
+  const SweepPlan fresh = plan(sweep);
+  expect_as_walked(fresh);
+  EXPECT_EQ(fresh.groups.size(), 2u);
+  const Listed all = listed(fresh);
+  Past past;
+  for (const SweepTrial& trial : all.trials) {
+    past.trials.push_back(standing(trial, "completed", "adapters", false));
+    past.trials.back().settings = trial.settings;
+  }
+  const SweepPlan after = plan(sweep, past);
+  EXPECT_EQ(after.count(Fate::done), 3) << "nothing is wanted at the end";
+  EXPECT_EQ(after.count(Fate::evals), 3);
+}
+
 TEST_F(PlanScale, ATrialOfThePastIsFoundThoughItsFilesHadOtherNames) {
   const SweepPlan before = plan(text());
   Past past = past_after(before);
