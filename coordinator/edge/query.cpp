@@ -51,6 +51,18 @@ std::map<std::string, Tuning> tunings_of(const Reader& reader, const std::vector
   return out;
 }
 
+// A grid is listed as it is worked on, so that the trials of a block may all be to come.
+std::set<std::string> axes_of_files(const Reader& reader, const std::vector<std::string>& sweeps) {
+  std::set<std::string> out;
+  for (const auto& sweep : sweeps) {
+    const auto submitted = newest_submission(reader, sweep);
+    if (!submitted) continue;
+    for (const Block& block : submitted->spec.blocks)
+      for (const Axis& axis : block.axes) out.insert(axis.name);
+  }
+  return out;
+}
+
 // The selections of one query, each axis once.
 class Selections {
  public:
@@ -336,12 +348,14 @@ Frame query(const Reader& reader, const QueryRequest& request) {
   if (is_of_trials && !request.vs.empty())
     throw QueryError("--vs compares cells, and --trials shows each trial; leave one out");
   std::map<std::string, Tuning> tunings;
+  std::set<std::string> axes_to_come;
   const auto rows = reader.snapshot([&] {
     require_sweeps(reader, request.sweeps);
     if (!is_of_trials) tunings = tunings_of(reader, request.sweeps);
+    if (!request.where.empty()) axes_to_come = axes_of_files(reader, request.sweeps);
     return load_rows(reader, request.sweeps);
   });
-  const auto trials = filter_trials(rows.trials, request.where);
+  const auto trials = filter_trials(rows.trials, request.where, axes_to_come);
   auto selections = selections_of(request, rows, tunings);
   const auto by = axes_of(request, rows, trials, selections);
   const auto metrics = metrics_of(request, rows);

@@ -176,14 +176,19 @@ std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
   return varying;
 }
 
-std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where) {
+std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where,
+                                           const std::set<std::string>& axes_to_come) {
   if (where.find_first_not_of(" \t") == std::string::npos) return pointers(trials);
   std::vector<const TrialRow*> passed;
   try {
     const Expression expression = parse_expression(where);
     std::map<std::string, std::optional<ResultAxis>>
         axes;  // a word that is no axis may be a value: the evaluator decides
-    for (const auto& word : words_of(expression)) axes[word] = lookup_axis(word, pointers(trials));
+    for (const auto& word : words_of(expression)) {
+      axes[word] = lookup_axis(word, pointers(trials));
+      if (!axes[word] && axes_to_come.contains(word))
+        axes[word] = ResultAxis{.name = word, .kind = ResultAxis::Kind::label, .key = word};
+    }
     refuse_unknown(expression, axes, trials);
     for (const auto& t : trials) {
       const auto lookup = [&](const std::string& name) -> std::optional<Json> {

@@ -2,6 +2,7 @@
 // What results can be grouped and filtered by: a sweep's labels and every setting. Finds out what varies, so
 // that nothing is pooled unsaid. Pure.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,8 +38,10 @@ std::string value_text(const Value& value);
 std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
                                      const std::vector<ResultAxis>& known = {});
 
-// Returns: the trials for which the expression holds; all of them when it is empty.
-// Throws: QueryError for text that does not parse, an unknown name or a comparison that does not fit.
-std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where);
+// Returns: the trials for which the expression holds; all of them when it is empty. `axes_to_come`: names of
+// axes that are known though none of the trials has a label of them. Throws: QueryError for text that does not
+// parse, an unknown name or a comparison that does not fit.
+std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where,
+                                           const std::set<std::string>& axes_to_come = {});
 
 }  // namespace ranktide

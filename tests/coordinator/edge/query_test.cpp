@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/vocabulary/sha256.h"
 #include "coordinator/edge/statistics.h"
 #include "tests/coordinator/edge/history.h"
 
@@ -356,6 +357,26 @@ TEST_F(QueryTest, NamesWhatThereIsWhenAskedForWhatThereIsNot) {
     EXPECT_THAT(message({.sweeps = {"quick"}, .where = where}), HasSubstr("unknown axis \"rnk\"; there are: "))
         << where;
   EXPECT_EQ(message({.sweeps = {"quick"}, .where = "method = lora and target in (all, mlp)"}), "");
+}
+
+// A grid is listed as it is worked on, and only the file knows the axes of a block that nothing has touched.
+TEST_F(QueryTest, ChoosesByAnAxisOfTrialsThatAreNotListedYet) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  SweepSpec later;
+  later.name = "later";
+  later.blocks.push_back({.name = "b", .constants = {}, .axes = {}, .derive = {}, .exclude = {}});
+  later.blocks[0].axes.push_back({.name = "pace", .points = {}, .when = ""});
+  history.record(SweepSubmitted{.sweep = 2,
+                                .revision = 1,
+                                .request_id = "later",
+                                .spec_sha256 = sha256_hex("later"),
+                                .spec = later,
+                                .trial_count = 8});
+  const std::vector<std::string> both{"quick", "later"};
+  EXPECT_EQ(message({.sweeps = both, .where = "pace == fast"}), "");
+  const Frame frame = ask({.sweeps = both, .where = "rank == 4 or pace == fast"});
+  EXPECT_EQ(value_at(frame, "method", "lora", "rank"), Value(int64_t{4}));
+  EXPECT_THAT(message({.sweeps = both, .where = "pase == fast"}), HasSubstr("unknown axis \"pase\""));
 }
 
 TEST_F(QueryTest, ShowsTheNewestRevisionOnly) {
