@@ -247,6 +247,36 @@ TEST(Grid, CellsAreCountedInTheirFactors) {
   EXPECT_EQ(counts[0].distinct(), counts[0].cells);
 }
 
+// A derivation reads defaults before other derivations, an exclude rule after them.
+TEST(Grid, WhatADerivationReadsThroughADefaultIsCountedAsItIsListed) {
+  const std::string head = "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nbudget: {steps: 4}\n";
+  const SweepSpec spec =
+      sweep(head +
+            "method: lora\nblocks:\n"
+            "  one:\n    axes: {data.max_tokens: [512, 1024], lora.rank: [4, 8]}\n"
+            "    derive:\n      train.schedule: \"'linear' if max_tokens > 512 else 'cosine'\"\n"
+            "      train.lr: 1e-4 * (1 + 10 * final_lr) * 16 / rank\n    exclude: [final_lr > 0.5]\n"
+            "  two:\n    axes: {lora.rank: [4, 8]}\n    data.max_tokens: 1024\n    train.schedule: linear\n"
+            "    derive: {train.lr: 1e-4 * 16 / rank}\n");
+  EXPECT_EQ(trial_count(spec, Grid(spec).counts()), std::ssize(ids_of(spec)));
+}
+
+TEST(Grid, ADerivationThatHasNoValueIsRefusedWhereCellsAreCounted) {
+  const SweepSpec spec = sweep(
+      "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nbudget: {steps: 4}\nmethod: lora\n"
+      "axes: {data.max_tokens: [512, 1024], train.batch: [4, 8]}\n"
+      "derive:\n  lora.rank: batch\n"
+      "  train.lr: \"1e-4 if max_tokens < 1024 or batch < 8 else 1e-5 * alpha\"\n");
+  const std::string error = error_of([&] { Grid(spec).counts(); });
+  EXPECT_NE(error.find("without a value"), std::string::npos) << error;
+}
+
+TEST(Grid, NumbersThatAnIdTellsApartAreTwoTrials) {
+  const SweepSpec spec = sweep(kLora + "axes: {lora.dropout: [0, -0.0]}\n");
+  EXPECT_EQ(ids_of(spec).size(), 2u);
+  EXPECT_EQ(trial_count(spec, Grid(spec).counts()), 2);
+}
+
 TEST(Grid, TheLimitCanBeRaised) {
   const std::string text = kLora + "axes: {train.lr: {min: 0.001, max: 1, count: 1000}}\nseeds: 1001\n";
   EXPECT_NE(error_in(text), "no error");
