@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "common/sweep/expression.h"
+#include "common/sweep/warm_start.h"
 #include "common/vocabulary/readable.h"
 #include "coordinator/edge/query.h"
 
@@ -22,19 +23,50 @@ std::vector<std::string> names_in(const std::string& expression) {
   }
 }
 
+bool is_compared(const ResultAxis& axis, const std::vector<std::string>& named,
+                 const std::vector<AxisSelection>& selections) {
+  const bool is_named = std::any_of(named.begin(), named.end(), [&](const std::string& name) {
+    return name == axis.name || full_key(name).value_or(name) == axis.key;
+  });
+  const bool is_selected = std::any_of(selections.begin(), selections.end(),
+                                       [&](const AxisSelection& s) { return is_same(s.axis, axis); });
+  return !is_named && !is_selected;
+}
+
 // Which columns of two rows have to agree.
 std::vector<bool> compared(const std::vector<ResultAxis>& by, const std::vector<std::string>& named,
                            const std::vector<AxisSelection>& selections) {
   std::vector<bool> out;
-  for (const auto& axis : by) {
-    const bool is_named = std::any_of(named.begin(), named.end(), [&](const std::string& name) {
-      return name == axis.name || full_key(name).value_or(name) == axis.key;
-    });
-    const bool is_selected = std::any_of(selections.begin(), selections.end(),
-                                         [&](const AxisSelection& s) { return is_same(s.axis, axis); });
-    out.push_back(!is_named && !is_selected);
-  }
+  for (const auto& axis : by) out.push_back(is_compared(axis, named, selections));
   return out;
+}
+
+Value start_value(const TrialRow& trial) {
+  return axis_value({.name = kSourceKey, .key = kSourceKey}, trial);
+}
+
+// A label of several settings may tell where its trials start from: who names it names that.
+bool tells_start(const std::string& label, const std::vector<TrialRow>& trials) {
+  std::map<std::string, Value> starts;
+  return std::all_of(trials.begin(), trials.end(), [&](const TrialRow& trial) {
+    const auto found = trial.labels.find(label);
+    return found != trial.labels.end() &&
+           starts.try_emplace(found->second, start_value(trial)).first->second == start_value(trial);
+  });
+}
+
+bool is_of_one_start(const std::vector<TrialRow>& trials, const std::vector<std::string>& named,
+                     const std::vector<AxisSelection>& selections) {
+  std::vector<std::string> names = named;
+  for (const auto& selection : selections) names.push_back(selection.axis.key);
+  return is_compared({.name = kSourceKey, .key = kSourceKey}, named, selections) &&
+         std::none_of(names.begin(), names.end(),
+                      [&](const std::string& name) { return tells_start(name, trials); });
+}
+
+// A row is of one cell, so that its trials start alike, whether or not the table shows from where.
+bool start_alike(const Group& a, const Group& b) {
+  return start_value(*a.trials.front()) == start_value(*b.trials.front());
 }
 
 bool agree(const std::vector<Value>& a, const std::vector<Value>& b, const std::vector<bool>& columns) {
@@ -127,7 +159,9 @@ Versus::Versus(const std::string& expression, const std::vector<TrialRow>& trial
                const std::vector<Chosen>& rows, const std::vector<ResultAxis>& by,
                const std::vector<AxisSelection>& selections)
     : rows_(rows), expression_(expression) {
-  auto columns = compared(by, names_in(expression), selections);
+  const auto named = names_in(expression);
+  auto columns = compared(by, named, selections);
+  const bool compares_starts = is_of_one_start(trials, named, selections);
   const auto passed = filter_trials(trials, expression);
   const std::set<const TrialRow*> of_reference(passed.begin(), passed.end());
   std::set<size_t> references;
@@ -139,11 +173,16 @@ Versus::Versus(const std::string& expression, const std::vector<TrialRow>& trial
   for (size_t r = 0; r < rows.size(); ++r) {
     for (const size_t reference : references) {
       if (references.contains(r) || !agree(rows[r].group.by, rows[reference].group.by, columns)) continue;
+      if (compares_starts && !start_alike(rows[r].group, rows[reference].group)) {
+        started_otherwise_.insert(r);
+        continue;
+      }
       if (!reference_.emplace(r, reference).second)
         throw QueryError("--vs '" + expression +
                          "' is more than one row for another; narrow it, or filter with --where");
     }
   }
+  std::erase_if(started_otherwise_, [this](size_t row) { return reference_.contains(row); });
 }
 
 std::vector<Value> Versus::differences(size_t row, const std::vector<Metric>& metrics,
@@ -187,6 +226,11 @@ std::vector<std::string> Versus::notes() const {
         "{} no partner of {} seed and {} in no pair",
         counted(static_cast<int64_t>(unpaired_.size()), "trial") + (unpaired_.size() == 1 ? " has" : " have"),
         unpaired_.size() == 1 ? "its" : "their", unpaired_.size() == 1 ? "is" : "are"));
+  if (!started_otherwise_.empty())
+    out.push_back(fmt::format(
+        "{} no reference that starts from the same (model.from); name from in --vs to compare different starts",
+        counted(static_cast<int64_t>(started_otherwise_.size()), "row") +
+            (started_otherwise_.size() == 1 ? " has" : " have")));
   if (!otherwise_evaluated_.empty())
     out.push_back(
         fmt::format("warning: {} by other evals than the reference, so that the difference is of what "

@@ -18,8 +18,9 @@ class Versus {
   // A row's reference is the row whose trials `expression` holds for and that agrees with it in every axis of
   // `by`, but for those that the expression names, that are selected, on which the two sides have no value in
   // common (a rate of each method's own), and those that mean nothing to one of the two (the rank of a full
-  // finetuning). Throws: QueryError for a bad expression, when no row is a reference, and when one has several.
-  // Outlives: `rows` must outlive this.
+  // finetuning). What they start from (model.from) always has to be the same, unless the expression names it or
+  // it is selected: the base is a start like any other. Throws: QueryError for a bad expression, when no row is
+  // a reference, and when one has several. Outlives: `rows` must outlive this.
   Versus(const std::string& expression, const std::vector<TrialRow>& trials, const std::vector<Chosen>& rows,
          const std::vector<ResultAxis>& by, const std::vector<AxisSelection>& selections);
 
@@ -38,6 +39,7 @@ class Versus {
   bool is_pooled_ = false;
   std::set<std::pair<size_t, int64_t>> unpaired_;  // row, seed
   std::set<size_t> otherwise_evaluated_;           // rows whose evals are not their reference's
+  std::set<size_t> started_otherwise_;             // rows that lack a reference for that alone
 };
 
 std::vector<Column> difference_columns(const std::vector<Metric>& metrics);

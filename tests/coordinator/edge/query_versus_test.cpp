@@ -119,6 +119,43 @@ TEST_F(VersusTest, ARateThatEachMethodHasOfItsOwnKeepsNoRowsApart) {
   EXPECT_NEAR(number_at(ask("method = full"), "method", "lora", "delta_learning"), -0.5, 1e-12);
 }
 
+// What LoRA learned on top of a trained start, minus full finetuning of the base, would be no difference of
+// methods.
+TEST_F(VersusTest, RowsThatStartFromElsewhereHaveNoReference) {
+  const std::string from = "trial:" + std::string(64, 'a') + "@12";
+  for (const uint64_t seed : {0U, 1U, 2U}) {
+    history.ran({.rank = 0, .seed = seed}, 1.0, 3.0);
+    history.ran({.rank = 4, .seed = seed, .from = from}, 0.5, 3.0);
+  }
+  history.base_scores(9, 3);
+  for (const std::vector<std::string>& by : {std::vector<std::string>{"method"}, {"method", "from"}}) {
+    const Frame frame = query(history.reader(),
+                              {.sweeps = {"quick"}, .by = by, .metrics = {"learning"}, .vs = "method = full"});
+    EXPECT_EQ(value_at(frame, "method", "lora", "delta_learning"), Value{});
+    EXPECT_THAT(frame.notes, Contains(HasSubstr("1 row has no reference that starts from the same")));
+  }
+}
+
+TEST_F(VersusTest, AStartIsComparedWhereItIsNamed) {
+  const std::string from = "trial:" + std::string(64, 'a') + "@12";
+  for (const uint64_t seed : {0U, 1U, 2U}) {
+    history.ran({.rank = 4, .seed = seed}, 1.0, 3.0);
+    history.ran({.rank = 4, .seed = seed, .from = from}, 0.75, 3.0);
+    history.ran({.rank = 0, .seed = seed, .from = from}, 0.25, 3.0);
+  }
+  history.base_scores(9, 3);
+  const auto by_start = [&](const std::string& vs) {
+    return query(history.reader(),
+                 {.sweeps = {"quick"}, .by = {"method", "from"}, .metrics = {"learning"}, .vs = vs});
+  };
+  EXPECT_NEAR(
+      number_at(by_start("method = lora and from = '" + from + "'"), "method", "full", "delta_learning"), 0.5,
+      1e-12);
+  const Frame of_methods = by_start("method = full");
+  EXPECT_NEAR(number_at(of_methods, "from", from, "delta_learning"), -0.5, 1e-12) << "lora, from the same";
+  EXPECT_EQ(value_at(of_methods, "method", "lora", "delta_learning"), Value{}) << "the first is from the base";
+}
+
 TEST_F(VersusTest, WhatIsNoRowOrSeveralIsRefused) {
   ran(0, {1.0, 2.0, 3.0});
   ran(4, {1.5, 2.5, 3.6});
