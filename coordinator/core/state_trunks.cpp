@@ -121,9 +121,9 @@ void State::on(const TrunkReopened& r) {
   trunk.outcome.reset();
   ++trunk.infra_losses;
   set_life(trunk, UnitLife::ready);
+  for (const auto& [sweep, place] : wanting) want(sweeps_.at(sweep), trunk, place);
   for (const auto& [sweep, place] : std::map(trunk.wanted))
     if (!wanting.contains(sweep)) drop(sweeps_.at(sweep), trunk);
-  for (const auto& [sweep, place] : wanting) want(sweeps_.at(sweep), trunk, place);
 }
 
 // What went on at the trunk's worker has checkpoints of its own there.

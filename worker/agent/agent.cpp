@@ -196,9 +196,10 @@ void Agent::Life::hear(const Grant& m) {
   runner->second.take(m, now, *out);
 }
 
-// An eval of the base is the same for everybody and takes seconds: it is not what `once` was said for.
+// An eval of the base is the same for everybody and takes seconds: it is not what `once` was said for. Nor is a
+// trunk: who left with what it leaves would have trained it for nobody.
 void Agent::Life::note_training(const Grant& m, int slot) {
-  if (m.work.kind != WorkKind::train) return;
+  if (m.work.kind != WorkKind::train || !m.work.branches.empty()) return;
   training.insert(m.lease);
   served.insert(slot);
 }

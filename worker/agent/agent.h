@@ -47,7 +47,7 @@ struct AgentConfig {
   int64_t spool_bytes_max =
       256 << 20;  // at it trainers are paused, nothing is dropped; entries are held in memory too
   // Take one training a slot at most, nothing once one has ended; finish what runs, then leave. Evals leased by
-  // themselves do not count.
+  // themselves do not count, nor do trunks.
   bool once = false;
 };
 

@@ -545,6 +545,19 @@ TEST_F(OneRound, EvalsByThemselvesAreNoLeaseOfItsRound) {
   EXPECT_EQ(said<Drain>().size(), 1U);
 }
 
+TEST_F(OneRound, ATrunkIsNoTrainingOfItsRound) {
+  start();
+  hears(Grant{.lease = lease(),
+              .boot = "life",
+              .slots = {0},
+              .work = {.kind = WorkKind::train, .branches = {{StageId{"b"}, 4}}}});
+  ends(OutcomeKind::completed);
+  EXPECT_TRUE(said<Drain>().empty()) << "who leaves now has trained it for nobody";
+  granted_on(0, other_lease());
+  ends(OutcomeKind::completed, other_lease());
+  EXPECT_EQ(said<Drain>().size(), 1U);
+}
+
 TEST_F(Desk, AfterItsLastWorkTakesNothingNewAndLeavesWhenThatHasEnded) {
   start();
   granted();
