@@ -113,7 +113,7 @@ void Mirror::on(const UnitFinished& r) {
           " memory_peak_bytes=?9, numerics=nullif(?10, 0), device=nullif(?11, '') WHERE id=?1")
           .run(r.lease.unit.text, std::string(text_of(o.kind)), o.step, o.message, o.weights_sha256, o.exact,
                o.tokens, o.seconds, o.memory_peak_bytes, o.numerics, o.device));
-  lose_evals(r.lease);
+  lose_evals(r.lease.unit);
   if (o.kind == OutcomeKind::diverged)
     note("Diverged", r.lease.unit.text, "step " + std::to_string(o.step) + ": " + o.message);
 }
@@ -129,7 +129,7 @@ void Mirror::on(const AttemptFailed& r) {
   if (!r.last) return requeue_stage(r.lease.unit);
   claim_one(sql("UPDATE stage SET state='failed', step=?2, message=?3 WHERE id=?1 AND state='running'")
                 .run(r.lease.unit.text, r.outcome.step, r.outcome.message));
-  lose_evals(r.lease);
+  lose_evals(r.lease.unit);
 }
 
 void Mirror::end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
@@ -150,12 +150,13 @@ void Mirror::requeue_stage(const UnitId& unit) {
 
 // Evals of a stage that ended can still run where its last weights were kept; the others never will. LoRA's
 // weights are its adapters.
-void Mirror::lose_evals(const Lease& lease) {
+void Mirror::lose_evals(const UnitId& ended) {
   sql("UPDATE eval SET state='lost' WHERE subject=?1 AND state='wanted' AND NOT EXISTS"
-      " (SELECT 1 FROM stage g JOIN trial t ON t.stage=g.number JOIN attempt a ON a.unit=g.id AND a.attempt=?2"
+      " (SELECT 1 FROM stage g JOIN trial t ON t.stage=g.number JOIN attempt a ON a.unit=g.id"
       "  WHERE g.id=?1 AND g.state='completed' AND g.to_step=eval.step"
+      "  AND a.attempt=(SELECT max(attempt) FROM attempt WHERE unit=?1)"
       "  AND (a.keep IN ('weights', 'delta', 'checkpoints') OR (a.keep='adapters' AND t.method='lora')))")
-      .run(lease.unit.text, lease.attempt);
+      .run(ended.text);
 }
 
 void Mirror::event(std::string_view kind, std::string_view subject, std::string_view message, int64_t wall_ms) {
@@ -202,6 +203,13 @@ void Mirror::add(const PointBatch& batch, int64_t wall_ms) {
 
 bool Mirror::is_stage(const UnitId& unit) {
   return sql("SELECT 1 FROM stage WHERE id=?1").bind(unit.text).first().has_value();
+}
+
+bool Mirror::has_result(const StageId& stage) {
+  return sql("SELECT 1 FROM stage WHERE id=?1 AND state IN ('completed', 'diverged')")
+      .bind(stage.text)
+      .first()
+      .has_value();
 }
 
 bool Mirror::is_trunk(const UnitId& unit) {

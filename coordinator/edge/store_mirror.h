@@ -80,9 +80,10 @@ class Mirror {
                    std::string_view log_tail);
   void requeue_stage(const UnitId& unit);
   void want_eval(const EvalId& id, const std::string& subject, const EvalTask& task, Step at);
-  void lose_evals(const Lease& lease);
+  void lose_evals(const UnitId& ended);
   void note(std::string_view kind, std::string_view subject, std::string_view message);
   bool is_stage(const UnitId& unit);
+  bool has_result(const StageId& stage);
   bool is_trunk(const UnitId& unit);
   int64_t stage_number(std::string_view id);
   int64_t metric_name(const std::string& name);

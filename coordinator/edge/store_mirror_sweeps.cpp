@@ -74,6 +74,7 @@ void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial
                         const PredictedMemory& memory) {
   list_trial(trial, memory);
   const std::string evalset = list_evals(trial);
+  if (has_result(trial.stage)) lose_evals(unit_of(trial.stage));
   const auto regime = trial.labels.find("regime");
   claim_one(
       sql("INSERT INTO sweep_trial VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0)"

@@ -216,6 +216,19 @@ TEST_F(StatusTest, FinishesWhenNothingMoreWillCome) {
   EXPECT_EQ(status().state, "finished");
 }
 
+// Its step has gone by: no weights of it are left, whatever the trial kept of its end.
+TEST_F(StatusTest, AnEvalMidwayOfATrialThatEndedKeepsNoSweepOpen) {
+  history.ran({.rank = 4}, 1.6, 3.1);
+  history.base_scores(2.0, 3.0);
+  history.listed();
+  history.submit("quick", 2);
+  history.list({.rank = 4, .is_evaluated_midway = true});
+  history.listed();
+  const auto status = sweep_status(history.reader(), "quick");
+  EXPECT_EQ(status->evals_missing, 0);
+  EXPECT_TRUE(has_ended(*status)) << status->state;
+}
+
 TEST_F(StatusTest, TrialsThatNothingHasTouchedYetAreCountedAndTimed) {
   history.submit("quick", 2, 8);
   history.ran({.rank = 4, .seed = 0}, 1.6, 3.0);

@@ -240,7 +240,8 @@ TEST_F(StoreTest, FindsTheRecordOfEachTrialOfVersion6) {
   EXPECT_EQ(reader
                 .select("SELECT count(*) FROM trial t JOIN record r ON r.seq=t.listed_in"
                         " WHERE r.kind='TrialListed' AND instr(r.body, t.id)")
-                .rows.at(0).at(0),
+                .rows.at(0)
+                .at(0),
             Value(int64_t{2}));
 }
 
