@@ -198,18 +198,18 @@ TEST_F(WarmStarts, AreNotAllListedForAWorkerThatCannotRunThem) {
 }
 
 TEST_F(WarmStarts, AskTheirSlotForMemoryAndAGpuButForNoLabel) {
-  constexpr int64_t kGiB = int64_t{1} << 30;
-  hello("w1", 4 * kGiB);
+  const int64_t gib = int64_t{1} << 30;
+  hello("w1", 4 * gib);
   ASSERT_EQ(submit(source_spec()), "");
   complete(0);
   SweepSpec warm = warm_spec(first_of(source_spec()));
-  warm.run.needs.memory_bytes = 8 * kGiB;
+  warm.run.needs.memory_bytes = 8 * gib;
   ASSERT_EQ(submit(warm), "");
   EXPECT_EQ(grants_.size(), 1U) << "the user knows better than the prediction";
   warm.run.needs = {.memory_bytes = {}, .labels = {}, .gpus = 1};
   ASSERT_EQ(submit(warm), "");
   EXPECT_EQ(grants_.size(), 1U);
-  warm.run.needs = {.memory_bytes = 2 * kGiB, .labels = {"a100"}};
+  warm.run.needs = {.memory_bytes = 2 * gib, .labels = {"a100"}};
   ASSERT_EQ(submit(warm), "");
   EXPECT_EQ(grants_.size(), 2U) << "a label would choose the worker, and the weights have";
 }
