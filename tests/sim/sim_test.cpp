@@ -40,10 +40,15 @@ TEST(Simulation, ReachesEveryKindOfRecord) {
   // A lease is revived only where nobody else is there to take its unit over.
   Faults bad_line;
   bad_line.silence = 0.01;
+  // A trunk is trained again only where its worker has gone with some of what it began, and the rest waits.
+  Faults restless;
+  restless.worker_drain = 0.01;
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     const RunResult drawn = Cluster({.seed = seed}).run();
     const RunResult lonely = Cluster({.seed = seed, .workers_max = 1, .faults = bad_line}).run();
+    const RunResult moving = Cluster({.seed = seed, .faults = restless}).run();
     kinds.insert(drawn.kinds.begin(), drawn.kinds.end());
+    kinds.insert(moving.kinds.begin(), moving.kinds.end());
     kinds.insert(lonely.kinds.begin(), lonely.kinds.end());
     lives += drawn.coordinator_lives;
   }
