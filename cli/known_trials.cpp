@@ -44,12 +44,12 @@ Fate fate_of(const SweepTrial& trial, const TrialStanding& standing, bool is_ser
   return standing.checkpoint_step > 0 ? Fate::resumable : Fate::fresh;
 }
 
-using Places = std::vector<std::pair<int64_t, const TrialStanding*>>;  // by raw index
+using KnownPlaces = std::vector<std::pair<int64_t, const TrialStanding*>>;  // by raw index
 
-Places compared_by_id(const Grid& grid, const Past& past) {
+KnownPlaces compared_by_id(const Grid& grid, const Past& past) {
   std::map<std::string, const TrialStanding*> standings;
   for (const TrialStanding& trial : past.trials) standings[trial.trial] = &trial;
-  Places out;
+  KnownPlaces out;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     const auto trial = grid.at(raw);
     if (!trial) continue;
@@ -59,11 +59,11 @@ Places compared_by_id(const Grid& grid, const Past& past) {
   return out;
 }
 
-Places looked_for_by_settings(const Grid& grid, const CellCensus& census, const Past& past) {
+KnownPlaces looked_for_by_settings(const Grid& grid, const CellCensus& census, const Past& past) {
   const SweepSpec& spec = grid.spec();
   std::map<uint64_t, int64_t> seeds;
   for (const uint64_t seed : spec.seeds) seeds.emplace(seed, std::ssize(seeds));
-  Places out;
+  KnownPlaces out;
   for (const TrialStanding& trial : past.trials) {
     const auto seed = seeds.find(trial.settings->seed);
     if (seed == seeds.end()) continue;

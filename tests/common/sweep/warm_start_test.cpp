@@ -33,7 +33,7 @@ SourceInput full_source() {
   return out;
 }
 
-SweepSpec known(SweepSpec spec, const SourceInput& source = lora_source()) {
+SweepSpec with_source(SweepSpec spec, const SourceInput& source = lora_source()) {
   const WantedInputs wanted = wanted_inputs(spec);
   for (const auto& model : wanted.models)
     spec.inputs.models[model_key(model)] = {.path = model.path, .base = BaseId("b0"), .tokenizer_sha256 = "t0"};
@@ -44,7 +44,7 @@ SweepSpec known(SweepSpec spec, const SourceInput& source = lora_source()) {
 }
 
 std::string refusal(const std::string& text, const SourceInput& source = lora_source()) {
-  return error_of([&] { trials_of(known(sweep(text), source)); });
+  return error_of([&] { trials_of(with_source(sweep(text), source)); });
 }
 
 TEST(WarmStart, IsWrittenAsATrialAndOptionallyAStep) {
@@ -60,12 +60,12 @@ TEST(WarmStart, IsWrittenAsATrialAndOptionallyAStep) {
 
 TEST(WarmStart, IsPartOfTheIdWhateverPrefixFoundIt) {
   const auto id = [](const std::string& from) {
-    return trials_of(known(sweep(kLora + "model.from: " + from + "\n")))[0].id;
+    return trials_of(with_source(sweep(kLora + "model.from: " + from + "\n")))[0].id;
   };
   EXPECT_EQ(id("trial:aa"), id("trial:" + kSource));
   EXPECT_EQ(id("trial:aa"), id("trial:a@12"));
-  EXPECT_NE(id("trial:aa"), trials_of(known(sweep(kLora)))[0].id);
-  const SweepTrial trial = trials_of(known(sweep(kLora + "model.from: trial:aa\n")))[0];
+  EXPECT_NE(id("trial:aa"), trials_of(with_source(sweep(kLora)))[0].id);
+  const SweepTrial trial = trials_of(with_source(sweep(kLora + "model.from: trial:aa\n")))[0];
   EXPECT_EQ(trial.settings.model.from, "trial:" + kSource + "@12");
   EXPECT_EQ(trial.start->trial, TrialId(kSource));
   EXPECT_EQ(trial.start->step, 12);
@@ -75,7 +75,7 @@ TEST(WarmStart, IsPartOfTheIdWhateverPrefixFoundIt) {
 
 // The spec's hash tells equal submissions apart: it must not change for those that name no source.
 TEST(WarmStart, LeavesNoTraceWhereNobodyStartsWarm) {
-  const SweepSpec spec = known(sweep(kLora));
+  const SweepSpec spec = with_source(sweep(kLora));
   EXPECT_FALSE(to_json(spec).at("inputs").contains("sources"));
   const SweepTrial trial = trials_of(spec)[0];
   EXPECT_FALSE(to_json(trial).contains("start"));
@@ -85,7 +85,7 @@ TEST(WarmStart, LeavesNoTraceWhereNobodyStartsWarm) {
 }
 
 TEST(WarmStart, TravelsWithSpecTrialAndStage) {
-  const SweepSpec spec = known(sweep(kLora + "model.from: trial:aa\n"), full_source());
+  const SweepSpec spec = with_source(sweep(kLora + "model.from: trial:aa\n"), full_source());
   const SweepSpec sent = from_json<SweepSpec>(to_json(spec));
   EXPECT_EQ(ids_of(sent), ids_of(spec));
   const SweepTrial trial = trials_of(sent)[0];
@@ -95,7 +95,7 @@ TEST(WarmStart, TravelsWithSpecTrialAndStage) {
 }
 
 TEST(WarmStart, IsProvisionalWhileTheSourceIsUnread) {
-  SweepSpec spec = known(sweep(kLora + "model.from: trial:aa\n"));
+  SweepSpec spec = with_source(sweep(kLora + "model.from: trial:aa\n"));
   spec.inputs.sources.clear();
   const SweepTrial trial = trials_of(spec)[0];
   EXPECT_TRUE(trial.provisional);
@@ -106,12 +106,12 @@ TEST(WarmStart, IsAnAxisLikeAnyOther) {
   const SweepSpec spec =
       sweep(kLora + "axes: {model.from: [\"trial:aa\", \"trial:bb\"], train.batch: [2, 4]}\n");
   EXPECT_THAT(wanted_inputs(spec).sources, ElementsAre("trial:aa", "trial:bb"));
-  SweepSpec both = known(spec);
+  SweepSpec both = with_source(spec);
   EXPECT_EQ(trials_of(both).size(), 2U) << "both names are of one trial";
   both.inputs.sources["trial:bb"].trial = TrialId(std::string(64, 'b'));
   EXPECT_EQ(trials_of(both).size(), 4U);
   EXPECT_EQ(trial_count(both, Grid(both).counts()), 4);
-  const SweepSpec blocks = known(sweep(kLora + "blocks:\n  cold: {}\n  warm: {model.from: trial:aa}\n"));
+  const SweepSpec blocks = with_source(sweep(kLora + "blocks:\n  cold: {}\n  warm: {model.from: trial:aa}\n"));
   EXPECT_EQ(ids_of(blocks).size(), 2U);
 }
 
@@ -122,7 +122,7 @@ axes:
   model.from: {values: ["trial:bb", "trial:cc"], when: train.lr > 5e-5}
 )");
   EXPECT_THAT(wanted_inputs(spec).sources, ElementsAre("trial:aa", "trial:bb", "trial:cc"));
-  for (const SweepTrial& trial : trials_of(known(spec))) EXPECT_FALSE(trial.provisional) << trial.index;
+  for (const SweepTrial& trial : trials_of(with_source(spec))) EXPECT_FALSE(trial.provisional) << trial.index;
 }
 
 // Each axis has a value in the one cell, and the constant stands in the other.
@@ -136,7 +136,7 @@ include:
   - {train.lr: 1e-3, model.from: "trial:dd"}
 )");
   EXPECT_THAT(wanted_inputs(spec).sources, testing::IsSupersetOf({"trial:aa", "trial:bb", "trial:dd"}));
-  const auto trials = trials_of(known(spec));
+  const auto trials = trials_of(with_source(spec));
   EXPECT_EQ(trials.size(), 3U);
   for (const SweepTrial& trial : trials) EXPECT_FALSE(trial.provisional) << trial.index;
 }
@@ -170,11 +170,11 @@ TEST(WarmStart, OfFullWeightsMayTrainEither) {
   const std::string warm = "model.from: trial:aa\n";
   EXPECT_EQ(refusal(kLora + warm, full_source()), "no error");
   EXPECT_EQ(refusal(kHead + "method: full\n" + warm, full_source()), "no error");
-  const SweepTrial lora = trials_of(known(sweep(kLora + warm), full_source()))[0];
+  const SweepTrial lora = trials_of(with_source(sweep(kLora + warm), full_source()))[0];
   EXPECT_EQ(lora.start->weights, TrialId(kSource)) << "the adapter lies on them";
   SourceInput second = lora_source();
   second.weights = TrialId("w0");
-  EXPECT_EQ(trials_of(known(sweep(kLora + warm), second))[0].start->weights, TrialId("w0"))
+  EXPECT_EQ(trials_of(with_source(sweep(kLora + warm), second))[0].start->weights, TrialId("w0"))
       << "and so does what goes on with it";
 }
 
@@ -193,7 +193,7 @@ TEST(WarmStart, RefusesWhatItsSourceWasNot) {
 }
 
 TEST(WarmStart, IsCheckedInEveryCellThatIsCounted) {
-  const SweepSpec spec = known(sweep(kLora + "model.from: trial:aa\naxes: {lora.alpha: [16, 32]}\n"));
+  const SweepSpec spec = with_source(sweep(kLora + "model.from: trial:aa\naxes: {lora.alpha: [16, 32]}\n"));
   EXPECT_THAT(error_of([&] { Grid(spec).counts(); }), HasSubstr("another shape; write lora.alpha: 16"));
 }
 
@@ -203,20 +203,20 @@ TEST(WarmStart, TrunksAreOfOneSource) {
   std::string text = budgets;
   text.replace(text.find("budget: {steps: 4}\n"), 19, "");
   text += "axes: {budget.steps: [4, 8]}\n";
-  const SweepSpec warm = known(sweep(text));
+  const SweepSpec warm = with_source(sweep(text));
   std::string cold = text;
   cold.replace(cold.find("model.from: trial:aa\n"), 21, "");
   const auto place = [](const SweepSpec& spec) {
     const Grid grid(spec);
     return branches_of(trials_beside(grid, *grid.at(0))).at(0).place.trunk;
   };
-  EXPECT_NE(place(warm), place(known(sweep(cold))));
+  EXPECT_NE(place(warm), place(with_source(sweep(cold))));
 }
 
 TEST(WarmStart, OfAnotherTrialUnderTheSameNameIsNotExtended) {
   const std::string text = kLora + "model.from: trial:aa\n";
-  const SweepSpec old = known(sweep(text));
-  SweepSpec now = known(sweep(text));
+  const SweepSpec old = with_source(sweep(text));
+  SweepSpec now = with_source(sweep(text));
   EXPECT_EQ(ids_of(extended(old, now)), ids_of(old));
   now.inputs.sources["trial:aa"].trial = TrialId(std::string(64, 'c'));
   EXPECT_THAT(error_of([&] { extended(old, now); }), HasSubstr("trial:aa has other content"));
