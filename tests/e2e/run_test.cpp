@@ -238,7 +238,7 @@ TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {
                   world.folder() / "program");
   ASSERT_TRUE(program.says("wait for a slot that fits", 300s));
   EXPECT_THAT(world.ranktide({"status", "tiny"}).out,
-              HasSubstr(" wait for a slot that fits: they need 1048576.0 GiB"));
+              HasSubstr(" wait for a slot that fits: they need 1024.0 TiB"));
   const Json status = parse_json(world.ranktide({"status", "tiny", "--json"}).out);
   EXPECT_EQ(status.at(0).at("waiting").at("memory_bytes_max"), int64_t{1} << 50);
   const Ended ended = program.wait(300s);
