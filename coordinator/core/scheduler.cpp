@@ -113,18 +113,22 @@ bool has_kept(const State& state, const WorkerName& name, const Unit& unit) {
          !state.has_refused(name, unit.id);
 }
 
-// Whether the trunk, for this worker, is a longer way to what it has kept.
+// Whether the trunk, for this worker, is a longer way to what it has kept: of all that waits for it.
 bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& name) {
-  return std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
-    const Unit& branch = state.units().at(entry.first);
-    return branch.trunk == trunk.id && branch.life == UnitLife::ready && has_kept(state, name, branch);
-  });
+  bool waits = false;
+  for (const auto& [id, at] : trunk.branches) {
+    const Unit& branch = state.units().at(id);
+    if (branch.trunk != trunk.id || branch.life != UnitLife::ready || branch.attempt.number > 0) continue;
+    if (!has_kept(state, name, branch)) return false;
+    waits = true;
+  }
+  return waits;
 }
 
 struct Look {  // through a sweep's queue
   std::optional<UnitId> unit;
   int misfits = 0;
-  int elsewhere = 0;  // what only another worker can run
+  int elsewhere = 0;  // trainings that only another worker can run
 };
 
 Look look_through(const State& state, const Sweep& sweep, const WorkerName& worker, const Slot& slot,
@@ -134,7 +138,7 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
     if (held_back.of(id) || state.has_refused(worker, id)) continue;
     const Unit& unit = state.units().at(id);
     if (!unit.home.empty() && unit.home != worker) {
-      ++look.elsewhere;
+      if (unit.kind == WorkKind::train) ++look.elsewhere;
       continue;
     }
     const bool waits = waits_for_trunk(state, sweep, unit) && !has_kept(state, worker, unit);

@@ -164,8 +164,7 @@ void State::on(const LeaseReturned& r) {
   // Giving back work that moved on is free; giving it back untouched, again and again, is not.
   if (r.step <= unit.attempt.at_hand) ++unit.infra_losses;
   unit.checkpoint = std::max(unit.checkpoint, r.step);
-  Step& saved = unit.saved[unit.attempt.worker];
-  saved = std::max(saved, r.step);  // one that it never came to load is there all the same
+  if (r.step > 0) unit.saved[unit.attempt.worker] = r.step;  // one that it never came to load is still there
   end_attempt(unit, AttemptEnd::ended, UnitLife::ready);
 }
 

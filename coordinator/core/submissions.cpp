@@ -106,7 +106,9 @@ void Coordinator::on(const Submit& submit) {
   if (known && known->owner != submit.actor && !submit.is_admin)
     return reply(submit.reply_to, Rejected{"sweep \"" + submit.spec.name + "\" belongs to " + known->owner +
                                            "; give yours another name (`name:` in the file)"});
-  const SpecLook looked = submit.looked ? *submit.looked : look_at(submit.spec);
+  std::optional<SpecLook> own;
+  if (!submit.looked) own = look_at(submit.spec);
+  const SpecLook& looked = submit.looked ? *submit.looked : *own;
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
   if (std::string why = source_refusal(state_, submit.spec, looked.starting); !why.empty())
     return reply(submit.reply_to, Rejected{std::move(why)});
