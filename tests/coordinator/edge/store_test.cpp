@@ -35,6 +35,8 @@ class StoreTest : public testing::Test {
     history.submit("quick");
   }
   Value one(const std::string& sql) { return history.reader().select(sql).rows.at(0).at(0); }
+  // Closes the folder, and makes it one that a program of that version left.
+  void lower_to(int version, void (*drop_columns)(Connection&));
 
   TemporaryFolder folder;
   History history;
@@ -86,6 +88,14 @@ void drop_views(Connection& c) {
   for (auto found = c.prepare("SELECT name FROM sqlite_schema WHERE type='view'"); found.step();)
     views.push_back(found.text(0));
   for (const std::string& view : views) c.execute("DROP VIEW " + view);
+}
+
+void StoreTest::lower_to(int version, void (*drop_columns)(Connection&)) {
+  history.close();
+  Connection c(database_file(folder.path()), Connection::Mode::writer);
+  drop_views(c);
+  drop_columns(c);
+  c.execute("PRAGMA user_version=" + std::to_string(version));
 }
 
 void drop_columns_of_version_7(Connection& c) {
@@ -146,13 +156,7 @@ TEST_F(StoreTest, BringsAFolderOfAnOlderVersionUpToDateAndKeepsItsResults) {
 
 TEST_F(StoreTest, BringsAFolderOfVersion2UpToDateWithNothingPredicted) {
   history.list({.rank = 4});
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_3(c);
-    c.execute("PRAGMA user_version=2");
-  }
+  lower_to(2, drop_columns_of_version_3);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT train_bytes, forward_bytes, needs FROM stage, sweep").rows,
@@ -162,13 +166,7 @@ TEST_F(StoreTest, BringsAFolderOfVersion2UpToDateWithNothingPredicted) {
 
 TEST_F(StoreTest, BringsAFolderOfVersion3UpToDateWithNoTrialCancelled) {
   history.list({.rank = 4});
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_4(c);
-    c.execute("PRAGMA user_version=3");
-  }
+  lower_to(3, drop_columns_of_version_4);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state FROM v_trial").rows,
@@ -178,13 +176,7 @@ TEST_F(StoreTest, BringsAFolderOfVersion3UpToDateWithNoTrialCancelled) {
 
 TEST_F(StoreTest, BringsAFolderOfVersion4UpToDateWithUnknownNumerics) {
   history.ran({.rank = 4}, 1.6, 3.0);
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_5(c);
-    c.execute("PRAGMA user_version=4");
-  }
+  lower_to(4, drop_columns_of_version_5);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state, numerics FROM v_trial").rows,
@@ -194,13 +186,7 @@ TEST_F(StoreTest, BringsAFolderOfVersion4UpToDateWithUnknownNumerics) {
 TEST_F(StoreTest, BringsAFolderOfVersion5UpToDateWithUnknownDevices) {
   history.numerics = 7;
   history.ran({.rank = 4}, 1.6, 3.0);
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_6(c);
-    c.execute("PRAGMA user_version=5");
-  }
+  lower_to(5, drop_columns_of_version_6);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT numerics, device FROM v_trial").rows,
@@ -209,13 +195,7 @@ TEST_F(StoreTest, BringsAFolderOfVersion5UpToDateWithUnknownDevices) {
 
 TEST_F(StoreTest, BringsAFolderOfVersion6UpToDateWithTrialsThatStartFromTheBase) {
   history.ran({.rank = 4}, 1.6, 3.0);
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_7(c);
-    c.execute("PRAGMA user_version=6");
-  }
+  lower_to(6, drop_columns_of_version_7);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state, model_from FROM v_trial").rows,
@@ -227,13 +207,7 @@ TEST_F(StoreTest, FindsTheRecordOfEachTrialOfVersion6) {
   history.list({.rank = 8});
   history.list({.rank = 4});  // again: the first record is the one
   const auto records = history.reader().select("SELECT id, listed_in FROM trial ORDER BY id").rows;
-  history.close();
-  {
-    Connection c(database_file(folder.path()), Connection::Mode::writer);
-    drop_views(c);
-    drop_columns_of_version_7(c);
-    c.execute("PRAGMA user_version=6");
-  }
+  lower_to(6, drop_columns_of_version_7);
   Store store(folder.path(), Store::Open::create);
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT id, listed_in FROM trial ORDER BY id").rows, records);
