@@ -21,6 +21,13 @@ std::string counts_text(const PlanDifference& d) {
                      d.trials->gone);
 }
 
+std::string removed_text(const PlanDifference& d, Removed removed) {
+  if (!d.trials || d.trials->gone == 0) return "";
+  return std::string("those no longer listed leave the queue; ") +
+         (removed == Removed::finish ? "what runs of them finishes (--cancel-removed cancels it)\n"
+                                     : "what runs of them is cancelled, unless another sweep wants it\n");
+}
+
 // Whether both list the same trials, as far as can be told without a walk over them.
 bool list_the_same(const SweepSpec& a, const SweepSpec& b) {
   return a.seeds == b.seeds && ranktide::to_json(a.taken) == ranktide::to_json(b.taken) &&
@@ -58,9 +65,12 @@ std::string text_of(const PlanDifference& d) {
   return out + counts_text(d);
 }
 
-std::string revision_notice(const SweepSpec& old, const SweepSpec& spec) {
+std::string revision_notice(const SweepSpec& old, const SweepSpec& spec, Removed removed) {
   const std::string head = "a new revision of " + spec.name + ":\n";
-  if (!list_the_same(old, spec)) return head + text_of(difference_to(old, spec));
+  if (!list_the_same(old, spec)) {
+    const PlanDifference difference = difference_to(old, spec);
+    return head + text_of(difference) + removed_text(difference, removed);
+  }
   std::string out;
   for (const SpecChange& change : changes_between(old, spec)) out += ranktide::text_of(change) + "\n";
   return out.empty() ? "" : head + out + "all its trials are kept\n";

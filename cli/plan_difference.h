@@ -32,7 +32,9 @@ Json to_json(const PlanDifference& difference);
 // end; several changes stand on lines of their own.
 std::string text_of(const PlanDifference& difference);
 
+// What becomes of running trials that are no longer listed.
+enum class Removed { finish, are_cancelled };
 // Returns: what people are told before the spec becomes a new revision of its sweep; empty: it is the same.
-std::string revision_notice(const SweepSpec& old, const SweepSpec& spec);
+std::string revision_notice(const SweepSpec& old, const SweepSpec& spec, Removed removed);
 
 }  // namespace ranktide::cli

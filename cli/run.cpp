@@ -52,10 +52,11 @@ SlotsThere slots_of(const RunOptions& options, const SweepPlan& plan) {
 
 // Every start is a request of its own: the coordinator finds an equal spec by itself, and must see a file that
 // was changed and changed back, or one whose failed trials are wanted again.
-void submit(CoordinatorService& coordinator, const SweepPlan& plan) {
+void submit(CoordinatorService& coordinator, const SweepPlan& plan, const RunOptions& options) {
   std::random_device chance;
   const std::string request_id = fmt::format("run:{:08x}{:08x}", chance(), chance());
-  const Answer answer = coordinator.submit(request_id, plan.spec);
+  const Answer answer = coordinator.submit(
+      {.request_id = request_id, .spec = plan.spec, .cancel_removed = options.sweep.cancel_removed});
   if (const auto* rejected = std::get_if<Rejected>(&answer)) throw CommandError(kUsage, rejected->reason);
 }
 
@@ -158,10 +159,10 @@ std::optional<SweepSpec> submitted_before(const fs::path& data, const std::strin
 }
 
 // A notice is not in the way of what it speaks of.
-void say_new_revision(const SweepSpec& spec, const fs::path& data, const Say& say) {
+void say_new_revision(const SweepSpec& spec, Removed removed, const fs::path& data, const Say& say) {
   try {
     const auto old = submitted_before(data, spec.name);
-    const std::string notice = old ? revision_notice(*old, spec) : "";
+    const std::string notice = old ? revision_notice(*old, spec, removed) : "";
     if (!notice.empty()) say(notice);
   } catch (const std::exception& e) {
     say(fmt::format("note: what is new against the earlier revision cannot be told: {}", e.what()));
@@ -181,7 +182,8 @@ SweepPlan planned_run(SweepSpec spec, const RunOptions& options, const fs::path&
   say_fewer_slots(options, say);
   say(plan_text(plan, slots_of(options, plan)));
   if (budget) say(budget->text);
-  say_new_revision(plan.spec, data, say);
+  say_new_revision(plan.spec, options.sweep.cancel_removed ? Removed::are_cancelled : Removed::finish, data,
+                   say);
   return plan;
 }
 
@@ -197,7 +199,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
   spdlog::set_level(spdlog::level::warn);  // what goes well is in the live view
   LocalCluster cluster(data, trainer, slots, options.threads_per_slot);
   const Interrupt interrupt(cluster.worker());
-  submit(cluster.coordinator(), plan);
+  submit(cluster.coordinator(), plan, options);
   SweepWatch sweep(data, plan, globals);
   const WatchEnd end = watch(cluster, interrupt, sweep);
   cluster.end();
@@ -219,6 +221,7 @@ int run_sweep(const RunOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_run(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<RunOptions>();
   add_sweep_options(command, options->sweep);
+  add_removal_option(command, options->sweep);
   command.add_option("--slots", options->slots, "trials at once; default: as cores, trials and memory allow")
       ->check(CLI::Range(1, 1024));
   command

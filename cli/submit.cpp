@@ -19,6 +19,8 @@
 #include "cli/sweep_selection.h"
 #include "cli/upload.h"
 #include "common/sweep/grid.h"
+#include "common/sweep/warm_start.h"
+#include "coordinator/core/warm_sources.h"
 #include "coordinator/edge/api.h"
 
 namespace ranktide::cli {
@@ -44,7 +46,10 @@ void take_affordable(SweepSpec& spec, const SubmitOptions& options, const Global
   if (options.sweep.budget.empty()) return;
   Past past;
   if (has_results(globals))
-    past = {.trials = Results(globals).standings(told_for(spec)),
+    past = {.trials = {},
+            .page_after = [&globals, told = told_for(spec)](const std::string& after) {
+              return Results(globals).standings_after(after, told);
+            },
             .measured = Results(globals).measured(),
             .is_served = true};
   SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
@@ -80,15 +85,22 @@ int wait_for(const PatientClient& client, const std::string& sweep, const Submit
 }
 
 // A notice is not in the way of what it speaks of.
-void tell_new_revision(PatientClient& client, const SweepSpec& spec) {
+void tell_new_revision(PatientClient& client, const SweepSpec& spec, Removed removed) {
   const std::string target = "/api/v1/spec?sweep=" + percent_encode(spec.name);
   try {
     const auto answer = client.ask_once([&](const HttpClient& asked) { return asked.get(target); });
     if (!answer || answer->status == 404) return;  // a new sweep, or a coordinator of before
-    std::cerr << revision_notice(from_json<SweepSpec>(parse_json(body_of(*answer))), spec);
+    std::cerr << revision_notice(from_json<SweepSpec>(parse_json(body_of(*answer))), spec, removed);
   } catch (const std::exception& e) {
     std::cerr << "note: what is new against the earlier revision cannot be told: " << e.what() << "\n";
   }
+}
+
+std::string away_text(const AwaySource& source) {
+  return fmt::format(
+      "note: {} {}: only worker {} has its weights, and is away: what starts from it waits. Start that worker "
+      "again, with its name and folder, or start from a trial whose worker is here (`ranktide worker list`)\n",
+      kSourceKey, source.from, source.worker.text);
 }
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
@@ -104,14 +116,18 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
   PatientClient client(globals, {.say = told_on_stderr(globals)});
   upload_inputs(client, read, elsewhere, int64_t{options.upload_max_mib} << 20,
                 told_on_terminal(globals, "sending"));
-  if (!globals.quiet) tell_new_revision(client, spec);
+  const bool cancels = options.sweep.cancel_removed;
+  if (!globals.quiet) tell_new_revision(client, spec, cancels ? Removed::are_cancelled : Removed::finish);
   const std::string id = options.request_id.empty() ? fresh_request_id("submit") : options.request_id;
-  const Json body{{"request_id", id}, {"spec", to_json(spec)}};
+  Json body{{"request_id", id}, {"spec", to_json(spec)}};
+  if (cancels) body["cancel_removed"] = true;
   Json answer = parse_json(
       body_of(client.ask([&](const HttpClient& asked) { return asked.post("/api/v1/sweeps", body); }).value()));
   answer["sweep"] = spec.name;
   answer["trials"] = trials;
   if (globals.json) std::cout << answer.dump(2) << "\n";
+  for (const AwaySource& source : from_json<std::vector<AwaySource>>(answer.value("away", Json::array())))
+    std::cerr << away_text(source);
   if (!globals.quiet)
     std::cerr << fmt::format("Submitted {} to {}: {} trials, revision {}.  Watch: ranktide watch {}\n",
                              spec.name, client.url(), trials, answer.value("revision", 1), spec.name);
@@ -123,6 +139,7 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
 std::function<int()> setup_submit(CLI::App& command, const GlobalOptions& globals) {
   const auto options = std::make_shared<SubmitOptions>();
   add_sweep_options(command, options->sweep);
+  add_removal_option(command, options->sweep);
   command.add_option("--priority", options->priority, "higher goes first; default: the file's");
   command.add_option("--max-parallel", options->max_parallel, "slots at a time")->check(at_least(1));
   command

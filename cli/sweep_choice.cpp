@@ -43,6 +43,13 @@ void add_sweep_options(CLI::App& command, SweepChoice& choice) {
                      "take whole cells, in file order, that fit so many hours of slots: 20h, 20gpuh, 20cpuh");
 }
 
+void add_removal_option(CLI::App& command, SweepChoice& choice) {
+  command
+      .add_flag("--cancel-removed", choice.cancel_removed,
+                "cancel what runs of trials that the sweep of this name lists no more; default: it finishes")
+      ->excludes(command.get_option("--extend"));
+}
+
 SweepSpec chosen_sweep(const SweepChoice& choice) {
   if (is_plan_file(choice.file)) return planned_sweep(choice);
   SweepSpec spec = read_sweep(choice.file, choice.overrides, choice.max_trials);

@@ -204,7 +204,7 @@ Coordinator::Running Coordinator::running_of(const Sweep& sweep) const {
   std::set<UnitId> running;
   for (const auto& [name, worker] : state_.workers())
     for (const UnitId& unit : worker.running)
-      if (sweep.units.contains(unit)) running.insert(unit);
+      if (sweep.units.contains(unit) || sweep.left_running.contains(unit)) running.insert(unit);
   Running out;
   for (const UnitId& id : running) {
     const Unit& unit = state_.units().at(id);

@@ -14,6 +14,7 @@
 #include "coordinator/core/deadlines.h"
 #include "coordinator/core/records.h"
 #include "coordinator/core/state.h"
+#include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
 
@@ -27,9 +28,8 @@ struct SpecLook {
   std::string fault;  // why no sweep is made of it; empty: nothing is wrong
   int64_t trial_count = 0;
   std::map<StageId, std::vector<StageId>> starting{};  // by the source's stage: those that start from it
+  std::set<StageId> stages{};  // of all trials, where a submission asks for them (Submit::cancel_removed)
 };
-// Pure, any thread.
-SpecLook look_at(const SweepSpec& spec);
 
 struct Submit {  // answered by Submitted or Rejected; the same request id and spec give the same answer again
   uint64_t reply_to = 0;
@@ -37,8 +37,13 @@ struct Submit {  // answered by Submitted or Rejected; the same request id and s
   std::string actor = kLocalActor;  // becomes the owner of a new sweep
   bool is_admin = true;             // may give any sweep a new revision, not its own only
   SweepSpec spec;
-  std::optional<SpecLook> looked{};  // look_at(spec), where somebody had the time before the turn
+  // What runs of trials that the revision before lists and this one does not is cancelled, unless another sweep
+  // wants it. Default: it goes on to its end.
+  bool cancel_removed = false;
+  std::optional<SpecLook> looked{};  // look_at(*this), where somebody had the time before the turn
 };
+// Pure, any thread.
+SpecLook look_at(const Submit& submit);
 enum class SweepAction {
   pause,   // what runs goes on, nothing starts
   resume,  // takes a pause back
@@ -131,6 +136,7 @@ struct ToWorker {
 struct Submitted {
   SweepNumber sweep = 0;
   int revision = 1;
+  std::vector<AwaySource> away{};  // its trials that start from these wait
 };
 struct Controlled {
   std::string now;  // how it stands, for people: "sweep math is paused"
@@ -226,7 +232,9 @@ class Coordinator {
 
   // submissions.cpp: sweeps as users hand them in
   void on(const Submit& submit);
+  Submitted as_before(SweepNumber sweep, int revision) const;
   Submitted begin_revision(SweepSubmitted submitted);
+  std::vector<UnitId> removed_by(const SweepSpec& next, std::set<StageId> listed, const Sweep& sweep) const;
 
   // extensions.cpp: where tuning adds to sweeps
   void note_end(const Record& record);

@@ -40,7 +40,9 @@ std::string limit_text(const std::optional<int>& limit) {
 struct Describe {
   std::string operator()(const EpochStarted& r) const { return std::to_string(r.epoch); }
   std::string operator()(const SweepSubmitted& r) const {
-    return sweep_text(r.sweep, r.revision) + ", " + r.spec.name + ", request " + r.request_id;
+    std::string out = sweep_text(r.sweep, r.revision) + ", " + r.spec.name + ", request " + r.request_id;
+    for (const UnitId& unit : r.removed) out += ", cancels " + unit.brief();
+    return out;
   }
   std::string operator()(const TrialListed& r) const {
     return sweep_text(r.sweep, r.revision) + ", trial " + r.trial.id.brief() + ", stage " +

@@ -36,12 +36,15 @@ struct SweepSubmitted {  // a name seen before: another revision of that sweep
   SweepSpec spec;
   std::string actor{};  // who asked for this revision; empty in journals from before this was noted
   std::optional<int64_t> trial_count{};  // of the whole grid; absent in journals from before it was counted
+  // What ran for the revision before, and for no other sweep, of trials that this one does not list: cancelled.
+  std::vector<UnitId> removed{};
 };
 template <class Ar>
 void fields(Ar& ar, SweepSubmitted& r) {
   ar("sweep", r.sweep)("revision", r.revision)("request_id", r.request_id)("owner", r.owner);
   ar("spec_sha256", r.spec_sha256)("spec", r.spec)("actor", r.actor);
   ar("trial_count", r.trial_count);
+  later_field(ar, "removed", r.removed);
 }
 
 struct PredictedMemory {  // of a trial's units; 0: unknown

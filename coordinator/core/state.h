@@ -25,6 +25,8 @@ namespace ranktide {
 //   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
 //   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
 //   ready | running -TrialsCancelled-> cancelled         unless another sweep wants it
+//   ready -SweepSubmitted-> cancelled        of the revision before, unless another sweep wants it
+//   running -SweepSubmitted-> cancelled      the same, where those were to be cancelled that are listed no more
 //   ready -SweepStopped-> cancelled                      unless another sweep wants it
 //   failed | cancelled -TrialListed | TrialRetried-> ready   somebody wants it again
 //   completed -TrunkReopened-> ready         a trunk's alone
@@ -121,6 +123,8 @@ struct Sweep {
   std::set<std::pair<int64_t, UnitId>> ready{};  // its queue: base evals before stages, stages in file order
   std::set<UnitId> dropped{};                    // of its units: cancelled for it, whatever they are for others
   std::set<UnitId> failed{};                     // of its units: those that failed while it wanted them
+  std::set<UnitId>
+      left_running{};  // by earlier revisions, when this one came; it may want them once it lists them
   LifeCounts stages{};
   LifeCounts eval_units{};
   LifeCounts trunks{};
@@ -245,6 +249,8 @@ class State {
   void end_attempt(Unit& unit, AttemptEnd end, UnitLife life);
   void want(Sweep& sweep, Unit& unit, int64_t place);
   void unwant_everything(Sweep& sweep);
+  void end_removed(Unit& unit);
+  std::set<UnitId> left_running_by(const Sweep& revision) const;
   void want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMemory& memory);
   void want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& place);
   bool may_begin_with(const UnitId& trunk, const Unit& branch) const;

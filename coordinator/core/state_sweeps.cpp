@@ -82,19 +82,23 @@ void State::on(const SweepSubmitted& r) {
     RT_CHECK(r.revision == old.revision + 1);
     queue_.erase({-old.run.priority, old.number});
     unwant_everything(old);
+    for (const UnitId& id : r.removed) end_removed(units_.at(id));
+    std::set<UnitId> left_running = left_running_by(old);
     old = Sweep{.number = r.sweep,
                 .revision = r.revision,
                 .owner = r.owner,
                 .spec_sha256 = spec_sha256,
                 .grid = Grid(r.spec),
                 .run = r.spec.run,
-                .trial_count = r.trial_count};
+                .trial_count = r.trial_count,
+                .left_running = std::move(left_running)};
   }
   submissions_[r.request_id] = {spec_sha256, r.sweep, r.revision};
   requeue(sweeps_.at(r.sweep));
 }
 
-// Ready units that nobody else wants, or only stopped sweeps, leave the queue; running ones go on to their end.
+// Ready units that nobody else wants, or only stopped sweeps, leave the queue; running ones go on to their end,
+// unless they were removed.
 void State::unwant_everything(Sweep& sweep) {
   for (const UnitId& id : sweep.units) {
     Unit& unit = units_.at(id);
@@ -102,6 +106,21 @@ void State::unwant_everything(Sweep& sweep) {
     if (unit.life == UnitLife::ready && !is_wanted_again(unit)) set_life(unit, UnitLife::cancelled);
   }
   for (const EvalId& id : sweep.evals) evals_.at(id).wanted.erase(sweep.number);
+}
+
+void State::end_removed(Unit& unit) {
+  RT_CHECK(unit.life == UnitLife::running);
+  RT_CHECK(unit.wanted.empty());
+  end_attempt(unit, AttemptEnd::ended, UnitLife::cancelled);
+}
+
+std::set<UnitId> State::left_running_by(const Sweep& revision) const {
+  std::set<UnitId> out;
+  for (const std::set<UnitId>* units : {&revision.units, &revision.left_running})
+    for (const UnitId& id : *units)
+      if (const Unit& unit = units_.at(id); unit.life == UnitLife::running && unit.wanted.empty())
+        out.insert(id);
+  return out;
 }
 
 void State::on(const SweepListed& r) {

@@ -30,6 +30,7 @@ void print(std::ostream& out, const Sweep& s) {
   for (const auto& [place, unit] : s.ready) out << "  queued " << place << " " << unit.text << "\n";
   for (const UnitId& unit : s.units) out << "  unit " << unit.text << "\n";
   for (const UnitId& unit : s.dropped) out << "  dropped " << unit.text << "\n";
+  for (const UnitId& unit : s.left_running) out << "  left running " << unit.text << "\n";
   for (const UnitId& unit : s.failed) out << "  failed " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
   for (const AddedCell& cell : s.added) out << "  added " << to_json(cell).dump() << "\n";

@@ -63,7 +63,27 @@ bool ended_early(const Sweep& sweep) {
   return sweep.is_cancelled || sweep.is_stopped || has_failures(sweep);
 }
 
-}  // namespace
+// Whether something runs that an earlier revision began and nobody wants now.
+bool has_left_running(const State& state, const Sweep& sweep) {
+  return std::any_of(sweep.left_running.begin(), sweep.left_running.end(), [&](const UnitId& id) {
+    const Unit& unit = state.units().at(id);
+    return unit.life == UnitLife::running && unit.wanted.empty();
+  });
+}
+
+// The trials that `sweep` has at these raw indices.
+void add_stages(std::set<StageId>& out, const Sweep& sweep, int64_t from, int64_t to) {
+  for (int64_t raw = from; raw < to; ++raw)
+    if (const auto trial = sweep.trial_at(raw)) out.insert(trial->stage);
+}
+
+// A trunk is of what begins with it. An eval of the untouched base is everybody's, and stays.
+bool is_listed(const Unit& unit, const std::set<StageId>& listed) {
+  if (unit.is_trunk())
+    return std::any_of(unit.branches.begin(), unit.branches.end(),
+                       [&](const auto& branch) { return listed.contains(StageId{branch.first.text}); });
+  return !unit.stage || listed.contains(unit.stage->id);
+}
 
 // Every cell once, so that listing later meets no cell that does not resolve, and what is not listed yet is
 // counted all the same. What only the view of a whole trial shows is looked at where it can be at all.
@@ -89,48 +109,92 @@ SpecLook look_at(const SweepSpec& spec) {
   return out;
 }
 
+}  // namespace
+
+SpecLook look_at(const Submit& submit) {
+  SpecLook out = look_at(submit.spec);
+  if (!out.fault.empty() || !submit.cancel_removed) return out;
+  const Sweep sweep{.grid = Grid(submit.spec)};
+  add_stages(out.stages, sweep, 0, sweep.raw_count());
+  return out;
+}
+
 void Coordinator::on(const Submit& submit) {
   const std::string spec_sha256 = sha256_of(submit.spec);
   const auto earlier = state_.submissions().find(submit.request_id);
   if (earlier != state_.submissions().end()) {
     if (earlier->second.spec_sha256 == spec_sha256)
-      return reply(submit.reply_to, Submitted{earlier->second.sweep, earlier->second.revision});
+      return reply(submit.reply_to, as_before(earlier->second.sweep, earlier->second.revision));
     return reply(submit.reply_to,
                  Rejected{"request " + submit.request_id +
                           " was used for another sweep file; submit again with a new request id"});
   }
   const Sweep* known = state_.find_sweep(submit.spec.name);
-  // The same file again changes nothing, unless there is something to try again.
-  if (known && known->spec_sha256 == spec_sha256 && !ended_early(*known))
-    return reply(submit.reply_to, Submitted{known->number, known->revision});
+  // The same file again changes nothing, unless there is something to try again, or to cancel after all.
+  const bool is_same = known && known->spec_sha256 == spec_sha256 && !ended_early(*known);
+  if (is_same && (!submit.cancel_removed || !has_left_running(state_, *known)))
+    return reply(submit.reply_to, as_before(known->number, known->revision));
   if (known && known->owner != submit.actor && !submit.is_admin)
     return reply(submit.reply_to, Rejected{"sweep \"" + submit.spec.name + "\" belongs to " + known->owner +
                                            "; give yours another name (`name:` in the file)"});
   std::optional<SpecLook> own;
-  if (!submit.looked) own = look_at(submit.spec);
+  if (!submit.looked) own = look_at(submit);
   const SpecLook& looked = submit.looked ? *submit.looked : *own;
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
   if (std::string why = source_refusal(state_, submit.spec, looked.starting); !why.empty())
     return reply(submit.reply_to, Rejected{std::move(why)});
 
-  reply(submit.reply_to,
-        begin_revision({.sweep = known ? known->number : static_cast<SweepNumber>(state_.sweeps().size()) + 1,
-                        .revision = known ? known->revision + 1 : 1,
-                        .request_id = submit.request_id,
-                        .owner = known ? known->owner : submit.actor,
-                        .spec_sha256 = spec_sha256,
-                        .spec = submit.spec,
-                        .actor = submit.actor,
-                        .trial_count = looked.trial_count}));
+  std::vector<UnitId> removed;
+  if (known && submit.cancel_removed) removed = removed_by(submit.spec, looked.stages, *known);
+  if (is_same && removed.empty()) return reply(submit.reply_to, as_before(known->number, known->revision));
+  Submitted submitted =
+      begin_revision({.sweep = known ? known->number : static_cast<SweepNumber>(state_.sweeps().size()) + 1,
+                      .revision = known ? known->revision + 1 : 1,
+                      .request_id = submit.request_id,
+                      .owner = known ? known->owner : submit.actor,
+                      .spec_sha256 = spec_sha256,
+                      .spec = submit.spec,
+                      .actor = submit.actor,
+                      .trial_count = looked.trial_count,
+                      .removed = std::move(removed)});
+  submitted.away = away_sources(state_, submit.spec, &looked.starting);
+  reply(submit.reply_to, std::move(submitted));
+}
+
+// Returns: the answer to what changes nothing.
+Submitted Coordinator::as_before(SweepNumber number, int revision) const {
+  Submitted out{number, revision};
+  const Sweep& sweep = state_.sweeps().at(number);
+  if (!sweep.is_over()) out.away = away_sources(state_, sweep.grid.spec(), nullptr);
+  return out;
+}
+
+// `listed`: of the grid of `next`; what tuning had added, and `next` has a place for, is listed too.
+std::vector<UnitId> Coordinator::removed_by(const SweepSpec& next, std::set<StageId> listed,
+                                            const Sweep& sweep) const {
+  Sweep grown{.grid = Grid(next)};
+  for (const AddedCell& cell : still_fitting(sweep.added, next)) grown.add(cell);
+  add_stages(listed, grown, grown.grid.raw_count(), grown.raw_count());
+  std::vector<UnitId> out;
+  for (const auto& [worker, lease] : running_of(sweep)) {
+    const Unit& unit = state_.units().at(lease.unit);
+    const bool is_its_alone = unit.wanted.size() == unit.wanted.count(sweep.number);
+    if (is_its_alone && !is_listed(unit, listed)) out.push_back(unit.id);
+  }
+  return out;
 }
 
 // What tuning added to the revision before stays, where the new one has a place for it.
 Submitted Coordinator::begin_revision(SweepSubmitted submitted) {
-  const Submitted out{submitted.sweep, submitted.revision};
+  Submitted out{submitted.sweep, submitted.revision};
   SweepExtended kept{.sweep = submitted.sweep, .revision = submitted.revision, .cells = {}};
-  if (const auto before = state_.sweeps().find(submitted.sweep); before != state_.sweeps().end())
+  Running were_running;
+  if (const auto before = state_.sweeps().find(submitted.sweep); before != state_.sweeps().end()) {
     kept.cells = still_fitting(before->second.added, submitted.spec);
+    were_running = running_of(before->second);
+  }
   decide(std::move(submitted));
+  kill_unwanted(were_running);
   add_cells(std::move(kept));
   has_room_ = true;
   return out;

@@ -81,7 +81,13 @@ struct Found {
   size_t more_failed = 0;  // beyond kFailedAtOnce
 };
 
-Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
+// A journal may hold a sweep from before look_at() saw a fault of its cells: who names its trials is told so.
+std::string unresolved_text(const Sweep& sweep, const std::string& fault) {
+  return "trials of sweep \"" + sweep.name() + "\" cannot be looked for: " + fault +
+         "; submit the mended file again, or cancel the whole sweep";
+}
+
+Found found_in(const State& state, const Sweep& sweep, const TrialChoice& choice) {
   const bool is_known = choice.looked && choice.looked->revision == sweep.revision;
   const TrialsLook look = is_known                  ? *choice.looked
                           : choice.prefixes.empty() ? TrialsLook{}
@@ -97,6 +103,16 @@ Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
   }
   for (const int64_t raw : chosen) out.trials.push_back(*sweep.trial_at(raw));
   return out;
+}
+
+Found find(const State& state, const Sweep& sweep, const TrialChoice& choice) {
+  try {
+    return found_in(state, sweep, choice);
+  } catch (const SpecError& error) {
+    return {.trials = {}, .fault = unresolved_text(sweep, error.what())};
+  } catch (const ExpressionError& error) {
+    return {.trials = {}, .fault = unresolved_text(sweep, error.what())};
+  }
 }
 
 std::string why_not(const Sweep& sweep, SweepAction action) {

@@ -41,6 +41,14 @@ bool has_result(const Unit* unit) {
   return unit && (unit->life == UnitLife::completed || unit->life == UnitLife::diverged);
 }
 
+// Whether something is to start from it that has no result yet.
+bool is_waited_for(const State& state, const SourceInput& source, const StartingStages& starting) {
+  const auto named = starting.find(source.stage);
+  return named != starting.end() &&
+         std::any_of(named->second.begin(), named->second.end(),
+                     [&](const StageId& stage) { return !has_result(state.find_unit(unit_of(stage))); });
+}
+
 }  // namespace
 
 StartingStages starting_in(const SweepSpec& spec) {
@@ -56,15 +64,25 @@ StartingStages starting_in(const SweepSpec& spec) {
 }
 
 std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting) {
-  const auto is_to_start = [&](const StageId& stage) { return !has_result(state.find_unit(unit_of(stage))); };
   for (const auto& [from, source] : spec.inputs.sources) {
-    const auto named = starting.find(source.stage);
-    if (named == starting.end()) continue;
+    if (!is_waited_for(state, source, starting)) continue;
     const std::string why = why_not(source, state.find_unit(unit_of(source.stage)));
-    if (!why.empty() && std::any_of(named->second.begin(), named->second.end(), is_to_start))
-      return std::string(kSourceKey) + ": " + from + " " + why;
+    if (!why.empty()) return std::string(kSourceKey) + ": " + from + " " + why;
   }
   return "";
+}
+
+std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec,
+                                     const StartingStages* starting) {
+  std::vector<AwaySource> out;
+  for (const auto& [from, source] : spec.inputs.sources) {
+    if (starting && !is_waited_for(state, source, *starting)) continue;
+    const Unit* unit = state.find_unit(unit_of(source.stage));
+    if (!unit || unit->kept == Keep::none) continue;
+    const Worker* worker = state.find_worker(unit->attempt.worker);
+    if (!worker || !worker->is_joined) out.push_back({from, unit->attempt.worker});
+  }
+  return out;
 }
 
 bool leaves_weights(Keep keep, Method method) {

@@ -3,6 +3,7 @@
 // any thread.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,19 @@ StartingStages starting_in(const SweepSpec& spec);
 // Returns: a trial that others are to start from and that they cannot, with the reason; empty: each can, or
 // nothing is to start from it any more. `starting` from starting_in(spec).
 std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting);
+
+// A source whose weights only a worker has that is not joined now.
+struct AwaySource {
+  std::string from;  // as the spec names it
+  WorkerName worker;
+};
+template <class Ar>
+void fields(Ar& ar, AwaySource& s) {
+  ar("from", s.from)("worker", s.worker);
+}
+// Returns: what trials of the spec are to start from and have to wait for. `starting` as above; nullptr:
+// whatever the spec names counts.
+std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec, const StartingStages* starting);
 
 // Returns: whether an attempt that was told to keep `keep` leaves weights to go on from, or to evaluate later.
 bool leaves_weights(Keep keep, Method method);

@@ -5,12 +5,11 @@
 #include <string_view>
 
 #include "common/net/worker_keys.h"
-#include "common/sweep/warm_start.h"
 #include "coordinator/edge/query.h"
-#include "coordinator/edge/query_source.h"
 #include "coordinator/edge/query_spec.h"
 #include "coordinator/edge/store.h"
 #include "coordinator/edge/store_mirror.h"
+#include "coordinator/edge/submission_look.h"
 
 namespace ranktide {
 
@@ -49,10 +48,12 @@ UserRequest submit(const CommandOrder& order) {
   if (const int64_t trials = raw_trials(spec); trials > kTrialsMaxDefault)
     throw SpecError("a coordinator takes sweeps of up to 1,000,000 trials, and this one has " +
                     std::to_string(trials) + "; shorten an axis, or submit it in parts");
-  return Submit{.request_id = order.request_id,
-                .actor = order.actor,
-                .is_admin = order.is_admin,
-                .spec = std::move(spec)};
+  return Submit{
+      .request_id = order.request_id,
+      .actor = order.actor,
+      .is_admin = order.is_admin,
+      .spec = std::move(spec),
+      .cancel_removed = order.body.contains("cancel_removed") && field<bool>(order.body, "cancel_removed")};
 }
 
 constexpr size_t kTrialsNamedMax = 1'000;
@@ -133,46 +134,13 @@ std::string request_id_of(const Json& body) {
 
 struct Respond {
   ApiResponse operator()(const Submitted& s) const {
-    return {.body = Json{{"number", s.sweep}, {"revision", s.revision}}.dump()};
+    Json body{{"number", s.sweep}, {"revision", s.revision}};
+    if (!s.away.empty()) body["away"] = to_json(s.away);
+    return {.body = body.dump()};
   }
   ApiResponse operator()(const Controlled& c) const { return {.body = Json{{"now", c.now}}.dump()}; }
   ApiResponse operator()(const Rejected& r) const { return failure(409, r.reason); }
 };
-
-bool was_submitted(const std::filesystem::path& data_folder, const std::string& request_id) {
-  if (!std::filesystem::exists(database_file(data_folder))) return false;
-  return !Reader(data_folder).select("SELECT 1 FROM revision WHERE request_id=?1", {request_id}).rows.empty();
-}
-
-// What a client says of a source stands in ids and names files: it has to be what the journal says.
-// Returns: what is wrong with it; empty: nothing.
-std::string source_fault(const std::string& from, const SourceInput& source, const Reader& reader) {
-  const auto name = source_name_of(from);
-  if (!name || !source.trial.text.starts_with(name->id)) return "is not the trial that was sent for it";
-  try {
-    if (equal(source_with(reader, source.trial.text), source)) return "";
-    return "was sent as another trial than it is here; submit again, to this coordinator alone";
-  } catch (const QueryError& error) {
-    return error.what();
-  }
-}
-
-std::optional<ApiResponse> refuse_sources(const Submit& submission, const std::filesystem::path& data_folder) {
-  if (submission.spec.inputs.sources.empty()) return std::nullopt;
-  const Reader reader(data_folder);
-  for (const auto& [from, source] : submission.spec.inputs.sources)
-    if (const std::string fault = source_fault(from, source, reader); !fault.empty())
-      return failure(409, std::string(kSourceKey) + ": " + from + " " + fault);
-  return std::nullopt;
-}
-
-// One that is asked again was looked at before: the core has its answer.
-std::optional<ApiResponse> look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
-  if (was_submitted(data_folder, submission.request_id)) return std::nullopt;
-  if (auto refused = refuse_sources(submission, data_folder)) return refused;
-  submission.looked = look_at(submission.spec);
-  return std::nullopt;
-}
 
 // Which trials are meant, on the revision that the journal has now. Of another revision, or where the journal
 // does not say, the core looks itself.
@@ -187,6 +155,8 @@ void look_ahead(ControlTrials& control, const std::filesystem::path& data_folder
     }
   } catch (const StoreError& error) {
     spdlog::warn("trials are looked for in the turn: {}", error.what());
+  } catch (const SpecError&) {  // of a sweep from before such were refused: the core says so
+  } catch (const ExpressionError&) {
   }
 }
 
@@ -279,7 +249,10 @@ std::optional<ApiResponse> refuse_command(const CommandTarget& target, const Cal
 }
 
 std::optional<ApiResponse> prepare(UserRequest& request, const std::filesystem::path& data_folder) {
-  if (auto* submission = std::get_if<Submit>(&request)) return look_ahead(*submission, data_folder);
+  if (auto* submission = std::get_if<Submit>(&request)) {
+    const auto refused = look_ahead(*submission, data_folder);
+    return refused ? std::optional(failure(409, *refused)) : std::nullopt;
+  }
   if (auto* control = std::get_if<ControlTrials>(&request)) look_ahead(*control, data_folder);
   if (const auto* forget = std::get_if<ForgetWorker>(&request)) return why_not_forget(*forget, data_folder);
   const auto* revoke = std::get_if<RevokeWorker>(&request);

@@ -13,6 +13,7 @@
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/router.h"
 #include "coordinator/edge/shell.h"
+#include "coordinator/edge/submission_look.h"
 
 namespace ranktide {
 namespace {
@@ -91,7 +92,7 @@ struct CoordinatorService::Parts {
 };
 
 CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
-    : worker_keys_(config.data_folder / "keys" / "workers") {
+    : data_folder_(config.data_folder), worker_keys_(config.data_folder / "keys" / "workers") {
   auto parts = std::make_unique<Parts>(config, mailbox_, blobs_);
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;
@@ -126,8 +127,9 @@ void CoordinatorService::serve(std::unique_ptr<Parts> parts, Mailbox& mailbox,
   }
 }
 
-Answer CoordinatorService::submit(const std::string& request_id, SweepSpec spec) {
-  return mailbox_.ask(Submit{.request_id = request_id, .spec = std::move(spec)}).get();
+Answer CoordinatorService::submit(Submit submission) {
+  if (auto refused = look_ahead(submission, data_folder_)) return Rejected{*std::move(refused)};
+  return mailbox_.ask(std::move(submission)).get();
 }
 
 Answer CoordinatorService::cancel(const std::string& request_id, const std::string& sweep) {

@@ -45,8 +45,9 @@ class CoordinatorService {
   // Returns: the table that `authorise_worker` (common/net/worker_keys.h) enrols keys in.
   const std::filesystem::path& worker_keys() const { return worker_keys_; }
 
-  // Returns: Submitted, or Rejected with the reason. The same request id and spec get the same answer again.
-  Answer submit(const std::string& request_id, SweepSpec spec);
+  // Looked at first, on the caller's thread (submission_look.h). Returns: Submitted, or Rejected with the
+  // reason. The same request id and spec get the same answer again.
+  Answer submit(Submit submission);
   Answer cancel(const std::string& request_id, const std::string& sweep);
   LivePicture live() const { return mailbox_.live(); }
   // Returns: of the port for files; the link is the turn's, whose beat tells.
@@ -66,6 +67,7 @@ class CoordinatorService {
   struct Parts;
   static void serve(std::unique_ptr<Parts> parts, Mailbox& mailbox, const std::function<void()>& after_turn);
 
+  std::filesystem::path data_folder_;
   std::filesystem::path worker_keys_;
   std::unique_ptr<BlobStore> blobs_;
   Mailbox mailbox_;

@@ -74,6 +74,7 @@ class Mirror {
   void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);
   void want_trunk(const SweepTrial& trial, const TrunkPlace& place);
   void cancel_trial(SweepNumber sweep, const StageId& stage);
+  void cancel_removed(const SweepSubmitted& by, const UnitId& unit);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,

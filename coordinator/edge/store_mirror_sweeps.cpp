@@ -50,9 +50,19 @@ void Mirror::on(const SweepSubmitted& r) {
                 .run(r.sweep, r.revision, r.request_id, r.spec_sha256, now_ms_));
   note("SweepSubmitted", std::to_string(r.sweep),
        r.spec.name + ", revision " + std::to_string(r.revision) + ", " + by(r.actor, r.request_id));
-  // What only the revision before wanted leaves the queue; what runs goes on to its end.
+  // What only the revision before wanted leaves the queue; what runs goes on to its end, unless it was removed.
   sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)")
       .run();
+  for (const UnitId& unit : r.removed) cancel_removed(r, unit);
+}
+
+// A stage, or a trunk or an eval leased by itself, which are no stages here.
+void Mirror::cancel_removed(const SweepSubmitted& by, const UnitId& unit) {
+  claim_one(
+      sql("UPDATE attempt SET ended=?2, end_reason='cancelled', message=?3 WHERE unit=?1 AND ended IS NULL")
+          .run(unit.text, now_ms_,
+               "revision " + std::to_string(by.revision) + " of " + by.spec.name + " lists it no more"));
+  sql("UPDATE stage SET state='cancelled' WHERE id=?1 AND state='running'").run(unit.text);
 }
 
 void Mirror::on(const TrialListed& r) {

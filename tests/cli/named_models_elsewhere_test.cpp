@@ -45,7 +45,7 @@ class ModelsElsewhere : public NamedModels {
       if (were_sent && file.path().extension() != ".safetensors")
         service_->blobs().append(sha256_hex(text), static_cast<int64_t>(text.size()), 0, text);
     }
-    const Answer answer = service_->submit("submit " + sweep_name, spec);
+    const Answer answer = service_->submit({.request_id = "submit " + sweep_name, .spec = spec});
     EXPECT_TRUE(std::holds_alternative<Submitted>(answer));
     fs::remove_all(folder);
   }

@@ -93,6 +93,34 @@ TEST_F(Client, SomeTrialsAreCancelledAndTriedAgain) {
   EXPECT_THAT(ask({"retry", "tiny", "--failed"}).err, HasSubstr("nothing of what was named has failed"));
 }
 
+// One slot is busy with a trial that would take an hour, until the edit that lists it no more cancels it.
+TEST_F(Client, AnEditCancelsWhatItRemovesWhereThatIsAskedFor) {
+  const auto with = [&](const std::string& steps, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"submit", world_.sweep().string(), "seeds=[7]", "budget.steps=" + steps};
+    words.insert(words.end(), {"--only", "block=lora", "--only", "regime = math"});
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  };
+  ASSERT_EQ(ask(with("10000000", {})).exit_code, 0);
+  const auto n1 = worker("n1");
+  const auto is_running = [&] {
+    return ask_json({"status", "tiny"}).at(0).at("trials").value("running", 0) == 1;
+  };
+  for (int i = 0; i < 3000 && !is_running(); ++i) std::this_thread::sleep_for(100ms);
+  ASSERT_TRUE(is_running()) << "nothing ran within minutes";
+  const Ended both = ask(with("4", {"--cancel-removed", "--extend"}));
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.err, HasSubstr("--extend"));
+  const Ended edited = ask(with("4", {"--cancel-removed", "--wait", "300"}));
+  EXPECT_EQ(edited.exit_code, 0) << edited.err;
+  EXPECT_THAT(edited.err, HasSubstr("what runs of them is cancelled, unless another sweep wants it"));
+  const Ended ends =
+      run({"/usr/bin/sqlite3", "-readonly", (data() / "ranktide.db").string(),
+           "SELECT group_concat(end_reason) FROM v_attempt WHERE kind='stage' ORDER BY started_at"},
+          world_.folder() / "sqlite3");
+  EXPECT_EQ(trimmed(ends.out), "cancelled,completed");
+}
+
 TEST_F(Client, WorkersAreListedDrainedAndRevokedFromAnywhere) {
   const auto n1 = worker("n1");
   ASSERT_TRUE(n1->says("joined the coordinator", 300s));

@@ -35,6 +35,11 @@ std::string run_of_first(uint64_t seed) {
   return std::string("lease: 30s") + (mix(seed, 2'000) % 4 == 0 ? ", max_failures: 1, retry: {infra: 1}" : "");
 }
 
+// In every second run who edits a sweep cancels what runs of the trials that it removes. Drawn apart, as below.
+bool cancels_removed(uint64_t seed) {
+  return mix(seed, 6'000) % 2 == 0;
+}
+
 // In every second run slots differ: in memory that is small, large or unknown, and in a label. The first slot
 // of the first worker has everything, or large trials would never end. Drawn apart from the rest, so that the
 // other runs are what they would be without.
@@ -206,7 +211,9 @@ void Cluster::users_ask() {
                                             .steps = 10,
                                             .run = run_of_first(options_.seed),
                                             .has_shape = true});
-  ask(Submit{.request_id = "edit", .spec = edited}, Duration{60'000} + world_.up_to(Duration{120'000}));
+  const bool cancel_removed = cancels_removed(options_.seed);
+  ask(Submit{.request_id = "edit", .spec = edited, .cancel_removed = cancel_removed},
+      Duration{60'000} + world_.up_to(Duration{120'000}));
   if (world_.chance.below(3) == 0)
     ask(ControlSweep{.request_id = "cancel", .sweep = "sweep2", .action = SweepAction::cancel},
         Duration{60'000} + world_.up_to(Duration{120'000}));
@@ -281,7 +288,10 @@ void Cluster::users_share_beginnings() {
   wish.name = "more-budgets";
   ask(Submit{.request_id = "submit more budgets", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
   const uint64_t what = chance.below(3);
-  if (what == 0) return ask(Submit{.request_id = "edit budgets", .spec = edited}, soon(60'000, 60'000));
+  const bool cancel_removed = cancels_removed(options_.seed);
+  if (what == 0)
+    return ask(Submit{.request_id = "edit budgets", .spec = edited, .cancel_removed = cancel_removed},
+               soon(60'000, 60'000));
   if (what == 1)
     return ask(ControlSweep{.request_id = "cancel budgets", .sweep = "budgets", .action = SweepAction::cancel},
                soon(25'000, 20'000));

@@ -123,7 +123,8 @@ class Game {
     return {.reply_to = 1,
             .request_id = command.value("request", "request-" + wish.name),
             .actor = command.value("owner", kLocalActor),
-            .spec = sweep_for_tests(wish)};
+            .spec = sweep_for_tests(wish),
+            .cancel_removed = command.value("removed", "") == "cancel"};
   }
 
   static std::optional<int> optional_number(const Command& command, const std::string& key) {
@@ -269,7 +270,9 @@ class Game {
 
   struct ReplyText {
     std::string operator()(const Submitted& a) const {
-      return "Submitted{sweep " + std::to_string(a.sweep) + "." + std::to_string(a.revision) + "}";
+      std::string out = "Submitted{sweep " + std::to_string(a.sweep) + "." + std::to_string(a.revision);
+      for (const AwaySource& source : a.away) out += ", " + source.from + " is away with " + source.worker.text;
+      return out + "}";
     }
     std::string operator()(const Controlled& a) const { return "Controlled{" + a.now + "}"; }
     std::string operator()(const Rejected& a) const { return "Rejected{" + a.reason + "}"; }

@@ -493,6 +493,52 @@ TEST_F(Game, ASweepThatAnEarlierVersionTookAndNobodyCanListIsCancelledWithTheRea
   EXPECT_TRUE(core_.state().sweeps().at(1).is_cancelled);
 }
 
+TEST_F(Game, SaysWhyTrialsOfASweepThatDoesNotResolveCannotBeNamed) {
+  submit({.ranks = {2}});
+  step(Submit{.reply_to = 1,
+              .request_id = "r",
+              .spec = sweep_of_two_minds(),
+              .looked = SpecLook{.fault = {}, .trial_count = 1}});
+  step(
+      ControlTrials{.reply_to = 2, .request_id = "t", .sweep = sweep(1).name(), .trials = {.prefixes = {"a"}}});
+  const std::string reason = std::get<Rejected>(effects_.replies.at(0).answer).reason;
+  EXPECT_NE(reason.find("cannot be looked for"), std::string::npos) << reason;
+  EXPECT_NE(reason.find("is defined in two ways"), std::string::npos) << reason;
+}
+
+TEST_F(Game, AnEditThatCancelsNothingLetsWhatRunsFinishAndIsTheSameRecordAsBefore) {
+  submit({.ranks = {2, 4}, .has_evals = false});
+  hello("w1", 2);
+  submit({.ranks = {4}, .has_evals = false});
+  const auto& edit = std::get<SweepSubmitted>(effects_.records.at(0));
+  EXPECT_EQ(edit.revision, 2);
+  EXPECT_EQ(to_journal(edit).find("removed"), std::string::npos);
+  EXPECT_TRUE(effects_.messages.empty()) << "nobody is told to stop";
+  for (const Grant& grant : grants_)
+    EXPECT_EQ(core_.state().units().at(grant.lease.unit).life, UnitLife::running);
+}
+
+// What the second slot is asked for hangs on it: the slot of what was removed is free at once.
+TEST_F(Game, AnEditThatCancelsWhatItRemovesFreesItsSlotInTheSameStep) {
+  submit({.ranks = {2, 4}, .has_evals = false});
+  hello("w1", 2);
+  ASSERT_EQ(grants_.size(), 2u);
+  const Submit edit{.reply_to = 1,
+                    .request_id = "edit",
+                    .spec = sweep_for_tests({.ranks = {4, 8}, .has_evals = false}),
+                    .cancel_removed = true};
+  step(edit);
+  EXPECT_EQ(std::get<SweepSubmitted>(effects_.records.at(0)).removed,
+            std::vector<UnitId>{grants_[0].lease.unit});
+  EXPECT_EQ(core_.state().units().at(grants_[0].lease.unit).life, UnitLife::cancelled);
+  EXPECT_EQ(core_.state().units().at(grants_[1].lease.unit).life, UnitLife::running);
+  EXPECT_EQ(grants_.size(), 3u);
+  step(edit);
+  EXPECT_TRUE(effects_.records.empty());
+  EXPECT_TRUE(effects_.messages.empty());
+  EXPECT_EQ(std::get<Submitted>(effects_.replies.at(0).answer).revision, 2);
+}
+
 TEST_F(Game, RejectsASweepWhoseInputsNobodyRead) {
   SweepSpec spec = sweep_for_tests({.ranks = {2}});
   spec.inputs.files.clear();

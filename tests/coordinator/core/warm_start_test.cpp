@@ -166,13 +166,13 @@ TEST_F(WarmStarts, AreRefusedOfAnotherBaseThanTheSourcesOwn) {
 
 TEST_F(WarmStarts, AreLookedForBeforeTheTurn) {
   const SweepTrial source = first_of(source_spec());
-  const SpecLook looked = look_at(warm_spec(source));
+  const SpecLook looked = look_at(Submit{.request_id = "", .spec = warm_spec(source)});
   EXPECT_EQ(looked.fault, "");
   ASSERT_EQ(looked.starting.size(), 1U);
   EXPECT_EQ(looked.starting.at(source.stage).size(), 2U);
   SweepSpec cold = source_spec();
   cold.inputs.sources = warm_spec(source).inputs.sources;
-  EXPECT_TRUE(look_at(cold).starting.empty());
+  EXPECT_TRUE(look_at(Submit{.request_id = "", .spec = cold}).starting.empty());
   EXPECT_EQ(submit(cold), "") << "nothing is to start from what is not there";
 }
 
@@ -225,6 +225,26 @@ TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {
   step(ControlSweep{.reply_to = 3, .request_id = "c", .sweep = "warm", .action = SweepAction::cancel});
   EXPECT_EQ(forget_w1(), "");
   EXPECT_THAT(submit(warm), HasSubstr("or its worker was forgotten"));
+}
+
+TEST_F(WarmStarts, AreToldAtOnceThatTheirSourcesWorkerIsAway) {
+  train_the_source();
+  const SweepSpec warm = warm_spec(first_of(source_spec()));
+  const auto away = [&](const std::string& request) {
+    step(Submit{.reply_to = 1, .request_id = request, .spec = warm});
+    return std::get<Submitted>(effects_.replies.at(0).answer).away;
+  };
+  w1_goes();
+  ASSERT_EQ(away("first").size(), 1U);
+  EXPECT_EQ(away("first").at(0).worker, WorkerName{"w1"}) << "the answer was lost, and is asked for again";
+  EXPECT_EQ(away("first").at(0).from, warm.inputs.sources.begin()->first);
+  hello("w1");
+  EXPECT_TRUE(away("first").empty()) << "it is back";
+  complete(1);
+  complete(2);
+  w1_goes();
+  EXPECT_TRUE(away("first").empty()) << "nothing waits for it any more";
+  EXPECT_TRUE(away("again").empty());
 }
 
 TEST_F(WarmStarts, ThatHaveEndedNeedTheirSourceNoMore) {

@@ -538,6 +538,29 @@ TEST_F(StoreTest, ARevisionDropsWhatItNoLongerListsAndWantsItAgainWhenListed) {
   EXPECT_EQ(one(state), Value("ready"));
 }
 
+TEST_F(StoreTest, ARevisionThatCancelsWhatItRemovesEndsItsAttempts) {
+  const SweepTrial removed = history.list({.rank = 4}), kept = history.list({.rank = 8});
+  history.grant(removed);
+  history.grant(kept);
+  SweepSpec spec;
+  spec.name = "quick";
+  history.record(SweepSubmitted{.sweep = 1,
+                                .revision = 2,
+                                .request_id = "edit",
+                                .spec_sha256 = "s",
+                                .spec = spec,
+                                .removed = {unit_of(removed.stage)}});
+  const auto of = [](const std::string& what, const SweepTrial& trial) {
+    return "SELECT " + what + " FROM " + (what == "state" ? "stage" : "attempt") + " WHERE " +
+           (what == "state" ? "id" : "unit") + "='" + trial.stage.text + "'";
+  };
+  EXPECT_EQ(one(of("state", removed)), Value("cancelled"));
+  EXPECT_EQ(one(of("end_reason", removed)), Value("cancelled"));
+  EXPECT_EQ(one(of("message", removed)), Value("revision 2 of quick lists it no more"));
+  EXPECT_EQ(one(of("state", kept)), Value("running"));
+  EXPECT_EQ(one(of("end_reason", kept)), Value{});
+}
+
 TEST_F(StoreTest, AdaptersOfFullFinetuningLeaveNothingToEvaluateLater) {
   const SweepTrial full = history.list({});
   history.grant(full);

@@ -205,6 +205,22 @@ TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
   EXPECT_GT(looked->trial_count, 0);
 }
 
+// Which of the running trials stay is known to whoever has looked at every cell.
+TEST(Commands, ASubmissionThatCancelsWhatItRemovesBringsWhatItLists) {
+  const SweepSpec spec = sweep_for_tests({.ranks = {4, 8}, .seeds = 2});
+  const auto asked = [&](const Json& cancel_removed) {
+    return read("/api/v1/sweeps",
+                {{"request_id", "r"}, {"spec", to_json(spec)}, {"cancel_removed", cancel_removed}});
+  };
+  auto request = std::get<UserRequest>(asked(true));
+  EXPECT_EQ(prepare(request, {}), std::nullopt);
+  std::set<StageId> stages;
+  for (int64_t raw = 0; raw < 4; ++raw) stages.insert(Grid(spec).at(raw)->stage);
+  EXPECT_EQ(std::get<Submit>(request).looked->stages, stages);
+  EXPECT_FALSE(std::get<Submit>(std::get<UserRequest>(asked(false))).cancel_removed);
+  EXPECT_EQ(std::get<ApiResponse>(asked("yes")).status, 400);
+}
+
 TEST(Commands, ASourceIsTheTrialThatTheJournalSays) {
   TemporaryFolder folder;
   History history(folder.path());
@@ -282,6 +298,19 @@ TEST(Commands, TrialsThatAreNamedAreFoundOnTheJournalsRevisionBeforeTheCoreDecid
   EXPECT_THAT(looked->fault, testing::HasSubstr("\"zz\" begins no trial"));
 }
 
+TEST(Commands, TrialsOfASweepThatDoesNotResolveAreLeftToTheCoreWhichSaysWhy) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  SweepSpec spec = sweep_for_tests({.name = "tide"});
+  spec.blocks.at(0).derive["train.clip"] = "1 / 0";
+  history.record(
+      SweepSubmitted{.sweep = 1, .revision = 1, .request_id = "first", .spec_sha256 = "s", .spec = spec});
+  UserRequest request = ControlTrials{.request_id = "r", .sweep = "tide", .trials = {.prefixes = {"a3"}}};
+  EXPECT_EQ(prepare(request, folder.path()), std::nullopt);
+  EXPECT_FALSE(std::get<ControlTrials>(request).trials.looked);
+}
+
 TEST(Commands, ASubmissionIsNoLargerThanACoordinatorTakesWhateverItSaysOfItself) {
   SweepSpec large = sweep_for_tests({});
   large.max_trials = int64_t{1} << 40;
@@ -340,6 +369,9 @@ TEST(Commands, OnlyItsOwnerOrAnAdminChangesASweep) {
 
 TEST(Commands, AnswersHaveTheirStatus) {
   EXPECT_EQ(parse_json(response_of(Answer{Submitted{3, 2}}).body), (Json{{"number", 3}, {"revision", 2}}));
+  const Submitted waits{3, 2, {{.from = "trial:a3f9", .worker = WorkerName{"n1"}}}};
+  EXPECT_EQ(parse_json(response_of(Answer{waits}).body).at("away"),
+            (Json{{{"from", "trial:a3f9"}, {"worker", "n1"}}}));
   EXPECT_EQ(parse_json(response_of(Answer{Controlled{"paused"}}).body), (Json{{"now", "paused"}}));
   EXPECT_EQ(response_of(Answer{Rejected{"no"}}).status, 409);
   EXPECT_EQ(response_of(Unavailable{"stopping"}).status, 503);

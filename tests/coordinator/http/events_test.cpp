@@ -123,7 +123,7 @@ TEST(EventStream, EndsWithItsToken) {
   ann->hear_all(std::chrono::seconds{60});
   expiring->hear_all(std::chrono::seconds{60});
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds{40}) << "cut, not silent";
-  served.coordinator().submit("r1", sweep_for_tests({.name = "tide"}));
+  served.coordinator().submit({.request_id = "r1", .spec = sweep_for_tests({.name = "tide"})});
   EXPECT_THAT(bob->hear_until("\"tide\""), HasSubstr("event: SweepSubmitted")) << "the others go on";
 }
 

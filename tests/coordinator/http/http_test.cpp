@@ -148,6 +148,17 @@ TEST(HttpServer, KeepsAConnectionForTheNextRequest) {
 
 // ---- commands, decided by the turn
 
+// As `ranktide run` does it.
+TEST(Commands, ASubmissionWithoutHttpIsComparedWithTheJournalToo) {
+  Served served;
+  SweepSpec spec = sweep_for_tests({.name = "warm"});
+  const std::string nobody(64, 'a');
+  spec.inputs.sources["trial:" + nobody] = {.trial = TrialId{nobody}, .stage = StageId{nobody}, .step = 4};
+  const Answer answer = served.coordinator().submit({.request_id = "r", .spec = spec});
+  ASSERT_TRUE(std::holds_alternative<Rejected>(answer));
+  EXPECT_NE(std::get<Rejected>(answer).reason.find("no trial's id starts so"), std::string::npos);
+}
+
 TEST(Commands, ASubmittedSweepIsThereAndTheSameRequestChangesNothing) {
   Served served;
   const Told first = served.submit("tide", "r1");

@@ -209,7 +209,8 @@ TEST_F(Service, ForgetsACancelledStageWhenItsTrainerHasStopped) {
 TEST_F(Service, TheSameSubmitTwiceIsOneSweep) {
   start();
   EXPECT_EQ(submit(sweep_of({.seeds = {1}})), submit(sweep_of({.seeds = {1}})));
-  EXPECT_TRUE(std::holds_alternative<Rejected>(coordinator->submit("r1", sweep_of({.seeds = {2}}))));
+  EXPECT_TRUE(std::holds_alternative<Rejected>(
+      coordinator->submit({.request_id = "r1", .spec = sweep_of({.seeds = {2}})})));
 }
 
 TEST_F(Service, AWorkerThatIsNotEnrolledGetsNothing) {
@@ -247,7 +248,8 @@ TEST_F(Service, TwoWorkersCannotShareAFolder) {
 TEST_F(Service, AnswersWhileItStops) {
   start_coordinator();
   coordinator->stop();
-  EXPECT_TRUE(std::holds_alternative<Rejected>(coordinator->submit("r1", sweep_of({.seeds = {1}}))));
+  EXPECT_TRUE(std::holds_alternative<Rejected>(
+      coordinator->submit({.request_id = "r1", .spec = sweep_of({.seeds = {1}})})));
 }
 
 }  // namespace

@@ -148,7 +148,7 @@ std::unique_ptr<ServiceProcess> ServiceWorld::worker_process(const std::string& 
 }
 
 SweepNumber ServiceWorld::submit(const SweepSpec& spec, const std::string& request_id) {
-  const Answer answer = coordinator->submit(request_id, spec);
+  const Answer answer = coordinator->submit({.request_id = request_id, .spec = spec});
   const auto* submitted = std::get_if<Submitted>(&answer);
   if (submitted != nullptr) return submitted->sweep;
   const auto* rejected = std::get_if<Rejected>(&answer);
