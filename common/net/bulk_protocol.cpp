@@ -20,8 +20,11 @@ std::string head_of(const BulkMessage& message) {
 std::string named_by(const BulkMessage& message) {
   return std::visit(
       []<class M>(const M& m) -> std::string {
-        if constexpr (std::is_same_v<M, ShelveArtifact> || std::is_same_v<M, Shelved>)
+        if constexpr (std::is_same_v<M, ShelveArtifact> || std::is_same_v<M, Shelved> ||
+                      std::is_same_v<M, GetArtifact> || std::is_same_v<M, ArtifactListed>)
           return m.trial;
+        else if constexpr (std::is_same_v<M, GetArtifactPiece>)
+          return m.trial + "/" + m.path;
         else if constexpr (std::is_same_v<M, PutLog> || std::is_same_v<M, LogStanding>)
           return m.lease.unit.text + "/" + std::to_string(m.lease.attempt);
         else
@@ -65,6 +68,12 @@ BulkMessage decode_bulk_message(std::string_view head) {
       return unpack<PutLog>(body);
     case 8:
       return unpack<LogStanding>(body);
+    case 9:
+      return unpack<GetArtifact>(body);
+    case 10:
+      return unpack<ArtifactListed>(body);
+    case 11:
+      return unpack<GetArtifactPiece>(body);
     default:
       throw ProtocolError("bulk data of an unknown kind; use one ranktide version on both sides");
   }

@@ -1,7 +1,8 @@
 #pragma once
 // What is said over the sockets for bulk data: files by their hash, in pieces, in either direction. The worker
 // asks and the coordinator answers each question once, so that what is outstanding is what the worker asked
-// for: that is the credit. Nothing is read by a path: whoever knows a hash gets its bytes. Every message has
+// for: that is the credit. Inputs are not read by a path: whoever knows a hash gets its bytes. What finished
+// trials left any worker may read, by the trial's id and the file's name below its folder. Every message has
 // two frames, a head and the bytes of a piece (empty where there is none):
 //   "RTBK" | u8 kind | MessagePack body      then      raw bytes, at most kBulkPieceBytesMax
 // The layout and the kinds are permanent; fields may be added. Pure; any thread.
@@ -113,9 +114,38 @@ void fields(Ar& ar, LogStanding& s) {
   ar("lease", s.lease)("here", s.here);
 }
 
+// What a finished trial left, by whoever is to go on from it. Answered by ArtifactListed or BulkRefused.
+struct GetArtifact {
+  std::string trial;
+};
+template <class Ar>
+void fields(Ar& ar, GetArtifact& g) {
+  ar("trial", g.trial);
+}
+
+struct ArtifactListed {
+  std::string trial;
+  std::vector<InputFile> files;  // path: below the artifact's folder; sha256: empty where nobody has made it
+};
+template <class Ar>
+void fields(Ar& ar, ArtifactListed& l) {
+  ar("trial", l.trial)("files", l.files);
+}
+
+// Answered by Piece, in which `sha256` is what named_by() says of this, or BulkRefused.
+struct GetArtifactPiece {
+  std::string trial;
+  std::string path;
+  int64_t offset = 0;
+};
+template <class Ar>
+void fields(Ar& ar, GetArtifactPiece& g) {
+  ar("trial", g.trial)("path", g.path)("offset", g.offset);
+}
+
 // The order gives the kinds on the wire: permanent, append only.
 using BulkMessage = std::variant<GetPiece, PutPiece, Piece, Standing, BulkRefused, ShelveArtifact, Shelved,
-                                 PutLog, LogStanding>;
+                                 PutLog, LogStanding, GetArtifact, ArtifactListed, GetArtifactPiece>;
 
 // Returns: the hash, the trial, or the unit and attempt, that a message speaks of.
 std::string named_by(const BulkMessage& message);

@@ -42,6 +42,17 @@ void fields(Ar& ar, BranchOrder& b) {
   ar("stage", b.stage)("at", b.at);
 }
 
+// Returns: the trials whose artifacts lie beside whatever runs this, by the trial's id, for it starts from them
+// or reads them; the base is not among them.
+inline std::vector<TrialId> artifacts_needed(WorkKind kind, const Stage& stage) {
+  std::vector<TrialId> out;
+  if (kind == WorkKind::evaluate) out.push_back(stage.trial);
+  if (!stage.start) return out;
+  if (kind == WorkKind::train) out.push_back(stage.start->trial);
+  if (stage.start->weights && *stage.start->weights != out.front()) out.push_back(*stage.start->weights);
+  return out;
+}
+
 // train: compute `stage`, then the evals on its weights at the steps they name.
 // evaluate: the evals alone, on the kept weights of `stage` or, without one, on the untouched base.
 struct Work {

@@ -1,8 +1,11 @@
 #include "coordinator/edge/artifact_shelf.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
+#include <optional>
 #include <unistd.h>
 #include <utility>
 
@@ -57,6 +60,55 @@ void ArtifactShelf::shelve(const WorkerName& sender, const ShelveArtifact& artif
     remember_hashes(artifact, place);
   }
   for (const InputFile& file : artifact.files) arriving_.remove(file.sha256);
+  if (!config_.on_shelved(artifact.trial))
+    throw std::runtime_error("artifact of trial " + artifact.trial.substr(0, 12) + " is kept and not told of");
+}
+
+std::vector<InputFile> ArtifactShelf::files_of(const std::string& trial) const {
+  const fs::path place = place_of(trial);
+  std::optional<HashCache> hashes;
+  if (!config_.hashes.empty()) hashes.emplace(config_.hashes);
+  std::vector<InputFile> out;
+  for (const auto& entry : fs::recursive_directory_iterator(place)) {
+    if (!entry.is_regular_file()) continue;
+    const auto known = hashes ? hashes->known_sha256(entry.path()) : std::nullopt;
+    out.push_back({entry.path().lexically_relative(place).generic_string(), known.value_or(""),
+                   static_cast<int64_t>(entry.file_size())});
+  }
+  std::sort(out.begin(), out.end(), [](const InputFile& a, const InputFile& b) { return a.path < b.path; });
+  return out;
+}
+
+BlobStore::Piece ArtifactShelf::read(const std::string& trial, const std::string& path, int64_t offset,
+                                     size_t bytes_max) const {
+  if (!is_safe_name(path)) throw ShelfError(BulkRefusal::not_taken, "not a name below an artifact's folder");
+  const fs::path file = place_of(trial) / path;
+  std::ifstream in(file, std::ios::binary);
+  if (!in) throw ShelfError(BulkRefusal::absent, path + " of trial " + trial.substr(0, 12) + " is not here");
+  BlobStore::Piece out{.bytes = std::string(bytes_max, '\0'),
+                       .total = static_cast<int64_t>(fs::file_size(file))};
+  in.seekg(std::min(std::max<int64_t>(offset, 0), out.total));
+  in.read(out.bytes.data(), static_cast<std::streamsize>(bytes_max));
+  if (in.bad()) throw std::runtime_error(file.string() + ": cannot be read");
+  out.bytes.resize(static_cast<size_t>(in.gcount()));
+  return out;
+}
+
+std::vector<std::string> ArtifactShelf::artifacts_in(const fs::path& folder) {
+  std::vector<std::string> out;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder, absent))
+    if (is_sha256_text(entry.path().filename().string())) out.push_back(entry.path().filename().string());
+  return out;
+}
+
+fs::path ArtifactShelf::place_of(const std::string& trial) const {
+  if (!is_sha256_text(trial)) throw ShelfError(BulkRefusal::not_taken, "not a trial's id");
+  fs::path out = config_.folder / trial;
+  if (!fs::is_directory(out))
+    throw ShelfError(BulkRefusal::absent,
+                     "the coordinator does not have what trial " + trial.substr(0, 12) + " left");
+  return out;
 }
 
 // They were checked as it arrived; whoever asks for the artifact's list must not wait for them again.

@@ -1,12 +1,13 @@
 #pragma once
 // Where the adapters and weights of finished trials come to stand, as <folder>/<trial>/: whole or not at all.
 // Files arrive in a store of their own and move here together. Only the worker that finished a trial may leave
-// its artifact; the first one stays. Thread rule: the bulk door's thread.
+// its artifact; the first one stays. Any may read it. Thread rule: the bulk door's thread.
 
 #include <filesystem>
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "common/net/bulk_protocol.h"
 #include "coordinator/edge/blob_store.h"
@@ -27,6 +28,9 @@ struct ArtifactShelfConfig {
   BlobLimits limits{.total_bytes = int64_t{200} << 30, .file_bytes = int64_t{64} << 30};
   // Returns: whether that worker's attempt completed the trial; what is committed says so.
   std::function<bool(const WorkerName& worker, const std::string& trial)> has_finished;
+  // Told of each artifact that is durable here; false: it could not be taken, and is told again when its worker
+  // asks again.
+  std::function<bool(const std::string& trial)> on_shelved = [](const std::string&) { return true; };
 };
 
 class ArtifactShelf {
@@ -39,7 +43,17 @@ class ArtifactShelf {
   // files that have not arrived, not_taken for names that are none; std::runtime_error when the disk refuses.
   void shelve(const WorkerName& sender, const ShelveArtifact& artifact);
 
+  // Returns: the files of an artifact that stands here, by path, each with its hash where that is known.
+  // Throws: ShelfError: absent, not_taken for what is no trial's id; std::runtime_error as above.
+  std::vector<InputFile> files_of(const std::string& trial) const;
+  // Returns: up to bytes_max bytes from `offset` on, none beyond the end. Throws: as files_of().
+  BlobStore::Piece read(const std::string& trial, const std::string& path, int64_t offset,
+                        size_t bytes_max) const;
+  // Returns: the trials whose artifacts stand in `folder`.
+  static std::vector<std::string> artifacts_in(const std::filesystem::path& folder);
+
  private:
+  std::filesystem::path place_of(const std::string& trial) const;
   void remember_hashes(const ShelveArtifact& artifact, const std::filesystem::path& place) const;
   void assemble(const ShelveArtifact& artifact, const std::filesystem::path& draft) const;
 

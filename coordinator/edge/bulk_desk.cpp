@@ -40,6 +40,18 @@ BulkAnswer BulkDesk::on(const WorkerName& sender, const ShelveArtifact& artifact
   return {Shelved{.trial = artifact.trial}, ""};
 }
 
+BulkAnswer BulkDesk::on(const WorkerName&, const GetArtifact& get, std::string_view) {
+  const ArtifactListed listed{.trial = get.trial, .files = shelf_.files_of(get.trial)};
+  if (!fits_frame(listed))
+    return refusal(get, BulkRefusal::not_taken, "it has more files than a list can name");
+  return {listed, ""};
+}
+
+BulkAnswer BulkDesk::on(const WorkerName&, const GetArtifactPiece& get, std::string_view) {
+  BlobStore::Piece piece = shelf_.read(get.trial, get.path, get.offset, kBulkPieceBytesMax);
+  return {Piece{.sha256 = named_by(get), .total = piece.total, .offset = get.offset}, std::move(piece.bytes)};
+}
+
 BulkAnswer BulkDesk::on(const WorkerName& sender, const PutLog& log, std::string_view bytes) {
   return {LogStanding{.lease = log.lease, .here = logs_.append(sender, log.lease, log.offset, bytes)}, ""};
 }

@@ -34,6 +34,8 @@ class BulkDesk {
   BulkAnswer on(const WorkerName& sender, const PutPiece& put, std::string_view bytes);
   BulkAnswer on(const WorkerName& sender, const ShelveArtifact& artifact, std::string_view bytes);
   BulkAnswer on(const WorkerName& sender, const PutLog& log, std::string_view bytes);
+  BulkAnswer on(const WorkerName& sender, const GetArtifact& get, std::string_view bytes);
+  BulkAnswer on(const WorkerName& sender, const GetArtifactPiece& get, std::string_view bytes);
   template <class Said>
   BulkAnswer on(const WorkerName&, const Said&, std::string_view) {
     throw ProtocolError("a worker says what only the coordinator says");

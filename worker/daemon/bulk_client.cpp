@@ -204,7 +204,10 @@ BulkClient::~BulkClient() = default;
 
 // Pieces come in the order in which they were asked for; after a silence everything is asked for again, and
 // what comes twice is at another place than the file's end.
-void BulkClient::fetch(const FileContent& wanted, const fs::path& file, const OnProgress& on_progress) {
+void BulkClient::fetch_pieces(const FileContent& wanted, const fs::path& file,
+                              const std::function<BulkMessage(int64_t offset)>& question,
+                              const OnProgress& on_progress) {
+  const std::string name = named_by(question(0));
   GrowingFile growing(file);
   growing.take_up(wanted.bytes);
   connection_->begin();
@@ -212,13 +215,11 @@ void BulkClient::fetch(const FileContent& wanted, const fs::path& file, const On
   Instant said = boot_clock_now();
   while (growing.here() < wanted.bytes) {
     const int64_t window = growing.here() + kBulkOutstandingMax * static_cast<int64_t>(kBulkPieceBytesMax);
-    while (asked < std::min(window, wanted.bytes) &&
-           connection_->ask(GetPiece{.sha256 = wanted.sha256, .offset = asked}, {}))
+    while (asked < std::min(window, wanted.bytes) && connection_->ask(question(asked), {}))
       asked += static_cast<int64_t>(kBulkPieceBytesMax);
-    const auto answer = connection_->wait_for_answer(wanted.sha256);
+    const auto answer = connection_->wait_for_answer(name);
     const auto* piece = answer ? std::get_if<Piece>(&answer->message) : nullptr;
-    if (piece && piece->sha256 == wanted.sha256 && piece->offset == growing.here() &&
-        answer->bytes.size() > 0) {
+    if (piece && piece->sha256 == name && piece->offset == growing.here() && answer->bytes.size() > 0) {
       growing.append(view(answer->bytes));
       said = boot_clock_now();
       on_progress(growing.here());
@@ -227,11 +228,32 @@ void BulkClient::fetch(const FileContent& wanted, const fs::path& file, const On
       said = boot_clock_now();
     }
   }
-  if (growing.hash() != wanted.sha256) {
+  if (!wanted.sha256.empty() && growing.hash() != wanted.sha256) {
     fs::remove(file);
     throw BulkError(file.string() + ": what arrived has another hash than " + wanted.sha256);
   }
   growing.sync();
+}
+
+void BulkClient::fetch(const FileContent& wanted, const fs::path& file, const OnProgress& on_progress) {
+  fetch_pieces(
+      wanted, file, [&](int64_t offset) { return GetPiece{.sha256 = wanted.sha256, .offset = offset}; },
+      on_progress);
+}
+
+std::vector<InputFile> BulkClient::files_of_artifact(const std::string& trial) {
+  BulkMessage answer = connection_->answer_to(GetArtifact{trial}, {});
+  auto* listed = std::get_if<ArtifactListed>(&answer);
+  if (!listed) throw BulkError("the coordinator answers the question for an artifact with something else");
+  return std::move(listed->files);
+}
+
+void BulkClient::fetch_of_artifact(const std::string& trial, const InputFile& wanted, const fs::path& file,
+                                   const OnProgress& on_progress) {
+  fetch_pieces(
+      {wanted.sha256, wanted.bytes}, file,
+      [&](int64_t offset) { return GetArtifactPiece{.trial = trial, .path = wanted.path, .offset = offset}; },
+      on_progress);
 }
 
 // One piece at a time: results are small beside models, and nobody waits for them.

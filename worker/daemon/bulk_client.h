@@ -9,6 +9,7 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "common/net/bulk_protocol.h"
 #include "common/net/keys.h"
@@ -56,6 +57,12 @@ class BulkClient {
   // another one; the file is then gone only in the last case.
   void fetch(const FileContent& wanted, const std::filesystem::path& file, const OnProgress& on_progress);
 
+  // Returns: what the coordinator has of what a trial left. Throws: BulkAbsent; BulkError as above.
+  std::vector<InputFile> files_of_artifact(const std::string& trial);
+  // As fetch(), one of these files; of one without a hash the size alone is checked.
+  void fetch_of_artifact(const std::string& trial, const InputFile& wanted, const std::filesystem::path& file,
+                         const OnProgress& on_progress);
+
   // Leaves `file` with the coordinator, from where an earlier try ended. Returns when it is safe there.
   // Throws: BulkError as above, or with the coordinator's reason when it does not take it.
   void store(const FileContent& content, const std::filesystem::path& file, const OnProgress& on_progress);
@@ -69,6 +76,9 @@ class BulkClient {
   int64_t store_log(const Lease& lease, const std::filesystem::path& file, int64_t here);
 
  private:
+  void fetch_pieces(const FileContent& wanted, const std::filesystem::path& file,
+                    const std::function<BulkMessage(int64_t offset)>& question, const OnProgress& on_progress);
+
   struct Connection;
   std::unique_ptr<Connection> connection_;
 };

@@ -3,14 +3,17 @@
 #include <array>
 #include <cerrno>
 #include <iostream>
+#include <optional>
 #include <unistd.h>
 
 #include "common/content/hub_cache.h"
 #include "common/net/clock.h"
 #include "common/vocabulary/trainer_protocol.h"
 #include "worker/daemon/input_finder.h"
+#include "worker/daemon/source_artifacts.h"
 
 namespace ranktide {
+namespace fs = std::filesystem;
 namespace {
 
 constexpr Duration kProgressEvery{500};
@@ -69,8 +72,20 @@ class ProgressTeller {
   std::optional<Instant> said_;
 };
 
-TrainerReport answer_to(const RunWork& run, InputFinder& finder) {
+void bring_artifacts(const Work& work, const fs::path& work_folder,
+                     const std::optional<BulkClientConfig>& coordinator, ProgressTeller on_progress) {
+  const std::vector<TrialId> missing = missing_artifacts(work, work_folder);
+  if (missing.empty() || !coordinator) return;
+  BulkClient client(*coordinator);
+  for (const TrialId& trial : missing)
+    if (!bring_artifact(trial, work_folder, client, on_progress))
+      std::cerr << "what trial " << trial.brief() << " left is neither here nor with the coordinator\n";
+}
+
+TrainerReport answer_to(const RunWork& run, InputFinder& finder, const fs::path& work_folder,
+                        const std::optional<BulkClientConfig>& coordinator) {
   try {
+    bring_artifacts(run.work, work_folder, coordinator, ProgressTeller(run.lease));
     const auto placed = finder.find(manifests_of(run.work), ProgressTeller(run.lease));
     return WorkPrepared{run.lease, relocated(run.work, placed)};
   } catch (const std::exception& error) {
@@ -86,11 +101,13 @@ TrainerReport answer_to(const RunWork& run, InputFinder& finder) {
 
 int serve_inputs(const InputProcessConfig& config) {
   try {
-    InputFinder finder(places_of(config));
+    const InputPlaces places = places_of(config);
+    InputFinder finder(places);
     std::string buffer;
     for (;;) {
       const TrainerCommand command = next_command(buffer);
-      if (const auto* run = std::get_if<RunWork>(&command)) say(answer_to(*run, finder));
+      if (const auto* run = std::get_if<RunWork>(&command))
+        say(answer_to(*run, finder, config.work_folder, places.coordinator));
     }
   } catch (const PipeEnded&) {
     return 0;

@@ -17,7 +17,8 @@ void InputSlot::fetch_from(const std::string& endpoint) {
 
 bool InputSlot::is_needed_by(const Work& work) const {
   const bool has_hub_name = is_hub_text(work.model.path) || is_hub_text(work.model.tokenizer);
-  return !process_.program.empty() && (has_hub_name || !work.inputs.empty());
+  const bool has_artifacts = work.stage && !artifacts_needed(work.kind, *work.stage).empty();
+  return !process_.program.empty() && (has_hub_name || has_artifacts || !work.inputs.empty());
 }
 
 void InputSlot::begin(const RunWork& run) {

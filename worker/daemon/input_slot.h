@@ -24,7 +24,7 @@ class InputSlot {
   // endpoint: of the coordinator's bulk port; empty: it serves none. Holds for the next work.
   void fetch_from(const std::string& endpoint);
 
-  // Returns: whether the work names inputs that may lie elsewhere here.
+  // Returns: whether the work names inputs that may lie elsewhere here, or what other trials left.
   bool is_needed_by(const Work& work) const;
   // Requires: not busy.
   void begin(const RunWork& run);

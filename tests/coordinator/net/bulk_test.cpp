@@ -4,6 +4,7 @@
 #include <fstream>
 #include <functional>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -15,6 +16,8 @@
 #include "coordinator/edge/bulk_door.h"
 #include "tests/temporary_folder.h"
 #include "worker/daemon/bulk_client.h"
+#include "worker/daemon/kept_artifacts.h"
+#include "worker/daemon/source_artifacts.h"
 
 namespace ranktide {
 namespace {
@@ -226,6 +229,82 @@ std::string log_so_far(const fs::path& logs, const Lease& lease) {
   std::string out;
   for (LogPart part; (part = read_log(logs, lease, std::ssize(out))).bytes > 0;) out += part.text;
   return out;
+}
+
+// What w1's trial left comes to a worker that starts another one from it.
+class BroughtArtifact : public Bulk {
+ protected:
+  BroughtArtifact() {
+    for (const auto& [path, text] : files_) {
+      fs::create_directories((kept() / path).parent_path());
+      std::ofstream(kept() / path, std::ios::binary) << text;
+    }
+    work_.stage = Stage{.id = StageId{sha256_hex("warm stage")}, .trial = TrialId{sha256_hex("warm")}};
+    work_.stage->start = WarmStart{.trial = trial_, .stage = StageId{sha256_hex("stage")}};
+  }
+  fs::path kept() const { return folder_.path() / "artifacts" / trial_.text; }
+  fs::path work_folder() const { return folder_.path() / "w2"; }
+  std::string brought(const std::string& path) const {
+    std::stringstream text;
+    text << std::ifstream(work_folder() / "artifacts" / trial_.text / path, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  void bring() {
+    const auto from = client();
+    for (const TrialId& trial : missing_artifacts(work_, work_folder()))
+      bring_artifact(trial, work_folder(), *from, [this](const std::string& what) { on_progress_(what); });
+  }
+
+  TrialId trial_{sha256_hex("trial")};
+  std::map<std::string, std::string> files_{
+      {"adapter_config.json", "{}"}, {"empty", ""}, {"checkpoint/model.safetensors", bytes_of(3'000'000)}};
+  Work work_;
+  std::function<void(const std::string&)> on_progress_ = [](const std::string&) {};
+};
+
+TEST_F(BroughtArtifact, IsWholeAndMarkedAsOneThatTheCoordinatorHas) {
+  bring();
+  for (const auto& [path, text] : files_) EXPECT_EQ(brought(path), text) << path;
+  EXPECT_TRUE(missing_artifacts(work_, work_folder()).empty());
+  EXPECT_TRUE(unsent_artifacts(work_folder()).empty())
+      << "it need not be sent back, and goes when room is needed";
+}
+
+TEST_F(BroughtArtifact, HasNoNameBeforeItIsWhole) {
+  on_progress_ = [](const std::string& what) {
+    if (what.ends_with("%") && !what.ends_with(" 0%")) throw Interrupted{};
+  };
+  EXPECT_THROW(bring(), Interrupted);
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{trial_});
+  on_progress_ = [](const std::string&) {};
+  bring();
+  EXPECT_EQ(brought("checkpoint/model.safetensors"), files_.at("checkpoint/model.safetensors"));
+}
+
+TEST_F(BroughtArtifact, ThatIsNowhereIsTheTrainersToMiss) {
+  fs::remove_all(kept());
+  EXPECT_FALSE(bring_artifact(trial_, work_folder(), *client(), on_progress_));
+}
+
+TEST_F(BroughtArtifact, IsRefusedWithTheReasonWhereNobodyAnswers) {
+  revoke_worker(table_, WorkerName{"w1"});
+  EXPECT_THROW(bring(), SourceMissing);
+}
+
+TEST_F(BroughtArtifact, ComesWithTheWeightsThatItLiesOn) {
+  const TrialId weights{sha256_hex("weights")};
+  work_.stage->start->weights = weights;
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), (std::vector{trial_, weights}));
+  work_.kind = WorkKind::evaluate;
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), (std::vector{work_.stage->trial, weights}));
+}
+
+TEST_F(BroughtArtifact, IsReadInsideItsFolderOnly) {
+  std::ofstream(folder_.path() / "artifacts" / "secret") << "x";
+  EXPECT_THROW(shelf_.read(trial_.text, "../secret", 0, 10), ShelfError);
+  EXPECT_THROW(shelf_.read("../artifacts", "secret", 0, 10), ShelfError);
+  EXPECT_EQ(shelf_.read(trial_.text, "empty", 0, 10).bytes, "");
+  EXPECT_EQ(shelf_.read(trial_.text, "adapter_config.json", 9, 10).bytes, "") << "nothing beyond the end";
 }
 
 TEST_F(Bulk, ALogIsLeftAsItGrowsByTheWorkerThatWritesIt) {
