@@ -86,13 +86,18 @@ std::string line_of(const LiveUnit& unit, size_t label_columns, size_t place_col
   return out + bar_text(share_of(unit.progress), 12) + "  " + numbers_of(unit.progress);
 }
 
+int64_t ended(const LiveFrame& frame) {
+  return frame.done + frame.failed + frame.stopped_early;
+}
+
 std::string head_of(const LiveFrame& frame) {
   const double share =
-      frame.total > 0 ? static_cast<double>(frame.done + frame.failed) / static_cast<double>(frame.total) : 0;
-  std::string head = fmt::format("{}  {}  {}/{} trials", frame.sweep, bar_text(share, 20),
-                                 frame.done + frame.failed, frame.total);
+      frame.total > 0 ? static_cast<double>(ended(frame)) / static_cast<double>(frame.total) : 0;
+  std::string head =
+      fmt::format("{}  {}  {}/{} trials", frame.sweep, bar_text(share, 20), ended(frame), frame.total);
   if (frame.diverged > 0) head += fmt::format("  {} diverged", frame.diverged);
   if (frame.failed > 0) head += fmt::format("  {} failed", frame.failed);
+  if (frame.stopped_early > 0) head += fmt::format("  {} stopped early", frame.stopped_early);
   head += "  " + queue_of(frame) + "  " + duration_text(frame.elapsed_seconds);
   if (frame.left_seconds) head += "  ETA " + duration_text(*frame.left_seconds);
   return head;
@@ -138,8 +143,8 @@ std::vector<std::string> news(const LiveFrame& before, const LiveFrame& now) {
     const std::string place = unit.place.empty() ? "" : "  " + unit.place;
     if (moved) lines.push_back(fmt::format("{}{}  {}", unit.label, place, numbers_of(unit.progress)));
   }
-  if (before.done != now.done || before.failed != now.failed || before.workers != now.workers)
-    lines.push_back(fmt::format("{}: {} of {} trials done, {}{}", now.sweep, now.done + now.failed, now.total,
+  if (before.done != now.done || ended(before) != ended(now) || before.workers != now.workers)
+    lines.push_back(fmt::format("{}: {} of {} trials done, {}{}", now.sweep, ended(now), now.total,
                                 queue_of(now),
                                 now.left_seconds ? ", ETA " + duration_text(*now.left_seconds) : ""));
   if (!now.waiting.empty() && before.waiting != now.waiting) lines.push_back(now.waiting);

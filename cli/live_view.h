@@ -21,6 +21,7 @@ struct LiveFrame {
   int64_t total = 0;  // trials
   int64_t done = 0;   // with a result: completed or diverged
   int64_t failed = 0;
+  int64_t stopped_early = 0;
   int64_t diverged = 0;
   std::vector<LiveUnit> running;
   double elapsed_seconds = 0;

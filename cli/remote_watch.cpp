@@ -61,6 +61,7 @@ LiveFrame frame_of(const SweepStatus& status, int64_t workers, double elapsed_se
   frame.diverged = trials_in(status, "diverged");
   frame.done = trials_in(status, "completed") + frame.diverged;
   frame.failed = trials_in(status, "failed") + trials_in(status, "cancelled");
+  frame.stopped_early = trials_in(status, "stopped_early");
   frame.elapsed_seconds = elapsed_seconds;
   frame.left_seconds = seconds_left(status);
   if (status.waiting) frame.waiting = status.waiting->message;

@@ -24,11 +24,17 @@ Json status_json(const SweepStatus& s) {
   return out;
 }
 
+std::string stopped_text(const SweepStatus& s) {
+  const int64_t stopped = trials_in(s, "stopped_early");
+  return stopped > 0 ? fmt::format("  stopped early {}", stopped) : "";
+}
+
 std::string status_text(const SweepStatus& s) {
   const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
   std::string out =
       fmt::format("{}  {}  {}/{} trials  run {}  diverged {}  failed {}", s.name, s.state, done, s.trials_total,
                   trials_in(s, "running"), trials_in(s, "diverged"), trials_in(s, "failed"));
+  out += stopped_text(s);
   if (s.revision > 1) out += fmt::format("  revision {}", s.revision);
   if (const auto left = seconds_left(s)) out += "  ETA " + duration_text(*left);
   out += "\n";
@@ -92,8 +98,9 @@ int run_list(const GlobalOptions& globals) {
                            "FAILED", "OWNER");
   for (const SweepStatus& s : found) {
     const int64_t done = trials_in(s, "completed") + trials_in(s, "diverged");
-    std::cout << fmt::format("{:<24} {:<10} {:>6}/{:<6} {:>5} {:>6}  {}\n", s.name, s.state, done,
-                             s.trials_total, trials_in(s, "running"), trials_in(s, "failed"), s.owner);
+    std::cout << fmt::format("{:<24} {:<10} {:>6}/{:<6} {:>5} {:>6}  {}{}\n", s.name, s.state, done,
+                             s.trials_total, trials_in(s, "running"), trials_in(s, "failed"), s.owner,
+                             stopped_text(s));
   }
   return kOk;
 }

@@ -93,7 +93,8 @@ LiveFrame SweepWatch::frame_of(const LivePicture& live, bool& finished) {
   frame.diverged = trials_in(*status, "diverged");
   frame.done = trials_in(*status, "completed") + frame.diverged;
   frame.failed = trials_in(*status, "failed") + trials_in(*status, "cancelled");
-  const int64_t ended = frame.done + frame.failed;
+  frame.stopped_early = trials_in(*status, "stopped_early");
+  const int64_t ended = frame.done + frame.failed + frame.stopped_early;
   if (!ended_at_start_) ended_at_start_ = ended;
   // By whole trials, evals and pauses included.
   if (ended > *ended_at_start_)

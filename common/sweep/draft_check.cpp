@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "common/sweep/early_stop.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/tuning_check.h"
 #include "common/vocabulary/check.h"
@@ -35,6 +36,8 @@ class DraftCheck {
   void check_whole(const SweepSpec& spec) const {
     place_.errors->attempt([&] { validate_head(spec); });
     check_tune(spec);
+    if (const auto wrong = early_stop_refusal(spec))
+      place_.errors->add(SpecError(place_.source.name() + ": " + *wrong));
   }
 
   void check_size(const SweepSpec& spec) const {
@@ -150,10 +153,12 @@ class DraftCheck {
     }
   }
 
-  // The blocks have been looked at one by one, and what is tuned has a line of its own.
+  // The blocks have been looked at one by one, what is tuned has a line of its own, and what stops early is
+  // asked of the whole.
   void validate_head(const SweepSpec& spec) const {
     SweepSpec head = spec;
     head.tune.reset();
+    head.run.stop_early.reset();
     if (!head.blocks.empty() && head.blocks.size() <= kBlocksMax) head.blocks.resize(1);
     validate(head);
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/sweep/early_stop.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/scalar_text.h"
@@ -181,7 +182,11 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
     if (is_no_trial) return std::nullopt;
     const Standing own = cell.is_unsure ? Standing::first : standing(place, cell);
     if (own == Standing::merged) return std::nullopt;
-    if (own == Standing::alone) trial = frame->trial(cell, place.seed, spec_.inputs);
+    if (own == Standing::alone) {
+      trial = frame->trial(cell, place.seed, spec_.inputs);
+      if (spec_.run.stop_early)
+        trial->race = race_of(spec_, *trial, {contest_of(spec_, spec_.blocks[place.block], trial->labels)});
+    }
   }
   if (!trial) trial = looked_up(place);
   if (trial) trial->index = raw;
@@ -216,13 +221,18 @@ std::optional<SweepTrial> Grid::looked_up(const Place& place) const {
   trial.labels.try_emplace("regime", regime_label(trial.settings.data));
   if (trial.settings.lora) trial.labels["lora.target"] = found->values.at("lora.target").get<std::string>();
   trial.blocks.push_back(spec_.blocks[block].name);
+  std::vector<std::string> contests;
+  if (spec_.run.stop_early) contests.push_back(contest_of(spec_, spec_.blocks[block], trial.labels));
   add_view_of_block(found->cell, read.data, trial);
   for (size_t later = block + 1; later < blocks_.size(); ++later) {
     const auto number = equal_in(later, blocks_[later].count(), *found);
     if (!number) continue;
     trial.blocks.push_back(spec_.blocks[later].name);
-    add_view_of_block(*blocks_[later].at(*number), read.data, trial);
+    const CellSettings equal = *blocks_[later].at(*number);
+    if (spec_.run.stop_early) contests.push_back(contest_of(spec_, spec_.blocks[later], equal.labels));
+    add_view_of_block(equal, read.data, trial);
   }
+  if (spec_.run.stop_early) trial.race = race_of(spec_, trial, std::move(contests));
   return trial;
 }
 

@@ -11,15 +11,6 @@
 namespace ranktide {
 namespace {
 
-struct Unbuilt {
-  std::string_view key;
-  std::string_view remedy;
-};
-// Words of the language that this version does not carry out: refused by name, never ignored.
-constexpr Unbuilt kUnbuilt[] = {
-    {"run.stop_early", "trials run to the end of their budget"},
-};
-
 constexpr std::string_view kTopWords[] = {"version", "name", "seeds", "blocks", "search", "tune"};
 
 bool is_top_word(const std::string& key) {
@@ -55,6 +46,7 @@ class LevelReader {
 
   void read(const YamlNode& map, Level& plain, Level& varying) const {
     read_constructs(map, varying);
+    unit([&] { refuse_empty_policies(map); });
     for (const auto& flat : flattened(map)) unit([&] { read_key(flat, plain, varying); });
   }
 
@@ -250,14 +242,30 @@ class LevelReader {
     return *out;
   }
 
+  SpecError lacks_its_eval(const YamlEntry& entry) const {
+    return bad(entry, "run.stop_early takes a map that names the eval which values are compared by: {by: "
+                      "valid_loss}; got " +
+                          shown(entry.value));
+  }
+
+  // A map without entries sets nothing, and would be as good as not written.
+  void refuse_empty_policies(const YamlNode& map) const {
+    for (const auto& entry : map.entries) {
+      const bool is_empty = entry.value.is_map() && entry.value.entries.empty();
+      if (is_empty && entry.key == "run.stop_early") throw lacks_its_eval(entry);
+      if (entry.key != "run" || !entry.value.is_map()) continue;
+      for (const auto& policy : entry.value.entries)
+        if (policy.key == "stop_early" && policy.value.is_map() && policy.value.entries.empty())
+          throw lacks_its_eval(policy);
+    }
+  }
+
   void read_key(const FlatEntry& flat, Level& plain, Level& varying) const {
     constexpr std::string_view kRead[] = {"axes", "rows", "zip", "derive", "exclude", "include"};
     if (std::find(std::begin(kRead), std::end(kRead), flat.key) != std::end(kRead)) return;
     if (block_.empty() ? is_top_word(flat.key) : flat.key == "like") return;
-    for (const auto& word : kUnbuilt)
-      if (flat.key == word.key || flat.key.starts_with(std::string(word.key) + "."))
-        throw bad(*flat.entry, flat.key + " is not built yet; leave it out: " + std::string(word.remedy));
     if (const Setting* setting = find_setting(flat.key)) return read_setting(*setting, flat, plain, varying);
+    if (flat.key == "run.stop_early") throw lacks_its_eval(*flat.entry);
     if (!block_.empty() && (read_pin(flat, plain) || may_pin_what_is_unread(flat))) return;
     throw bad(*flat.entry, refusal_of_key(flat));
   }

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/sweep/block_cells.h"
+#include "common/sweep/early_stop.h"
 #include "common/sweep/include_yaml.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/setting_check.h"
@@ -208,6 +209,10 @@ void check_run(const RunPolicy& run) {
   check("run.needs.memory", to_json(run.needs.memory_bytes));
   check("run.needs.labels", to_json(run.needs.labels));
   check("run.needs.gpus", run.needs.gpus);
+  if (!run.stop_early) return;
+  check("run.stop_early.by", run.stop_early->by);
+  check("run.stop_early.eta", run.stop_early->eta);
+  check("run.stop_early.first", run.stop_early->first);
 }
 
 void check_seeds(const std::vector<uint64_t>& seeds) {
@@ -277,6 +282,7 @@ void validate(const SweepSpec& spec) {
     validate(block);
   }
   if (const auto wrong = tune_refusal(spec)) throw SpecError(*wrong);
+  if (const auto wrong = early_stop_refusal(spec)) throw SpecError(*wrong);
 }
 
 }  // namespace ranktide

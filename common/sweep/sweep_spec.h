@@ -171,6 +171,23 @@ void fields(Ar& ar, SlotNeeds& n) {
   ar("memory_bytes", n.memory_bytes)("labels", n.labels)("gpus", n.gpus);
 }
 
+// How trials that fall behind are stopped (early_stop.h). Values are permanent.
+enum class EarlyStopRule { asha };
+template <>
+struct EnumTexts<EarlyStopRule> {
+  static constexpr std::array texts{"asha"};
+};
+struct EarlyStop {
+  EarlyStopRule rule = EarlyStopRule::asha;
+  std::string by;      // an eval, run at the rungs too
+  int eta = 3;         // of those that came to a rung the best in so many go on
+  double first = 0.1;  // the first rung's share of the budget; each other stands eta times as far
+};
+template <class Ar>
+void fields(Ar& ar, EarlyStop& e) {
+  ar("rule", e.rule)("by", e.by)("eta", e.eta)("first", e.first);
+}
+
 // How the sweep is run. Nothing here enters an id.
 struct RunPolicy {
   int priority = 0;
@@ -183,12 +200,14 @@ struct RunPolicy {
   std::optional<int> microbatch;  // sequences; unset: a function of shape and device
   bool require_exact = false;
   SlotNeeds needs{};
+  std::optional<EarlyStop> stop_early{};
 };
 template <class Ar>
 void fields(Ar& ar, RunPolicy& r) {
   ar("priority", r.priority)("max_parallel", r.max_parallel)("max_failures", r.max_failures)("retry", r.retry);
   ar("keep", r.keep)("checkpoint_every_ms", r.checkpoint_every_ms)("lease_ms", r.lease_ms);
   ar("microbatch", r.microbatch)("require_exact", r.require_exact)("needs", r.needs);
+  later_field(ar, "stop_early", r.stop_early);
 }
 
 // Cells drawn at random, the same number of every block, in place of all of them.

@@ -13,6 +13,27 @@
 
 namespace ranktide {
 
+// A step at which early stopping compares trials. Rungs of different budgets are told by k, not by their step.
+struct Rung {
+  int k = 0;
+  Step at = 0;  // below the trial's last step
+};
+template <class Ar>
+void fields(Ar& ar, Rung& r) {
+  ar("k", r.k)("at", r.at);
+}
+
+// How early stopping judges a trial on its way (early_stop.h): by this of its evals, run at the rungs too.
+struct Race {
+  std::vector<std::string> contests;  // one for each of the trial's blocks
+  EvalTask task;
+  std::vector<Rung> rungs;  // rising
+};
+template <class Ar>
+void fields(Ar& ar, Race& r) {
+  ar("contests", r.contests)("task", r.task)("rungs", r.rungs);
+}
+
 // One trial in one sweep's view.
 struct SweepTrial {
   int64_t index = 0;  // raw
@@ -31,6 +52,7 @@ struct SweepTrial {
   Step steps = 0;               // 0 only while provisional: epochs or tokens of unread data
   bool provisional = false;     // an input is missing: ids will change when it is read
   std::optional<WarmStart> start{};  // absent: the base, or model.from is unread
+  std::optional<Race> race{};        // absent: it is not judged on its way
 };
 template <class Ar>
 void fields(Ar& ar, SweepTrial& t) {
@@ -39,6 +61,7 @@ void fields(Ar& ar, SweepTrial& t) {
   ar("blocks", t.blocks)("labels", t.labels)("evals", t.evals)("eval_at", t.eval_at)("steps", t.steps);
   ar("provisional", t.provisional);
   later_field(ar, "start", t.start);
+  later_field(ar, "race", t.race);
 }
 
 // Returns: what the trial's evals at step 0 are of, and its scores are measured against: the untouched base;

@@ -66,6 +66,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   now_ = now;
   out_ = &out;
   std::visit([this](const auto& in) { on(in); }, input);
+  judge_rungs();
   extend_tuned_sweeps();
   do {  // trials that were listed just now may go on from what would be dropped
     if (has_room_) fill_free_slots();
@@ -99,6 +100,7 @@ void Coordinator::decide(Record record) {
   state_.apply(record);
   note_end(record);
   note_branch(record);
+  note_rung(record);
   out_->records.push_back(std::move(record));
 }
 

@@ -296,6 +296,14 @@ class Coordinator {
   void renew(const UnitId& unit);
   void forget_term(const UnitId& unit);
 
+  // races.cpp: where early stopping ends trials
+  void note_rung(const Record& record);
+  void judge_rungs();
+  void judge(const Sweep& sweep, const RungPlace& rung);
+  void stop_cell(const Sweep& sweep, const CellId& cell, std::vector<StageId> stages, EarlyVerdict verdict);
+  void stop_if_out(const Sweep& sweep, const SweepTrial& trial);
+  void lift_verdicts(const Sweep& sweep);
+
   // trunks.cpp: what several trials begin with
   std::vector<TrialBranch> branches_beside(const Sweep& sweep, const SweepTrial& trial) const;
   void take_points(const Unit& unit, const std::vector<Point>& points);
@@ -314,6 +322,7 @@ class Coordinator {
   void list_next(const Sweep& sweep);
   void list_first_after(const Sweep& sweep);
   void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
+  void list(const TrialListed& listed);
   void list_ahead(const Sweep& sweep, const SweepTrial& trial);
   void list_added(const Sweep& sweep, const SweepTrial& trial);
   void grant(const Worker& worker, const Slot& slot, const UnitId& unit);
@@ -328,6 +337,7 @@ class Coordinator {
   std::set<UnitId> ended_;    // for good, by the step in progress
   std::set<UnitId> left_;     // units whose attempt or wait has ended by it, for good or not
   bool has_dropped_ = false;  // it took back what a sweep wanted
+  std::vector<std::pair<SweepNumber, RungPlace>> at_rung_;  // what the step in progress is to judge
   std::map<WorkerName, Session> sessions_;
   std::map<UnitId, Term> terms_;    // exactly the running units
   Deadlines<UnitId> expiries_;      // of running leases

@@ -46,6 +46,8 @@ void Coordinator::note_end(const Record& record) {
     ended_.insert(failed->lease.unit);
   if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
     for (const StageId& stage : cancelled->stages) ended_.insert(unit_of(stage));
+  if (const auto* stopped = std::get_if<CellStoppedEarly>(&record))
+    for (const StageId& stage : stopped->stages) ended_.insert(unit_of(stage));
 }
 
 // In the step in which a group's last trial ends, so that its sweep is never over before it has grown.

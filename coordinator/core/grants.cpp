@@ -67,17 +67,23 @@ void Coordinator::list_first_after(const Sweep& sweep) {
   extend_listed(sweep);
 }
 
+void Coordinator::list(const TrialListed& listed) {
+  const Sweep& sweep = state_.sweeps().at(listed.sweep);
+  decide(listed);
+  stop_if_out(sweep, listed.trial);
+}
+
 // It stands beside no other trial of the grid, so that it shares no trunk.
 void Coordinator::list_added(const Sweep& sweep, const SweepTrial& trial) {
   const PredictedMemory memory =
       predicted_memory(sweep.grid.spec().inputs, trial.settings, sweep.run.microbatch);
-  decide(TrialListed{sweep.number, sweep.revision, trial, memory});
+  list(TrialListed{sweep.number, sweep.revision, trial, memory});
 }
 
 void Coordinator::list_ahead(const Sweep& sweep, const SweepTrial& trial) {
   const PredictedMemory memory =
       predicted_memory(sweep.grid.spec().inputs, trial.settings, sweep.run.microbatch);
-  decide(TrialListed{sweep.number, sweep.revision, trial, memory, true});
+  list(TrialListed{sweep.number, sweep.revision, trial, memory, true});
 }
 
 void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id) {

@@ -12,7 +12,8 @@ constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
     "CheckpointSaved",  "EvalFinished",    "UnitFinished",  "AttemptFailed", "SweepCancelled",
     "SweepPaused",      "SweepResumed",    "SweepStopped",  "PolicyChanged", "QuotaSet",
     "WorkerDrainAsked", "TrialsCancelled", "TrialRetried",  "WorkerRevoked", "WorkerForgotten",
-    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed"};
+    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed",
+    "CellStoppedEarly", "EarlyVerdictsLifted"};
 
 template <size_t... I>
 std::optional<Record> read_as(size_t kind, const Json& body, std::index_sequence<I...>) {
@@ -114,6 +115,16 @@ struct Describe {
   std::string operator()(const WorkerForgotten& r) const { return r.worker.text + ", by " + r.actor; }
   std::string operator()(const BranchesOpened& r) const { return brief(r.lease) + branches_text(r.branches); }
   std::string operator()(const TrunkReopened& r) const { return brief(r.lease) + branches_text(r.branches); }
+  std::string operator()(const CellStoppedEarly& r) const {
+    const EarlyVerdict& v = r.verdict;
+    std::string out = sweep_text(r.sweep, r.revision) + ", rung " + std::to_string(v.rung) + " at step " +
+                      std::to_string(v.at) + ", place " + std::to_string(v.place) + " of " + std::to_string(v.of);
+    for (const StageId& stage : r.stages) out += ", stage " + stage.brief();
+    return out;
+  }
+  std::string operator()(const EarlyVerdictsLifted& r) const {
+    return sweep_text(r.sweep, r.revision) + ", cells " + std::to_string(r.cells.size());
+  }
   std::string operator()(const BranchesClosed& r) const {
     std::string out = brief(r.lease);
     for (const Lease& branch : r.branches) out += ", stage " + brief(branch);

@@ -16,6 +16,7 @@
 #include "common/sweep/trunk.h"
 #include "common/vocabulary/protocol.h"
 #include "coordinator/core/control_records.h"
+#include "coordinator/core/race.h"
 
 namespace ranktide {
 
@@ -265,13 +266,43 @@ void fields(Ar& ar, SweepExtended& r) {
   ar("sweep", r.sweep)("revision", r.revision)("cells", r.cells)("trials", r.trials);
 }
 
+template <class Ar>
+void fields(Ar& ar, EarlyVerdict& v) {
+  ar("policy", v.policy)("rung", v.rung)("at", v.at)("score", v.score)("place", v.place)("of", v.of);
+}
+
+// At a rung the cell's scout stood behind others (race.h), and the sweep wants no more of its trials; said again
+// of each that is listed later.
+struct CellStoppedEarly {
+  SweepNumber sweep = 0;
+  int revision = 1;
+  CellId cell;
+  EarlyVerdict verdict;
+  std::vector<StageId> stages;  // listed ones, what has ended among them
+};
+template <class Ar>
+void fields(Ar& ar, CellStoppedEarly& r) {
+  ar("sweep", r.sweep)("revision", r.revision)("cell", r.cell)("verdict", r.verdict)("stages", r.stages);
+}
+
+struct EarlyVerdictsLifted {  // what these cells were behind, this revision has no more
+  SweepNumber sweep = 0;
+  int revision = 1;
+  std::vector<CellId> cells;
+};
+template <class Ar>
+void fields(Ar& ar, EarlyVerdictsLifted& r) {
+  ar("sweep", r.sweep)("revision", r.revision)("cells", r.cells);
+}
+
 // The order is permanent, append only: kinds are counted from it in old journals' indexes and in transcripts.
 using Record =
     std::variant<EpochStarted, SweepSubmitted, TrialListed, SweepListed, WorkerJoined, WorkerLeft, LeaseGranted,
                  LeaseExpired, LeaseRevived, LeaseReturned, CheckpointSaved, EvalFinished, UnitFinished,
                  AttemptFailed, SweepCancelled, SweepPaused, SweepResumed, SweepStopped, PolicyChanged,
                  QuotaSet, WorkerDrainAsked, TrialsCancelled, TrialRetried, WorkerRevoked, WorkerForgotten,
-                 BranchesOpened, TrunkDropped, SweepExtended, TrunkReopened, BranchesClosed>;
+                 BranchesOpened, TrunkDropped, SweepExtended, TrunkReopened, BranchesClosed, CellStoppedEarly,
+                 EarlyVerdictsLifted>;
 
 // Metric points that passed the fence: durable with the turn's records, not part of State.
 struct PointBatch {

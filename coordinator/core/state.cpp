@@ -182,6 +182,7 @@ void State::on(const EvalFinished& r) {
   eval.is_finished = true;
   eval.value = r.result.value;
   eval.sign = r.result.sign;
+  note_rung(r.result.id, eval);
   for (const SweepNumber number : eval.wanted) ++sweeps_.at(number).evals_finished;
   RT_CHECK(unit.evals.erase(r.result.id) == 1);
   forget_eval(unit, r.result.id);
@@ -197,6 +198,8 @@ void State::on(const UnitFinished& r) {
     lease_left_over_evals(unit, *unit.stage);
   }
   end_attempt(unit, AttemptEnd::ended, is_completed ? UnitLife::completed : UnitLife::diverged);
+  if (is_completed) return;
+  for (const auto& [number, place] : unit.wanted) lose_race(sweeps_.at(number), StageId{unit.id.text});
 }
 
 void State::on(const AttemptFailed& r) {

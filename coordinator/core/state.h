@@ -24,7 +24,7 @@ namespace ranktide {
 //   running -LeaseExpired | LeaseReturned | AttemptFailed-> ready, or failed when a budget is spent
 //   ready -LeaseRevived-> running            after LeaseExpired of the same attempt, no newer one granted
 //   ready | running -SweepCancelled-> cancelled          unless another sweep wants it
-//   ready | running -TrialsCancelled-> cancelled         unless another sweep wants it
+//   ready | running -TrialsCancelled | CellStoppedEarly-> cancelled   unless another sweep wants it
 //   ready -SweepSubmitted-> cancelled        of the revision before, unless another sweep wants it
 //   running -SweepSubmitted-> cancelled      the same, where those were to be cancelled that are listed no more
 //   ready -SweepStopped-> cancelled                      unless another sweep wants it
@@ -134,6 +134,8 @@ struct Sweep {
   std::map<std::string, std::vector<TunedTrial>>
       tuned{};  // listed trials by group (tuning.h), where cells may be added
 
+  Races races{};  // where run.stop_early is set
+
   void add(const AddedCell& cell);
   // Of the grid and of what tuning added. Requires: 0 <= raw < raw_count().
   int64_t raw_count() const;
@@ -242,6 +244,8 @@ class State {
   void on(const SweepExtended& r);
   void on(const TrunkReopened& r);
   void on(const BranchesClosed& r);
+  void on(const CellStoppedEarly& r);
+  void on(const EarlyVerdictsLifted& r);
 
   Unit& running_unit(const Lease& lease);
   void set_life(Unit& unit, UnitLife life);
@@ -261,10 +265,17 @@ class State {
   void forget_eval(const Unit& unit, const EvalId& eval);
   void drop(Sweep& sweep, Unit& unit);
   void drop_evals(Sweep& sweep, const Unit& unit);
+  void drop_trials(Sweep& sweep, const std::set<StageId>& stages);
   std::set<UnitId> open_units_of(const Sweep& sweep) const;
   bool is_wanted_again(const Unit& unit) const;
   void list_evals(Sweep& sweep, const SweepTrial& trial);
+  void list_eval(Sweep& sweep, const SweepTrial& trial, const EvalTask& task, Step at);
   void want_eval(Sweep& sweep, const EvalId& eval);
+  static Races races_after(const Sweep& before, const SweepSpec& spec);
+  void enter_race(Sweep& sweep, const SweepTrial& trial);
+  void note_rung(const EvalId& id, const EvalState& eval);
+  static void lose_race(Sweep& sweep, const StageId& stage);
+  void spare(Sweep& sweep, const SweepTrial& trial);
   Unit& eval_unit(const EvalOrder& order, const Unit& stage_unit);
   void lease_left_over_evals(Unit& stage_unit, const Stage& stage);
   void requeue(Sweep& sweep);

@@ -54,11 +54,14 @@ std::set<UnitId> State::open_units_of(const Sweep& sweep) const {
   return out;
 }
 
-// A trial's units that are not over know their stage; the base's evals have none, for they are everybody's.
 void State::on(const TrialsCancelled& r) {
   Sweep& sweep = sweeps_.at(r.sweep);
   RT_CHECK(!sweep.is_over());
-  const std::set<StageId> stages(r.stages.begin(), r.stages.end());
+  drop_trials(sweep, {r.stages.begin(), r.stages.end()});
+}
+
+// A trial's units that are not over know their stage; the base's evals have none, for they are everybody's.
+void State::drop_trials(Sweep& sweep, const std::set<StageId>& stages) {
   for (const UnitId& id : open_units_of(sweep)) {
     Unit& unit = units_.at(id);
     if (!unit.stage || !stages.contains(unit.stage->id)) continue;

@@ -84,6 +84,7 @@ void State::on(const SweepSubmitted& r) {
     unwant_everything(old);
     for (const UnitId& id : r.removed) end_removed(units_.at(id));
     std::set<UnitId> left_running = left_running_by(old);
+    Races races = races_after(old, r.spec);
     old = Sweep{.number = r.sweep,
                 .revision = r.revision,
                 .owner = r.owner,
@@ -91,7 +92,8 @@ void State::on(const SweepSubmitted& r) {
                 .grid = Grid(r.spec),
                 .run = r.spec.run,
                 .trial_count = r.trial_count,
-                .left_running = std::move(left_running)};
+                .left_running = std::move(left_running),
+                .races = std::move(races)};
   }
   submissions_[r.request_id] = {spec_sha256, r.sweep, r.revision};
   requeue(sweeps_.at(r.sweep));
@@ -145,6 +147,7 @@ void State::on(const TrialListed& r) {
   if (may_be_extended(sweep.grid.spec()))
     sweep.tuned[tuned_group(sweep.grid.spec(), trial)].push_back(tuned_trial(sweep.grid.spec(), trial));
   if (r.trunk) want_trunk(sweep, trial, *r.trunk);
+  enter_race(sweep, trial);
 }
 
 void State::on(const TrialRetried& r) {
@@ -152,6 +155,7 @@ void State::on(const TrialRetried& r) {
   RT_CHECK(sweep.revision == r.revision);
   RT_CHECK(!sweep.is_cancelled && !sweep.is_stopped);
   RT_CHECK(sweep.trials.at(r.trial.index) == r.trial.stage);
+  spare(sweep, r.trial);
   want_trial(sweep, r.trial, r.memory);
 }
 
@@ -187,19 +191,22 @@ void State::want(Sweep& sweep, Unit& unit, int64_t place) {
 // Step 0 is the untouched base, whatever the trial: one unit for everybody. Later steps ride on the stage's
 // attempt.
 void State::list_evals(Sweep& sweep, const SweepTrial& trial) {
-  for (const Step at : trial.eval_at) {
-    for (const EvalTask& task : trial.evals) {
-      const EvalId id =
-          at == 0 ? eval_id(base_subject(trial), task.spec_id) : eval_id(trial.stage, at, task.spec_id);
-      want_eval(sweep, id);
-      if (evals_.at(id).is_finished) continue;
-      const EvalOrder order{.id = id, .at = at, .spec = task.spec};
-      if (at == 0)
-        want(sweep, eval_unit(order, units_.at(unit_of(trial.stage))), kBeforeStages);
-      else
-        units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
-    }
-  }
+  for (const Step at : trial.eval_at)
+    for (const EvalTask& task : trial.evals) list_eval(sweep, trial, task, at);
+  if (!trial.race) return;
+  for (const Rung& rung : trial.race->rungs) list_eval(sweep, trial, trial.race->task, rung.at);
+}
+
+void State::list_eval(Sweep& sweep, const SweepTrial& trial, const EvalTask& task, Step at) {
+  const EvalId id =
+      at == 0 ? eval_id(base_subject(trial), task.spec_id) : eval_id(trial.stage, at, task.spec_id);
+  want_eval(sweep, id);
+  if (evals_.at(id).is_finished) return;
+  const EvalOrder order{.id = id, .at = at, .spec = task.spec};
+  if (at == 0)
+    want(sweep, eval_unit(order, units_.at(unit_of(trial.stage))), kBeforeStages);
+  else
+    units_.at(unit_of(trial.stage)).evals.insert_or_assign(id, order);
 }
 
 void State::want_eval(Sweep& sweep, const EvalId& id) {

@@ -13,6 +13,21 @@ void print(std::ostream& out, const LifeCounts& counts) {
     if (counts[i] != 0) out << " " << EnumTexts<UnitLife>::texts[i] << "=" << counts[i];
 }
 
+void print(std::ostream& out, const Races& races) {
+  for (const auto& [eval, rung] : races.rung_evals)
+    out << "  rung " << rung.k << " at " << rung.at << " of " << rung.stage.text << " eval " << eval.text << "\n";
+  for (const auto& [where, scores] : races.scores)
+    for (const auto& [stage, score] : scores)
+      out << "  contest " << where.first << " rung " << where.second << " stage " << stage.text << " score "
+          << to_json(score).dump() << "\n";
+  for (const auto& [cell, stages] : races.trials)
+    for (const StageId& stage : stages) out << "  cell " << cell.text << " stage " << stage.text << "\n";
+  for (const auto& [cell, verdict] : races.verdicts)
+    out << "  out " << cell.text << " " << to_json(verdict).dump() << "\n";
+  for (const StageId& stage : races.stopped) out << "  stopped " << stage.text << "\n";
+  for (const CellId& cell : races.spared) out << "  spared " << cell.text << "\n";
+}
+
 void print(std::ostream& out, const Sweep& s) {
   out << "sweep " << s.number << "." << s.revision << " " << s.name() << " owner=" << s.owner
       << " spec=" << s.spec_sha256.substr(0, 12) << " run=" << to_json(s.run).dump()
@@ -34,6 +49,7 @@ void print(std::ostream& out, const Sweep& s) {
   for (const UnitId& unit : s.failed) out << "  failed " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
   for (const AddedCell& cell : s.added) out << "  added " << to_json(cell).dump() << "\n";
+  print(out, s.races);
   for (const auto& [group, trials] : s.tuned)
     for (const TunedTrial& trial : trials) out << "  tuned " << group << " trial " << trial.index << "\n";
 }

@@ -1,5 +1,8 @@
 // The part of State that tuning changes.
 
+#include <algorithm>
+
+#include "common/sweep/early_stop.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/core/state.h"
 #include "coordinator/core/tuning.h"
@@ -20,7 +23,12 @@ std::optional<SweepTrial> Sweep::trial_at(int64_t raw) const {
   const int64_t beyond = raw - grid.raw_count();
   const auto seeds = static_cast<int64_t>(grid.spec().seeds.size());
   auto trial = added_grids.at(static_cast<size_t>(beyond / seeds)).at(beyond % seeds);
-  if (trial) trial->index = raw;
+  if (!trial) return trial;
+  trial->index = raw;
+  const SweepSpec& spec = grid.spec();
+  const auto block = std::find_if(spec.blocks.begin(), spec.blocks.end(),
+                                  [&](const Block& each) { return each.name == trial->blocks.front(); });
+  if (spec.run.stop_early) trial->race = race_of(spec, *trial, {contest_of(spec, *block, trial->labels)});
   return trial;
 }
 

@@ -53,9 +53,9 @@ bool is_waited_for(const State& state, const Unit& trunk) {
 }  // namespace
 
 // Returns: the trial and those that share its beginning, with their places; empty when none does. Rows that
-// were set by hand make a trunk inexact, which serves nobody.
+// were set by hand make a trunk inexact, which serves nobody; what may be stopped early runs by itself.
 std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const SweepTrial& trial) const {
-  if (sweep.run.microbatch || !is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
+  if (sweep.run.microbatch || sweep.run.stop_early || !is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
   std::vector<SweepTrial> open = trials_beside(sweep.grid, trial);
   std::erase_if(open, [&](const SweepTrial& each) { return !is_to_be_begun(state_, sweep, each); });
   std::vector<TrialBranch> out = branches_of(open);
@@ -73,7 +73,7 @@ void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial
     const bool ahead = each.index != trial.index;
     const Unit* trunk = place ? state_.find_unit(unit_of(place->trunk)) : nullptr;
     if (trunk && !may_leave_for(*trunk, each.stage)) place.reset();  // it has begun without this one
-    decide(TrialListed{sweep.number, sweep.revision, each, memory, ahead, std::move(place)});
+    list(TrialListed{sweep.number, sweep.revision, each, memory, ahead, std::move(place)});
   };
   const std::vector<TrialBranch> branches = branches_beside(sweep, trial);
   if (branches.empty()) return list_one(trial, {});
@@ -148,6 +148,8 @@ void Coordinator::note_branch(const Record& record) {
   if (const auto* returned = std::get_if<LeaseReturned>(&record)) left_.insert(returned->lease.unit);
   if (const auto* cancelled = std::get_if<TrialsCancelled>(&record))
     for (const StageId& stage : cancelled->stages) left_.insert(unit_of(stage));
+  if (const auto* stopped = std::get_if<CellStoppedEarly>(&record))
+    for (const StageId& stage : stopped->stages) left_.insert(unit_of(stage));
   const auto* listed = std::get_if<SweepListed>(&record);
   has_dropped_ = has_dropped_ || (listed && listed->revision > 1) ||
                  std::holds_alternative<SweepCancelled>(record) ||

@@ -22,6 +22,7 @@ struct TunedTrial {
   int64_t index = 0;           // raw
   std::vector<double> values;  // of the tuned axes, beside Tuning::axes
   UnitId unit;
+  CellId cell;
   std::vector<TunedEval> evals;
 };
 

@@ -136,9 +136,11 @@ struct Tried {
   const TunedTrial* trial = nullptr;  // one of its seeds
 };
 
-const TunedTrial* best_of(const State& state, const std::vector<TunedTrial>& group, const std::string& by) {
+const TunedTrial* best_of(const State& state, const Sweep& sweep, const std::vector<TunedTrial>& group) {
+  const std::string& by = sweep.grid.spec().tune->by;
   std::map<std::vector<double>, Tried> tried;
   for (const TunedTrial& trial : group) {
+    if (sweep.races.verdicts.contains(trial.cell)) continue;  // some of its seeds may have ended before
     const Verdict verdict = verdict_of(state, trial, by);
     Tried& value = tried[trial.values];
     value.trial = &trial;
@@ -355,7 +357,7 @@ std::string tuned_group(const SweepSpec& spec, const SweepTrial& trial) {
 }
 
 TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial) {
-  TunedTrial out{.index = trial.index, .values = {}, .unit = unit_of(trial.stage), .evals = {}};
+  TunedTrial out{.index = trial.index, .values = {}, .unit = unit_of(trial.stage), .cell = trial.cell, .evals = {}};
   Json settings = to_json(trial.settings);
   for (const std::string& key : spec.tune->axes) {
     const Json* section = section_of(settings, key);
@@ -376,7 +378,7 @@ std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep,
   const bool is_open = std::any_of(group.begin(), group.end(),
                                    [&](const TunedTrial& trial) { return !has_ended(state, sweep, trial); });
   if (is_open) return {};
-  const TunedTrial* best = best_of(state, group, tune.by);
+  const TunedTrial* best = best_of(state, sweep, group);
   std::vector<AddedCell> out;
   for (size_t axis = 0; best && axis < tune.axes.size(); ++axis) {
     const std::string& name = tune.axes[axis];
@@ -414,6 +416,7 @@ SweepSpec only_cell(const SweepSpec& spec, const AddedCell& added) {
   out.random.reset();
   out.taken.reset();
   out.tune.reset();
+  out.run.stop_early.reset();  // of values of tuned axes, and this cell alone has none
   return out;
 }
 

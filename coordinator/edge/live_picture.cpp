@@ -1,7 +1,20 @@
 #include "coordinator/edge/live_picture.h"
 
+#include <iterator>
+
+#include "common/sweep/identity.h"
+
 namespace ranktide {
 namespace {
+
+// What is stopped early is dropped, or was completed when its value fell behind.
+LifeCounts stages_but_stopped(const Sweep& sweep) {
+  LifeCounts out = sweep.stages;
+  for (const StageId& stage : sweep.races.stopped)
+    --out[static_cast<size_t>(sweep.dropped.contains(unit_of(stage)) ? UnitLife::cancelled
+                                                                    : UnitLife::completed)];
+  return out;
+}
 
 SweepPicture picture_of(const Sweep& sweep) {
   return {.number = sweep.number,
@@ -12,7 +25,8 @@ SweepPicture picture_of(const Sweep& sweep) {
           .is_listed = sweep.is_listed,
           .is_over = sweep.is_over(),
           .is_cancelled = sweep.is_cancelled,
-          .stages = sweep.stages,
+          .stages = stages_but_stopped(sweep),
+          .stopped_early = std::ssize(sweep.races.stopped),
           .eval_units = sweep.eval_units,
           .evals_finished = sweep.evals_finished};
 }

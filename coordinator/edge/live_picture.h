@@ -23,7 +23,8 @@ struct SweepPicture {
   bool is_listed = false;  // every trial of the grid has been listed
   bool is_over = false;    // nothing more will happen for this revision
   bool is_cancelled = false;
-  LifeCounts stages{};      // by UnitLife
+  LifeCounts stages{};      // by UnitLife, but for those stopped early
+  int64_t stopped_early = 0;
   LifeCounts eval_units{};  // evals leased by themselves
   int64_t evals_finished = 0;
 };

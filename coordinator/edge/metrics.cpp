@@ -74,6 +74,9 @@ void tell_work(MetricsText& out, const LivePicture& picture) {
   const LifeCounts stages = stages_of(picture);
   for (size_t i = 0; i < stages.size(); ++i)
     out.sample(stages[i], label("state", EnumTexts<UnitLife>::texts[i]));
+  int64_t stopped_early = 0;
+  for (const SweepPicture& sweep : picture.sweeps) stopped_early += sweep.stopped_early;
+  out.sample(stopped_early, label("state", "stopped_early"));
   out.one("ranktide_queue_depth", "gauge", "Units listed and waiting for a slot.", queue_depth(picture));
   int64_t workers = 0, slots = 0, running = 0;
   for (const WorkerPicture& worker : picture.workers) {

@@ -111,6 +111,7 @@ void refuse_pooling(const std::vector<Group>& groups) {
 }
 
 const char* why_in_no_mean(const TrialRow& trial) {
+  if (trial.state == "stopped_early") return "stopped early";
   if (trial.state == "diverged" || trial.state == "failed" || trial.state == "cancelled")
     return trial.state.c_str();
   return trial.state == "completed" ? what_it_lacks(trial) : "not finished";

@@ -155,7 +155,8 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
     if (!t->is_exact) inexact.push_back(t);
     if (t->is_complete) continue;
     ++count;
-    missing[t->state == "completed" ? what_it_lacks(*t) : t->state].push_back(t);
+    const std::string state = t->state == "stopped_early" ? "stopped early" : t->state;
+    missing[state == "completed" ? what_it_lacks(*t) : state].push_back(t);
   }
   std::vector<std::string> notes;
   const int64_t all = static_cast<int64_t>(trials.size()) + not_started;

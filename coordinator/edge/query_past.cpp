@@ -12,7 +12,9 @@ constexpr const char* kStandings =
     "SELECT t.id, g.state, coalesce(g.checkpoint_step, 0), coalesce(a.keep, ''),"
     " coalesce((SELECT group_concat(substr(e.spec, 1, ?3)) FROM eval e"
     "   WHERE e.subject=g.id AND e.step=g.to_step AND e.state='finished'), ''),"
-    " CASE WHEN ?4 THEN t.params ELSE '' END"
+    " CASE WHEN ?4 THEN t.params ELSE '' END,"
+    " coalesce((SELECT group_concat(w.name || ' ' || s.policy) FROM stopped_cell s JOIN sweep w ON w.id=s.sweep"
+    "   WHERE s.cell=t.cell), '')"
     " FROM trial t"
     " JOIN stage g ON g.number=t.stage LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
@@ -44,6 +46,10 @@ std::vector<std::string> parts_of(const std::string& list) {
 
 }  // namespace
 
+std::string stopped_by(const std::string& sweep, const std::string& policy) {
+  return sweep + " " + policy;
+}
+
 std::vector<TrialStanding> trials_after(const Reader& reader, const std::string& trial, int64_t count,
                                         Told told) {
   std::vector<TrialStanding> out;
@@ -55,7 +61,9 @@ std::vector<TrialStanding> trials_after(const Reader& reader, const std::string&
                    .state = std::get<std::string>(row[1]),
                    .checkpoint_step = std::get<int64_t>(row[2]),
                    .keep = std::get<std::string>(row[3]),
-                   .evals = parts_of(std::get<std::string>(row[4]))});
+                   .evals = parts_of(std::get<std::string>(row[4])),
+                   .settings = {},
+                   .stopped_by = parts_of(std::get<std::string>(row[6]))});
     if (told == Told::settings)
       out.back().settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[5])));
   }

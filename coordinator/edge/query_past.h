@@ -20,12 +20,18 @@ struct TrialStanding {
   // Of the weights at its end: the specs of evals that have a result, the first kEvalDigits of each.
   std::vector<std::string> evals{};
   std::optional<TrialSettings> settings{};  // where they were asked for
+  // The sweeps that have stopped it early, each with the policy that it was by: stopped_by().
+  std::vector<std::string> stopped_by{};
 };
 template <class Ar>
 void fields(Ar& ar, TrialStanding& t) {
   ar("trial", t.trial)("state", t.state)("checkpoint_step", t.checkpoint_step)("keep", t.keep);
   ar("evals", t.evals)("settings", t.settings);
+  later_field(ar, "stopped_by", t.stopped_by);
 }
+// Returns: how TrialStanding names a sweep and its early_stop_policy().
+std::string stopped_by(const std::string& sweep, const std::string& policy);
+
 inline constexpr size_t kEvalDigits = 16;  // of a spec's id: a page of trials with whole ones would be long
 
 inline constexpr int64_t kTrialsPerPage = 5'000;

@@ -91,9 +91,13 @@ bool has_diverged(const TrialRow& trial) {
   return trial.state == "diverged" || (trial.is_complete && trial.is_silent);
 }
 
+bool is_stopped_early(const TrialRow& trial) {
+  return trial.state == "stopped_early";
+}
+
 bool may_still_come(const TrialRow& trial) {
   return !trial.is_complete && trial.state != "diverged" && trial.state != "failed" &&
-         trial.state != "cancelled";
+         trial.state != "cancelled" && trial.state != "stopped_early";
 }
 
 template <class Predicate>
@@ -104,7 +108,7 @@ int64_t count_in(const Candidate& candidate, Predicate predicate) {
 
 // Returns: higher is better; nullopt for a value that is not chosen.
 std::optional<double> merit(const Candidate& candidate, const AxisSelection& selection) {
-  if (count_in(candidate, has_diverged) > 0) return std::nullopt;
+  if (count_in(candidate, has_diverged) + count_in(candidate, is_stopped_early) > 0) return std::nullopt;
   const Spread spread = spread_of(replicates(selection.metric, candidate.group->trials));
   if (spread.n == 0) return std::nullopt;
   return selection.takes_lowest ? -spread.mean : spread.mean;
@@ -199,6 +203,10 @@ std::vector<std::string> remarks_of(const SelectionRow& row, const std::vector<A
     const int64_t diverged = count_in(c, has_diverged);
     if (diverged > 0)
       remarks.push_back(fmt::format("{} left out: {} diverged", selected_text(selections, c.values), diverged));
+    const int64_t stopped = count_in(c, is_stopped_early);
+    if (stopped > 0)
+      remarks.push_back(
+          fmt::format("{} left out: {} stopped early", selected_text(selections, c.values), stopped));
   }
   for (const auto* equal : best.equals)
     remarks.push_back("as good as " + selected_text(selections, equal->values));

@@ -51,6 +51,7 @@ struct SweepStatus {
   std::string owner;
   int64_t submitted_ms = 0;
   std::map<std::string, int64_t> trials;  // by state: ready running completed diverged failed cancelled
+                                          // stopped_early
   int64_t trials_total = 0;   // of the whole grid: those that no slot has come near are in no state yet
   int64_t evals_missing = 0;  // of completed trials
   int64_t evals_running = 0;  // leased by themselves

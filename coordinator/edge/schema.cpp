@@ -49,12 +49,16 @@ CREATE TABLE trial_subject(trial TEXT NOT NULL REFERENCES trial, subject TEXT NO
 CREATE TABLE evalset(id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE evalset_task(evalset TEXT NOT NULL REFERENCES evalset, spec TEXT NOT NULL, task TEXT NOT NULL,
   role TEXT NOT NULL, PRIMARY KEY(evalset, spec, task)) STRICT, WITHOUT ROWID;
--- cancelled: by a user, one by one, or dropped by a stop; the sweep's own state says what became of all of them
+-- cancelled: 1 by a user, one by one, or dropped by a stop, 2 by early stopping; the sweep's own state says what became of all of them
 CREATE TABLE sweep_trial(sweep INTEGER NOT NULL REFERENCES sweep, trial TEXT NOT NULL REFERENCES trial,
   revision INTEGER NOT NULL, position INTEGER NOT NULL, block TEXT NOT NULL, regime TEXT NOT NULL, labels TEXT NOT NULL,
   evalset TEXT NOT NULL REFERENCES evalset, n_learn INTEGER NOT NULL, n_retain INTEGER NOT NULL,
   cancelled INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(sweep, trial)) STRICT, WITHOUT ROWID;
 CREATE INDEX sweep_trial_by_trial ON sweep_trial(trial);
+-- values of tuned axes that early stopping has put out; policy: of the sweep that asked for it; score NULL: no number
+CREATE TABLE stopped_cell(sweep INTEGER NOT NULL REFERENCES sweep, cell TEXT NOT NULL, policy TEXT NOT NULL,
+  rung INTEGER NOT NULL, step INTEGER NOT NULL, score REAL, place INTEGER NOT NULL, came INTEGER NOT NULL,
+  PRIMARY KEY(cell, sweep)) STRICT, WITHOUT ROWID;
 
 -- state: wanted | finished | failed | lost (its weights are gone or will never be); flag: nan, inf or -inf where value is NULL for that reason
 CREATE TABLE eval(id TEXT PRIMARY KEY, subject TEXT NOT NULL, spec TEXT NOT NULL, step INTEGER NOT NULL,
@@ -64,7 +68,7 @@ CREATE INDEX eval_by_subject ON eval(subject, spec);
 
 CREATE TABLE worker(name TEXT PRIMARY KEY, boot TEXT NOT NULL, version TEXT NOT NULL, slots TEXT NOT NULL,
   state TEXT NOT NULL, joined INTEGER NOT NULL, departed INTEGER) STRICT, WITHOUT ROWID;
--- unit: a stage's, a trunk's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled
+-- unit: a stage's, a trunk's or an eval's id; end_reason: completed diverged failed out_of_memory refused expired returned cancelled stopped_early
 CREATE TABLE attempt(unit TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, boot TEXT NOT NULL,
   slots TEXT NOT NULL, microbatch INTEGER NOT NULL, keep TEXT NOT NULL, started INTEGER NOT NULL, ended INTEGER, end_reason TEXT,
   message TEXT, log_tail TEXT, PRIMARY KEY(unit, attempt)) STRICT, WITHOUT ROWID;
@@ -135,6 +139,12 @@ UPDATE trial SET listed_in=oldest.seq FROM (SELECT json_extract(body, '$.trial.i
   WHERE kind='TrialListed' GROUP BY 1) oldest WHERE oldest.trial=trial.id;
 )sql";
 
+constexpr const char* kFromVersion7 = R"sql(
+CREATE TABLE stopped_cell(sweep INTEGER NOT NULL REFERENCES sweep, cell TEXT NOT NULL, policy TEXT NOT NULL,
+  rung INTEGER NOT NULL, step INTEGER NOT NULL, score REAL, place INTEGER NOT NULL, came INTEGER NOT NULL,
+  PRIMARY KEY(cell, sweep)) STRICT, WITHOUT ROWID;
+)sql";
+
 std::vector<Value> names_of_views(Connection& connection) {
   std::vector<Value> out;
   auto views = connection.prepare("SELECT name FROM sqlite_schema WHERE type='view'");
@@ -193,7 +203,8 @@ void bring_up_to_date(Connection& connection) {
   if (version <= 3) connection.execute(kFromVersion3);
   if (version <= 4) connection.execute(kFromVersion4);
   if (version <= 5) connection.execute(kFromVersion5);
-  connection.execute(kFromVersion6);
+  if (version <= 6) connection.execute(kFromVersion6);
+  connection.execute(kFromVersion7);
   connection.execute(kMirrorViews);
   connection.execute(kViews);
   connection.execute("PRAGMA user_version=" + std::to_string(kSchemaVersion));

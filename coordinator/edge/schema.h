@@ -7,7 +7,7 @@
 namespace ranktide {
 
 inline constexpr int64_t kApplicationId = 0x72746964;  // "rtid" in the file's header; permanent
-inline constexpr int64_t kSchemaVersion = 7;           // PRAGMA user_version; up by one per migration
+inline constexpr int64_t kSchemaVersion = 8;           // PRAGMA user_version; up by one per migration
 
 // Sets what the writer relies on (WAL, synchronous=FULL, ...) and reads each one back.
 // Throws: StoreError naming the setting that did not take.

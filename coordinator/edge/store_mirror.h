@@ -70,10 +70,14 @@ class Mirror {
   void on(const TrunkReopened&);
   void on(const BranchesClosed&);
   void on(const WorkerForgotten&);
+  void on(const CellStoppedEarly&);
+  void on(const EarlyVerdictsLifted&);
 
   void want_trial(SweepNumber sweep, int revision, const SweepTrial& trial, const PredictedMemory& memory);
   void want_trunk(const SweepTrial& trial, const TrunkPlace& place);
   void cancel_trial(SweepNumber sweep, const StageId& stage);
+  void end_unwanted(const StageId& stage, std::string_view end_reason);
+  void spare(SweepNumber sweep, const CellId& cell);
   void cancel_removed(const SweepSubmitted& by, const UnitId& unit);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);

@@ -35,20 +35,25 @@ void Mirror::on(const TrialsCancelled& r) {
 }
 
 void Mirror::cancel_trial(SweepNumber sweep, const StageId& stage) {
-  const int64_t number = stage_number(stage.text);
   claim_one(sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0"
                 " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)")
-                .run(sweep, number));
+                .run(sweep, stage_number(stage.text)));
+  end_unwanted(stage, "cancelled");
+}
+
+// What of the trial nobody wants any more: its stage, and evals of its kept weights.
+void Mirror::end_unwanted(const StageId& stage, std::string_view end_reason) {
+  const int64_t number = stage_number(stage.text);
   sql("UPDATE stage SET state='cancelled' WHERE number=?1"
       " AND (state='ready' AND NOT EXISTS(SELECT 1 FROM wanted WHERE stage=?1)"
       "  OR state='running' AND NOT EXISTS(SELECT 1 FROM may_run WHERE stage=?1))")
       .run(number);
-  sql("UPDATE attempt SET ended=?2, end_reason='cancelled' WHERE ended IS NULL AND"
+  sql("UPDATE attempt SET ended=?2, end_reason=?3 WHERE ended IS NULL AND"
       " (unit IN (SELECT id FROM stage WHERE id=?1 AND state='cancelled')"
       "  OR (unit IN (SELECT id FROM eval WHERE subject=?1)"
       "      AND unit NOT IN (SELECT e.eval FROM listed_eval e JOIN sweep w ON w.id=e.sweep AND "
       "w.state<>'cancelled' WHERE NOT e.cancelled)))")
-      .run(stage.text, now_ms_);
+      .run(stage.text, now_ms_, end_reason);
 }
 
 void Mirror::on(const WorkerRevoked& r) {
@@ -74,7 +79,7 @@ void Mirror::on(const SweepResumed& r) {
 void Mirror::on(const SweepStopped& r) {
   claim_one(sql("UPDATE sweep SET state='stopped' WHERE id=?1").run(r.sweep));
   // What it drops now is not its own any more, even where another sweep runs it later.
-  sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND trial IN (SELECT l.trial FROM listed l"
+  sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0 AND trial IN (SELECT l.trial FROM listed l"
       " JOIN stage g ON g.number=l.stage WHERE l.sweep=?1 AND g.state='ready')")
       .run(r.sweep);
   sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)"

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "common/sweep/early_stop.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/edge/store_mirror.h"
@@ -54,6 +55,7 @@ void Mirror::on(const SweepSubmitted& r) {
   sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)")
       .run();
   for (const UnitId& unit : r.removed) cancel_removed(r, unit);
+  sql("DELETE FROM stopped_cell WHERE sweep=?1 AND policy<>?2").run(r.sweep, early_stop_policy(r.spec));
 }
 
 // A stage, or a trunk or an eval leased by itself, which are no stages here.
@@ -77,6 +79,7 @@ void Mirror::want_trunk(const SweepTrial& trial, const TrunkPlace& place) {
 
 void Mirror::on(const TrialRetried& r) {
   want_trial(r.sweep, r.revision, r.trial, r.memory);
+  spare(r.sweep, r.trial.cell);
   note("TrialRetried", r.trial.id.text, by(r.actor, r.request_id));
 }
 
@@ -134,6 +137,10 @@ std::string Mirror::list_evals(const SweepTrial& trial) {
         want_eval(eval_id(trial.stage, at, task.spec_id), trial.stage.text, task, at);
     }
   }
+  if (!trial.race) return evalset;
+  const EvalTask& raced = trial.race->task;
+  for (const Rung& rung : trial.race->rungs)
+    want_eval(eval_id(trial.stage, rung.at, raced.spec_id), trial.stage.text, raced, rung.at);
   return evalset;
 }
 

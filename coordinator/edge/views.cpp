@@ -6,7 +6,8 @@ const char* const kViews = R"sql(
 -- A sweep shows the trials of its newest revision.
 CREATE VIEW v_trial AS SELECT w.name AS sweep, t.id AS trial, t.cell, m.block, m.regime, t.method, t.rank, t.alpha,
     t.target, t.lr, t.seed, t.steps,
-    CASE WHEN (w.state='cancelled' OR m.cancelled) AND g.state IN ('ready', 'running') OR w.state='stopped' AND g.state='ready'
+    CASE WHEN m.cancelled=2 AND g.state IN ('ready', 'running', 'completed', 'cancelled') THEN 'stopped_early'
+      WHEN (w.state='cancelled' OR m.cancelled) AND g.state IN ('ready', 'running') OR w.state='stopped' AND g.state='ready'
       THEN 'cancelled' ELSE g.state END AS state,
     coalesce(g.step, g.checkpoint_step, 0) AS step, g.message, g.tokens,
     g.seconds, g.memory_peak_bytes, g.attempt AS attempts, g.exact, g.numerics, g.device, g.weights_sha256, t.base, g.id AS stage, m.evalset,
@@ -28,7 +29,7 @@ CREATE VIEW v_result AS SELECT v.sweep, v.trial, t.cell, t.regime, t.method, t.r
     v.step, v.step=t.steps AS final,
     avg(score) FILTER (WHERE role='learn') AS learning, avg(score-base_score) FILTER (WHERE role='learn') AS gain,
     avg(score) FILTER (WHERE role='retain') AS retained, avg(base_score-score) FILTER (WHERE role='retain') AS forgetting,
-    count(score+base_score)=t.n_learn+t.n_retain AS complete,
+    count(score+base_score)=t.n_learn+t.n_retain AND t.state<>'stopped_early' AS complete,
     coalesce(max(role='learn' AND metric='loss' AND score<base_score), 0) AS silent, t.model_from
   FROM v_eval v JOIN v_trial t ON t.sweep=v.sweep AND t.trial=v.trial GROUP BY v.sweep, v.trial, v.step;
 
@@ -103,6 +104,7 @@ CREATE VIEW v_sweep AS SELECT w.name AS sweep, w.revision, w.state, w.owner, w.p
     coalesce(sum(t.state='ready'), 0) AS ready, coalesce(sum(t.state='running'), 0) AS running,
     coalesce(sum(t.state='completed'), 0) AS completed, coalesce(sum(t.state='diverged'), 0) AS diverged,
     coalesce(sum(t.state='failed'), 0) AS failed, coalesce(sum(t.state='cancelled'), 0) AS cancelled,
+    coalesce(sum(t.state='stopped_early'), 0) AS stopped_early,
     max(coalesce(w.trials, 0)-count(t.trial), 0) AS not_started
   FROM sweep w LEFT JOIN v_trial t ON t.sweep=w.name GROUP BY w.id;
 )sql";

@@ -234,10 +234,10 @@ TEST_F(BadInput, RowsLongerThanTheModelsContextAreRefusedByPlanToo) {
   EXPECT_TRUE(nothing_was_begun());
 }
 
-TEST_F(BadInput, WhatIsNotBuiltYetIsRefusedBeforeAnythingRuns) {
-  const Ended ended = run_text(TinyWorld::sweep_text() + "run: {stop_early: {}}\n");
+TEST_F(BadInput, WhatWouldCutTheStudyIsRefusedBeforeAnythingRuns) {
+  const Ended ended = run_text(TinyWorld::sweep_text() + "run: {stop_early: {by: code_loss}}\n");
   EXPECT_EQ(ended.exit_code, 2);
-  EXPECT_THAT(ended.err, HasSubstr("tiny.yaml:16:7: run.stop_early is not built yet"));
+  EXPECT_THAT(ended.err, HasSubstr("run.stop_early compares the values of tuned axes, and nothing is tuned"));
   EXPECT_TRUE(nothing_was_begun());
 }
 

@@ -232,6 +232,7 @@ void Cluster::users_take_hold() {
   users_choose_trials();
   users_share_beginnings();
   users_tune();
+  users_race();
   users_forget_a_worker();
   maybe(DrainWorker{.request_id = "drain", .worker = WorkerName{"w1"}});
   if (world_.chance.below(3) == 0)
@@ -335,6 +336,34 @@ void Cluster::users_tune() {
   wish.seeds = 2;
   if (chance.below(2) == 0)
     ask(Submit{.request_id = "edit tuned", .spec = sweep_for_tests(wish)}, soon(60'000, 200'000));
+}
+
+// In every third run rates race, of two ranks that must not lose all of theirs. Most of these sweeps are edited,
+// some to rates that may all be out; half have a sweep beside that wants some of their trials in full. Drawn apart,
+// as uneven slots are.
+void Cluster::users_race() {
+  SplitMix64 chance(mix(options_.seed, 7'000));
+  if (chance.below(3) != 0) return;
+  const auto soon = [&](int64_t after, int64_t within) {
+    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
+  };
+  SweepForTests wish{.name = "raced",
+                     .ranks = {4, 16},
+                     .seeds = 2,
+                     .steps = 8,
+                     .run = "lease: 30s, stop_early: {by: words, eta: 2, first: 25%}",
+                     .rates = "[1e-5, 1e-4, 1e-3, 1e-2]",
+                     .tune = "{axes: [train.lr]}",
+                     .has_shape = true};
+  ask(Submit{.request_id = "submit raced", .spec = sweep_for_tests(wish)}, soon(0, 30'000));
+  wish.rates = chance.below(3) != 0 ? "[1e-5, 1e-4]" : "[1e-5, 1e-4, 1e-3, 1e-2, 1e-1]";
+  if (chance.below(4) != 0)
+    ask(Submit{.request_id = "edit raced", .spec = sweep_for_tests(wish)}, soon(60'000, 150'000));
+  wish.name = "unraced";
+  wish.run = "lease: 30s";
+  wish.rates = "[1e-4, 1e-2]";
+  if (chance.below(2) == 0)
+    ask(Submit{.request_id = "submit unraced", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
 }
 
 // After the heal: what was held back goes on, and workers that were sent away come back.

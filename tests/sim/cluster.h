@@ -64,6 +64,7 @@ class Cluster {
   void users_choose_trials();
   void users_share_beginnings();
   void users_tune();
+  void users_race();
   void users_forget_a_worker();
   void users_let_go();
   void answered(const Reply& reply);

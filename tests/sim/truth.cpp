@@ -88,13 +88,54 @@ bool Truth::is_too_big(const StageId& stage) const {
 
 // Two sweeps may plan two trunks for one trial, so that what they have in common is named by what is trained.
 void Truth::check(const TrialListed& r) {
-  if (!r.trunk) return;
   const TrialSettings& settings = r.trial.settings;
+  if (r.trial.race) {
+    scouts_[r.trial.stage] = {r.trial.cell, settings.lora->rank};
+    for (const Rung& rung : r.trial.race->rungs)
+      races_[{r.sweep, settings.lora->rank, rung.k}][r.trial.stage] =
+          eval_id(r.trial.stage, rung.at, r.trial.race->task.spec_id);
+  }
+  if (!r.trunk) return;
   const uint64_t number = mix(static_cast<uint64_t>(settings.lora->rank), settings.seed);
   beginnings_[r.trial.stage] = {number, r.trunk->at};
   beginnings_[r.trunk->trunk] = {number, r.trunk->to};
   trunks_[r.trial.stage].insert(r.trunk->trunk);
   branches_[r.trunk->trunk].insert(r.trial.stage);
+}
+
+void Truth::check(const SweepSubmitted& r) {
+  requests_.insert(r.request_id);
+  std::erase_if(races_, [&](const auto& race) { return std::get<0>(race.first) == r.sweep; });
+}
+
+// What a scout has shown by now: less than anything where it diverged before, or where nobody knows yet.
+double Truth::shown(const EvalId& eval, const StageId& stage) const {
+  if (evals_.contains(eval)) return score_of(eval);
+  return diverged_.contains(stage) ? -1 : -2;
+}
+
+// The racing sweeps here have eta 2 and one policy. A trial that is listed later is stopped by what was found
+// before.
+void Truth::check(const CellStoppedEarly& r) {
+  const auto [known, is_new] = verdicts_.try_emplace({r.sweep, r.cell}, r.verdict);
+  if (!is_new && to_json(known->second) == to_json(r.verdict)) return;
+  known->second = r.verdict;
+  bool was_scout_found = false;
+  for (const auto& [stage, where] : scouts_) {
+    const auto race = races_.find({r.sweep, where.second, r.verdict.rung});
+    if (where.first != r.cell || race == races_.end() || !race->second.contains(stage)) continue;
+    was_scout_found = true;
+    const double own = shown(race->second.at(stage), stage);
+    int n = 0;
+    int better = 0;
+    for (const auto& [other, eval] : race->second) {
+      n += shown(eval, other) > -2 ? 1 : 0;
+      better += shown(eval, other) > own ? 1 : 0;
+    }
+    require(own > -2 && r.verdict.of == n && r.verdict.place == better + 1 && n >= 2 && better + 1 > n / 2,
+            "cell " + r.cell.brief() + " was stopped early and its scout was not behind");
+  }
+  require(was_scout_found, "cell " + r.cell.brief() + " was stopped early and has no scout");
 }
 
 // By an attempt of the stage, or of a trunk that it begins with.
@@ -156,6 +197,7 @@ void Truth::check(const UnitFinished& r) {
   require(results_.insert(r.lease.unit).second, "I2: a second terminal result of " + brief(r.lease));
   require(granted_.at(r.lease.unit) == r.lease.attempt, "I4: a result of the stale attempt " + brief(r.lease));
   closed_.insert(r.lease);
+  if (r.outcome.kind == OutcomeKind::diverged) diverged_.insert(StageId{r.lease.unit.text});
   if (r.outcome.message == "its result had arrived") return;  // an eval's worker was lost after its result
   const auto ended = ended_.find(r.lease);
   require(ended != ended_.end(), "I4: " + brief(r.lease) + " has a result but was never run to its end");
@@ -226,6 +268,18 @@ void Truth::check_tables(const Reader& reader, const State& state) const {
                                                     " live");
   }
   if (is_believing_) check_results(reader);
+  check_fates(reader);
+}
+
+// In the racing sweeps here nobody cancels or retries single trials.
+void Truth::check_fates(const Reader& reader) const {
+  const auto mixed = reader.select(
+      "SELECT sweep, cell FROM v_trial GROUP BY sweep, cell"
+      " HAVING sum(state='stopped_early')>0 AND sum(state IN ('completed', 'ready', 'running', 'cancelled'))>0");
+  require(mixed.rows.empty(), "seeds of a value have two fates");
+  const auto lost = reader.select(
+      "SELECT sweep, rank FROM v_trial GROUP BY sweep, rank HAVING sum(state='stopped_early')=count(*)");
+  require(lost.rows.empty(), "a rank has lost all its values");
 }
 
 void Truth::check_results(const Reader& reader) const {

@@ -4,7 +4,8 @@
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
 // heal; no unit is granted to a slot that does not fit (placing.h); and where tuning may add values, the best
-// is inside the axis or all steps are taken.
+// is inside the axis or all steps are taken; what is stopped early was behind at its rung, has one fate over its
+// seeds, and leaves every setting that is not tuned one of its values.
 
 #include <map>
 #include <set>
@@ -68,12 +69,16 @@ class Truth {
   void check(const AttemptFailed& r);
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
   void check(const TrialListed& r);
+  void check(const SweepSubmitted& r);
+  void check(const CellStoppedEarly& r);
   void check(const TrunkReopened& r) { results_.erase(r.lease.unit); }  // what it left is lost
   template <class R>
   void check(const R& r) {
     if constexpr (requires { r.request_id; }) requests_.insert(r.request_id);
   }
   void check_results(const Reader& reader) const;
+  void check_fates(const Reader& reader) const;
+  double shown(const EvalId& eval, const StageId& stage) const;
   bool has_said(const StageId& stage, Attempt attempt, Step step) const;
   bool is_known(const StageId& stage, Step step) const;
   bool was_synced(const Lease& lease) const;
@@ -99,6 +104,12 @@ class Truth {
   std::map<Lease, std::string> boots_;  // of the life that a lease was granted to
   std::set<UnitId> results_;
   std::set<EvalId> evals_;
+  // Of scouts that their sweep's newest revision has listed, by sweep, rank and rung: what early stopping compares.
+  using Scouts = std::map<StageId, EvalId>;
+  std::map<std::tuple<SweepNumber, int, int>, Scouts> races_;
+  std::map<StageId, std::pair<CellId, int>> scouts_;  // their cells and ranks
+  std::map<std::pair<SweepNumber, CellId>, EarlyVerdict> verdicts_;
+  std::set<StageId> diverged_;
   std::set<Lease> closed_;  // their Done was accepted
   std::set<std::tuple<StageId, Step>> points_;
   std::set<std::string> requests_;

@@ -122,11 +122,6 @@ TEST(SweepYaml, AModuleListIsRefusedWithBothSpellings) {
       0U);
 }
 
-TEST(SweepYaml, WhatIsNotBuiltIsRefusedByName) {
-  const auto message = [](const std::string& line) { return error_in(kLora + line + "\n"); };
-  EXPECT_EQ(message("run: {stop_early: {}}").find("bad.yaml:9:7: run.stop_early is not built yet"), 0U);
-}
-
 TEST(SweepYaml, AnEmptyGridIsRefused) {
   EXPECT_EQ(error_in(kHead + "method: lora\naxes: {lora.rank: []}\n"),
             "bad.yaml:8:19: axis lora.rank has no values, so the grid would be empty; give it at least one, or "

@@ -8,6 +8,7 @@
 #include <sqlite3.h>
 
 #include "common/vocabulary/wire.h"
+#include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_status.h"
 #include "coordinator/edge/store_folder.h"
 #include "tests/coordinator/edge/history.h"
@@ -77,7 +78,7 @@ TEST_F(StoreTest, RefusesANewerVersionWithBothNumbersAndChangesNothing) {
     c.execute("PRAGMA user_version=9");
   }
   const auto open = [&] { Store newer(folder.path(), Store::Open::create); };
-  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 7")));
+  EXPECT_THAT(message_of(open), AllOf(HasSubstr("data version 9"), HasSubstr("up to 8")));
   EXPECT_THAT(message_of([&] { Reader reader(folder.path()); }), HasSubstr("data version 9"));
   Connection c(database_file(folder.path()), Connection::Mode::reader);
   EXPECT_EQ(c.value_of("PRAGMA user_version"), Value(int64_t{9}));
@@ -98,7 +99,12 @@ void StoreTest::lower_to(int version, void (*drop_columns)(Connection&)) {
   c.execute("PRAGMA user_version=" + std::to_string(version));
 }
 
+void drop_tables_of_version_8(Connection& c) {
+  c.execute("DROP TABLE stopped_cell");
+}
+
 void drop_columns_of_version_7(Connection& c) {
+  drop_tables_of_version_8(c);
   for (const char* column : {"model_from", "listed_in"})
     c.execute(std::string("ALTER TABLE trial DROP COLUMN ") + column);
 }
@@ -200,6 +206,15 @@ TEST_F(StoreTest, BringsAFolderOfVersion6UpToDateWithTrialsThatStartFromTheBase)
   const Reader reader(folder.path());
   EXPECT_EQ(reader.select("SELECT state, model_from FROM v_trial").rows,
             (std::vector<std::vector<Value>>{{Value("completed"), Value{}}}));
+}
+
+TEST_F(StoreTest, BringsAFolderOfVersion7UpToDateWithNothingStoppedEarly) {
+  history.ran({.rank = 4}, 1.6, 3.0);
+  lower_to(7, drop_tables_of_version_8);
+  Store store(folder.path(), Store::Open::create);
+  const Reader reader(folder.path());
+  EXPECT_EQ(reader.select("SELECT completed, stopped_early FROM v_sweep").rows,
+            (std::vector<std::vector<Value>>{{Value(int64_t{1}), Value(int64_t{0})}}));
 }
 
 TEST_F(StoreTest, FindsTheRecordOfEachTrialOfVersion6) {
@@ -451,6 +466,57 @@ TEST_F(StoreTest, ATrunkThatIsTrainedAgainIsThatOfTheTrialsThatWait) {
   history.record(TrunkReopened{history.trunk(), {{one_of_them.stage, 8}, {longest_left.stage, 9}}});
   EXPECT_EQ(one("SELECT trial FROM v_attempt WHERE kind='trunk'"), Value(longest_left.id.text));
   EXPECT_EQ(one("SELECT group_concat(at) FROM (SELECT at FROM branch ORDER BY at)"), Value("8,9"));
+}
+
+CellStoppedEarly stopped(const SweepTrial& of, std::vector<StageId> stages) {
+  return {.sweep = 1,
+          .revision = 1,
+          .cell = of.cell,
+          .verdict = {.policy = "p", .rung = 0, .at = 3, .score = -5, .place = 2, .of = 2},
+          .stages = std::move(stages)};
+}
+
+TEST_F(StoreTest, AValueThatIsStoppedEarlyIsSoWithAllItsSeedsUntilItIsTriedAgain) {
+  const SweepTrial ended = history.ran({.rank = 4, .seed = 1}, 1.6, 3.0);
+  history.base_scores(2.3, 3.0);
+  const SweepTrial runs = history.list({.rank = 4});
+  history.grant(runs);
+  ASSERT_EQ(runs.cell, ended.cell);
+  EXPECT_EQ(one("SELECT count(*) FROM v_cell WHERE final"), Value(int64_t{1}));
+  history.record(stopped(runs, {ended.stage, runs.stage}));
+  EXPECT_EQ(one("SELECT count(*) FROM v_trial WHERE state='stopped_early'"), Value(int64_t{2}));
+  EXPECT_EQ(one("SELECT stopped_early FROM v_sweep"), Value(int64_t{2}));
+  EXPECT_EQ(one("SELECT count(*) FROM v_cell"), Value(int64_t{0})) << "it is in no mean";
+  EXPECT_EQ(one("SELECT end_reason FROM v_attempt WHERE trial='" + runs.id.text + "'"), Value("stopped_early"));
+  EXPECT_EQ(one("SELECT message FROM v_event WHERE kind='CellStoppedEarly'"),
+            Value("sweep 1: at step 3 place 2 of 2"));
+  const SweepTrial later = history.list({.rank = 4, .seed = 2});
+  history.record(stopped(later, {later.stage}));
+  EXPECT_EQ(one("SELECT count(*) FROM v_trial WHERE state='stopped_early'"), Value(int64_t{3}));
+  EXPECT_EQ(one("SELECT count(*) FROM v_event WHERE kind='CellStoppedEarly'"), Value(int64_t{1})) << "said once";
+  history.record(TrialRetried{.sweep = 1, .revision = 1, .request_id = "r", .actor = "ann", .trial = runs});
+  EXPECT_EQ(one("SELECT group_concat(state) FROM (SELECT state FROM v_trial ORDER BY seed)"),
+            Value("ready,completed,stopped_early"));
+}
+
+TEST_F(StoreTest, AValueStoppedEarlyForOneSweepRunsOnForAnother) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.submit("other");
+  history.list({.rank = 4});
+  history.grant(runs);
+  history.record(stopped(runs, {runs.stage}));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick'"), Value("stopped_early"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("running"));
+  EXPECT_EQ(one("SELECT count(*) FROM attempt WHERE ended IS NULL"), Value(int64_t{1}));
+}
+
+TEST_F(StoreTest, ThePastTellsWhichSweepStoppedATrialAndByWhichPolicy) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.record(stopped(runs, {runs.stage}));
+  const auto by = trials_after(history.reader(), "").at(0).stopped_by;
+  EXPECT_EQ(by, std::vector<std::string>{stopped_by("quick", "p")});
+  history.submit("quick", 2);
+  EXPECT_TRUE(trials_after(history.reader(), "").at(0).stopped_by.empty()) << "this revision stops nothing";
 }
 
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {

@@ -1,0 +1,72 @@
+#pragma once
+// Early stopping (common/sweep/early_stop.h) as the state knows it, and its rule. Decides; what is stopped then
+// is a record. Pure. A part of state.h.
+//
+// A contest is the cells of one block that differ in tuned axes only. In it their scouts, the trials of the
+// sweep's first seed, are compared rung by rung. Whose score arrives is judged, by the scores that are there;
+// nobody is judged again for what others show later, so that the scores and their order alone decide.
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/vocabulary/ids.h"
+#include "common/vocabulary/trial.h"
+
+namespace ranktide {
+
+// One contest's scores at one rung: higher is better, the lowest of all for one that is no number and for a
+// scout that diverged before it came there.
+using RungScores = std::map<StageId, double>;
+
+// A scout at one of its rungs.
+struct RungPlace {
+  StageId stage;
+  int k = 0;
+  Step at = 0;
+  friend auto operator<=>(const RungPlace&, const RungPlace&) = default;
+};
+
+struct Scout {
+  CellId cell;
+  std::vector<std::string> contests;
+  std::vector<std::pair<int, Step>> rungs;  // k, step; rising
+};
+
+// How a cell was found behind: what a view tells, and what its trials that are listed later are stopped by.
+struct EarlyVerdict {
+  std::string policy;  // early_stop_policy() of the spec that asked for it
+  int rung = 0;
+  Step at = 0;
+  double score = 0;
+  int place = 1;  // equal scores share the better one
+  int of = 1;
+};
+
+// Where a scout stands among those that came to its rung so far.
+struct RungStanding {
+  int place = 1;
+  int of = 1;
+};
+// Requires: `scores` has the stage's.
+RungStanding standing_of(const StageId& stage, const RungScores& scores);
+// Whether it is not of the best `eta`-th. While fewer than eta have come, all go on, and the best one always.
+bool is_behind(const RungStanding& standing, int eta);
+
+// What one sweep knows of it. Scores are of those that its newest revision has listed.
+struct Races {
+  std::map<StageId, Scout> scouts{};
+  std::map<EvalId, RungPlace> rung_evals{};
+  std::map<std::pair<std::string, int>, RungScores> scores{};  // by contest and k
+  std::map<CellId, std::vector<StageId>> trials{};             // listed ones, every seed
+  std::map<CellId, EarlyVerdict> verdicts{};                   // kept by a revision with the same policy
+  std::set<CellId> spared{};                                   // somebody wants these in full
+  std::set<StageId> stopped{};  // of those that are out; none that diverged or failed
+
+  bool has_score(const StageId& stage, int k) const;
+  void add_score(const RungPlace& rung, double score);
+};
+
+}  // namespace ranktide

@@ -1,0 +1,95 @@
+// The part of State that early stopping changes.
+
+#include <algorithm>
+#include <limits>
+
+#include "common/sweep/early_stop.h"
+#include "common/sweep/identity.h"
+#include "common/vocabulary/check.h"
+#include "coordinator/core/state.h"
+
+namespace ranktide {
+namespace {
+
+constexpr double kWorst = -std::numeric_limits<double>::infinity();
+
+double shown_by(const EvalState& eval) {
+  return eval.sign * eval.value;
+}
+
+}  // namespace
+
+// Verdicts are of the sweep's name: as long as nothing that they hang on changes, a revision has them too.
+Races State::races_after(const Sweep& before, const SweepSpec& spec) {
+  Races out;
+  const std::string policy = early_stop_policy(spec);
+  if (policy.empty() || policy != early_stop_policy(before.grid.spec())) return out;
+  out.verdicts = before.races.verdicts;
+  out.spared = before.races.spared;
+  return out;
+}
+
+// What it has shown before it was listed counts for the others from now on.
+void State::enter_race(Sweep& sweep, const SweepTrial& trial) {
+  if (!sweep.run.stop_early) return;
+  Races& races = sweep.races;
+  races.trials[trial.cell].push_back(trial.stage);
+  if (!trial.race) return;
+  Scout& scout = races.scouts[trial.stage];
+  scout = {.cell = trial.cell, .contests = trial.race->contests, .rungs = {}};
+  for (const Rung& rung : trial.race->rungs) {
+    const RungPlace place{.stage = trial.stage, .k = rung.k, .at = rung.at};
+    const EvalId id = eval_id(trial.stage, rung.at, trial.race->task.spec_id);
+    scout.rungs.emplace_back(rung.k, rung.at);
+    races.rung_evals[id] = place;
+    if (const EvalState& eval = evals_.at(id); eval.is_finished) races.add_score(place, shown_by(eval));
+  }
+  if (units_.at(unit_of(trial.stage)).life == UnitLife::diverged) lose_race(sweep, trial.stage);
+}
+
+void State::note_rung(const EvalId& id, const EvalState& eval) {
+  for (const SweepNumber number : eval.wanted) {
+    Races& races = sweeps_.at(number).races;
+    if (const auto rung = races.rung_evals.find(id); rung != races.rung_evals.end())
+      races.add_score(rung->second, shown_by(eval));
+  }
+}
+
+// It diverged, and comes to no further rung: the worst that anybody could show there.
+void State::lose_race(Sweep& sweep, const StageId& stage) {
+  const auto scout = sweep.races.scouts.find(stage);
+  if (scout == sweep.races.scouts.end()) return;
+  for (const auto& [k, at] : scout->second.rungs)
+    if (!sweep.races.has_score(stage, k)) sweep.races.add_score({.stage = stage, .k = k, .at = at}, kWorst);
+}
+
+// Who tries a trial again wants its value to the end. What it has shown still counts for the others.
+void State::spare(Sweep& sweep, const SweepTrial& trial) {
+  if (!sweep.run.stop_early) return;
+  Races& races = sweep.races;
+  races.verdicts.erase(trial.cell);
+  races.spared.insert(trial.cell);
+  races.stopped.erase(trial.stage);
+  for (const StageId& stage : races.trials[trial.cell])
+    if (units_.at(unit_of(stage)).life == UnitLife::completed) races.stopped.erase(stage);
+}
+
+void State::on(const CellStoppedEarly& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.revision == r.revision);
+  RT_CHECK(!sweep.is_cancelled);
+  sweep.races.verdicts.insert_or_assign(r.cell, r.verdict);
+  drop_trials(sweep, {r.stages.begin(), r.stages.end()});
+  for (const StageId& stage : r.stages) {
+    const Unit& unit = units_.at(unit_of(stage));
+    if (sweep.dropped.contains(unit.id) || unit.life == UnitLife::completed) sweep.races.stopped.insert(stage);
+  }
+}
+
+void State::on(const EarlyVerdictsLifted& r) {
+  Sweep& sweep = sweeps_.at(r.sweep);
+  RT_CHECK(sweep.revision == r.revision);
+  for (const CellId& cell : r.cells) RT_CHECK(sweep.races.verdicts.erase(cell) == 1);
+}
+
+}  // namespace ranktide
