@@ -42,23 +42,29 @@ bool has_axis(const std::vector<ResultAxis>& axes, const ResultAxis& axis) {
   return std::any_of(axes.begin(), axes.end(), [&](const ResultAxis& a) { return is_same(a, axis); });
 }
 
-// How the sweeps that tune something do it.
-std::map<std::string, Tuning> tunings_of(const Reader& reader, const std::vector<std::string>& sweeps) {
-  std::map<std::string, Tuning> out;
+using Submissions = std::map<std::string, SweepSubmitted>;  // by sweep
+
+Submissions submissions_of(const Reader& reader, const std::vector<std::string>& sweeps) {
+  Submissions out;
   for (const auto& sweep : sweeps)
-    if (const auto submitted = newest_submission(reader, sweep); submitted && submitted->spec.tune)
-      out[sweep] = *submitted->spec.tune;
+    if (auto submitted = newest_submission(reader, sweep)) out.emplace(sweep, *std::move(submitted));
   return out;
 }
 
-// A grid is listed as it is worked on, so that the trials of a block may all be to come.
-std::set<std::string> axes_of_files(const Reader& reader, const std::vector<std::string>& sweeps) {
+// How the sweeps that tune something do it.
+std::map<std::string, Tuning> tunings_of(const Submissions& submissions) {
+  std::map<std::string, Tuning> out;
+  for (const auto& [sweep, submitted] : submissions)
+    if (submitted.spec.tune) out[sweep] = *submitted.spec.tune;
+  return out;
+}
+
+std::set<std::string> axes_of(const Submissions& submissions) {
   std::set<std::string> out;
-  for (const auto& sweep : sweeps) {
-    const auto submitted = newest_submission(reader, sweep);
-    if (!submitted) continue;
-    for (const Block& block : submitted->spec.blocks)
+  for (const auto& [sweep, submitted] : submissions) {
+    for (const Block& block : submitted.spec.blocks)
       for (const Axis& axis : block.axes) out.insert(axis.name);
+    if (submitted.spec.tune) out.insert(submitted.spec.tune->axes.begin(), submitted.spec.tune->axes.end());
   }
   return out;
 }
@@ -74,6 +80,10 @@ class Selections {
     if (!on_.empty() && text.find(':') != std::string::npos)
       throw QueryError("--select " + text + " names a metric, and --select-on " + on_ +
                        " another; leave one out (--select " + text.substr(0, text.find(':')) + ")");
+    const std::string asked = text.substr(0, text.find('='));
+    if (is_to_come(asked, rows_))
+      throw QueryError("--select " + text + ": no trial that has " + asked +
+                       " is listed so far, so that nothing can be chosen");
     AxisSelection selection = read_selection(text, on_.empty() ? metric_for(text, tuned) : on_, rows_);
     const std::string& name = selection.axis.name;
     if (has_axis(grouped_, selection.axis))
@@ -112,25 +122,19 @@ class Selections {
   std::vector<AxisSelection> all_;
 };
 
-// An axis of `rows` or `zip` is known once a trial of its block is listed.
-bool is_known(const TunedAxis& tuned, const SweepRows& rows) {
-  return full_key(tuned.name) || std::any_of(rows.trials.begin(), rows.trials.end(),
-                                             [&](const TrialRow& t) { return t.labels.contains(tuned.name); });
-}
-
 // What is asked for, and beside it what the sweeps' `tune` names and nobody grouped by.
 std::vector<AxisSelection> selections_of(const QueryRequest& request, const SweepRows& rows,
                                          const std::map<std::string, Tuning>& tunings) {
   if (rows.trials.empty()) return {};
   std::vector<ResultAxis> grouped;
-  for (const auto& name : request.by) grouped.push_back(find_axis(name, rows.trials));
+  for (const auto& name : request.by) grouped.push_back(find_axis(name, rows));
   Selections selections(rows, std::move(grouped), request.select_on);
   const auto tuned =
       request.keeps_tuned && request.select.empty() ? std::vector<TunedAxis>{} : tuned_axes(tunings);
   for (const auto& text : request.select) selections.ask(text, tuned);
   if (!request.keeps_tuned)
     for (const auto& t : tuned)
-      if (is_known(t, rows)) selections.add(t);
+      if (!is_to_come(t.name, rows)) selections.add(t);
   auto all = selections.take();
   if (all.empty() && !request.select_on.empty())
     throw QueryError("--select-on " + request.select_on +
@@ -143,12 +147,12 @@ std::vector<ResultAxis> axes_of(const QueryRequest& request, const SweepRows& ro
                                 const std::vector<const TrialRow*>& trials,
                                 const std::vector<AxisSelection>& selections) {
   std::vector<ResultAxis> by;
-  for (const auto& name : request.by) by.push_back(find_axis(name, rows.trials));
+  for (const auto& name : request.by) by.push_back(find_axis(name, rows));
   const auto add_selected = [&] {
     for (const auto& s : selections)
       if (!has_axis(by, s.axis)) by.push_back(s.axis);
   };
-  const ResultAxis sweep = find_axis("sweep", rows.trials);
+  const ResultAxis sweep = find_axis("sweep", rows);
   if (request.sweeps.size() > 1 && !has_axis(by, sweep)) by.insert(by.begin(), sweep);
   if (!request.by.empty()) {
     add_selected();
@@ -157,7 +161,7 @@ std::vector<ResultAxis> axes_of(const QueryRequest& request, const SweepRows& ro
   for (const char* name : kDefaultBy)
     if (std::string(name) != "regime" ||
         (!rows.trials.empty() && rows.trials.front().labels.contains("regime")))
-      by.push_back(find_axis(name, rows.trials));
+      by.push_back(find_axis(name, rows));
   add_selected();
   for (const auto& axis : varying_axes(trials, by)) by.push_back(axis);
   return by;
@@ -318,11 +322,11 @@ Frame cells_frame(const QueryRequest& request, const SweepRows& rows,
     frame.rows.push_back(chosen.is_chosen ? group_row(chosen, metrics, pools) : empty_row(chosen, metrics));
   append(frame.notes, choice.notes);
   if (!request.vs.empty())
-    add_differences(frame, Versus(request.vs, rows.trials, choice.rows, by, selections), metrics, pools);
+    add_differences(frame, Versus(request.vs, rows, choice.rows, by, selections), metrics, pools);
   insert_base_rows(frame, choice.rows, rows, trials, by, metrics);
   append(frame.notes, token_notes(choice.rows, by, metrics));
   append(frame.notes, score_notes(trials, rows.evalsets));
-  append(frame.notes, interval_notes(trials, rows.trials));
+  append(frame.notes, interval_notes(trials, metrics, rows.trials));
   return frame;
 }
 
@@ -347,16 +351,16 @@ Frame query(const Reader& reader, const QueryRequest& request) {
     throw QueryError("--select chooses among cells, and --trials shows each trial; leave one out");
   if (is_of_trials && !request.vs.empty())
     throw QueryError("--vs compares cells, and --trials shows each trial; leave one out");
-  std::map<std::string, Tuning> tunings;
-  std::set<std::string> axes_to_come;
-  const auto rows = reader.snapshot([&] {
+  Submissions submissions;
+  auto rows = reader.snapshot([&] {
     require_sweeps(reader, request.sweeps);
-    if (!is_of_trials) tunings = tunings_of(reader, request.sweeps);
-    if (!request.where.empty()) axes_to_come = axes_of_files(reader, request.sweeps);
+    submissions = submissions_of(reader, request.sweeps);
     return load_rows(reader, request.sweeps);
   });
-  const auto trials = filter_trials(rows.trials, request.where, axes_to_come);
-  auto selections = selections_of(request, rows, tunings);
+  rows.axes = axes_of(submissions);
+  const auto trials = filter_trials(rows, request.where);
+  auto selections =
+      is_of_trials ? std::vector<AxisSelection>{} : selections_of(request, rows, tunings_of(submissions));
   const auto by = axes_of(request, rows, trials, selections);
   const auto metrics = metrics_of(request, rows);
   for (auto& s : selections) s.is_by_what_is_shown = has_part_in(s.metric, metrics, rows.evalsets);

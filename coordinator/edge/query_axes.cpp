@@ -86,7 +86,7 @@ Json json_of_axis(const ResultAxis& axis, const TrialRow& trial) {
   return nullptr;
 }
 
-std::optional<ResultAxis> lookup_axis(const std::string& name, const std::vector<const TrialRow*>& trials) {
+std::optional<ResultAxis> listed_axis(const std::string& name, const std::vector<const TrialRow*>& trials) {
   if (name == "sweep" || name == "block")
     return ResultAxis{.name = name, .kind = ResultAxis::Kind::column, .key = name};
   const auto labels = label_names(trials);
@@ -99,17 +99,23 @@ std::optional<ResultAxis> lookup_axis(const std::string& name, const std::vector
   return std::nullopt;
 }
 
+std::optional<ResultAxis> lookup_axis(const std::string& name, const SweepRows& rows) {
+  if (auto axis = listed_axis(name, pointers(rows.trials))) return axis;
+  if (!rows.axes.contains(name)) return std::nullopt;
+  return ResultAxis{.name = name, .kind = ResultAxis::Kind::label, .key = name};
+}
+
 // A word that is neither an axis nor a value beside one would make every comparison false, and the answer
 // empty.
 void refuse_unknown(const Expression& expression, const std::map<std::string, std::optional<ResultAxis>>& axes,
-                    const std::vector<TrialRow>& trials) {
-  if (trials.empty()) return;  // nobody knows their labels yet
+                    const SweepRows& rows) {
+  if (rows.trials.empty()) return;  // nobody knows the labels that settings give yet
   std::set<std::string> known{"true", "false"};
   for (const auto& comparison : text_comparisons(expression))
     if (const auto axis = axes.find(comparison.name); axis != axes.end() && axis->second)
       known.insert(comparison.value->text);
   for (const auto& word : words_of(expression))
-    if (!axes.at(word) && !known.contains(word)) find_axis(word, trials);  // says which there are
+    if (!axes.at(word) && !known.contains(word)) find_axis(word, rows);  // says which there are
 }
 
 // Trials in parts that agree in every axis seen so far.
@@ -135,10 +141,16 @@ class Partition {
 
 }  // namespace
 
-ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trials) {
-  const auto rows = pointers(trials);
+ResultAxis find_axis(const std::string& name, const SweepRows& rows) {
   if (auto axis = lookup_axis(name, rows)) return *axis;
-  throw QueryError("unknown axis \"" + name + "\"; there are: block, " + names_text(all_axes(rows)));
+  auto known = all_axes(pointers(rows.trials));
+  for (const std::string& axis : rows.axes)
+    if (is_to_come(axis, rows)) known.push_back({.name = axis, .key = axis});
+  throw QueryError("unknown axis \"" + name + "\"; there are: block, " + names_text(known));
+}
+
+bool is_to_come(const std::string& name, const SweepRows& rows) {
+  return rows.axes.contains(name) && !listed_axis(name, pointers(rows.trials));
 }
 
 Value axis_value(const ResultAxis& axis, const TrialRow& trial) {
@@ -176,21 +188,16 @@ std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
   return varying;
 }
 
-std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where,
-                                           const std::set<std::string>& axes_to_come) {
-  if (where.find_first_not_of(" \t") == std::string::npos) return pointers(trials);
+std::vector<const TrialRow*> filter_trials(const SweepRows& rows, const std::string& where) {
+  if (where.find_first_not_of(" \t") == std::string::npos) return pointers(rows.trials);
   std::vector<const TrialRow*> passed;
   try {
     const Expression expression = parse_expression(where);
     std::map<std::string, std::optional<ResultAxis>>
         axes;  // a word that is no axis may be a value: the evaluator decides
-    for (const auto& word : words_of(expression)) {
-      axes[word] = lookup_axis(word, pointers(trials));
-      if (!axes[word] && axes_to_come.contains(word))
-        axes[word] = ResultAxis{.name = word, .kind = ResultAxis::Kind::label, .key = word};
-    }
-    refuse_unknown(expression, axes, trials);
-    for (const auto& t : trials) {
+    for (const auto& word : words_of(expression)) axes[word] = lookup_axis(word, rows);
+    refuse_unknown(expression, axes, rows);
+    for (const auto& t : rows.trials) {
       const auto lookup = [&](const std::string& name) -> std::optional<Json> {
         const auto& axis = axes.at(name);
         return axis ? std::optional(json_of_axis(*axis, t)) : std::nullopt;

@@ -24,8 +24,12 @@ inline bool is_same(const ResultAxis& a, const ResultAxis& b) {
 }
 
 // Returns: the axis that a name means among these trials: sweep, block, a label such as regime, or a setting by
-// full key or unique last part. Throws: QueryError with the names there are.
-ResultAxis find_axis(const std::string& name, const std::vector<TrialRow>& trials);
+// full key or unique last part; or an axis of the file that none of them has yet. Throws: QueryError with the
+// names there are.
+ResultAxis find_axis(const std::string& name, const SweepRows& rows);
+
+// Returns: whether it is an axis of a file, `rows` or `zip`, and no trial that has it is listed yet.
+bool is_to_come(const std::string& name, const SweepRows& rows);
 
 // Returns: the trial's value; NULL where the setting has no effect in it (the rank of a full finetuning).
 Value axis_value(const ResultAxis& axis, const TrialRow& trial);
@@ -38,10 +42,8 @@ std::string value_text(const Value& value);
 std::vector<ResultAxis> varying_axes(const std::vector<const TrialRow*>& trials,
                                      const std::vector<ResultAxis>& known = {});
 
-// Returns: the trials for which the expression holds; all of them when it is empty. `axes_to_come`: names of
-// axes that are known though none of the trials has a label of them. Throws: QueryError for text that does not
-// parse, an unknown name or a comparison that does not fit.
-std::vector<const TrialRow*> filter_trials(const std::vector<TrialRow>& trials, const std::string& where,
-                                           const std::set<std::string>& axes_to_come = {});
+// Returns: the trials for which the expression holds; all of them when it is empty. Throws: QueryError for text
+// that does not parse, an unknown name or a comparison that does not fit.
+std::vector<const TrialRow*> filter_trials(const SweepRows& rows, const std::string& where);
 
 }  // namespace ranktide

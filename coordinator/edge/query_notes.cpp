@@ -66,16 +66,33 @@ std::string some_ids(const std::vector<const TrialRow*>& trials) {
   return fmt::format("{}", fmt::join(ids, " "));
 }
 
-std::vector<std::string> bartlett_notes(const std::vector<TrialRow>& all) {
+// What differs from another by the base's score alone spreads as that does: a cell has one base.
+Metric with_the_same_spread(const Metric& metric) {
+  if (metric.name == "gain") return {.name = "learning", .unit = metric.unit};
+  if (metric.name == "forgetting") return {.name = "retained", .unit = metric.unit};
+  return metric;
+}
+
+// Of what the table shows, each spread once.
+std::vector<std::string> bartlett_notes(const std::vector<Metric>& shown, const std::vector<TrialRow>& all) {
+  std::vector<std::pair<Metric, std::string>> spreads;  // and what they are of
+  for (const Metric& metric : shown) {
+    if (metric.kind == Metric::Kind::cost) continue;
+    const Metric as = with_the_same_spread(metric);
+    const auto known =
+        std::find_if(spreads.begin(), spreads.end(), [&](auto& s) { return s.first.name == as.name; });
+    if (known == spreads.end())
+      spreads.emplace_back(as, metric.name);
+    else
+      known->second += " and " + metric.name;
+  }
   std::vector<std::string> notes;
-  for (const char* name : {"learning", "retained"}) {
-    const Pools pools(Metric{.name = name, .unit = "score"}, all);
-    for (const auto& [pool, p] : pools.unequal(kBartlettLevel))
+  for (const auto& [metric, names] : spreads)
+    for (const auto& [pool, p] : Pools(metric, all).unequal(kBartlettLevel))
       notes.push_back(
           fmt::format("warning: the {} spreads of the {} cells differ (Bartlett p = {:.2g}): read "
-                      "learning_ci_own and its like (in csv and json) beside ±",
-                      name, pool, p));
-  }
+                      "{}_ci_own (in csv and json) beside ±",
+                      names, pool, p, names.substr(0, names.find(' '))));
   return notes;
 }
 
@@ -104,7 +121,7 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
 }
 
 std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& trials,
-                                        const std::vector<TrialRow>& all) {
+                                        const std::vector<Metric>& shown, const std::vector<TrialRow>& all) {
   if (trials.empty()) return {};
   const Pools pools(Metric{.name = "learning", .unit = "score"}, all);
   std::vector<std::string> freedom;
@@ -115,7 +132,7 @@ std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& tria
   std::vector<std::string> notes{
       fmt::format("± = 95 %, Student's t over seeds, s pooled over the cells of a method and its evals (df {})",
                   fmt::join(freedom, ", "))};
-  for (auto& warning : bartlett_notes(all)) notes.push_back(std::move(warning));
+  for (auto& warning : bartlett_notes(shown, all)) notes.push_back(std::move(warning));
   return notes;
 }
 

@@ -15,9 +15,9 @@ std::vector<std::string> score_notes(const std::vector<const TrialRow*>& trials,
                                      const std::vector<EvalsetRow>& evalsets);
 
 // Returns: how the intervals were made, with the degrees of freedom of each pool, and a warning where the
-// spreads of a pool differ (Bartlett, 1 %).
+// spreads of a pool differ (Bartlett, 1 %) in a metric that is shown.
 std::vector<std::string> interval_notes(const std::vector<const TrialRow*>& trials,
-                                        const std::vector<TrialRow>& all);
+                                        const std::vector<Metric>& shown, const std::vector<TrialRow>& all);
 
 // Returns: how many trials are in no mean and which, or that none is missing; and what is not bit-exact
 // or was computed by different versions of the engine.

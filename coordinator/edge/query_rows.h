@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,9 +68,11 @@ struct SweepRows {
   std::vector<TrialRow> trials;  // by sweep, then position
   std::vector<EvalsetRow> evalsets;
   int64_t not_started = 0;  // trials that the sweeps have and nothing has touched: they are in no row
+  // Of the files: a grid is listed as it is worked on, so that the trials that have an axis may all be to come.
+  std::set<std::string> axes;
 };
 
-// Requires: the sweeps exist. Throws: StoreError.
+// All but `axes`, which the journal knows. Requires: the sweeps exist. Throws: StoreError.
 SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps);
 
 }  // namespace ranktide

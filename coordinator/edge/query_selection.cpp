@@ -82,7 +82,7 @@ bool is_shown_negated(const Metric& metric, const SweepRows& rows) {
 // A key is its setting, although the sweep may have a label of that name too: a number has an order.
 ResultAxis selected_axis(const std::string& name, const SweepRows& rows) {
   const auto key = full_key(name);
-  if (!key || !find_setting(*key)) return find_axis(name, rows.trials);
+  if (!key || !find_setting(*key)) return find_axis(name, rows);
   const std::string last = key->substr(key->rfind('.') + 1);
   return {.name = full_key(last) == key ? last : *key, .key = *key};
 }

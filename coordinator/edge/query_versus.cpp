@@ -23,6 +23,15 @@ std::vector<std::string> names_in(const std::string& expression) {
   }
 }
 
+// Why nothing may be a reference yet; empty: it is not for that.
+std::string to_come_text(const std::vector<std::string>& named, const SweepRows& rows) {
+  for (const std::string& name : named)
+    if (is_to_come(name, rows)) return " yet, for no trial that has " + name + " is listed so far";
+  return rows.not_started > 0 ? " yet: " + counted(rows.not_started, "more trial") + " of the sweep " +
+                                    (rows.not_started == 1 ? "is" : "are") + " not started"
+                              : "";
+}
+
 bool is_compared(const ResultAxis& axis, const std::vector<std::string>& named,
                  const std::vector<AxisSelection>& selections) {
   const bool is_named = std::any_of(named.begin(), named.end(), [&](const std::string& name) {
@@ -155,20 +164,20 @@ bool is_of(const Group& group, const std::set<const TrialRow*>& trials) {
 
 }  // namespace
 
-Versus::Versus(const std::string& expression, const std::vector<TrialRow>& trials,
-               const std::vector<Chosen>& rows, const std::vector<ResultAxis>& by,
-               const std::vector<AxisSelection>& selections)
+Versus::Versus(const std::string& expression, const SweepRows& of_sweeps, const std::vector<Chosen>& rows,
+               const std::vector<ResultAxis>& by, const std::vector<AxisSelection>& selections)
     : rows_(rows), expression_(expression) {
   const auto named = names_in(expression);
   auto columns = compared(by, named, selections);
-  const bool compares_starts = is_of_one_start(trials, named, selections);
-  const auto passed = filter_trials(trials, expression);
+  const bool compares_starts = is_of_one_start(of_sweeps.trials, named, selections);
+  const auto passed = filter_trials(of_sweeps, expression);
   const std::set<const TrialRow*> of_reference(passed.begin(), passed.end());
   std::set<size_t> references;
   for (size_t r = 0; r < rows.size(); ++r)
     if (is_of(rows[r].group, of_reference)) references.insert(r);
   if (references.empty())
-    throw QueryError("--vs '" + expression + "': no row is that; see the table without it");
+    throw QueryError("--vs '" + expression + "': no row is that" + to_come_text(named, of_sweeps) +
+                     "; see the table without it");
   leave_out_disjoint(columns, rows, references);
   for (size_t r = 0; r < rows.size(); ++r) {
     for (const size_t reference : references) {

@@ -21,7 +21,7 @@ class Versus {
   // finetuning). What they start from (model.from) always has to be the same, unless the expression names it or
   // it is selected: the base is a start like any other. Throws: QueryError for a bad expression, when no row is
   // a reference, and when one has several. Outlives: `rows` must outlive this.
-  Versus(const std::string& expression, const std::vector<TrialRow>& trials, const std::vector<Chosen>& rows,
+  Versus(const std::string& expression, const SweepRows& of_sweeps, const std::vector<Chosen>& rows,
          const std::vector<ResultAxis>& by, const std::vector<AxisSelection>& selections);
 
   // Returns: mean and half width of each metric that is no cost, two values each, absent where the row has no

@@ -273,7 +273,7 @@ TEST_F(SelectionTest, ATunedAxisThatNoTrialHasYetChoosesNothing) {
   history.submit("quick", 2);
   run_small_sweep();
   EXPECT_EQ(ask().rows.size(), 3U);
-  EXPECT_THAT(message({.select = {"mix=best"}}), HasSubstr("unknown axis \"mix\""));
+  EXPECT_THAT(message({.select = {"mix=best"}}), HasSubstr("no trial that has mix is listed so far"));
 }
 
 TEST_F(SelectionTest, OfAFilteredRateThereIsNothingToChoose) {

@@ -377,6 +377,15 @@ TEST_F(QueryTest, ChoosesByAnAxisOfTrialsThatAreNotListedYet) {
   const Frame frame = ask({.sweeps = both, .where = "rank == 4 or pace == fast"});
   EXPECT_EQ(value_at(frame, "method", "lora", "rank"), Value(int64_t{4}));
   EXPECT_THAT(message({.sweeps = both, .where = "pase == fast"}), HasSubstr("unknown axis \"pase\""));
+  EXPECT_THAT(message({.sweeps = both, .where = "pase == fast"}), HasSubstr(", pace"));
+  const Frame by = ask({.sweeps = both, .by = {"rank", "pace"}});
+  EXPECT_EQ(value_at(by, "sweep", "quick", "pace"), Value{});
+  EXPECT_THAT(message({.sweeps = both, .by = {"rank", "pase"}}), HasSubstr("unknown axis \"pase\""));
+  EXPECT_THAT(message({.sweeps = both, .vs = "pace == fast"}),
+              HasSubstr("no row is that yet, for no trial that has pace is listed so far"));
+  EXPECT_THAT(message({.sweeps = both, .vs = "rank == 64"}), HasSubstr("no row is that yet: 8 more trials of"));
+  EXPECT_THAT(message({.sweeps = both, .select = {"pace=best"}}),
+              HasSubstr("no trial that has pace is listed so far, so that nothing can be chosen"));
 }
 
 TEST_F(QueryTest, ShowsTheNewestRevisionOnly) {

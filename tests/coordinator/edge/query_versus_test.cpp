@@ -180,9 +180,17 @@ TEST_F(VersusTest, SpreadsThatDifferAreSaid) {
   for (int rank = 1; rank <= 12; ++rank) ran(rank, {1.0, 1.001, 1.002});
   ran(64, {1.0, 2.0, 3.0});
   history.base_scores(9, 3);
-  EXPECT_THAT(query(history.reader(), {.sweeps = {"quick"}}).notes,
-              Contains(AllOf(HasSubstr("warning: the learning spreads of the lora (math) cells differ"),
-                             HasSubstr("Bartlett"))));
+  const auto notes = [&](const std::vector<std::string>& metrics) {
+    return query(history.reader(), {.sweeps = {"quick"}, .metrics = metrics}).notes;
+  };
+  EXPECT_THAT(notes({}), Contains(AllOf(HasSubstr("warning: the learning and gain spreads of the lora (math)"),
+                                        HasSubstr("Bartlett"))));
+  EXPECT_THAT(notes({"gain"}),
+              Contains(HasSubstr("warning: the gain spreads of the lora (math) cells differ")));
+  EXPECT_THAT(notes({"gain"}), Contains(HasSubstr("read gain_ci_own")));
+  EXPECT_THAT(notes({"math_loss"}), Contains(HasSubstr("warning: the math_loss spreads of the lora")));
+  EXPECT_THAT(notes({"forgetting"}), Not(Contains(HasSubstr("Bartlett"))))
+      << "every retained score is the same";
 }
 
 TEST_F(VersusTest, ATrialWithoutAllItsEvalsIsInNoMean) {
