@@ -246,6 +246,11 @@ void Coordinator::leave(const Worker& worker, LeaveReason reason) {
   decide(WorkerLeft{worker.name, worker.boot, reason});
 }
 
+void Coordinator::on(const ArtifactsShelved& shelved) {
+  shelved_.insert(shelved.trials.begin(), shelved.trials.end());
+  has_room_ = true;
+}
+
 // ---- time
 
 void Coordinator::on(const Wake&) {

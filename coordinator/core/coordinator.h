@@ -124,9 +124,14 @@ struct ForgetWorker {
 struct KeysRevoked {  // the table of keys says that nobody may speak for it any more; no answer
   WorkerName worker;
 };
+// What these trials left is with the coordinator, too: what starts from it need not wait for the worker that
+// has it. Never durable: it is told at every start.
+struct ArtifactsShelved {
+  std::vector<TrialId> trials;
+};
 struct Wake {};  // the deadline asked for has come
 using Input = std::variant<FromWorker, Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, SetQuota,
-                           RevokeWorker, ForgetWorker, KeysRevoked, Wake>;
+                           RevokeWorker, ForgetWorker, KeysRevoked, ArtifactsShelved, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -209,6 +214,12 @@ class Coordinator {
     Progress progress;
   };
 
+  // How far a grid was looked through for what a worker may run, beyond what is bound to others.
+  struct LookedBeyond {
+    int revision = 0;
+    int64_t to = 0;  // the next raw index
+  };
+
   void decide(Record record);
   void send(const WorkerName& worker, CoordinatorMessage message);
   void reply(uint64_t to, decltype(Reply::answer) answer);
@@ -216,6 +227,7 @@ class Coordinator {
   // coordinator.cpp: workers come, beat, drain and go
   void on(const FromWorker& in);
   void on(const Wake& wake);
+  void on(const ArtifactsShelved& shelved);
   void on_hello(const WorkerName& sender, const Hello& hello);
   void join(const WorkerName& sender, const Hello& hello);
   void on_heartbeat(const WorkerName& sender, const Heartbeat& beat);
@@ -286,6 +298,7 @@ class Coordinator {
   void take_findings(const Lease& lease, const Findings& findings);
   void end_attempt(const Lease& lease, const Outcome& outcome);
   void finish(const Lease& lease, Outcome outcome);
+  void drop_copies(const WorkerName& worker, const Lease& lease);
   void return_lease(const Lease& lease, Step step);
   void fail_attempt(const Lease& lease, const Outcome& outcome);
   void expire(const Lease& lease);
@@ -319,9 +332,14 @@ class Coordinator {
   // grants.cpp: what runs next, and where
   void fill_free_slots();
   bool fill(const Worker& worker, const Slot& slot);
+  bool list_or_end(const Sweep& sweep, const std::function<bool()>& list);
   void list_next(const Sweep& sweep);
   void list_first_after(const Sweep& sweep);
-  void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
+  bool list_beyond(const Sweep& sweep, const WorkerName& worker);
+  bool list_first_beyond(const Sweep& sweep, const WorkerName& worker, int64_t& index, int64_t end);
+  static void require_inputs(const SweepTrial& trial);
+  enum class Turn { has_come, ahead };  // of a trial: those of the grid before it are listed, or not all
+  void list_with_its_like(const Sweep& sweep, const SweepTrial& trial, Turn turn);
   void list(const TrialListed& listed);
   void list_ahead(const Sweep& sweep, const SweepTrial& trial);
   void list_added(const Sweep& sweep, const SweepTrial& trial);
@@ -343,7 +361,10 @@ class Coordinator {
   Deadlines<UnitId> expiries_;      // of running leases
   Deadlines<UnitId> backoffs_;      // of ready units that must wait; volatile, a restart forgets them
   Deadlines<WorkerName> silences_;  // when a joined worker counts as gone
-  Deadlines<WorkerName> rests_;     // of workers that refused a work: else one would walk through a whole grid
+  Deadlines<WorkerName> rests_;     // of workers that refused a work: else one would walk through a whole grid;
+                                    // and where a long look is cut
+  std::set<TrialId> shelved_;       // whose artifacts the coordinator has
+  std::map<std::pair<SweepNumber, WorkerName>, LookedBeyond> looked_beyond_;  // where so much is bound
 };
 
 }  // namespace ranktide

@@ -154,9 +154,17 @@ void Coordinator::end_attempt(const Lease& lease, const Outcome& outcome) {
 void Coordinator::finish(const Lease& lease, Outcome outcome) {
   if (state_.units().at(lease.unit).microbatch > 0) outcome.exact = false;
   const bool has_branches = outcome.kind == OutcomeKind::completed && outcome.exact;
+  const std::vector<WorkerName> copies = state_.copies_elsewhere(state_.units().at(lease.unit));
   forget_term(lease.unit);
   decide(UnitFinished{lease, std::move(outcome)});
+  for (const WorkerName& name : copies) drop_copies(name, lease);
   if (has_branches) open_branches(lease);
+}
+
+// It goes on from none of them. Who is away hears of it when it joins again (Worker::left_behind).
+void Coordinator::drop_copies(const WorkerName& name, const Lease& lease) {
+  const Worker* worker = state_.find_worker(name);
+  if (worker && worker->is_joined) send(name, Stop{lease, StopKind::kill});
 }
 
 void Coordinator::return_lease(const Lease& lease, Step step) {

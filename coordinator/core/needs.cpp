@@ -63,6 +63,13 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
   return asked;
 }
 
+bool fits_unbound(const State& state, const Unit& unit, const Slot& slot) {
+  if (seeded_bug("any_slot")) return true;
+  return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
+    return has(slot, state.sweeps().at(wish.first).run.needs, predicted_bytes(unit));
+  });
+}
+
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
 bool fits(const State& state, const Unit& unit, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;

@@ -26,6 +26,9 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked);
 // Returns: whether the slot has what every sweep that wants the unit asks for, or what of that counts.
 bool fits(const State& state, const Unit& unit, const Slot& slot);
 
+// Returns: the same of a unit that may run anywhere, whatever it needs beside its base.
+bool fits_unbound(const State& state, const Unit& unit, const Slot& slot);
+
 // Returns: whether any slot of the worker, taken or free, fits.
 bool fits_somewhere(const State& state, const Unit& unit, const Worker& worker);
 

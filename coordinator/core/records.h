@@ -249,10 +249,12 @@ void fields(Ar& ar, TrunkReopened& r) {
 struct BranchesClosed {
   Lease lease;                  // of the trunk
   std::vector<Lease> branches;  // their newest attempts; 0: never granted
+  std::vector<Step> left{};     // where each could still go on from, 0: its base; empty in older journals
 };
 template <class Ar>
 void fields(Ar& ar, BranchesClosed& r) {
   ar("lease", r.lease)("branches", r.branches);
+  later_field(ar, "left", r.left);
 }
 
 struct SweepExtended {  // the best of tuned values stood at the end of their axis: the next ones are tried too

@@ -125,6 +125,19 @@ bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& 
   return waits;
 }
 
+// Whoever has run it last has fetched what it needs.
+bool is_for_others(const State& state, const Unit& unit, const WorkerName& worker,
+                   const std::set<TrialId>& shelved) {
+  const bool has_run_it = unit.attempt.number > 0 && unit.attempt.worker == worker;
+  if (unit.home.empty() || unit.home == worker || has_run_it) return false;
+  return !unit.stage || is_bound_to(state, unit.home, artifacts_needed(unit.kind, *unit.stage), shelved);
+}
+
+// Where it need not run, it asks for all that its sweeps ask for.
+bool fits_here(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
+  return unit.home == worker ? fits(state, unit, slot) : fits_unbound(state, unit, slot);
+}
+
 struct Look {  // through a sweep's queue
   std::optional<UnitId> unit;
   int misfits = 0;
@@ -132,19 +145,19 @@ struct Look {  // through a sweep's queue
 };
 
 Look look_through(const State& state, const Sweep& sweep, const WorkerName& worker, const Slot& slot,
-                  const Deadlines<UnitId>& held_back) {
+                  const Aside& aside) {
   Look look;
   for (const auto& [place, id] : sweep.ready) {
-    if (held_back.of(id) || state.has_refused(worker, id)) continue;
+    if (aside.held_back.of(id) || state.has_refused(worker, id)) continue;
     const Unit& unit = state.units().at(id);
-    if (!unit.home.empty() && unit.home != worker) {
+    if (is_for_others(state, unit, worker, aside.shelved)) {
       if (unit.kind == WorkKind::train) ++look.elsewhere;
       continue;
     }
     const bool waits = waits_for_trunk(state, sweep, unit) && !has_kept(state, worker, unit);
     if (waits || is_for_trunks_worker(state, unit, worker)) continue;
     if (unit.is_trunk() && is_kept_beginning(state, unit, worker)) continue;
-    if (fits(state, unit, slot)) {
+    if (fits_here(state, unit, worker, slot)) {
       look.unit = id;
       return look;
     }
@@ -169,12 +182,20 @@ Keep most_kept(Keep a, Keep b) {
 
 }  // namespace
 
-Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Deadlines<UnitId>& held_back) {
+bool is_bound_to(const State& state, const WorkerName& home, const std::vector<TrialId>& needed,
+                 const std::set<TrialId>& shelved) {
+  const auto is_shelved = [&](const TrialId& trial) { return shelved.contains(trial); };
+  return !is_gone(state, home) || !std::all_of(needed.begin(), needed.end(), is_shelved);
+}
+
+Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Aside& aside) {
   for (const SweepNumber number : in_turn(state)) {
     const Sweep& sweep = state.sweeps().at(number);
-    const Look look = look_through(state, sweep, worker, slot, held_back);
+    const Look look = look_through(state, sweep, worker, slot, aside);
     if (look.unit) return run_or_train_again(state, *look.unit, worker);
-    if (!sweep.is_listed && look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
+    if (sweep.is_listed || look.misfits >= kMisfitsMax) continue;
+    if (look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
+    if (look.elsewhere > 0 && !aside.without_more.contains(number)) return ListBeyond{number};
   }
   return NothingFits{};
 }

@@ -193,6 +193,7 @@ void State::on(const UnitFinished& r) {
   const bool is_completed = r.outcome.kind == OutcomeKind::completed;
   RT_CHECK(is_completed || r.outcome.kind == OutcomeKind::diverged);
   unit.outcome = r.outcome.kind;
+  for (const WorkerName& name : copies_elsewhere(unit)) leave_behind_at(name, r.lease);
   if (is_completed && unit.stage) {
     if (leaves_weights(unit.attempt.keep, unit.stage->settings.method)) unit.kept = unit.attempt.keep;
     lease_left_over_evals(unit, *unit.stage);

@@ -131,6 +131,8 @@ struct Sweep {
   int64_t evals_finished = 0;
   std::vector<AddedCell> added{};   // by tuning; their raw indices follow the grid's, in this order
   std::vector<Grid> added_grids{};  // beside `added`: each cell alone
+  // That its revisions before began with, until this one is listed: it may list trials that go on from them.
+  std::set<UnitId> trunks_before{};
   std::map<std::string, std::vector<TunedTrial>>
       tuned{};  // listed trials by group (tuning.h), where cells may be added
 
@@ -208,6 +210,11 @@ class State {
   // state_trunks.cpp. Returns: the newest attempts of what begins with this trunk and has not gone on from the
   // checkpoint that the trunk's worker has for it.
   std::vector<Lease> unused_branches(const Unit& trunk) const;
+  // Returns: where a branch can go on from without what the worker of its trunk has for it.
+  static Step left_without_trunk(const Unit& trunk, const Unit& branch);
+  // Returns: who has checkpoints of the unit beside the worker of its newest attempt, but for its trunk's: that
+  // one is told when all that begins with the trunk has ended.
+  std::vector<WorkerName> copies_elsewhere(const Unit& unit) const;
 
   // Returns: one line per thing it holds, in key order; two states are equal exactly when their texts are.
   std::string text() const;
@@ -258,8 +265,10 @@ class State {
   void want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMemory& memory);
   void want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& place);
   bool may_begin_with(const UnitId& trunk, const Unit& branch) const;
+  std::set<UnitId> trunks_of(const Sweep& sweep) const;
   void begin_anew_for_evals(Unit& unit);
   void leave_behind(const Unit& trunk);
+  void leave_behind_at(const WorkerName& name, const Lease& lease);
   void keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept);
   static std::vector<BranchOrder> branches_of_attempt(const Unit& trunk);
   void forget_eval(const Unit& unit, const EvalId& eval);

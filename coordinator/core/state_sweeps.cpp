@@ -81,6 +81,7 @@ void State::on(const SweepSubmitted& r) {
     Sweep& old = sweeps_.at(r.sweep);
     RT_CHECK(r.revision == old.revision + 1);
     queue_.erase({-old.run.priority, old.number});
+    std::set<UnitId> trunks_before = trunks_of(old);
     unwant_everything(old);
     for (const UnitId& id : r.removed) end_removed(units_.at(id));
     std::set<UnitId> left_running = left_running_by(old);
@@ -93,6 +94,7 @@ void State::on(const SweepSubmitted& r) {
                 .run = r.spec.run,
                 .trial_count = r.trial_count,
                 .left_running = std::move(left_running),
+                .trunks_before = std::move(trunks_before),
                 .races = std::move(races)};
   }
   submissions_[r.request_id] = {spec_sha256, r.sweep, r.revision};
@@ -130,6 +132,7 @@ void State::on(const SweepListed& r) {
   RT_CHECK(sweep.revision == r.revision);
   RT_CHECK(!sweep.is_listed);
   sweep.is_listed = true;
+  sweep.trunks_before.clear();
   sweep.cursor = sweep.raw_count();
   requeue(sweep);
 }

@@ -48,6 +48,7 @@ void print(std::ostream& out, const Sweep& s) {
   for (const UnitId& unit : s.left_running) out << "  left running " << unit.text << "\n";
   for (const UnitId& unit : s.failed) out << "  failed " << unit.text << "\n";
   for (const EvalId& eval : s.evals) out << "  eval " << eval.text << "\n";
+  for (const UnitId& trunk : s.trunks_before) out << "  began with " << trunk.text << "\n";
   for (const AddedCell& cell : s.added) out << "  added " << to_json(cell).dump() << "\n";
   print(out, s.races);
   for (const auto& [group, trials] : s.tuned)

@@ -59,13 +59,30 @@ std::vector<BranchOrder> State::branches_of_attempt(const Unit& trunk) {
   return out;
 }
 
+// What the sweep wants, or has wanted since a revision of it was listed to its end, begins with these.
+std::set<UnitId> State::trunks_of(const Sweep& sweep) const {
+  std::set<UnitId> out = sweep.trunks_before;
+  for (const UnitId& id : sweep.units)
+    if (const Unit& unit = units_.at(id); !unit.trunk.empty()) out.insert(unit.trunk);
+  return out;
+}
+
 // The trunk ran the evals before the checkpoint that it left. Who asks for another one there has the trial
-// trained from its base, as long as it was not begun.
+// trained from its base, as long as it was not begun. What no eval is asked for before stays, also while the
+// trunk is trained again.
 void State::begin_anew_for_evals(Unit& unit) {
   if (unit.trunk.empty() || unit.attempt.number > 0 || !unit.stage) return;
-  for (const auto& [id, order] : unit.evals)
-    if (is_on_trunk(order.at, unit.checkpoint, unit.stage->to)) unit.checkpoint = 0;
-  if (unit.checkpoint == 0) unit.saved.clear();
+  const auto is_past_an_eval = [&](Step reached) {
+    return std::any_of(unit.evals.begin(), unit.evals.end(), [&](const auto& entry) {
+      return is_on_trunk(entry.second.at, reached, unit.stage->to);
+    });
+  };
+  if (is_past_an_eval(unit.checkpoint)) unit.checkpoint = 0;
+  std::erase_if(unit.saved, [&](const auto& entry) {
+    if (!is_past_an_eval(entry.second)) return false;
+    leave_behind_at(entry.first, unit.lease());
+    return true;
+  });
 }
 
 // An eval on a trunk is wanted of the trunk and of its branch, whichever comes to it first.
@@ -139,17 +156,29 @@ std::vector<Lease> State::unused_branches(const Unit& trunk) const {
   return out;
 }
 
+// Who is there is told at once, and not remembered.
+void State::leave_behind_at(const WorkerName& name, const Lease& lease) {
+  const auto worker = workers_.find(name);
+  if (worker != workers_.end() && !worker->second.is_joined) worker->second.left_behind.insert(lease);
+}
+
+std::vector<WorkerName> State::copies_elsewhere(const Unit& unit) const {
+  const Unit* trunk = find_unit(unit.trunk);
+  std::vector<WorkerName> out;
+  for (const auto& [name, step] : unit.saved)
+    if (name != unit.attempt.worker && !(trunk && trunk->attempt.worker == name)) out.push_back(name);
+  return out;
+}
+
 // What waits for its newest checkpoint does not need those any more that earlier attempts of the trunk left
-// with other workers. Who is there is told at once.
+// with other workers.
 void State::leave_behind(const Unit& trunk) {
   for (const auto& [id, at] : trunk.branches) {
     Unit& branch = units_.at(id);
     if (branch.trunk != trunk.id || branch.attempt.number > 0) continue;
     std::erase_if(branch.saved, [&](const auto& entry) {
       if (entry.first == trunk.attempt.worker) return false;
-      const auto worker = workers_.find(entry.first);
-      if (worker != workers_.end() && !worker->second.is_joined)
-        worker->second.left_behind.insert(branch.lease());
+      leave_behind_at(entry.first, branch.lease());
       return true;
     });
   }
@@ -160,18 +189,23 @@ void State::on(const BranchesClosed& r) {
   const Unit& trunk = units_.at(r.lease.unit);
   RT_CHECK(is_terminal(trunk.life));
   RT_CHECK(trunk.lease() == r.lease);
-  const auto worker = workers_.find(trunk.attempt.worker);
   for (const Lease& lease : r.branches) {
     Unit& branch = units_.at(lease.unit);
     RT_CHECK(is_terminal(branch.life));
     RT_CHECK(branch.trunk == trunk.id);
-    if (worker != workers_.end() && !worker->second.is_joined) worker->second.left_behind.insert(lease);
+    leave_behind_at(trunk.attempt.worker, lease);
     branch.trunk = {};
     branch.saved.erase(trunk.attempt.worker);
-    if (branch.checkpoint > branch.leaves_trunk_at) continue;
-    branch.checkpoint = 0;
-    for (const auto& [name, step] : branch.saved) branch.checkpoint = std::max(branch.checkpoint, step);
+    branch.checkpoint = left_without_trunk(trunk, branch);
   }
+}
+
+Step State::left_without_trunk(const Unit& trunk, const Unit& branch) {
+  if (branch.checkpoint > branch.leaves_trunk_at) return branch.checkpoint;
+  Step out = 0;
+  for (const auto& [name, step] : branch.saved)
+    if (name != trunk.attempt.worker) out = std::max(out, step);
+  return out;
 }
 
 void State::on(const TrunkDropped& r) {

@@ -157,7 +157,7 @@ void Coordinator::on(const Submit& submit) {
                       .actor = submit.actor,
                       .trial_count = looked.trial_count,
                       .removed = std::move(removed)});
-  submitted.away = away_sources(state_, submit.spec, &looked.starting);
+  submitted.away = away_sources(state_, submit.spec, &looked.starting, shelved_);
   reply(submit.reply_to, std::move(submitted));
 }
 
@@ -165,7 +165,7 @@ void Coordinator::on(const Submit& submit) {
 Submitted Coordinator::as_before(SweepNumber number, int revision) const {
   Submitted out{number, revision};
   const Sweep& sweep = state_.sweeps().at(number);
-  if (!sweep.is_over()) out.away = away_sources(state_, sweep.grid.spec(), nullptr);
+  if (!sweep.is_over()) out.away = away_sources(state_, sweep.grid.spec(), nullptr, shelved_);
   return out;
 }
 

@@ -30,16 +30,12 @@ bool has_its_evals(const State& state, const Unit& branch) {
   return true;
 }
 
-bool is_joined(const State& state, const WorkerName& name) {
-  const Worker* worker = state.find_worker(name);
-  return worker && worker->is_joined;
-}
-
-// Whether a sweep that was edited, or is tried again, may still list trials that its revision before had begun.
-bool may_list_again(const State& state) {
+// Whether a sweep that was edited, or is tried again, may still list trials that begin with this trunk, as its
+// revision before did.
+bool may_list_again(const State& state, const Unit& trunk) {
   return std::any_of(state.queue().begin(), state.queue().end(), [&](const auto& entry) {
     const Sweep& sweep = state.sweeps().at(entry.second);
-    return sweep.revision > 1 && !sweep.is_listed && !sweep.is_stopped;
+    return sweep.trunks_before.contains(trunk.id) && !sweep.is_stopped;
   });
 }
 
@@ -66,14 +62,19 @@ std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const 
 
 // Those that begin alike are listed together, ahead of their turn: a trunk must know all of its branches, and
 // the evals that they want of it, before it runs.
-void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial) {
+void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial, Turn turn) {
   const auto list_one = [&](const SweepTrial& each, std::optional<TrunkPlace> place) {
     const PredictedMemory memory =
         predicted_memory(sweep.grid.spec().inputs, each.settings, sweep.run.microbatch);
-    const bool ahead = each.index != trial.index;
+    const bool ahead = each.index != trial.index || turn == Turn::ahead;
     const Unit* trunk = place ? state_.find_unit(unit_of(place->trunk)) : nullptr;
     if (trunk && !may_leave_for(*trunk, each.stage)) place.reset();  // it has begun without this one
+    const Unit* known = state_.find_unit(unit_of(each.stage));
+    const std::map<WorkerName, Step> saved = known ? known->saved : std::map<WorkerName, Step>{};
     list(TrialListed{sweep.number, sweep.revision, each, memory, ahead, std::move(place)});
+    const Unit& unit = state_.units().at(unit_of(each.stage));
+    for (const auto& [name, step] : saved)  // where it begins anew, for an eval that comes before
+      if (!unit.saved.contains(name)) drop_copies(name, unit.lease());
   };
   const std::vector<TrialBranch> branches = branches_beside(sweep, trial);
   if (branches.empty()) return list_one(trial, {});
@@ -104,8 +105,7 @@ void Coordinator::open_branches(const Lease& lease) {
     if (!is_fresh || branch.trunk != trunk.id || !has_its_evals(state_, branch)) continue;
     opened.branches.push_back(order);
     for (const auto& [name, step] : branch.saved)  // by an earlier attempt, at workers that were away since
-      if (name != trunk.attempt.worker && is_joined(state_, name))
-        send(name, Stop{branch.lease(), StopKind::kill});
+      if (name != trunk.attempt.worker) drop_copies(name, branch.lease());
   }
   if (!opened.branches.empty()) decide(std::move(opened));
 }
@@ -171,7 +171,7 @@ void Coordinator::close_ended_branches() {
 // tells it that nobody goes on from them. It hears of it once, by a Stop of what never ran there; where that is
 // lost, they go by their age.
 void Coordinator::close_branches(const Unit& trunk) {
-  if (may_list_again(state_)) return;
+  if (may_list_again(state_, trunk)) return;
   if (!is_terminal(trunk.life)) {
     if (is_waited_for(state_, trunk)) return;
     const bool is_running = trunk.life == UnitLife::running;
@@ -183,11 +183,12 @@ void Coordinator::close_branches(const Unit& trunk) {
     const Unit& branch = state_.units().at(entry.first);
     return branch.trunk == trunk.id && !is_terminal(branch.life);
   });
-  BranchesClosed closed{trunk.lease(), state_.unused_branches(trunk)};
+  BranchesClosed closed{.lease = trunk.lease(), .branches = state_.unused_branches(trunk), .left = {}};
   if (has_open || closed.branches.empty()) return;
+  for (const Lease& branch : closed.branches)
+    closed.left.push_back(State::left_without_trunk(trunk, state_.units().at(branch.unit)));
   decide(closed);
-  if (!is_joined(state_, trunk.attempt.worker)) return;
-  for (const Lease& branch : closed.branches) send(trunk.attempt.worker, Stop{branch, StopKind::kill});
+  for (const Lease& branch : closed.branches) drop_copies(trunk.attempt.worker, branch);
 }
 
 }  // namespace ranktide

@@ -73,10 +73,11 @@ std::string source_refusal(const State& state, const SweepSpec& spec, const Star
 }
 
 std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec,
-                                     const StartingStages* starting) {
+                                     const StartingStages* starting, const std::set<TrialId>& shelved) {
   std::vector<AwaySource> out;
   for (const auto& [from, source] : spec.inputs.sources) {
     if (starting && !is_waited_for(state, source, *starting)) continue;
+    if (shelved.contains(source.trial) && (!source.weights || shelved.contains(*source.weights))) continue;
     const Unit* unit = state.find_unit(unit_of(source.stage));
     if (!unit || unit->kept == Keep::none) continue;
     const Worker* worker = state.find_worker(unit->attempt.worker);

@@ -32,8 +32,9 @@ void fields(Ar& ar, AwaySource& s) {
   ar("from", s.from)("worker", s.worker);
 }
 // Returns: what trials of the spec are to start from and have to wait for. `starting` as above; nullptr:
-// whatever the spec names counts.
-std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec, const StartingStages* starting);
+// whatever the spec names counts. Not of those that are `shelved`: anybody can fetch them.
+std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec, const StartingStages* starting,
+                                     const std::set<TrialId>& shelved);
 
 // Returns: whether an attempt that was told to keep `keep` leaves weights to go on from, or to evaluate later.
 bool leaves_weights(Keep keep, Method method);

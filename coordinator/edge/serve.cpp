@@ -33,7 +33,7 @@ std::string bulk_endpoint_of(const CoordinatorServiceConfig& config) {
 }
 
 // Who finished what is asked of the committed rows, on a connection of the door's own thread.
-ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
+ArtifactShelfConfig shelf_in(const std::filesystem::path& data, Mailbox& mailbox) {
   return {.folder = data / "artifacts",
           .arriving = data / "blobs" / "arriving",
           .hashes = data / "cache",
@@ -42,7 +42,18 @@ ArtifactShelfConfig shelf_in(const std::filesystem::path& data) {
                 "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed' AND "
                 "kind <> 'trunk'";
             return !Reader(data).select(kFinished, {trial, worker.text}).rows.empty();
+          },
+          .on_shelved = [&mailbox](const std::string& trial) {
+            return mailbox.tell(ArtifactsShelved{{TrialId{trial}}});
           }};
+}
+
+// What earlier lives were left, and what was copied here by hand.
+ArtifactsShelved shelved_in(const std::filesystem::path& data) {
+  ArtifactsShelved out;
+  for (std::string& trial : ArtifactShelf::artifacts_in(data / "artifacts"))
+    out.trials.push_back(TrialId{std::move(trial)});
+  return out;
 }
 
 LogShelfConfig logs_in(const std::filesystem::path& data) {
@@ -74,7 +85,7 @@ struct CoordinatorService::Parts {
         router({.endpoint = config.endpoint,
                 .keys = keys,
                 .worker_keys = config.data_folder / "keys" / "workers"}),
-        shelf(shelf_in(config.data_folder)),
+        shelf(shelf_in(config.data_folder, mailbox)),
         logs(logs_in(config.data_folder)),
         bulk({.endpoint = bulk_endpoint_of(config),
               .keys = keys,
@@ -93,6 +104,7 @@ struct CoordinatorService::Parts {
 
 CoordinatorService::CoordinatorService(CoordinatorServiceConfig config)
     : data_folder_(config.data_folder), worker_keys_(config.data_folder / "keys" / "workers") {
+  mailbox_.tell(shelved_in(config.data_folder));
   auto parts = std::make_unique<Parts>(config, mailbox_, blobs_);
   endpoint_ = parts->router.endpoint();
   public_key_ = parts->keys.public_key;

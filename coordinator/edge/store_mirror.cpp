@@ -242,9 +242,10 @@ void Mirror::on(const TrunkReopened& r) {
 }
 
 void Mirror::on(const BranchesClosed& r) {
-  for (const Lease& branch : r.branches)
-    if (branch.attempt == 0)
-      claim_one(sql("UPDATE stage SET checkpoint_step=NULL WHERE id=?1").run(branch.unit.text));
+  RT_CHECK(r.left.size() == r.branches.size());
+  for (size_t i = 0; i < r.branches.size(); ++i)
+    claim_one(sql("UPDATE stage SET checkpoint_step=nullif(?2, 0) WHERE id=?1")
+                  .run(r.branches[i].unit.text, r.left[i]));
 }
 
 int64_t Mirror::stage_number(std::string_view id) {

@@ -81,6 +81,7 @@ class Mirror {
   void cancel_removed(const SweepSubmitted& by, const UnitId& unit);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
+  void begin_anew_for_evals(const StageId& stage);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,
                    std::string_view log_tail);
   void requeue_stage(const UnitId& unit);

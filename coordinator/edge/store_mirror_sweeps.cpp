@@ -87,6 +87,7 @@ void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial
                         const PredictedMemory& memory) {
   list_trial(trial, memory);
   const std::string evalset = list_evals(trial);
+  begin_anew_for_evals(trial.stage);
   if (has_result(trial.stage)) lose_evals(unit_of(trial.stage));
   const auto regime = trial.labels.find("regime");
   claim_one(
@@ -122,6 +123,13 @@ void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) 
            s.model.from.empty() ? Value{} : Value(s.model.from));
   for (const auto& subject : {base_subject(trial).text, trial.stage.text})
     sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
+}
+
+// What a trunk has left for it is of no use where an eval of weights before that is wanted.
+void Mirror::begin_anew_for_evals(const StageId& stage) {
+  sql("UPDATE stage SET checkpoint_step=NULL WHERE id=?1 AND attempt=0 AND EXISTS(SELECT 1 FROM eval e"
+      " WHERE e.subject=?1 AND e.state='wanted' AND e.step>0 AND e.step<=checkpoint_step AND e.step<to_step)")
+      .run(stage.text);
 }
 
 std::string Mirror::list_evals(const SweepTrial& trial) {

@@ -61,6 +61,7 @@ struct Agent::Life {
   void forget(const Lease& lease);
   void forget_cancelled_units();
   bool trains(const Lease& lease) const;
+  bool trains_up_to(const Lease& newest) const;
   void forget_long_ended();
   bool is_minded(const Lease& newest) const;
   void mind_the_spool_limit();
@@ -228,11 +229,17 @@ void Agent::Life::forget(const Lease& lease) {
 // Wanted again meanwhile, a unit goes on from what the cancelled attempt left.
 void Agent::Life::forget_cancelled_units() {
   std::erase_if(cancelled, [this](const Lease& lease) {
-    if (trains(lease)) return false;
+    if (trains_up_to(lease)) return false;
     const auto newest = started.find(lease.unit);
     if (newest == started.end() || newest->second.attempt <= lease.attempt) out->over.push_back(lease.unit);
     return true;
   });
+}
+
+// Another worker may have ended the unit while an earlier attempt goes on here, which is fenced soon.
+bool Agent::Life::trains_up_to(const Lease& newest) const {
+  return std::any_of(runners.begin(), runners.end(),
+                     [&](const auto& entry) { return entry.second.has_up_to(newest); });
 }
 
 bool Agent::Life::trains(const Lease& lease) const {

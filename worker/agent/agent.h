@@ -9,7 +9,8 @@
 // an attempt runs in one life of the worker only. What a former life left in the spool is sent to the end and
 // never added to; an attempt without its Done is thereby given back, and the coordinator grants it anew.
 // Over: a unit whose completed or diverged Done has been answered, and one that was cancelled (Stop{kill}) once
-// its trainer has stopped, or at once where it never ran here, as what a trunk has left for it. A unit that failed, was given back or moved is not: it may be granted here again.
+// its trainer has stopped, or at once where none has it, as what a trunk has left for it here, or what another
+// worker has ended. A unit that failed, was given back or moved is not: it may be granted here again.
 // Obedience: Fenced, Abandon and Stop{kill} end an attempt without a word; its trainer gets `stop_grace` to
 // stop at a step border (the base stays loaded), then it is killed.
 //

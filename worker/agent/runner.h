@@ -41,6 +41,10 @@ class Runner {
 
   // Returns: whether its trainer has this attempt, forgotten or not.
   bool has(const Lease& lease) const { return current_ && current_->lease == lease; }
+  // Returns: the same of this attempt or an earlier one of its unit.
+  bool has_up_to(const Lease& newest) const {
+    return current_ && current_->lease.unit == newest.unit && current_->lease.attempt <= newest.attempt;
+  }
   // Returns: whether it runs something or has something waiting, forgotten or not.
   bool is_busy() const { return current_ || !waiting_.empty(); }
   std::optional<Progress> progress() const;

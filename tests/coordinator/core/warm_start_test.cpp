@@ -197,6 +197,33 @@ TEST_F(WarmStarts, AreNotAllListedForAWorkerThatCannotRunThem) {
   EXPECT_LE(listed(), kMisfitsMax + 1);
 }
 
+// More of them than are looked at at once, and a block from the base after them.
+TEST_F(WarmStarts, DoNotHoldUpWhatComesAfterThemAndIsBoundToNobody) {
+  train_the_source();
+  hello("w2");
+  SweepSpec warm = warm_spec(first_of(source_spec()));
+  for (uint64_t seed = 10; std::ssize(warm.seeds) < kMisfitsMax + 500; ++seed) warm.seeds.push_back(seed);
+  Block cold = warm.blocks.at(0);
+  cold.name = "cold";
+  cold.constants.erase(kSourceKey);
+  warm.blocks.push_back(cold);
+  ASSERT_EQ(submit(warm), "");
+  EXPECT_EQ(grants_.back().first, "w1");
+  EXPECT_EQ(listed(), kMisfitsMax + 1);
+  for (int i = 0; i < 9 && grants_.back().first == "w1"; ++i) {
+    now_ = core_.next_deadline().value();
+    step(Wake{});
+  }
+  EXPECT_EQ(grants_.back().first, "w2");
+  EXPECT_FALSE(grants_.back().second.work.stage->start);
+  EXPECT_EQ(listed(), 2)
+      << "the source itself, which has ended, and this one: what it cannot run is passed over";
+  const size_t before = grants_.size();
+  complete(before - 1);
+  EXPECT_EQ(grants_.size(), before + 1) << "it is not looked for from the beginning again";
+  EXPECT_EQ(core_.state().find_sweep("warm")->cursor, kMisfitsMax + 1) << "their turn comes later";
+}
+
 TEST_F(WarmStarts, AskTheirSlotForMemoryAndAGpuButForNoLabel) {
   const int64_t gib = int64_t{1} << 30;
   hello("w1", 4 * gib);
@@ -212,6 +239,30 @@ TEST_F(WarmStarts, AskTheirSlotForMemoryAndAGpuButForNoLabel) {
   warm.run.needs = {.memory_bytes = 2 * gib, .labels = {"a100"}};
   ASSERT_EQ(submit(warm), "");
   EXPECT_EQ(grants_.size(), 2U) << "a label would choose the worker, and the weights have";
+}
+
+TEST_F(WarmStarts, GoToAnybodyOnceTheirSourcesWorkerHasGoneAndTheCoordinatorHasWhatItLeft) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  SweepSpec warm = warm_spec(source);
+  warm.seeds.push_back(9);
+  warm.run.needs.labels = {"a100"};
+  w1_goes();
+  ASSERT_EQ(submit(warm), "");
+  hello("w2");
+  step(ArtifactsShelved{{TrialId{std::string(64, '0')}}});
+  EXPECT_EQ(grants_.size(), 1U) << "of another trial";
+  step(ArtifactsShelved{{source.id}});
+  EXPECT_EQ(grants_.size(), 1U) << "where it need not run it asks for its label";
+  warm.run.needs.labels.clear();
+  ASSERT_EQ(submit(warm), "");
+  ASSERT_EQ(grants_.size(), 2U);
+  EXPECT_EQ(grants_.back().first, "w2");
+  EXPECT_EQ(grants_.back().second.work.stage->start->trial, source.id);
+  hello("w1");
+  EXPECT_EQ(grants_.size(), 3U);
+  hello("w3");
+  EXPECT_EQ(grants_.size(), 3U) << "one waits, and who has the weights is back";
 }
 
 TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {

@@ -452,9 +452,26 @@ TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialOnceItIsLostOrDropped) {
   history.record(TrunkReopened{history.trunk(), both});
   EXPECT_EQ(one("SELECT sum(step) FROM v_trial"), Value(int64_t{0}));
   history.record(BranchesOpened{history.trunk(), both});
-  history.record(BranchesClosed{history.trunk(), {{unit_of(other.stage), 0}, {unit_of(one_of_them.stage), 2}}});
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0}));
-  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{8})) << "it went on by itself";
+  history.record(
+      BranchesClosed{history.trunk(), {{unit_of(other.stage), 2}, {unit_of(one_of_them.stage), 2}}, {0, 9}});
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=8"), Value(int64_t{0})) << "begun, and nothing is kept";
+  EXPECT_EQ(one("SELECT step FROM v_trial WHERE rank=4"), Value(int64_t{9})) << "it went on by itself";
+}
+
+TEST_F(StoreTest, WhatATrunkLeftIsNoStepOfATrialThatBeginsAnewForAnEval) {
+  const SweepTrial trial = history.list_branch({.rank = 4, .is_evaluated_midway = true}, 8);
+  history.grant_trunk();
+  for (const EvalTask& task : trial.evals)
+    history.record(EvalFinished{
+        history.trunk(),
+        {.id = eval_id(trial.stage, History::kSteps / 2, task.spec_id), .metric = "loss", .value = 1}});
+  history.record(UnitFinished{.lease = history.trunk(), .outcome = {}});
+  history.record(BranchesOpened{history.trunk(), {{trial.stage, 8}}});
+  history.list({.rank = 4, .is_evaluated_midway = true});
+  EXPECT_EQ(one("SELECT step FROM v_trial"), Value(int64_t{8})) << "the trunk ran what is asked for";
+  history.submit("other");
+  history.list({.rank = 4, .is_evaluated_midway = true, .shots = "3"});
+  EXPECT_EQ(one("SELECT DISTINCT step FROM v_trial"), Value(int64_t{0}));
 }
 
 TEST_F(StoreTest, ATrunkThatIsTrainedAgainIsThatOfTheTrialsThatWait) {

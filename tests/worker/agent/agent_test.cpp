@@ -420,6 +420,15 @@ TEST_F(Desk, ACancelledUnitIsOverOnceItsTrainerHasStopped) {
   EXPECT_EQ(out_.over, std::vector{lease().unit});
 }
 
+TEST_F(Desk, AUnitThatAnotherWorkerHasEndedIsOverOnceItsTrainerHereHasStopped) {
+  start();
+  granted();
+  hears(Stop{lease(2), StopKind::kill});
+  EXPECT_TRUE(out_.over.empty()) << "it does not know yet that it is not listened to, and writes a checkpoint";
+  hears(Fenced{lease(), 2});
+  ends(OutcomeKind::stopped);
+  EXPECT_EQ(out_.over, std::vector{lease().unit});
+}
 TEST_F(Desk, AUnitThatNeverRanHereIsOverWhenItIsStopped) {
   start();
   granted();
