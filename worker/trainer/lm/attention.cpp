@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "common/model/cost.h"
+#include "worker/trainer/lm/by_rows.h"
 #include "worker/trainer/lm/product.h"
 
 namespace ranktide {
@@ -74,14 +75,47 @@ Tensor future_of(const RunTensors& run) {
   return square.repeat_interleave(run.group, 0);  // (kAttentionRows g, kAttentionRows)
 }
 
+CausalBlock causal_block_of(const RunTensors& run, const Block& block) {
+  return {.rows = block.rows() * run.group, .group = run.group, .seen = block.from + 1};
+}
+
+// p = softmax of p, of what each row may see
+void softmax(const Tensor& p, const RunTensors& run, const Block& block, const Tensor& future) {
+  if (is_by_rows({p})) {
+    return visit_types(p, [&]<class In, class T>() {
+      for_row_ranges(p, block.to, [&](const RowRange& rows) {
+        causal_softmax_rows(rows, causal_block_of(run, block), changed_values_of<T>(p));
+      });
+    });
+  }
+  const int64_t rows = block.rows() * run.group;
+  p.narrow(2, block.from, block.rows()).add_(future.narrow(0, 0, rows).narrow(1, 0, block.rows()));
+  Tensor out = p;
+  at::_softmax_out(out, p, -1, /*half_to_float=*/false);
+}
+
+// ds = P (ds - sum of ds P)
+void softmax_backward(const Tensor& p, const RunTensors& run, const Block& block, const Tensor& ds) {
+  if (is_by_rows({p, ds})) {
+    return visit_types(p, [&]<class In, class T>() {
+      for_row_ranges(p, block.to, [&](const RowRange& rows) {
+        causal_softmax_backward_rows(rows, causal_block_of(run, block), values_of<T>(p),
+                                     changed_values_of<T>(ds));
+      });
+    });
+  }
+  Tensor out = ds;
+  at::_softmax_backward_data_out(out, ds, p, -1, p.scalar_type());
+}
+
 // P = softmax(q k' / sqrt(hd)) of one block.
 Tensor weights_of(const RunTensors& run, const Block& block, const Tensor& future, Arena& scratch) {
   const int64_t rows = block.rows() * run.group;
-  Tensor p = scratch.take({run.q.size(0), rows, block.to}, run.q.scalar_type());  // (B, R g, to)
+  const Tensor p = scratch.take({run.q.size(0), rows, block.to}, run.q.scalar_type());  // (B, R g, to)
   product_into(p, run.q.narrow(1, block.from * run.group, rows), run.k.narrow(1, 0, block.to).transpose(1, 2),
                scratch, run.scale);
-  p.narrow(2, block.from, block.rows()).add_(future.narrow(0, 0, rows).narrow(1, 0, block.rows()));
-  return at::_softmax_out(p, p, -1, /*half_to_float=*/false);
+  softmax(p, run, block, future);
+  return p;
 }
 
 // The dropout of a block's weights; a row of the mask is (token, head), whatever block it is drawn in.
@@ -141,7 +175,7 @@ void block_backward(const Attention& attention, const Run& run, const Block& blo
   const at::ScalarType dtype = p.scalar_type();
   const Tensor dy_rows = dy.narrow(2, block.from, block.rows());                    // (n, Hkv, R, g, hd)
   const Tensor d_o = batched(scratch.take(dy_rows.sizes(), dtype).copy_(dy_rows));  // (B, R g, hd)
-  Tensor ds = scratch.take(p.sizes(), dtype);                                       // (B, R g, to)
+  const Tensor ds = scratch.take(p.sizes(), dtype);                                 // (B, R g, to)
   product_into(ds, d_o, tensors.v.narrow(1, 0, block.to).transpose(1, 2), scratch);
   if (attention.dropout.rate > 0) {
     const Tensor mask = block_mask_of(attention, run, block, tensors.group, dtype, scratch);
@@ -152,7 +186,7 @@ void block_backward(const Attention& attention, const Run& run, const Block& blo
   } else {
     add_to_keys(dv, p, d_o, 1, scratch);
   }
-  at::_softmax_backward_data_out(ds, ds, p, -1, dtype);
+  softmax_backward(p, tensors, block, ds);
   const Tensor dq_rows = dq.narrow(2, block.from, block.rows());  // (n, Hkv, R, g, hd)
   const Tensor dq_block = scratch.take(dq_rows.sizes(), dq.scalar_type());
   product_into(batched(dq_block), ds, tensors.k.narrow(1, 0, block.to), scratch, tensors.scale);

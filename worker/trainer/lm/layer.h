@@ -46,7 +46,7 @@ struct FeedForwardSaved {
   LinearSaved down;
 };
 
-// sum += the block's output for h. h and sum: fp32 (T, D); the same tensor where no backward pass follows.
+// sum = h + the block's output. h and sum: fp32 (T, D); the same tensor where no backward pass follows.
 void attention_block_forward(const Layer& layer, size_t index, const at::Tensor& h, const at::Tensor& sum,
                              AttentionSaved& saved, const Pass& pass);
 void feed_forward_forward(const Layer& layer, size_t index, const at::Tensor& h, const at::Tensor& sum,

@@ -67,7 +67,7 @@ bool attention_block_trains(const Layer& layer) {
          linear_trains(layer.q) || linear_trains(layer.k) || linear_trains(layer.v) || linear_trains(layer.o);
 }
 
-// x = norm(h);   sum += attention(R x Wq', R x Wk', x Wv') Wo',   R the rotation by position
+// x = norm(h);   sum = h + attention(R x Wq', R x Wk', x Wv') Wo',   R the rotation by position
 void attention_block_forward(const Layer& layer, size_t index, const Tensor& h, const Tensor& sum,
                              AttentionSaved& saved, const Pass& pass) {
   Arena &kept = pass.memory.kept, &scratch = pass.memory.scratch;
@@ -90,7 +90,7 @@ void attention_block_forward(const Layer& layer, size_t index, const Tensor& h, 
   heads_forward(layer.k_norm, k, saved.k_norm, attention, saved.k, pass);
   to_heads(attention, v, saved.v);
   attention_forward(attention, saved.q, saved.k, saved.v, saved.y, scratch);
-  add_linear_forward(o_of(layer, index, pass), saved.y, sum, saved.o, pass.memory);  // (T, D)
+  add_linear_forward(o_of(layer, index, pass), saved.y, h, sum, saved.o, pass.memory);  // (T, D)
 }
 
 void attention_block_backward(const Layer& layer, size_t index, const Tensor& dh, const AttentionSaved& saved,

@@ -23,7 +23,7 @@ bool feed_forward_trains(const Layer& layer) {
          linear_trains(layer.down);
 }
 
-// x = norm(h);   sum += (silu(x Wg') (x Wu')) Wd'
+// x = norm(h);   sum = h + (silu(x Wg') (x Wu')) Wd'
 void feed_forward_forward(const Layer& layer, size_t index, const Tensor& h, const Tensor& sum,
                           FeedForwardSaved& saved, const Pass& pass) {
   Arena &kept = pass.memory.kept, &scratch = pass.memory.scratch;
@@ -35,7 +35,7 @@ void feed_forward_forward(const Layer& layer, size_t index, const Tensor& h, con
                 std::array{saved.gate, saved.up}, saved.entry, pass.memory);
   const Tensor y = scratch.take({rows, ffn}, h.scalar_type());  // (T, F)
   swiglu_forward(saved.gate, saved.up, y, scratch);
-  add_linear_forward(down_of(layer, index, pass), y, sum, saved.down, pass.memory);  // (T, D)
+  add_linear_forward(down_of(layer, index, pass), y, h, sum, saved.down, pass.memory);  // (T, D)
 }
 
 void feed_forward_backward(const Layer& layer, size_t index, const Tensor& dh, const FeedForwardSaved& saved,

@@ -1,6 +1,7 @@
 #include "worker/trainer/lm/linear.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/mul.h>
 #include <algorithm>
@@ -146,8 +147,8 @@ void linears_forward(Branches branches, const Tensor& x, std::span<const Tensor>
   }
 }
 
-void add_linear_forward(const Branch& branch, const Tensor& x, const Tensor& sum, LinearSaved& saved,
-                        Workspace& memory) {
+void add_linear_forward(const Branch& branch, const Tensor& x, const Tensor& h, const Tensor& sum,
+                        LinearSaved& saved, Workspace& memory) {
   const Frame frame(memory.scratch);
   const Linear& linear = branch.linear;
   const Tensor fx = input_factor({&branch, 1}, x, memory.scratch);  // (T, In)
@@ -156,7 +157,8 @@ void add_linear_forward(const Branch& branch, const Tensor& x, const Tensor& sum
   // residual stream, which is much larger than what a branch adds to it.
   const Tensor y = memory.scratch.take(sum.sizes(), fx.scalar_type());  // (T, Out)
   product_into(y, fx, linear.w.value.t(), memory.scratch);
-  sum.add_(y);
+  Tensor out = sum;
+  at::add_out(out, h, y);
   if (linear.bias.exists()) sum.add_(linear.bias.value);
   add_adapter({&branch, 1}, 0, saved, sum, memory.scratch);
 }

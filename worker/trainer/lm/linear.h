@@ -25,9 +25,9 @@ struct LinearSaved {
 // y[i] = branch i of x. x: (T, In), y[i]: (T, Out), in fp32 or the product dtype.
 void linears_forward(Branches branches, const at::Tensor& x, std::span<const at::Tensor> y, LinearSaved& saved,
                      Workspace& memory);
-// sum += the branch of x. sum: fp32 (T, Out).
-void add_linear_forward(const Branch& branch, const at::Tensor& x, const at::Tensor& sum, LinearSaved& saved,
-                        Workspace& memory);
+// sum = h + the branch of x. h and sum: fp32 (T, Out), or one tensor.
+void add_linear_forward(const Branch& branch, const at::Tensor& x, const at::Tensor& h, const at::Tensor& sum,
+                        LinearSaved& saved, Workspace& memory);
 
 // Returns: whether a weight, a bias or an adapter trains.
 bool linear_trains(const Linear& linear);

@@ -76,11 +76,11 @@ Tensor stream_forward(const Network& network, const Tensor& tokens, size_t lowes
     attention_block_forward(network.layers[i], i, h, h, none.attention, pass);
     feed_forward_forward(network.layers[i], i, h, h, none.feed_forward, pass);
   }
-  const auto copy_of = [&](const Tensor& x) { return kept.take(x.sizes(), x.scalar_type()).copy_(x); };
+  const auto like = [&](const Tensor& x) { return kept.take(x.sizes(), x.scalar_type()); };
   for (size_t i = lowest; i < network.layers.size(); ++i) {
-    const Tensor between = copy_of(h);  // (T, D)
+    const Tensor between = like(h);  // (T, D)
     attention_block_forward(network.layers[i], i, h, between, saved[i].attention, pass);
-    h = copy_of(between);  // (T, D)
+    h = like(between);  // (T, D)
     feed_forward_forward(network.layers[i], i, between, h, saved[i].feed_forward, pass);
   }
   return h;

@@ -23,6 +23,7 @@
 #include "worker/trainer/check/random_model.h"
 #include "worker/trainer/check/training_check.h"
 #include "worker/trainer/eval/evaluate.h"
+#include "worker/trainer/lm/by_rows.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/engine.h"
@@ -222,10 +223,14 @@ class DeviceTraining : public testing::Test {
   void SetUp() override {
     start_engine(1);
     as_it_is_ = multiply_bf16_as_it_is(true);  // only the CPU widens, and only where it must
+    by_rows_ = compute_by_rows(false);         // only the CPU has loops of its own
   }
-  void TearDown() override { multiply_bf16_as_it_is(as_it_is_); }
+  void TearDown() override {
+    multiply_bf16_as_it_is(as_it_is_);
+    compute_by_rows(by_rows_);
+  }
 
-  bool as_it_is_ = false;
+  bool as_it_is_ = false, by_rows_ = true;
 };
 
 void expect_equal(const Said& device, const Said& cpu) {

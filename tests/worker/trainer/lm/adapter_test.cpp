@@ -43,7 +43,7 @@ TEST(Lora, MergedEqualsUnmerged) {
   const std::string base_before = model.base().sha256();
   model.merge();
   const auto merged = model.logits(tiny::prompt());
-  EXPECT_LT(tiny::largest_difference(merged, unmerged), 1e-5);
+  EXPECT_LT(tiny::largest_difference(merged, unmerged), 2e-5);
   model.merge();
   EXPECT_EQ(model.logits(tiny::prompt()), merged);
   EXPECT_EQ(model.base().sha256(), base_before);

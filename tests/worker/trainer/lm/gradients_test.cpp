@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/worker/trainer/lm/random_network.h"
+#include "worker/trainer/lm/by_rows.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
@@ -112,6 +113,15 @@ TEST_P(Gradients, EqualAutogradsInFp64) {
 
 TEST_P(Gradients, EqualAutogradsInFp64UnderDropout) {
   for (const Trained& trained : kMethods) expect_gradients(shape(), at::kDouble, trained, 0.2, 1e-10);
+}
+
+// As another device computes, without the processor's own loops.
+TEST_P(Gradients, EqualAutogradsInFp64ByLibTorchsOperations) {
+  const bool before = compute_by_rows(false);
+  for (const double dropout : {0.0, 0.2})
+    for (const Trained& trained : {kMethods[0], kMethods[1]})
+      expect_gradients(shape(), at::kDouble, trained, dropout, 1e-10);
+  compute_by_rows(before);
 }
 
 TEST_P(Gradients, StayNearInFp32) {

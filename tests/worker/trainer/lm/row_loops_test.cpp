@@ -1,0 +1,138 @@
+// The processor's loops beside LibTorch's operations, which another device computes by: the same to rounding,
+// the same bits on any number of threads, and what is not finite stays so.
+
+#include "worker/trainer/lm/row_loops.h"
+
+#include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <cmath>
+#include <functional>
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "worker/trainer/lm/by_rows.h"
+#include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/ops.h"
+
+namespace ranktide {
+namespace {
+
+using at::Tensor;
+using Results = std::vector<Tensor>;
+
+constexpr int64_t kTokens = 700, kHeads = 3, kHeadDim = 18,
+                  kWidth = kHeads * kHeadDim + 5;  // no vector's multiple
+
+// What a function of ops.h makes of random tensors in a dtype.
+using Operation = std::function<Results(at::ScalarType dtype, Arena& scratch)>;
+
+Tensor normal(at::IntArrayRef sizes, at::ScalarType dtype) {
+  return at::randn(sizes, at::kDouble).mul_(3).to(dtype);
+}
+
+Results norm(at::ScalarType dtype, Arena& scratch) {
+  const Norm norm{.w = {.value = normal({kWidth}, dtype), .master = {}, .grad = at::zeros({kWidth}, dtype)}};
+  const Tensor x = normal({kTokens, kWidth}, dtype), dy = normal({kTokens, kWidth}, dtype);
+  const Tensor inverse = at::zeros({kTokens, 1}, dtype), y = at::zeros({kTokens, kWidth}, dtype);
+  const Tensor dx = normal({kTokens, kWidth}, dtype);
+  inverse_rms(x, 1e-5, inverse, scratch);
+  rms_norm_forward(norm, x, inverse, y, scratch);
+  rms_norm_backward(norm, x, inverse, dy, dx, scratch);
+  return {inverse, y, dx, norm.w.grad};
+}
+
+Results turned(at::ScalarType dtype, Arena&) {
+  const Tensor angle = at::rand({kTokens, 1, kHeadDim / 2}, at::kDouble);
+  const Rotation turn{.cos = angle.cos().to(dtype), .sin = angle.sin().to(dtype)};
+  const Tensor x = normal({kTokens, kHeads, kHeadDim}, dtype),
+               y = at::zeros({kTokens, kHeads, kHeadDim}, dtype);
+  rotate(x, turn, y);
+  return {y};
+}
+
+// Of gates and ups kept in bf16 where the dtype is that.
+Results swiglu(at::ScalarType dtype, Arena& scratch) {
+  const at::ScalarType sums = sum_dtype(dtype);
+  const Tensor gate = normal({kTokens, kWidth}, dtype), up = normal({kTokens, kWidth}, dtype);
+  const Tensor y = at::zeros({kTokens, kWidth}, sums), dup = at::zeros({kTokens, kWidth}, sums);
+  const Tensor dy = normal({kTokens, kWidth}, sums);
+  swiglu_forward(gate, up, y, scratch);
+  swiglu_backward(gate, up, dy, dup, scratch);
+  return {y, dy, dup};
+}
+
+Results results_of(const Operation& operation, at::ScalarType dtype, bool by_rows, int threads) {
+  start_engine(threads);
+  at::manual_seed(7);
+  const bool before = compute_by_rows(by_rows);
+  Arena scratch;
+  Results results = operation(dtype, scratch);
+  compute_by_rows(before);
+  return results;
+}
+
+const std::vector<Operation> kOperations{norm, turned, swiglu};
+
+TEST(RowLoops, AreLibTorchsOperationsToRounding) {
+  for (const auto& [dtype, tolerance] : {std::pair{at::kFloat, 3e-6}, {at::kDouble, 1e-13}}) {
+    for (const Operation& operation : kOperations) {
+      const Results loops = results_of(operation, dtype, true, 1),
+                    libtorch = results_of(operation, dtype, false, 1);
+      for (size_t i = 0; i < loops.size(); ++i)
+        EXPECT_LT((loops[i] - libtorch[i]).norm().item<double>(), tolerance * libtorch[i].norm().item<double>())
+            << "result " << i << " in " << toString(dtype);
+    }
+  }
+  EXPECT_TRUE(at::allclose(results_of(swiglu, at::kBFloat16, true, 1)[0],
+                           results_of(swiglu, at::kBFloat16, false, 1)[0], 1e-5, 1e-5));
+}
+
+TEST(RowLoops, ComputeTheSameBitsOnAnyNumberOfThreads) {
+  for (const Operation& operation : kOperations) {
+    const Results one = results_of(operation, at::kFloat, true, 1),
+                  two = results_of(operation, at::kFloat, true, 2);
+    for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << "result " << i;
+  }
+}
+
+// A row of each: what it sees, in fp64, and what the loop made of it.
+TEST(RowLoops, SoftmaxOfWhatARowSeesIsOneAndNothingBeyond) {
+  constexpr int64_t kColumns = 37;
+  const CausalBlock block{.rows = 6, .group = 2, .seen = 35};
+  const Tensor scores = normal({12, kColumns}, at::kFloat), p = scores.clone();
+  causal_softmax_rows({.from = 0, .to = 12, .width = kColumns}, block, p.mutable_data_ptr<float>());
+  for (int64_t row = 0; row < 12; ++row) {
+    const int64_t seen = 35 + row % 6 / 2;
+    const Tensor expected = scores[row].narrow(0, 0, seen).to(at::kDouble).softmax(0);
+    EXPECT_TRUE(at::allclose(p[row].narrow(0, 0, seen).to(at::kDouble), expected, 1e-6, 1e-9)) << row;
+    EXPECT_EQ(p[row].narrow(0, seen, kColumns - seen).abs().sum().item<double>(), 0) << row;
+  }
+}
+
+TEST(RowLoops, WhatIsNotFiniteStaysSo) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  for (const float bad : {nan, inf, -inf}) {
+    std::vector<float> gate(20, 1), up(20, 1), y(20);
+    gate[17] = bad;
+    swiglu_forward_rows({.from = 0, .to = 1, .width = 20}, gate.data(), up.data(), y.data());
+    EXPECT_FALSE(std::isfinite(y[17])) << bad;
+    EXPECT_TRUE(std::isfinite(y[16])) << bad;
+  }
+  for (const float bad : {nan, inf}) {
+    std::vector<float> scores(20, 1), logits(20, 1), log_p(1);
+    scores[3] = logits[3] = bad;
+    causal_softmax_rows({.from = 0, .to = 1, .width = 20}, {.rows = 1, .group = 1, .seen = 20}, scores.data());
+    EXPECT_TRUE(std::isnan(scores[3])) << bad;
+    const int64_t target = 5;
+    loss_rows({.from = 0, .to = 1, .width = 20}, 20, &target, 1, logits.data(), log_p.data());
+    EXPECT_FALSE(std::isfinite(log_p[0])) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace ranktide
