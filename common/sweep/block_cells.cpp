@@ -148,16 +148,19 @@ std::vector<int64_t> BlockCells::drawn(int64_t wanted) const {
 Json BlockCells::value_of(const std::string& key, CellSettings& cell,
                           std::vector<std::string>& deriving) const {
   const auto rule = derive_.find(key);
+  const Setting& setting = *find_setting(key);
+  // Derived again it might be another value than the cell has: the defaults that it reads may hang on others.
+  if (std::find(cell.derived.begin(), cell.derived.end(), &setting) != cell.derived.end())
+    return cell.set.at(key);
   if (rule == derive_.end()) {
     if (const auto it = cell.set.find(key); it != cell.set.end()) return it->second;
-    const Setting& setting = *find_setting(key);
     return has_effect(setting, cell.set) ? default_value(setting, cell.set).value_or(nullptr) : nullptr;
   }
   if (std::find(deriving.begin(), deriving.end(), key) != deriving.end())
     throw SpecError("derive " + key + " needs its own value; break the circle");
   deriving.push_back(key);
   const NameLookup names = [&](const std::string& name) { return lookup(name, cell, deriving); };
-  const Json value = derived_value(*find_setting(key), evaluate(rule->second, names));
+  const Json value = derived_value(setting, evaluate(rule->second, names));
   deriving.pop_back();
   return value;
 }
@@ -247,7 +250,10 @@ void BlockCells::derive(CellSettings& cell) const {
   SettingValues derived;
   for (const auto& [key, rule] : derive_)
     if (has_effect(*find_setting(key), cell.set)) derived[key] = value_of(key, cell, deriving);
-  for (auto& [key, value] : derived) cell.set[key] = std::move(value);
+  for (auto& [key, value] : derived) {
+    cell.derived.push_back(find_setting(key));
+    cell.set[key] = std::move(value);
+  }
 }
 
 std::optional<size_t> BlockCells::excluded_by(const CellSettings& cell) const {

@@ -13,6 +13,7 @@
 
 #include "common/sweep/cell_draw.h"
 #include "common/sweep/expression.h"
+#include "common/sweep/settings.h"
 #include "common/sweep/sweep_spec.h"
 
 namespace ranktide {
@@ -22,6 +23,7 @@ struct CellSettings {
   SettingValues set;
   std::map<std::string, std::string> labels;  // axis -> label, of axes that count in this cell
   bool is_included = false;                   // no exclude rule of the file holds for it
+  std::vector<const Setting*> derived{};      // of `set`: what the block's derivations gave
 };
 
 // Draws that may be no new cell before a search takes what it has: rules can leave it less than it wants, and

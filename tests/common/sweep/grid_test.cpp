@@ -261,6 +261,23 @@ TEST(Grid, WhatADerivationReadsThroughADefaultIsCountedAsItIsListed) {
   EXPECT_EQ(trial_count(spec, Grid(spec).counts()), std::ssize(ids_of(spec)));
 }
 
+// alpha is twice the rank where nothing sets it: the rate reads it before the rank is derived, the rule after.
+TEST(Grid, AnExcludeRuleSeesWhatWasDerivedAndDerivesItNotAgain) {
+  const auto excluding = [](const std::string& rule) {
+    return sweep(
+        "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nbudget: {steps: 4}\nmethod: lora\n"
+        "lora.rank: 8\nblocks:\n  a:\n    axes: {data.max_tokens: [512, 1024], train.batch: [2, 4]}\n"
+        "    derive: {lora.rank: 16 if max_tokens > 512 else 4, train.lr: 1e-5 * alpha}\n    exclude: [" +
+        rule + "]\n");
+  };
+  const SweepSpec none = excluding("lr > 2e-4");
+  EXPECT_EQ(Grid(none).counts()[0].excluded, 0);
+  for (const SweepTrial& trial : trials_of(none)) EXPECT_DOUBLE_EQ(trial.settings.train.lr, 1.6e-4);
+  const SweepSpec half = excluding("lr < 2e-4 and alpha > 16");
+  EXPECT_EQ(Grid(half).counts()[0].excluded, 2);
+  for (const SweepTrial& trial : trials_of(half)) EXPECT_EQ(trial.settings.lora->rank, 4);
+}
+
 TEST(Grid, ADerivationThatHasNoValueIsRefusedWhereCellsAreCounted) {
   const SweepSpec spec = sweep(
       "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nbudget: {steps: 4}\nmethod: lora\n"
