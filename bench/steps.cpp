@@ -1,5 +1,6 @@
 #include "bench/steps.h"
 
+#include <algorithm>
 #include <fstream>
 #include <utility>
 
@@ -12,19 +13,30 @@ Ids ids_in(const std::filesystem::path& file) {
   return ids;
 }
 
-BatchSource rows_of(const Ids& ids, const Shape& shape) {
-  return [&ids, shape](Step step) {
-    const int64_t tokens = shape.step_tokens();
-    StepBatch out{.micro = {Batch{}}, .tokens = tokens};
-    Batch& batch = out.micro.front();
-    const auto first = ids.begin() + (step - 1) * tokens;
-    batch.tokens.assign(first, first + tokens);
-    batch.targets.assign(first + 1, first + tokens);
-    batch.targets.push_back(kNoLabel);
-    for (int32_t end = shape.tokens; end <= tokens; end += shape.tokens) {
-      batch.segment_ends.push_back(end);
-      batch.targets[static_cast<size_t>(end - 1)] = kNoLabel;
-    }
+namespace {
+
+// So many rows of so many tokens, of which the first is `first`.
+Batch batch_of(Ids::const_iterator first, int rows, int tokens) {
+  Batch batch;
+  batch.tokens.assign(first, first + rows * tokens);
+  batch.targets.assign(first + 1, first + rows * tokens);
+  batch.targets.push_back(kNoLabel);
+  for (int32_t end = tokens; end <= rows * tokens; end += tokens) {
+    batch.segment_ends.push_back(end);
+    batch.targets[static_cast<size_t>(end - 1)] = kNoLabel;
+  }
+  return batch;
+}
+
+}  // namespace
+
+BatchSource rows_of(const Ids& ids, const Shape& shape, int microbatch) {
+  return [&ids, shape, microbatch](Step step) {
+    StepBatch out{.micro = {}, .tokens = shape.step_tokens()};
+    const auto first = ids.begin() + (step - 1) * shape.step_tokens();
+    for (int row = 0; row < shape.rows; row += microbatch)
+      out.micro.push_back(
+          batch_of(first + row * shape.tokens, std::min(microbatch, shape.rows - row), shape.tokens));
     return out;
   };
 }

@@ -23,9 +23,10 @@ using Ids = std::vector<int32_t>;
 // Returns: the int32, in the processor's byte order, that the file holds.
 Ids ids_in(const std::filesystem::path& file);
 
-// Step s trains on the s-th batch of rows, in one micro-batch; the last token of a row has nothing to predict.
+// Step s trains on the s-th batch of rows, in micro-batches of so many or the rest; the last token of a row has
+// nothing to predict.
 // Outlives: the source: ids, which hold as many steps as are asked for.
-BatchSource rows_of(const Ids& ids, const Shape& shape);
+BatchSource rows_of(const Ids& ids, const Shape& shape, int microbatch);
 
 TrialSettings full_settings(Dtype dtype, const Shape& shape);
 // Alpha is twice the rank.

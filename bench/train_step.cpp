@@ -1,4 +1,4 @@
-// Optimizer steps of the engine alone, one micro-batch each: no worker, no service.
+// Optimizer steps of the engine alone, cut into the micro-batches of a trial: no worker, no service.
 //
 //     ninja -C build/dev train_step
 //     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [IDS|products=FILE]
@@ -24,6 +24,7 @@
 
 #include "bench/steps.h"
 #include "common/model/cost.h"
+#include "common/model/microbatch.h"
 #include "common/model/step_time.h"
 #include "common/sweep/setting_check.h"
 #include "common/vocabulary/random.h"
@@ -76,7 +77,7 @@ Measured measure(Model& model, const TrialSettings& settings, const BatchSource&
   }};
   const auto folder = std::filesystem::temp_directory_path() / ("train_step." + std::to_string(::getpid()));
   measured.memory_peak_bytes =
-      train(stage, model, batches, {.checkpoints = folder}, hooks, {}, settings.train.batch).memory_peak_bytes;
+      train(stage, model, batches, {.checkpoints = folder}, hooks, {}).memory_peak_bytes;
   std::filesystem::remove_all(folder);
   return measured;
 }
@@ -99,8 +100,10 @@ nlohmann::ordered_json predicted_seconds(const std::string& file, const TrialSet
                                          const ModelShape& model, const Shape& shape) {
   std::ifstream in(file);
   const auto table = from_json<ProductTable>(Json::parse(in));
-  const StepLoad load{.tokens = shape.step_tokens(), .sequence = shape.tokens};
-  const StepSeconds s = training_step_seconds(ProductSpeeds(table), settings, model, load, 1);
+  const int rows = microbatch_rows(model, settings, DeviceClass::cpu);
+  const StepSeconds s =
+      training_step_seconds(ProductSpeeds(table), settings, model, largest_load(settings, rows),
+                            static_cast<double>(shape.rows) / rows);
   return {{"predicted_seconds", s.sum()},
           {"predicted_parts",
            {{"products", s.products}, {"elementwise", s.elementwise}, {"optimizer", s.optimizer}}}};
@@ -125,9 +128,10 @@ int run(int count, char** args) {
                  long{tokens * steps});
     return 2;
   }
-  const Measured measured = measure(model, settings, bench::rows_of(ids, shape), steps);
+  const int rows = microbatch_rows(model.shape(), settings, DeviceClass::cpu);
+  const Measured measured = measure(model, settings, bench::rows_of(ids, shape, rows), steps);
   const double median = median_after_warm(measured.seconds);
-  const StepLoad load{.tokens = tokens, .sequence = shape.tokens};
+  const StepLoad load = largest_load(settings, rows);
   nlohmann::ordered_json out{{"seconds", median},
                              {"processor_seconds", median_after_warm(measured.processor_seconds)},
                              {"gflop_per_second", 1e-9 * static_cast<double>(tokens) *

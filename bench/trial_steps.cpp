@@ -103,7 +103,7 @@ nlohmann::ordered_json measured(const Order& order, const std::shared_ptr<const 
   if (std::ssize(ids) < order.shape.step_tokens() * order.steps)
     throw std::runtime_error(order.ids.string() + " holds " + std::to_string(ids.size()) +
                              " ids, too few for " + std::to_string(order.steps) + " steps");
-  const BatchSource batches = rows_of(ids, order.shape);
+  const BatchSource batches = rows_of(ids, order.shape, order.shape.rows);
   const ScratchFolder scratch;
   std::list<Trial> trials;
   for (int i = 1; i <= order.trials; ++i)
