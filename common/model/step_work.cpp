@@ -15,6 +15,9 @@ namespace {
 constexpr double kExponential = 16;
 constexpr double kDraw = 16;
 
+// Of a value that is normed: the mean of squares and the product; the product again; the way back.
+constexpr double kNorm = 12, kNormAgain = 8, kNormBack = 16;
+
 double real(int64_t n) {
   return static_cast<double>(n);
 }
@@ -141,8 +144,8 @@ class Counter {
     linears_forward(layer.qkv, times);
     attention(times, false);
     linears_forward(layer.o, times);
-    double values = 20 * real(shape_.hidden) + 28 * (d_a + d_k) + 8 * d_k + 8 * d_a;  // norm, turn, v, output
-    if (shape_.qk_norm) values += 20 * (d_a + d_k);
+    double values = entry_bytes() + 16 * (d_a + d_k) + 8 * d_k + 8 * d_a;  // q and k turned, v, output
+    if (shape_.qk_norm) values += kNorm * (d_a + d_k);
     if (dtype_ == Dtype::bf16) values += 6 * (d_a + 2 * d_k);
     if (rounds_) values += 6 * (d_a + 2 * d_k) + 10 * real(shape_.hidden);
     if (widens_) values += 6 * d_a;
@@ -152,7 +155,7 @@ class Counter {
   void feed_forward_forward(const LayerPlan& layer, double times) {
     linears_forward(layer.gate_up, times);
     linears_forward(layer.down, times);
-    double values = 20 * real(shape_.hidden) + swiglu_bytes() * real(shape_.ffn);
+    double values = entry_bytes() + swiglu_bytes() * real(shape_.ffn);
     if (rounds_) values += 10 * real(shape_.hidden);
     if (widens_) values += 12 * real(shape_.ffn);
     add_bytes(times * real(tokens_) * values);
@@ -166,7 +169,7 @@ class Counter {
     linears_backward(layer.down, is_reached, times);
     if (has_input) add_bytes(times * real(tokens_) * swiglu_bytes() * real(shape_.ffn));
     if (!is_reached) return;
-    add_bytes(times * real(tokens_) * real(shape_.ffn) * (44 + 2 * kExponential + (widens_ ? 6 : 0)));
+    add_bytes(times * real(tokens_) * real(shape_.ffn) * (2 * gate_bytes() + 12 + kExponential));
     entry_backward(layer.gate_up, goes_on || attention_trains, times);
   }
 
@@ -176,8 +179,8 @@ class Counter {
     linears_backward(layer.o, is_reached, times);
     if (!is_reached) return;
     attention(times, true);
-    double values = 16 * d_a + 24 * d_k + 20 * (d_a + d_k);  // gradients by head and back, turned
-    if (shape_.qk_norm) values += 56 * (d_a + d_k);
+    double values = 16 * d_a + 24 * d_k + 8 * (d_a + d_k);  // gradients by head and back, turned
+    if (shape_.qk_norm) values += (kNormBack + 4) * (d_a + d_k);
     if (dtype_ == Dtype::bf16) values += 6 * (d_a + 2 * d_k);
     add_bytes(times * real(tokens_) * values);
     entry_backward(layer.qkv, goes_on, times);
@@ -186,9 +189,6 @@ class Counter {
   bool attention_trains(const LayerPlan& layer) const {
     return is_full_ || rank_of(layer.qkv) + rank_of(layer.o) > 0;
   }
-
-  // Rows of the stream before each block are kept.
-  void kept_streams(double times) { add_bytes(times * real(tokens_) * 16 * real(shape_.hidden)); }
 
   void embedding() { add_bytes(real(tokens_) * real(shape_.hidden) * (is_full_ ? 32 : 12)); }
 
@@ -199,9 +199,11 @@ class Counter {
     add(rows, v, d, chunks);
     if (is_backward) add(rows, d, v, chunks);
     if (is_backward && is_full_) add(v, d, rows, chunks);
-    // Logits: highest, less it, exponential, sum; on the way back scaled, less the label, rounded.
-    add_bytes(labels_ * real(v) * (24 + kExponential + (is_backward ? 8 : 0) + (rounds_ ? 6 : 0)));
-    add_bytes(labels_ * real(d) * (is_backward ? 120 : 40) + (widens_ ? 6 * real(v * d) : 0));
+    // Logits: highest, less it, exponential, sum, a pass each; in training one pass makes of them their
+    // gradient.
+    add_bytes(labels_ * real(v) * ((is_backward ? 8 : 24) + kExponential + (rounds_ ? 6 : 0)));
+    add_bytes(labels_ * real(d) * (8 + kNorm + (is_backward ? kNormBack + 16 : 0)) +
+              (widens_ ? 6 * real(v * d) : 0));
     if (is_backward && is_full_ && rounds_) add_bytes(chunks * 10 * real(v * d));
   }
 
@@ -219,14 +221,17 @@ class Counter {
   double widening(const LinearPlan& linear) const { return widens_ ? 6 * real(linear.in * linear.out) : 0; }
   // What adding to an fp32 gradient costs beside the product.
   double sum_bytes(const LinearPlan& linear) const { return (rounds_ ? 10 : 4) * real(linear.in * linear.out); }
-  double swiglu_bytes() const { return 20 + kExponential + (dtype_ == Dtype::bf16 ? 6 : 0); }
+  // A block's norm, and the sum of the stream and what the block makes.
+  double entry_bytes() const { return (kNorm + 12) * real(shape_.hidden); }
+  double gate_bytes() const { return dtype_ == Dtype::bf16 ? 2 : 4; }
+  double swiglu_bytes() const { return 2 * gate_bytes() + 4 + kExponential; }
 
   // The norm before a group of linears, computed again where they need it, and gone back through.
   void entry_backward(Group group, bool has_dx, double times) {
-    const double needs_input = is_full_ || rank_of(group) > 0 ? 16 : 0;
+    const double needs_input = is_full_ || rank_of(group) > 0 ? kNormAgain : 0;
     linears_backward(group, has_dx || is_full_, times);
     add_bytes(times * real(tokens_) * real(shape_.hidden) *
-              (needs_input + (has_dx || is_full_ ? 56 : 0) + (is_full_ ? 16 : 0)));
+              (needs_input + (has_dx || is_full_ ? kNormBack : 0) + (is_full_ ? 24 : 0)));
   }
 
   const TrialSettings& settings_;
@@ -247,7 +252,6 @@ PassWork training_work(const TrialSettings& settings, const ModelShape& shape, c
   const LayerPlan layer = layer_of(settings, shape);
   const double layers = real(shape.layers);
   counter.embedding();
-  counter.kept_streams(layers);
   counter.attention_block_forward(layer, layers);
   counter.feed_forward_forward(layer, layers);
   counter.head(true);
