@@ -38,6 +38,10 @@ std::optional<BudgetTaken> take_budget(SweepPlan& plan, const SweepChoice& choic
   BudgetChoice taken = within(plan, budget, on);
   if (std::ssize(taken.taken) < plan.trials()) take_only(plan, taken.taken);
   std::string text = text_of(taken, budget);
+  if (!plan.saved.empty())
+    text +=
+        "  each trial counts as if it trained alone: what trunks save of them is not taken off, "
+        "so that the sweep may be over sooner\n";
   return BudgetTaken{.text = std::move(text), .dropped = std::move(taken.dropped)};
 }
 

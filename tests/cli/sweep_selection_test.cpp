@@ -18,6 +18,7 @@ namespace {
 using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr int64_t kRoom = int64_t{1} << 30;
 
@@ -96,6 +97,11 @@ TEST_F(Selection, WhatIsSaidOfAPlanIsOfThePartThatIsTaken) {
   ASSERT_EQ(plan.trials(), 12);
   EXPECT_EQ(plan.not_kept(), 12);
   EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("12 trials begin with 6 trunks")));
+  SweepPlan shared = this->plan(sweep), alone = this->plan(text());
+  const SweepChoice ample{.file = "s.yaml", .budget = "1000h"};
+  const std::string by_itself = "each trial counts as if it trained alone: what trunks save of them";
+  EXPECT_THAT(take_budget(shared, ample, ComputedOn::cpu)->text, HasSubstr(by_itself));
+  EXPECT_THAT(take_budget(alone, ample, ComputedOn::cpu)->text, Not(HasSubstr(by_itself)));
   take_only(plan, {0, 1, 2, 3});
   EXPECT_EQ(plan.not_kept(), 4);
   EXPECT_THAT(plan.sharing, ElementsAre(HasSubstr("4 trials begin with 2 trunks")));
@@ -222,6 +228,17 @@ TEST_F(Selection, AChangedFileChangesTheIdsOfThoseThatReadItAndARenamedOneNone) 
   const PlanDifference difference = difference_to(before, renamed);
   EXPECT_EQ(difference.trials->kept, 12);
   EXPECT_EQ(difference.trials->added, 0);
+}
+
+TEST_F(Selection, WhatBecomesOfRunningTrialsThatAreNoLongerListedIsSaidWhereThereAreAny) {
+  const SweepSpec before = read(text()).spec, fewer = read(text("seeds: 1\n")).spec;
+  EXPECT_THAT(
+      revision_notice(before, fewer, Removed::finish),
+      HasSubstr("3 no longer listed\nthose no longer listed leave the queue; what runs of them finishes "
+                "(--cancel-removed cancels it)\n"));
+  EXPECT_THAT(revision_notice(before, fewer, Removed::are_cancelled),
+              HasSubstr("what runs of them is cancelled, unless another sweep wants it\n"));
+  EXPECT_THAT(revision_notice(fewer, before, Removed::finish), Not(HasSubstr("leave the queue")));
 }
 
 }  // namespace
