@@ -1,10 +1,12 @@
 // Where early stopping ends trials (race.h).
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
 #include "common/sweep/early_stop.h"
+#include "common/sweep/expression.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
@@ -115,41 +117,78 @@ namespace {
 
 constexpr int64_t kVerdictLooksMax = 20'000;  // cells of a revision, looked at between two messages
 
-// The cells of an edited sweep that are out, where nothing is left of a contest that they lost.
-std::vector<CellId> out_with_nobody_ahead(const Sweep& sweep) {
-  const auto& verdicts = sweep.races.verdicts;
-  std::vector<CellId> all;
-  for (const auto& [cell, verdict] : verdicts) all.push_back(cell);
-  const auto seeds = static_cast<int64_t>(sweep.grid.spec().seeds.size());
-  if (sweep.raw_count() / seeds > kVerdictLooksMax) return all;
+// The highest rung that the trial has shown something at; -1: none.
+int rung_reached(const State& state, const SweepTrial& trial) {
+  int out = -1;
+  for (const Rung& rung : trial.race->rungs) {
+    const auto eval = state.evals().find(eval_id(trial.stage, rung.at, trial.race->task.spec_id));
+    if (eval != state.evals().end() && eval->second.is_finished) out = std::max(out, rung.k);
+  }
+  return out;
+}
+
+// The scouts of an edited sweep: how far those that are not out have come in each contest, and which contests
+// the others have lost.
+struct Field {
+  std::map<std::string, int> reached;
   std::map<CellId, std::vector<std::string>> lost;
-  std::set<std::string> has_others;
+};
+
+Field field_of(const State& state, const Sweep& sweep) {
+  Field out;
+  const auto seeds = static_cast<int64_t>(sweep.grid.spec().seeds.size());
   for (int64_t raw = 0; raw < sweep.raw_count(); raw += seeds) {
     const auto trial = sweep.trial_at(raw);
     if (!trial || !trial->race) continue;
-    const auto& contests = trial->race->contests;
-    if (verdicts.contains(trial->cell))
-      lost[trial->cell] = contests;
-    else
-      has_others.insert(contests.begin(), contests.end());
+    if (sweep.races.verdicts.contains(trial->cell)) {
+      out.lost[trial->cell] = trial->race->contests;
+      continue;
+    }
+    for (const std::string& contest : trial->race->contests) {
+      int& reached = out.reached.try_emplace(contest, -1).first->second;
+      reached = std::max(reached, rung_reached(state, *trial));
+    }
   }
-  std::erase_if(all, [&](const CellId& cell) {
-    const auto found = lost.find(cell);
-    return found == lost.end() ||
-           std::all_of(found->second.begin(), found->second.end(),
-                       [&](const auto& contest) { return has_others.contains(contest); });
+  return out;
+}
+
+// Whether in each of its contests somebody has come as far and is not out.
+bool stands(const EarlyVerdict& verdict, const std::vector<std::string>& contests, const Field& field) {
+  return std::all_of(contests.begin(), contests.end(), [&](const std::string& contest) {
+    const auto reached = field.reached.find(contest);
+    return reached != field.reached.end() && reached->second >= verdict.rung;
   });
-  return all;
+}
+
+// Returns: the cells that are out, and that nobody is ahead of any more. Of a grid that is too large to be
+// looked through, or that does not resolve, all: what is trained in vain is no result that is lost.
+std::vector<CellId> out_with_nobody_ahead(const State& state, const Sweep& sweep) {
+  std::vector<CellId> out;
+  for (const auto& [cell, verdict] : sweep.races.verdicts) out.push_back(cell);
+  const auto seeds = static_cast<int64_t>(sweep.grid.spec().seeds.size());
+  if (sweep.raw_count() / seeds > kVerdictLooksMax) return out;
+  try {
+    const Field field = field_of(state, sweep);
+    std::erase_if(out, [&](const CellId& cell) {
+      const auto lost = field.lost.find(cell);
+      return lost == field.lost.end() || stands(sweep.races.verdicts.at(cell), lost->second, field);
+    });
+  } catch (const SpecError&) {
+    return out;
+  } catch (const ExpressionError&) {
+    return out;
+  }
+  return out;
 }
 
 }  // namespace
 
 // A verdict stands as long as there is somebody to be behind: else an edit that takes the best value out would
-// leave none.
+// leave those that nobody has seen yet, or none.
 void Coordinator::lift_verdicts(const Sweep& sweep) {
   if (sweep.races.verdicts.empty()) return;
   EarlyVerdictsLifted lifted{
-      .sweep = sweep.number, .revision = sweep.revision, .cells = out_with_nobody_ahead(sweep)};
+      .sweep = sweep.number, .revision = sweep.revision, .cells = out_with_nobody_ahead(state_, sweep)};
   if (!lifted.cells.empty()) decide(std::move(lifted));
 }
 

@@ -351,14 +351,15 @@ void Cluster::users_race() {
                      .ranks = {4, 16},
                      .seeds = 2,
                      .steps = 8,
+                     .priority = 7,
                      .run = "lease: 30s, stop_early: {by: words, eta: 2, first: 25%}",
                      .rates = "[1e-5, 1e-4, 1e-3, 1e-2]",
                      .tune = "{axes: [train.lr]}",
                      .has_shape = true};
   ask(Submit{.request_id = "submit raced", .spec = sweep_for_tests(wish)}, soon(0, 30'000));
-  wish.rates = chance.below(3) != 0 ? "[1e-5, 1e-4]" : "[1e-5, 1e-4, 1e-3, 1e-2, 1e-1]";
+  wish.rates = chance.below(3) != 0 ? "[1e-3, 1e-2]" : "[1e-5, 1e-4, 1e-3, 1e-2, 1e-1]";
   if (chance.below(4) != 0)
-    ask(Submit{.request_id = "edit raced", .spec = sweep_for_tests(wish)}, soon(60'000, 150'000));
+    ask(Submit{.request_id = "edit raced", .spec = sweep_for_tests(wish)}, soon(120'000, 120'000));
   wish.name = "unraced";
   wish.run = "lease: 30s";
   wish.rates = "[1e-4, 1e-2]";
