@@ -22,8 +22,9 @@ double real(const Value& value) {
 }
 
 // The step: what a trunk told before it was finished is no progress of the attempt that trains it again, and
-// those points stay. The pace: a branch's curve begins with its trunk's points, of attempts with the same
-// numbers, some of the very turn that leased it. Bounded by rows, since this is asked every second.
+// those points stay; how far they go is told beside it. The pace: a branch's curve begins with its trunk's
+// points, of attempts with the same numbers, some of the very turn that leased it. Bounded by rows, since this
+// is asked every second.
 constexpr const char* kRunningColumns =
     "SELECT t.trial, a.attempt, a.worker, a.slots, a.started,"
     " coalesce((SELECT CASE WHEN NOT EXISTS(SELECT 1 FROM attempt f WHERE f.unit=a.unit AND "
@@ -37,9 +38,14 @@ constexpr const char* kRunningColumns =
     "LIMIT 1)"
     ", (SELECT (max(at)-min(at))/1000.0/(max(step)-min(step)) FROM (SELECT p.step, p.at, p.attempt FROM stage g"
     " JOIN point p ON p.stage=g.number WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 200)"
-    " WHERE attempt=a.attempt AND at>a.started)";
-std::string for_trials(int64_t n) {
-  return n > 1 ? ", the beginning of " + std::to_string(n) + " trials" : "";
+    " WHERE attempt=a.attempt AND at>a.started)"
+    ", coalesce((SELECT CASE WHEN EXISTS(SELECT 1 FROM attempt f WHERE f.unit=a.unit AND f.attempt>=p.attempt"
+    " AND f.end_reason='completed') THEN p.step END FROM stage g JOIN point p ON p.stage=g.number"
+    " WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 1), 0)";
+std::string for_trials(int64_t n, Step repeats_to) {
+  if (n <= 1) return "";
+  const std::string again = repeats_to > 0 ? ", again up to step " + std::to_string(repeats_to) : "";
+  return ", the beginning of " + std::to_string(n) + " trials" + again;
 }
 constexpr const char* kRunningStages =
     ", t.steps, 1 FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER "
@@ -61,11 +67,12 @@ void add_running(const Reader& reader, const char* which, SweepStatus& status) {
                               .slots = text(v[3]),
                               .started_ms = integer(v[4]),
                               .step = step,
-                              .steps = integer(v[10]),
+                              .repeats_to = integer(v[10]),
+                              .steps = integer(v[11]),
                               .loss = step > 0 ? real(v[7]) : 0,
                               .tokens_per_second = step > 0 ? real(v[8]) : 0,
                               .seconds_per_step = real(v[9]),
-                              .settings = text(v[6]) + for_trials(integer(v[11]))});
+                              .settings = text(v[6]) + for_trials(integer(v[12]), integer(v[10]))});
   }
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }

@@ -21,6 +21,7 @@ struct RunningTrial {
   std::string slots;       // "0" or "0,1"
   int64_t started_ms = 0;  // wall clock
   int64_t step = 0;        // of the newest durable point; of a trunk that is trained again, of a new one
+  int64_t repeats_to = 0;  // of a trunk that is trained again: known up to here, and told anew beyond; 0: no repeat
   int64_t steps = 0;
   double loss = 0;  // of that step; 0 before the first
   double tokens_per_second = 0;
@@ -30,7 +31,7 @@ struct RunningTrial {
 template <class Ar>
 void fields(Ar& ar, RunningTrial& t) {
   ar("trial", t.trial)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)("started_ms", t.started_ms);
-  ar("step", t.step)("steps", t.steps)("loss", t.loss)("tokens_per_second", t.tokens_per_second);
+  ar("step", t.step)("repeats_to", t.repeats_to)("steps", t.steps)("loss", t.loss)("tokens_per_second", t.tokens_per_second);
   ar("seconds_per_step", t.seconds_per_step)("settings", t.settings);
 }
 

@@ -1,8 +1,10 @@
 #include "coordinator/edge/query_waiting.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <map>
 #include <set>
 
 #include "common/vocabulary/readable.h"
@@ -16,8 +18,11 @@ struct ReadyUnit {
   std::string id;
   int64_t predicted_bytes = 0;
   bool is_trial = true;
-  bool is_bound = false;  // to where the weights lie that it needs
+  std::string home{};    // the worker where the weights lie that it needs; empty: any worker may run it
+  std::string source{};  // the trial that left them
 };
+
+using SlotsByWorker = std::map<std::string, std::vector<Slot>>;  // of those that are here
 
 // What another sweep asks for, of the units that it wants too.
 struct OtherWish {
@@ -29,35 +34,32 @@ SlotNeeds needs_in(const Value& column) {
   return from_json<SlotNeeds>(parse_json(std::get<std::string>(column)));
 }
 
-std::vector<Slot> slots_here(const Reader& reader) {
-  std::vector<Slot> out;
-  for (const auto& row : reader.select("SELECT slots FROM worker WHERE state='joined' ORDER BY name").rows)
-    for (Slot& slot : from_json<std::vector<Slot>>(parse_json(std::get<std::string>(row[0]))))
-      out.push_back(std::move(slot));
+SlotsByWorker slots_here(const Reader& reader) {
+  SlotsByWorker out;
+  for (const auto& row : reader.select("SELECT name, slots FROM worker WHERE state='joined'").rows)
+    out[std::get<std::string>(row[0])] =
+        from_json<std::vector<Slot>>(parse_json(std::get<std::string>(row[1])));
   return out;
 }
 
+// `trial:` comes before the source's id.
 constexpr const char* kReadyStages =
-    "SELECT DISTINCT g.id, g.train_bytes, t.model_from IS NOT NULL FROM listed l JOIN sweep w ON w.id=l.sweep"
+    "SELECT DISTINCT g.id, g.train_bytes, coalesce(a.worker, ''), coalesce(s.id, '') FROM listed l JOIN sweep "
+    "w ON w.id=l.sweep"
     " JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
+    " LEFT JOIN trial s ON s.id=substr(t.model_from, 7, 64) LEFT JOIN stage k ON k.number=s.stage"
+    " LEFT JOIN attempt a ON a.unit=k.id AND a.attempt=k.attempt"
     " WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled";
-// Those that start from what a worker has that is not here, and its name. `trial:` comes before the source's
-// id.
-constexpr const char* kAwaySources =
-    "SELECT count(DISTINCT g.id), coalesce(group_concat(DISTINCT a.worker), '') FROM listed l"
-    " JOIN sweep w ON w.id=l.sweep JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
-    " JOIN trial s ON s.id=substr(t.model_from, 7, 64) JOIN stage k ON k.number=s.stage"
-    " JOIN attempt a ON a.unit=k.id AND a.attempt=k.attempt"
-    " LEFT JOIN worker h ON h.name=a.worker AND h.state='joined'"
-    " WHERE w.name=?1 AND g.state='ready' AND NOT l.cancelled AND h.name IS NULL";
 // Of the untouched base, and of stages that ended before somebody asked.
 constexpr const char* kReadyEvals =
-    "SELECT e.id, max(g.forward_bytes), e.subject<>t.base FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN "
-    "eval e ON "
-    "e.id=l.eval JOIN trial t ON t.id=l.trial JOIN stage g ON g.number=t.stage"
+    "SELECT e.id, max(g.forward_bytes), max(CASE WHEN e.subject=g.id THEN coalesce(a.worker, '') ELSE '' END),"
+    " max(CASE WHEN e.subject=g.id THEN t.id ELSE '' END)"
+    " FROM listed_eval l JOIN sweep w ON w.id=l.sweep JOIN eval e ON e.id=l.eval"
+    " JOIN trial t ON t.id=l.trial JOIN stage g ON g.number=t.stage"
+    " LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE w.name=?1 AND e.state='wanted' AND NOT l.cancelled AND (e.subject=t.base OR e.subject=g.id AND "
     "g.state='completed')"
-    " AND NOT EXISTS(SELECT 1 FROM attempt a WHERE a.unit=e.id AND a.ended IS NULL) GROUP BY e.id";
+    " AND NOT EXISTS(SELECT 1 FROM attempt r WHERE r.unit=e.id AND r.ended IS NULL) GROUP BY e.id";
 
 std::vector<ReadyUnit> ready_units(const Reader& reader, const std::string& sweep) {
   std::vector<ReadyUnit> out;
@@ -66,7 +68,8 @@ std::vector<ReadyUnit> ready_units(const Reader& reader, const std::string& swee
       out.push_back({.id = std::get<std::string>(row[0]),
                      .predicted_bytes = std::get<int64_t>(row[1]),
                      .is_trial = is_trial,
-                     .is_bound = std::get<int64_t>(row[2]) != 0});
+                     .home = std::get<std::string>(row[2]),
+                     .source = std::get<std::string>(row[3])});
   return out;
 }
 
@@ -100,8 +103,13 @@ SlotNeeds needs_of(const ReadyUnit& unit, const SlotNeeds& own, const std::vecto
   SlotNeeds needs = own;
   for (const OtherWish& other : others)
     if (other.units.contains(unit.id)) needs = most_demanding(needs, other.needs, unit.predicted_bytes);
-  if (unit.is_bound) return needs_of_bound(unit.is_trial ? WorkKind::train : WorkKind::evaluate, needs);
+  if (!unit.home.empty()) return needs_of_bound(unit.is_trial ? WorkKind::train : WorkKind::evaluate, needs);
   return needs;
+}
+
+bool has_one(const std::vector<Slot>& slots, const SlotNeeds& needs, int64_t predicted_bytes) {
+  return std::any_of(slots.begin(), slots.end(),
+                     [&](const Slot& slot) { return has(slot, needs, predicted_bytes); });
 }
 
 void add(WaitingUnits& waiting, const ReadyUnit& unit, const SlotNeeds& needs) {
@@ -135,52 +143,104 @@ std::string needs_text(const WaitingUnits& w) {
   return fmt::format("{}", fmt::join(parts, " and "));
 }
 
-std::string waiting_message(const WaitingUnits& w) {
+// `homes`: the workers that alone may run all of it; none: anybody may run some of it.
+std::string waiting_message(const WaitingUnits& w, const std::set<std::string>& homes) {
   const bool is_one = w.trials + w.evals == 1;
   const bool is_memory_alone = w.labels.empty() && w.gpus == 0;
+  std::string of_whom;
+  if (!homes.empty())
+    of_whom = fmt::format(" of {}, where what {} from lies,", fmt::join(homes, ", "),
+                          is_one ? "it starts" : "they start");
   std::string out = fmt::format("{} {} for a slot that fits: {} {}; ", subject_of(w), is_one ? "waits" : "wait",
                                 is_one ? "it needs" : "they need", needs_text(w));
-  if (is_memory_alone && w.slots == 1)
-    return out + fmt::format("the only slot has {} (run.needs.memory sets another figure)",
-                             bytes_text(static_cast<double>(w.slot_bytes_max)));
   if (is_memory_alone)
-    return out + fmt::format("the largest of {} slots has {} (run.needs.memory sets another figure)", w.slots,
-                             bytes_text(static_cast<double>(w.slot_bytes_max)));
-  const std::string which = w.slots == 1 ? "the only slot lacks some of that"
-                                         : fmt::format("none of {} slots has all of that", w.slots);
-  return out + which + " (see run.needs of the sweep)";
+    return out + fmt::format("{}{} has {} (run.needs.memory sets another figure)",
+                             w.slots == 1 ? "the only slot" : fmt::format("the largest of {} slots", w.slots),
+                             of_whom, bytes_text(static_cast<double>(w.slot_bytes_max)));
+  const std::string which = w.slots == 1 ? "the only slot" : fmt::format("none of {} slots", w.slots);
+  return out + which + of_whom + (w.slots == 1 ? " lacks some of that" : " has all of that") +
+         " (see run.needs of the sweep)";
 }
 
-std::optional<WaitingUnits> waiting_for_sources(const Reader& reader, const std::string& sweep, int64_t slots) {
-  const auto row = reader.select(kAwaySources, {sweep}).rows.at(0);
-  WaitingUnits waiting{.trials = std::get<int64_t>(row[0]), .slots = slots};
-  if (waiting.trials == 0) return std::nullopt;
-  const std::string workers = std::get<std::string>(row[1]);
-  const bool is_one = workers.find(',') == std::string::npos;
-  waiting.message = fmt::format("{} {} for {} {}, which {} what {} from and {} not here",
-                                counted(waiting.trials, "trial"), waiting.trials == 1 ? "waits" : "wait",
-                                is_one ? "worker" : "workers", workers, is_one ? "has" : "have",
-                                waiting.trials == 1 ? "it starts" : "they start", is_one ? "is" : "are");
-  return waiting;
+// What waits for workers that are not here.
+struct Away {
+  int64_t trials = 0;
+  int64_t evals = 0;
+  std::set<std::string> workers;
+};
+
+std::string away_message(const Away& away) {
+  const bool is_one = away.workers.size() == 1;
+  const bool is_one_unit = away.trials + away.evals == 1;
+  const std::string needs = away.evals == 0 ? (is_one_unit ? "what it starts from" : "what they start from")
+                            : is_one_unit   ? "the weights that it reads"
+                                            : "the weights that they need";
+  return fmt::format("{} {} for {} {}, which {} {} and {} not here",
+                     subject_of({.trials = away.trials, .evals = away.evals}), is_one_unit ? "waits" : "wait",
+                     is_one ? "worker" : "workers", fmt::join(away.workers, ", "), is_one ? "has" : "have",
+                     needs, is_one ? "is" : "are");
+}
+
+// Whoever runs it fetches it from there.
+bool has_artifact(const Reader& reader, const std::string& trial) {
+  return std::filesystem::is_directory(reader.data_folder() / "artifacts" / trial);
+}
+
+void offer(WaitingUnits& waiting, const std::vector<Slot>& slots) {
+  waiting.slots += std::ssize(slots);
+  for (const Slot& slot : slots) waiting.slot_bytes_max = std::max(waiting.slot_bytes_max, slot.memory_bytes);
+}
+
+// What of the sweep nobody can run now.
+struct Found {
+  WaitingUnits misfits;
+  std::set<std::string> homes;  // of these; empty text: anybody's
+  Away away;
+};
+
+// Only where the weights lie that a unit needs may it run: other workers' slots are none for it.
+Found look_through(const Reader& reader, const std::string& sweep, const SlotsByWorker& here) {
+  const SlotNeeds own = needs_in(reader.select("SELECT needs FROM sweep WHERE name=?1", {sweep}).rows.at(0)[0]);
+  const std::vector<OtherWish> others = other_wishes(reader, sweep);
+  Found out;
+  for (ReadyUnit& unit : ready_units(reader, sweep)) {
+    const bool is_away = !unit.home.empty() && !here.contains(unit.home);
+    if (is_away && has_artifact(reader, unit.source)) {
+      unit.home.clear();
+    } else if (is_away) {
+      ++(unit.is_trial ? out.away.trials : out.away.evals);
+      out.away.workers.insert(unit.home);
+      continue;
+    }
+    const SlotNeeds needs = needs_of(unit, own, others);
+    const bool fits = std::any_of(here.begin(), here.end(), [&](const auto& worker) {
+      return (unit.home.empty() || unit.home == worker.first) &&
+             has_one(worker.second, needs, unit.predicted_bytes);
+    });
+    if (fits) continue;
+    add(out.misfits, unit, needs);
+    out.homes.insert(unit.home);
+  }
+  return out;
 }
 
 }  // namespace
 
 std::optional<WaitingUnits> waiting_units(const Reader& reader, const std::string& sweep) {
-  const std::vector<Slot> slots = slots_here(reader);
-  if (slots.empty()) return std::nullopt;
-  const SlotNeeds own = needs_in(reader.select("SELECT needs FROM sweep WHERE name=?1", {sweep}).rows.at(0)[0]);
-  const std::vector<OtherWish> others = other_wishes(reader, sweep);
-  WaitingUnits waiting{.slots = static_cast<int64_t>(slots.size())};
-  for (const Slot& slot : slots) waiting.slot_bytes_max = std::max(waiting.slot_bytes_max, slot.memory_bytes);
-  for (const ReadyUnit& unit : ready_units(reader, sweep)) {
-    const SlotNeeds needs = needs_of(unit, own, others);
-    const bool fits = std::any_of(slots.begin(), slots.end(),
-                                  [&](const Slot& slot) { return has(slot, needs, unit.predicted_bytes); });
-    if (!fits) add(waiting, unit, needs);
+  const SlotsByWorker here = slots_here(reader);
+  if (here.empty()) return std::nullopt;
+  auto [waiting, homes, away] = look_through(reader, sweep, here);
+  if (homes.contains("")) homes.clear();
+  for (const auto& [worker, slots] : here)
+    if (homes.empty() || homes.contains(worker)) offer(waiting, slots);
+  if (waiting.trials + waiting.evals > 0) {
+    waiting.message = waiting_message(waiting, homes);
+    return waiting;
   }
-  if (waiting.trials + waiting.evals == 0) return waiting_for_sources(reader, sweep, std::ssize(slots));
-  waiting.message = waiting_message(waiting);
+  if (away.trials + away.evals == 0) return std::nullopt;
+  waiting.trials = away.trials;
+  waiting.evals = away.evals;
+  waiting.message = away_message(away);
   return waiting;
 }
 

@@ -20,7 +20,7 @@ struct WaitingUnits {
   int64_t memory_bytes_max = 0;
   std::vector<std::string> labels;
   int gpus = 0;
-  int64_t slots = 0;  // of workers that are here
+  int64_t slots = 0;  // of workers that are here; where some have the weights that all of it needs, theirs
   int64_t slot_bytes_max = 0;
   std::string message;  // the same for people
 };
@@ -31,8 +31,9 @@ void fields(Ar& ar, WaitingUnits& w) {
   ar("slot_bytes_max", w.slot_bytes_max)("message", w.message);
 }
 
-// Returns: what is listed, wanted and ready and fits nowhere or, where all fits, what waits for a worker that has
-// the weights to start from and is not here; nullopt when there is none of either, and while no worker is here. Requires: called in a snapshot; the sweep exists and is neither cancelled nor stopped.
+// Returns: what is listed, wanted and ready and fits nowhere or, where all fits, what waits for a worker that
+// is not here and has the weights that it needs; nullopt when there is none of either, and while no worker is
+// here. Requires: called in a snapshot; the sweep exists and is neither cancelled nor stopped.
 std::optional<WaitingUnits> waiting_units(const Reader& reader, const std::string& sweep);
 
 }  // namespace ranktide

@@ -157,10 +157,14 @@ TEST_F(TrunkThatEnds, IsAtItsBeginningWhenItIsTrainedAgain) {
   EXPECT_EQ(again.running[0].trial, longest.id.text);
   EXPECT_EQ(again.running[0].steps, 10);
   EXPECT_EQ(again.running[0].step, 0);
+  EXPECT_EQ(again.running[0].repeats_to, 8);
+  EXPECT_TRUE(again.running[0].settings.ends_with(", the beginning of 2 trials, again up to step 8"))
+      << again.running[0].settings;
   EXPECT_EQ(again.running[0].loss, 0);
   EXPECT_EQ(again.steps_left, kShared + History::kSteps);
   tell(2, {{3, "loss", 2.0}, {9, "loss", 1.4}});
   EXPECT_EQ(status().running.at(0).step, 9) << "further than it had come";
+  EXPECT_EQ(status().running.at(0).repeats_to, 0);
   history.record(LeaseExpired{{history.trunk().unit, 2}});
   history.record(LeaseGranted{
       .lease = {history.trunk().unit, 3}, .worker = WorkerName{"w1"}, .boot = "a", .slots = {0}, .evals = {}});

@@ -166,6 +166,26 @@ TEST_F(WarmStartTest, WaitsForTheWorkerThatHasItsSourceWhateverLabelItsSweepNeed
   ASSERT_TRUE(waiting.has_value());
   EXPECT_EQ(waiting->message, "1 trial waits for worker w1, which has what it starts from and is not here");
   EXPECT_EQ(waiting->trials, 1) << "by which `run` knows that nothing more will happen";
+  std::filesystem::create_directories(folder.path() / "artifacts" / source.id.text);
+  const auto fetching = sweep_status(history.reader(), "warm")->waiting;
+  ASSERT_TRUE(fetching.has_value()) << "anybody may fetch it now, who has the label";
+  EXPECT_EQ(fetching->labels, (std::vector<std::string>{"a100"}));
+}
+
+TEST_F(WarmStartTest, FitsNoSlotButOneOfTheWorkerThatHasItsSource) {
+  const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
+  history.base_scores(2.3, 3.0);
+  history.record(WorkerJoined{.worker = WorkerName{"w2"},
+                              .boot = "b",
+                              .version = "1",
+                              .slots = {{.index = 0, .device = "GPU-1"}, {.index = 1, .device = "GPU-2"}}});
+  list_warm(source, {.memory_bytes = {}, .labels = {}, .gpus = 1});
+  const auto waiting = sweep_status(history.reader(), "warm")->waiting;
+  ASSERT_TRUE(waiting.has_value()) << "w2 has GPUs, and not the weights";
+  EXPECT_EQ(waiting->slots, 1);
+  EXPECT_EQ(waiting->message,
+            "1 trial waits for a slot that fits: it needs a GPU; the only slot of w1, where what it starts from "
+            "lies, lacks some of that (see run.needs of the sweep)");
 }
 
 TEST_F(WarmStartTest, WaitsForAGpuWhereItsSweepNeedsOne) {
