@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/edge/query.h"
+#include "coordinator/edge/query_past.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -168,6 +169,37 @@ TEST_F(SelectionTest, AValueOfWhichASeedDivergedIsLeftOut) {
   EXPECT_EQ(at_rank(frame, 4, "lr"), Value(1e-3));
   EXPECT_THAT(note(frame, 4), HasSubstr("lr 0.01 left out: 1 diverged"));
   EXPECT_THAT(frame.notes, Not(Contains(HasSubstr("highest")))) << "what diverged bounds the range";
+}
+
+TEST_F(SelectionTest, AValueThatWasStoppedEarlyIsLeftOutWithTheSeedThatHadEnded) {
+  ran(4, 1e-4, 1.8), ran(4, 1e-3, 1.5);
+  const SweepTrial ended = history.ran({.rank = 4, .lr = 1e-2, .seed = 1}, 1.0, 3.0);
+  const SweepTrial scout = history.list({.rank = 4, .lr = 1e-2, .seed = 0});
+  history.grant(scout);
+  history.base_scores(2.31, 3.00);
+  history.record(CellStoppedEarly{.sweep = 1,
+                                  .revision = 1,
+                                  .cell = scout.cell,
+                                  .verdict = {.policy = "p", .at = 3, .place = 2, .of = 2},
+                                  .stages = {ended.stage, scout.stage}});
+  const Frame frame = ask();
+  EXPECT_EQ(at_rank(frame, 4, "lr"), Value(1e-3));
+  EXPECT_THAT(note(frame, 4), HasSubstr("lr 0.01 left out: 2 stopped early"));
+  EXPECT_THAT(frame.notes, Contains(HasSubstr("2 stopped early (")));
+  EXPECT_THAT(frame.notes, Not(Contains(HasSubstr("not final")))) << "nothing of it will come";
+}
+
+TEST_F(SelectionTest, ThePastTellsWhichSweepStoppedATrialAndByWhichPolicy) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.record(CellStoppedEarly{.sweep = 1,
+                                  .revision = 1,
+                                  .cell = runs.cell,
+                                  .verdict = {.policy = "p", .at = 3, .place = 2, .of = 2},
+                                  .stages = {runs.stage}});
+  const auto by = trials_after(history.reader(), "").at(0).stopped_by;
+  EXPECT_EQ(by, std::vector<std::string>{stopped_by("quick", "p")});
+  history.submit("quick", 2);
+  EXPECT_TRUE(trials_after(history.reader(), "").at(0).stopped_by.empty()) << "this revision stops nothing";
 }
 
 TEST_F(SelectionTest, ASilentDivergenceIsLeftOutToo) {

@@ -8,7 +8,6 @@
 #include <sqlite3.h>
 
 #include "common/vocabulary/wire.h"
-#include "coordinator/edge/query_past.h"
 #include "coordinator/edge/query_status.h"
 #include "coordinator/edge/store_folder.h"
 #include "tests/coordinator/edge/history.h"
@@ -525,15 +524,6 @@ TEST_F(StoreTest, AValueStoppedEarlyForOneSweepRunsOnForAnother) {
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick'"), Value("stopped_early"));
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("running"));
   EXPECT_EQ(one("SELECT count(*) FROM attempt WHERE ended IS NULL"), Value(int64_t{1}));
-}
-
-TEST_F(StoreTest, ThePastTellsWhichSweepStoppedATrialAndByWhichPolicy) {
-  const SweepTrial runs = history.list({.rank = 4});
-  history.record(stopped(runs, {runs.stage}));
-  const auto by = trials_after(history.reader(), "").at(0).stopped_by;
-  EXPECT_EQ(by, std::vector<std::string>{stopped_by("quick", "p")});
-  history.submit("quick", 2);
-  EXPECT_TRUE(trials_after(history.reader(), "").at(0).stopped_by.empty()) << "this revision stops nothing";
 }
 
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
