@@ -1,5 +1,6 @@
 // Trials that start from what others left, with real trainers on tiny models.
 
+#include <csignal>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -102,6 +103,22 @@ TEST_F(WarmStartOnNodes, RunsWhereItsSourcesWeightsLie) {
   EXPECT_EQ(trimmed(workers.out), "n1");
   const Json compared = ask_json({"query", "warm", "--by", "from"}).at("rows");
   EXPECT_THAT(compared.at(1).at("from").get<std::string>(), StartsWith("trial:" + id + "@"));
+}
+
+TEST_F(WarmStartOnNodes, FetchesItsSourcesWeightsWhereTheirWorkerHasGone) {
+  const auto n1 = worker("n1");
+  const Ended first = ask(with(one("submit", world_, "first", "lora"), {"--wait"}));
+  ASSERT_EQ(first.exit_code, 0) << first.err;
+  const std::string id = ask_json({"query", "first", "--trials"}).at("rows").at(0).at("trial");
+  n1->signal(SIGTERM);
+  ASSERT_EQ(n1->wait(std::chrono::seconds(120)).exit_code, 0) << "it has sent what it had";
+  const auto n2 = worker("n2");
+  const Ended warm = ask(with(one("submit", world_, "warm", "lora", {"model.from=trial:" + id}), {"--wait"}),
+                         std::chrono::seconds(240));
+  ASSERT_EQ(warm.exit_code, 0) << warm.out << warm.err << read_text(output_of("n2") / "err");
+  EXPECT_TRUE(std::filesystem::is_directory(home_of("n2") / "artifacts" / id));
+  const Json results = ask_json({"query", "warm", "--by", "from"}).at("rows");
+  EXPECT_THAT(results.at(1).at("from").get<std::string>(), StartsWith("trial:" + id + "@"));
 }
 
 }  // namespace
