@@ -36,13 +36,13 @@ struct Readers {
 };
 
 std::vector<Readers> readers_in(const Grid& grid) {
-  std::set<std::string> keys;
+  Telling files;
   for (const Setting& setting : settings())
-    if (may_name_file(setting)) keys.emplace(setting.key);
-  const CellCensus census(grid, keys);
+    if (may_name_file(setting)) files.by_value.emplace(setting.key);
+  const CellCensus census(grid, {files});
   std::vector<Readers> out;
   for (const TrialsAlike& alike : census.groups())
-    out.push_back({.trial = grid.at(alike.sample).value(), .trials = alike.trials});
+    out.push_back({.trial = sample_of(grid, alike), .trials = alike.trials});
   return out;
 }
 

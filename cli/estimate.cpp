@@ -201,15 +201,27 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
 }
 
 // Named are those that a cost does not hang on: a new setting counts until somebody says so. What stands under
-// `run` is the same for all trials of a sweep.
-std::set<std::string> settings_of_cost() {
-  static const std::set<std::string_view> kFree{"train.lr",           "train.betas",      "train.eps",
-                                                "train.weight_decay", "train.decay_rule", "train.schedule",
-                                                "train.warmup",       "train.cooldown",   "train.final_lr",
-                                                "lora.alpha",         "lora.scaling",     "seed"};
-  std::set<std::string> out;
-  for (const Setting& setting : settings())
-    if (!setting.key.starts_with("run.") && !kFree.contains(setting.key)) out.emplace(setting.key);
+// `run` is the same for all trials of a sweep. Whether there is a clip or a dropout is all that they cost.
+Telling settings_of_cost() {
+  static const std::set<std::string_view> kFree{"train.lr",
+                                                "train.betas",
+                                                "train.eps",
+                                                "train.weight_decay",
+                                                "train.decay_rule",
+                                                "train.schedule",
+                                                "train.warmup",
+                                                "train.cooldown",
+                                                "train.final_lr",
+                                                "lora.alpha",
+                                                "lora.scaling",
+                                                "model.from",
+                                                "seed"};
+  Telling out{.by_value = {}, .by_sign = {"train.clip", "lora.dropout", "train.attention_dropout"}};
+  for (const Setting& setting : settings()) {
+    const std::string key(setting.key);
+    if (!key.starts_with("run.") && !kFree.contains(key) && !out.by_sign.contains(key))
+      out.by_value.insert(key);
+  }
   return out;
 }
 

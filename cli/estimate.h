@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "common/model/processor.h"
 #include "common/model/product_table.h"
 #include "common/model/shape.h"
+#include "common/sweep/cell_telling.h"
 #include "common/sweep/grid.h"
 #include "coordinator/edge/query_past.h"
 
@@ -79,9 +79,9 @@ struct TrialCost {
   bool is_same_shape = false;  // they are of this trial's shape
 };
 
-// Returns: full keys of the settings that a cost may hang on, evals among them: trials that agree in these, and
-// in what the blocks that list them want evaluated, cost alike.
-std::set<std::string> settings_of_cost();
+// Returns: the settings that a cost may hang on, evals among them: trials that tell the same by these, and are
+// listed by the same blocks, cost alike.
+Telling settings_of_cost();
 
 // What trials of one sweep cost. Reads each model's shape and each eval's file once. One thread.
 class TrialCosts {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "common/sweep/early_stop.h"
 #include "common/sweep/taken_trials.h"
 #include "common/sweep/trial_values.h"
 #include "common/vocabulary/check.h"
@@ -34,6 +35,18 @@ bool lacks_evals(const SweepTrial& trial, const TrialStanding& standing) {
                      [&](const EvalTask& task) { return !done.contains(task.spec_id.substr(0, kEvalDigits)); });
 }
 
+// Returns: how the past names this sweep where it has stopped trials early, by what its file still says; empty
+// where it stops none.
+std::string stopper_of(const SweepSpec& spec) {
+  const std::string policy = early_stop_policy(spec);
+  return policy.empty() ? "" : stopped_by(spec.name, policy);
+}
+
+bool is_stopped_by(const TrialStanding& standing, const std::string& stopper) {
+  const auto& all = standing.stopped_by;
+  return std::find(all.begin(), all.end(), stopper) != all.end();
+}
+
 Fate fate_of(const SweepTrial& trial, const TrialStanding& standing, bool is_served) {
   if (standing.state == "diverged") return Fate::done;
   if (standing.state == "completed") {
@@ -44,63 +57,82 @@ Fate fate_of(const SweepTrial& trial, const TrialStanding& standing, bool is_ser
   return standing.checkpoint_step > 0 ? Fate::resumable : Fate::fresh;
 }
 
-using KnownPlaces = std::vector<std::pair<int64_t, const TrialStanding*>>;  // by raw index
-
-KnownPlaces compared_by_id(const Grid& grid, const Past& past) {
-  std::map<std::string, const TrialStanding*> standings;
-  for (const TrialStanding& trial : past.trials) standings[trial.trial] = &trial;
-  KnownPlaces out;
-  for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
-    const auto trial = grid.at(raw);
-    if (!trial) continue;
-    if (const auto known = standings.find(trial->id.text); known != standings.end())
-      out.emplace_back(raw, known->second);
+// Where trials of the past stand in a grid.
+class PlacesInGrid {
+ public:
+  PlacesInGrid(const Grid& grid, const CellCensus& census)
+      : grid_(grid), census_(census), prints_(grid.spec().inputs) {
+    for (const uint64_t seed : grid.spec().seeds) seeds_.emplace(seed, std::ssize(seeds_));
   }
-  return out;
-}
 
-KnownPlaces looked_for_by_settings(const Grid& grid, const CellCensus& census, const Past& past) {
-  const SweepSpec& spec = grid.spec();
-  std::map<uint64_t, int64_t> seeds;
-  for (const uint64_t seed : spec.seeds) seeds.emplace(seed, std::ssize(seeds));
-  KnownPlaces out;
-  for (const TrialStanding& trial : past.trials) {
-    const auto seed = seeds.find(trial.settings->seed);
-    if (seed == seeds.end()) continue;
-    const auto print = print_in(spec.inputs, TrialId{trial.trial}, *trial.settings);
-    const auto cell = print ? census.find(*print) : std::nullopt;
-    if (!cell) continue;
-    const int64_t raw = *cell * std::ssize(spec.seeds) + seed->second;
-    if (takes(spec, raw)) out.emplace_back(raw, &trial);
+  // Returns: the raw index of the grid's own trial; nullopt where it has none.
+  std::optional<int64_t> of(const TrialStanding& trial) {
+    return trial.settings ? by_settings(trial) : by_id(trial);
   }
-  std::sort(out.begin(), out.end());
-  return out;
-}
 
-bool tells_settings(const Past& past) {
-  return std::all_of(past.trials.begin(), past.trials.end(),
-                     [](const TrialStanding& trial) { return trial.settings.has_value(); });
+ private:
+  std::optional<int64_t> by_settings(const TrialStanding& trial) {
+    const auto seed = seeds_.find(trial.settings->seed);
+    if (seed == seeds_.end()) return std::nullopt;
+    const auto is_there = [&](const CellPrint& print) { return census_.find(print).has_value(); };
+    const auto print = prints_.find(TrialId{trial.trial}, *trial.settings, is_there);
+    if (!print) return std::nullopt;
+    const int64_t raw = *census_.find(*print) * std::ssize(grid_.spec().seeds) + seed->second;
+    return takes(grid_.spec(), raw) ? std::optional(raw) : std::nullopt;
+  }
+
+  // Resolves every trial of the grid, once.
+  std::optional<int64_t> by_id(const TrialStanding& trial) {
+    if (!raws_) {
+      raws_.emplace();
+      for (int64_t raw = 0; raw < grid_.raw_count(); ++raw)
+        if (const auto own = grid_.at(raw)) raws_->emplace(own->id.text, raw);
+    }
+    const auto found = raws_->find(trial.trial);
+    return found == raws_->end() ? std::nullopt : std::optional(found->second);
+  }
+
+  const Grid& grid_;
+  const CellCensus& census_;
+  CellPrints prints_;
+  std::map<uint64_t, int64_t> seeds_;
+  std::optional<std::map<std::string, int64_t>> raws_;  // by id
+};
+
+// Visits them a page at a time, so that a past of any length fits.
+template <class Visit>
+void for_each_standing(const Past& past, const Visit& visit) {
+  for (const TrialStanding& standing : past.trials) visit(standing);
+  if (!past.page_after) return;
+  for (std::string after;;) {
+    const std::vector<TrialStanding> page = past.page_after(after);
+    if (page.empty()) return;
+    for (const TrialStanding& standing : page) visit(standing);
+    after = page.back().trial;
+  }
 }
 
 }  // namespace
 
 std::vector<KnownTrial> known_in(const Grid& grid, const CellCensus& census, const Past& past) {
-  if (past.trials.empty()) return {};
   const SweepSpec& spec = grid.spec();
+  const std::string stopper = stopper_of(spec);
+  PlacesInGrid places(grid, census);
   std::map<size_t, SweepTrial> samples;  // by place of the group: what a fate hangs on is the same in it
   std::vector<KnownTrial> out;
-  for (const auto& [raw, standing] :
-       tells_settings(past) ? looked_for_by_settings(grid, census, past) : compared_by_id(grid, past)) {
-    const size_t group = census.group_of(raw / std::ssize(spec.seeds));
+  for_each_standing(past, [&](const TrialStanding& standing) {
+    const auto raw = places.of(standing);
+    if (!raw) return;
+    const size_t group = census.group_of(*raw / std::ssize(spec.seeds));
     auto sample = samples.find(group);
-    if (sample == samples.end())
-      sample = samples.emplace(group, grid.at(census.groups()[group].sample).value()).first;
-    out.push_back(
-        {.raw = raw,
-         .fate = fate_of(sample->second, *standing, past.is_served),
-         .left_less = standing->state == "completed" && !standing->keep.empty() &&
-                      leaves_less(kept_of(*standing), spec.run.keep, sample->second.settings.method)});
-  }
+    if (sample == samples.end()) sample = samples.emplace(group, sample_of(grid, census.groups()[group])).first;
+    out.push_back({.raw = *raw,
+                   .fate = is_stopped_by(standing, stopper) ? Fate::stopped_early
+                                                            : fate_of(sample->second, standing, past.is_served),
+                   .left_less = standing.state == "completed" && !standing.keep.empty() &&
+                                leaves_less(kept_of(standing), spec.run.keep, sample->second.settings.method)});
+  });
+  std::sort(out.begin(), out.end(), [](const KnownTrial& a, const KnownTrial& b) { return a.raw < b.raw; });
   return out;
 }
 

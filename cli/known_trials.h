@@ -9,8 +9,9 @@
 
 namespace ranktide::cli {
 
-// Returns: by rising index. Requires: the census tells settings_of_cost() apart. A past that tells settings
-// costs what it has trials; one that does not has every trial of the grid resolved and compared by its id.
+// Returns: by rising index. Requires: the census tells settings_of_cost() apart. The past is read once, a
+// page at a time. A trial that tells settings costs by itself; one that does not has every trial of the grid
+// resolved and compared by its id, once.
 std::vector<KnownTrial> known_in(const Grid& grid, const CellCensus& census, const Past& past);
 
 }  // namespace ranktide::cli

@@ -82,9 +82,11 @@ void print_trials(const SweepPlan& plan) {
 // What was done before is the coordinator's to tell, where there is one.
 Past past_for(const GlobalOptions& globals, Told told) {
   if (!has_results(globals)) return {};
-  const Results results(globals);
-  return {.trials = results.standings(told),
-          .measured = results.measured(),
+  return {.trials = {},
+          .page_after = [&globals, told](const std::string& after) {
+            return Results(globals).standings_after(after, told);
+          },
+          .measured = Results(globals).measured(),
           .is_served = chosen_coordinator(globals).has_value()};
 }
 

@@ -90,17 +90,11 @@ std::string Results::report(const ReportRequest& request) const {
   return report_html(Reader(data_folder_), request);
 }
 
-std::vector<TrialStanding> Results::standings(Told told) const {
+std::vector<TrialStanding> Results::standings_after(const std::string& trial, Told told) const {
   const std::string with = told == Told::settings ? "settings=1&" : "";
-  std::vector<TrialStanding> all;
-  for (std::string after;;) {
-    const auto body = ask("/api/v1/standings?" + with + "after=" + after);
-    const auto page = body ? from_json<std::vector<TrialStanding>>(parse_json(*body))
-                           : trials_after(Reader(data_folder_), after, kTrialsPerPage, told);
-    if (page.empty()) return all;
-    all.insert(all.end(), page.begin(), page.end());
-    after = page.back().trial;
-  }
+  if (const auto body = ask("/api/v1/standings?" + with + "after=" + trial))
+    return from_json<std::vector<TrialStanding>>(parse_json(*body));
+  return trials_after(Reader(data_folder_), trial, kTrialsPerPage, told);
 }
 
 std::vector<MeasuredTrial> Results::measured() const {

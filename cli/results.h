@@ -41,9 +41,9 @@ class Results {
   LogPart log_part(const Lease& lease, int64_t offset) const;
   // Returns: the sweep's page. Throws: CommandError, SweepNotFound.
   std::string report(const ReportRequest& request) const;
-  // Returns: what every trial of the folder has come to, by id.
+  // Returns: what trials of the folder have come to: a page of those after this id, by id; none at the end.
   // Settings are not told by a coordinator of before.
-  std::vector<TrialStanding> standings(Told told) const;
+  std::vector<TrialStanding> standings_after(const std::string& trial, Told told) const;
   std::vector<MeasuredTrial> measured() const;
   // Returns: a trial's settings, flat. Throws: CommandError when there is no such trial. Requires: a full id.
   Json settings(const std::string& trial) const;

@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <limits>
 #include <set>
 
 #include "cli/command.h"
 #include "cli/inputs.h"
 #include "cli/known_trials.h"
+#include "common/sweep/beside_cells.h"
 #include "common/sweep/cell_census.h"
+#include "common/sweep/shared_work.h"
 #include "common/sweep/taken_trials.h"
-#include "common/sweep/trunk.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/edge/reader.h"
 #include "coordinator/edge/store.h"
@@ -58,12 +58,28 @@ std::vector<PlannedGroup> groups_of(const SweepSpec& spec, const CellCensus& cen
   return out;
 }
 
-// Fills in all that follows from spec, known and timing.
+// Returns: costs first, then what trunks hang on, where there may be any.
+std::vector<Telling> tellings_of(const SweepSpec& spec) {
+  std::vector<Telling> out{settings_of_cost()};
+  if (auto sharing = telling_for_sharing(spec)) out.push_back(*std::move(sharing));
+  return out;
+}
+
+bool varies_budgets(const SweepSpec& spec) {
+  return std::any_of(spec.blocks.begin(), spec.blocks.end(), [](const Block& block) {
+    return std::any_of(block.axes.begin(), block.axes.end(),
+                       [](const Axis& axis) { return axis.points.size() > 1 && sets_budget(axis); });
+  });
+}
+
+// Fills in all that follows from spec, known and timing. The census is of tellings_of().
 void count_up(SweepPlan& plan, const Grid& grid, const CellCensus& census) {
   plan.blocks = census.counts();
   plan.warnings = warnings_of(grid, plan.blocks);
-  SharedWork shared = shared_work(grid);
+  SharedWork shared = telling_for_sharing(plan.spec) ? shared_work(grid, census, 1) : SharedWork{};
   plan.sharing = sharing_text(shared);
+  if (plan.spec.run.stop_early && varies_budgets(plan.spec))
+    plan.sharing.emplace_back("none (run.stop_early stops trials one by one, so that each runs by itself)");
   plan.saved = std::move(shared.saved);
   plan.groups = groups_of(plan.spec, census, plan.known);
 }
@@ -83,22 +99,34 @@ void spare(std::vector<PlannedGroup>& groups, const std::string& block, Step sav
           static_cast<double>(saved) / steps * (group.cost->seconds - group.cost->eval_seconds);
 }
 
-void cost_up(SweepPlan& plan, const Grid& grid) {
+// Of more kinds than kCostedMax each so many-th, and the first of each block, so that no trial counts as another
+// block's.
+void resolve_samples(SweepPlan& plan, const Grid& grid) {
+  std::vector<int64_t> kinds;
+  for (const PlannedGroup& group : plan.groups)
+    if (kinds.empty() || kinds.back() != group.sample) kinds.push_back(group.sample);
+  plan.kinds = std::ssize(kinds);
+  plan.samples.clear();
+  const int64_t every = (plan.kinds + kCostedMax - 1) / kCostedMax;
+  for (int64_t i = 0; i < plan.kinds; ++i) {
+    const int64_t raw = kinds[static_cast<size_t>(i)];
+    const bool is_first = i == 0 || grid.block_at(raw) != grid.block_at(kinds[static_cast<size_t>(i) - 1]);
+    if (i % every != 0 && !is_first) continue;
+    plan.samples.emplace(raw, sample_of(grid, {.sample = raw, .trials = 1}));
+  }
+}
+
+void cost_up(SweepPlan& plan) {
   TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
-  const PlannedGroup* before = nullptr;
+  const SweepTrial* trial = nullptr;
+  std::optional<TrialCost> cost;
   for (PlannedGroup& group : plan.groups) {
-    if (before && before->sample == group.sample) {
-      group.blocks = before->blocks;
-      group.cost = before->cost;
-      group.steps = before->steps;
-    } else {
-      const auto trial = grid.at(group.sample);
-      RT_CHECK(trial.has_value());
-      group.blocks = trial->blocks;
-      group.cost = costs.of(*trial);
-      group.steps = trial->steps;
-    }
-    before = &group;
+    const SweepTrial& own = std::prev(plan.samples.upper_bound(group.sample))->second;
+    if (&own != trial) cost = costs.of(own);
+    trial = &own;
+    group.blocks = own.blocks;
+    group.cost = cost;
+    group.steps = own.steps;
   }
   for (const auto& [block, steps] : plan.saved) spare(plan.groups, block, steps);
   plan.estimate = estimate_of(plan.groups);
@@ -116,6 +144,8 @@ std::string word_of(Fate fate) {
       return "evals_lost";
     case Fate::running:
       return "running";
+    case Fate::stopped_early:
+      return "stopped_early";
     case Fate::resumable:
       return "resumable";
     case Fate::fresh:
@@ -125,7 +155,7 @@ std::string word_of(Fate fate) {
 }
 
 bool is_trained(Fate fate) {
-  return fate == Fate::done || fate == Fate::evals || fate == Fate::evals_lost;
+  return fate == Fate::done || fate == Fate::evals || fate == Fate::evals_lost || fate == Fate::stopped_early;
 }
 
 int64_t SweepPlan::trials() const {
@@ -180,9 +210,10 @@ Told told_for(const SweepSpec& spec) {
 
 Past past_of(const fs::path& data_folder, Told told) {
   if (!fs::exists(database_file(data_folder))) return {};
-  const Reader reader(data_folder);
-  return {.trials = trials_after(reader, "", std::numeric_limits<int64_t>::max(), told),
-          .measured = measured_trials(reader)};
+  const auto page_after = [data_folder, told](const std::string& after) {
+    return trials_after(Reader(data_folder), after, kTrialsPerPage, told);
+  };
+  return {.trials = {}, .page_after = page_after, .measured = measured_trials(Reader(data_folder))};
 }
 
 PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSources& sources) {
@@ -204,27 +235,29 @@ void require_inputs(const PreparedSweep& sweep) {
 SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
   SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
   const Grid grid(plan.spec);
-  const CellCensus census(grid, settings_of_cost());
+  const CellCensus census(grid, tellings_of(plan.spec));
   plan.known = known_in(grid, census, past);
   plan.timing = timing_of(std::nullopt, 1, past.measured, plan.spec.inputs, ComputedOn::cpu);
   count_up(plan, grid, census);
-  cost_up(plan, grid);
+  resolve_samples(plan, grid);
+  cost_up(plan);
   return plan;
 }
 
 void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
              ComputedOn on) {
   plan.timing = timing_of(table, threads, past.measured, plan.spec.inputs, on);
-  cost_up(plan, Grid(plan.spec));
+  cost_up(plan);
 }
 
 void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
   plan.spec.taken = ranges_of(raw);
   std::erase_if(plan.known, [&](const KnownTrial& trial) { return !takes(plan.spec, trial.raw); });
   const Grid grid(plan.spec);
-  count_up(plan, grid, CellCensus(grid, settings_of_cost()));
+  count_up(plan, grid, CellCensus(grid, tellings_of(plan.spec)));
   RT_CHECK(plan.trials() == std::ssize(raw));
-  cost_up(plan, grid);
+  resolve_samples(plan, grid);
+  cost_up(plan);
 }
 
 void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit) {

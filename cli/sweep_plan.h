@@ -21,10 +21,13 @@ namespace ranktide::cli {
 // What was done before, as the folder or its coordinator tells it.
 struct Past {
   std::vector<TrialStanding> trials;
+  // Beside them those that are told a page at a time: the ones after an id, by id, until there are none.
+  std::function<std::vector<TrialStanding>(const std::string& after)> page_after{};
   std::vector<MeasuredTrial> measured;
   bool is_served = false;  // by a coordinator, so that what is said to run does
 };
-// Returns: of a data folder that no coordinator serves; nothing of one without a database.
+// Returns: of a data folder that no coordinator serves, which is read when it is asked; nothing of one without a
+// database.
 Past past_of(const std::filesystem::path& data_folder, Told told);
 
 // Up to so many trials a sweep is compared with the past id by id. Of a larger one each trial of the past tells
@@ -76,12 +79,13 @@ enum class Fate {
   evals,       // trained, and evals of its kept weights are new
   evals_lost,  // trained, and the weights that new evals ask for were not kept
   running,     // somebody runs it now
+  stopped_early,  // by this sweep, whose file still says so: it is trained no further
   resumable,   // begun, with a checkpoint that nobody runs
   fresh,
 };
-// Returns: done, evals, evals_lost, running, resumable or new, for programs.
+// Returns: done, evals, evals_lost, running, stopped_early, resumable or new, for programs.
 std::string word_of(Fate fate);
-bool is_trained(Fate fate);
+bool is_trained(Fate fate);  // whether nothing of it is trained any more
 
 // Trials that are listed by the same blocks, cost alike, and of which the same becomes.
 struct PlannedGroup {
@@ -96,6 +100,9 @@ struct PlannedGroup {
   // Returns: what one takes, but for that. Requires: cost.
   double seconds() const { return cost->seconds - spared_seconds; }
 };
+
+// Trials that are resolved for what they cost, some 0.2 ms each.
+inline constexpr int64_t kCostedMax = 10'000;
 
 // A trial of the grid that the past knows.
 struct KnownTrial {
@@ -113,6 +120,10 @@ struct SweepPlan {
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
   std::map<std::string, Step> saved;    // steps that trunks save, by block
+  // The trials that stand for groups, by raw index. Of more than kCostedMax kinds that cost apart each so many-th
+  // one is resolved, and the groups after it cost as it does: then it is an estimate, and plan says so.
+  std::map<int64_t, SweepTrial> samples;
+  int64_t kinds = 0;
   // Of predict():
   std::optional<Timing> timing;
   std::optional<SweepEstimate> estimate;  // nullopt: a trial's inputs are unread

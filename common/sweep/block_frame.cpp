@@ -68,9 +68,27 @@ std::optional<Json> named_in(const BlockCells& cells, int64_t cell, const std::v
 
 constexpr int64_t kTriedMax = 4096;  // combinations; an axis that takes more to be judged may have equals
 
+// Whether each point sets the one setting to a value of its own, which shows in every cell: no cell has to be
+// tried. Paths and modules may be written in several ways, and are.
+bool sets_its_own(const Block& block, size_t axis, const Reach& reach,
+                  const std::vector<const Setting*>& settings) {
+  const Axis& given = block.axes[axis];
+  if (settings.size() != 1 || reach.axes != AxisSet{1} << axis || !given.when.empty()) return false;
+  const Setting& setting = *settings.front();
+  const std::string key(setting.key);
+  const bool is_plain = setting.effect.key.empty() && key != "lora.target" && group_of(setting) != "inputs";
+  if (!is_plain || block.derive.contains(key)) return false;
+  std::set<Json> seen;
+  return std::all_of(given.points.begin(), given.points.end(), [&](const AxisPoint& point) {
+    const auto value = point.set.find(key);
+    return value != point.set.end() && seen.insert(value->second).second;
+  });
+}
+
 // Whether cells that differ on this axis, and on no other that these settings hang on, differ in them.
 bool tell_apart(const Block& block, size_t axis, const Reach& reach,
                 const std::vector<const Setting*>& settings, const Inputs& inputs) {
+  if (sets_its_own(block, axis, reach, settings)) return true;
   const BlockCells cells(narrowed(block, reach));
   if (cells.count() > kTriedMax) return false;
   int64_t stride = 1;

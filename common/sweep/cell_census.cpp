@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <numeric>
+#include <unordered_map>
 
-#include "common/sweep/axis_reach.h"
 #include "common/sweep/taken_trials.h"
 #include "common/vocabulary/check.h"
 
@@ -14,56 +13,30 @@ namespace {
 
 constexpr uint32_t kNoGroup = std::numeric_limits<uint32_t>::max();
 
-// Cells of a block by where they stand on some of its axes. A cell that no axis leads to stands by itself.
-class Likeness {
- public:
-  Likeness(const Block& block, const BlockCells& cells, const std::set<std::string>& told_apart)
-      : own_count_(cells.is_drawn() ? 0 : cells.own_count()) {
-    if (cells.is_drawn()) return;
-    const AxisReach reach(block);
-    Reach told;
-    for (const std::string& key : told_apart) told.add(reach.of_setting(key));
-    int64_t stride = 1;
-    for (size_t axis = block.axes.size(); axis-- > 0;) {
-      const auto points = static_cast<int64_t>(block.axes[axis].points.size());
-      if (points > 1 && (told.axes >> axis & 1)) steps_.push_back({.stride = stride, .points = points});
-      stride *= points;
-    }
-  }
-
-  // Returns: below count() of the block; equal for cells that are alike.
-  int64_t of(int64_t number) const {
-    if (number >= own_count_) return number;
-    int64_t out = 0;
-    for (const Step& step : steps_) out = out * step.points + number / step.stride % step.points;
-    return out;
-  }
-
- private:
-  struct Step {
-    int64_t stride = 1;
-    int64_t points = 1;
-  };
-  std::vector<Step> steps_;
-  int64_t own_count_ = 0;
-};
+// Every bit of a hash in every bit of what comes of it (SplitMix64's last step).
+uint64_t mixed(uint64_t hash) {
+  hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9;
+  hash = (hash ^ hash >> 27) * 0x94d049bb133111eb;
+  return hash ^ hash >> 31;
+}
 
 }  // namespace
 
 // Equal cells stand side by side once they are sorted, the one that runs first.
-CellCensus::CellCensus(const Grid& grid, const std::set<std::string>& told_apart) : grid_(grid) {
-  std::vector<SeenCell> seen;
+CellCensus::CellCensus(const Grid& grid, const std::vector<Telling>& tellings) : grid_(grid) {
+  const CellTeller teller(tellings);
+  Grid::SeenCells seen;
   const auto cells = static_cast<size_t>(grid.raw_count_) / grid.spec_.seeds.size();
-  seen.reserve(cells);
-  for (size_t block = 0; block < grid.blocks_.size(); ++block) counts_.push_back(grid.count_of(block, seen));
-  std::sort(seen.begin(), seen.end());
-  group_of_.assign(cells, kNoGroup);
-  count_up(seen);
-  group(seen, told_apart);
-  order_groups();
+  seen.cells.reserve(cells);
+  seen.told.assign(tellings.size(), std::vector<uint64_t>(cells));
+  for (size_t block = 0; block < grid.blocks_.size(); ++block)
+    counts_.push_back(grid.count_of(block, teller, seen));
+  std::sort(seen.cells.begin(), seen.cells.end());
+  count_up(seen.cells);
+  for (const auto& told : seen.told) groupings_.push_back(grouped(seen.cells, told));
   const auto is_equal = [](const SeenCell& a, const SeenCell& b) { return a.print == b.print; };
-  seen.erase(std::unique(seen.begin(), seen.end(), is_equal), seen.end());
-  cells_ = std::move(seen);
+  seen.cells.erase(std::unique(seen.cells.begin(), seen.cells.end(), is_equal), seen.cells.end());
+  cells_ = std::move(seen.cells);
 }
 
 void CellCensus::count_up(const std::vector<SeenCell>& seen) {
@@ -79,55 +52,49 @@ void CellCensus::count_up(const std::vector<SeenCell>& seen) {
 }
 
 // Every later block adds its view of a cell to the trial, by the first of its cells that is equal.
-void CellCensus::group(const std::vector<SeenCell>& seen, const std::set<std::string>& told_apart) {
-  std::vector<Likeness> likeness;
-  for (size_t block = 0; block < grid_.blocks_.size(); ++block)
-    likeness.emplace_back(grid_.spec_.blocks[block], grid_.blocks_[block], told_apart);
-  const auto key_of = [&](int64_t cell) {
-    const size_t block = grid_.block_of(cell);
-    return grid_.first_cell_[block] + likeness[block].of(cell - grid_.first_cell_[block]);
-  };
-  std::vector<uint32_t> of_one_block(group_of_.size(), kNoGroup);
-  std::map<std::vector<int64_t>, uint32_t> of_several;
+CellCensus::Grouping CellCensus::grouped(const std::vector<SeenCell>& seen,
+                                         const std::vector<uint64_t>& told) const {
+  Grouping out{.groups = {}, .of = std::vector<uint32_t>(told.size(), kNoGroup)};
+  std::unordered_map<uint64_t, uint32_t> by_key;
   for (size_t i = 0, end = 0; i < seen.size(); i = end) {
-    std::vector<int64_t> later;
     size_t block = grid_.block_of(seen[i].cell);
+    uint64_t key = mixed(block) + told[static_cast<size_t>(seen[i].cell)];
     for (end = i + 1; end < seen.size() && seen[end].print == seen[i].print; ++end)
-      if (const size_t own = grid_.block_of(seen[end].cell); own != block)
-        later.push_back(key_of(seen[end].cell)), block = own;
+      if (const size_t own = grid_.block_of(seen[end].cell); own != block) {
+        key = mixed(mixed(key) + own) + told[static_cast<size_t>(seen[end].cell)];
+        block = own;
+      }
     const int64_t trials = grid_.taken_of(seen[i].cell);
     if (trials == 0) continue;
-    const int64_t key = key_of(seen[i].cell);
-    if (!later.empty()) later.push_back(key);
-    uint32_t& group = later.empty() ? of_one_block[static_cast<size_t>(key)]
-                                    : of_several.try_emplace(later, kNoGroup).first->second;
-    if (group == kNoGroup) {
-      group = static_cast<uint32_t>(groups_.size());
-      groups_.push_back({.sample = seen[i].cell});
-    }
-    groups_[group].trials += trials;
-    groups_[group].sample = std::min(groups_[group].sample, seen[i].cell);
-    group_of_[static_cast<size_t>(seen[i].cell)] = group;
+    const auto [place, is_new] = by_key.try_emplace(key, static_cast<uint32_t>(out.groups.size()));
+    if (is_new) out.groups.push_back({.sample = seen[i].cell});
+    TrialsAlike& group = out.groups[place->second];
+    group.trials += trials;
+    group.sample = std::min(group.sample, seen[i].cell);
+    out.of[static_cast<size_t>(seen[i].cell)] = place->second;
   }
+  order(out);
+  return out;
 }
 
 // Samples are cells until here.
-void CellCensus::order_groups() {
-  std::vector<uint32_t> order(groups_.size()), place(groups_.size());
+void CellCensus::order(Grouping& grouping) const {
+  const std::vector<TrialsAlike>& groups = grouping.groups;
+  std::vector<uint32_t> order(groups.size()), place(groups.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return groups_[a].sample < groups_[b].sample; });
+            [&](uint32_t a, uint32_t b) { return groups[a].sample < groups[b].sample; });
   std::vector<TrialsAlike> ordered;
-  ordered.reserve(groups_.size());
+  ordered.reserve(groups.size());
   for (const uint32_t group : order) {
     place[group] = static_cast<uint32_t>(ordered.size());
-    ordered.push_back(groups_[group]);
+    ordered.push_back(groups[group]);
     int64_t& sample = ordered.back().sample;
     sample *= static_cast<int64_t>(grid_.spec_.seeds.size());
     while (!takes(grid_.spec_, sample)) ++sample;
   }
-  groups_ = std::move(ordered);
-  for (uint32_t& group : group_of_)
+  grouping.groups = std::move(ordered);
+  for (uint32_t& group : grouping.of)
     if (group != kNoGroup) group = place[group];
 }
 
@@ -138,12 +105,22 @@ std::optional<int64_t> CellCensus::find(const CellPrint& print) const {
   return found->cell;
 }
 
-size_t CellCensus::group_of(int64_t cell) const {
+const std::vector<TrialsAlike>& CellCensus::groups(size_t telling) const {
+  RT_CHECK(telling < groupings_.size());
+  return groupings_[telling].groups;
+}
+
+bool CellCensus::lists(int64_t cell) const {
+  RT_CHECK(!groupings_.empty());
   RT_CHECK(cell >= 0);
-  RT_CHECK(static_cast<size_t>(cell) < group_of_.size());
-  const uint32_t group = group_of_[static_cast<size_t>(cell)];
-  RT_CHECK(group != kNoGroup);
-  return group;
+  RT_CHECK(static_cast<size_t>(cell) < groupings_[0].of.size());
+  return groupings_[0].of[static_cast<size_t>(cell)] != kNoGroup;
+}
+
+size_t CellCensus::group_of(int64_t cell, size_t telling) const {
+  RT_CHECK(telling < groupings_.size());
+  RT_CHECK(lists(cell));
+  return groupings_[telling].of[static_cast<size_t>(cell)];
 }
 
 std::vector<uint64_t> CellCensus::seeds_taken(int64_t cell) const {
@@ -174,6 +151,16 @@ int64_t trials_of_both(const CellCensus& a, const CellCensus& b) {
     out += *of_each;
   }
   return out;
+}
+
+SweepTrial sample_of(const Grid& grid, const TrialsAlike& alike) {
+  auto trial = grid.at(alike.sample);
+  if (!trial)
+    throw SpecError(
+        "trial " + std::to_string(alike.sample) +
+        " of the grid was counted and is none; that is a fault of ranktide and not of the file: please "
+        "report it, with the file");
+  return *std::move(trial);
 }
 
 }  // namespace ranktide

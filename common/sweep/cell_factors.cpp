@@ -5,11 +5,12 @@
 #include "common/sweep/identity.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/warm_start.h"
 
 namespace ranktide {
 namespace {
 
-// Of all tables of a block, 24 bytes each; more answers are worked out each time they are asked for. A spec may
+// Of all tables of a block, 40 bytes each; more answers are worked out each time they are asked for. A spec may
 // have as many rules as its text has room for.
 constexpr int64_t kAnswersMax = 1 << 21;
 
@@ -36,12 +37,14 @@ bool is_of_budget(const std::vector<const Setting*>& settings) {
 }  // namespace
 
 // An axis may have a `when` and reach no identity: where it is false there is no cell all the same.
-CellFactors::CellFactors(const Block& block, const Inputs& inputs)
-    : block_(block), inputs_(inputs), room_(kAnswersMax) {
+CellFactors::CellFactors(const Block& block, const Inputs& inputs, const CellTeller& teller)
+    : block_(block), inputs_(inputs), teller_(teller), room_(kAnswersMax) {
   const AxisReach reach(block);
   for (size_t axis = 0; axis < block.axes.size(); ++axis)
     if (!block.axes[axis].when.empty()) factors_.push_back(factor(reach.of_axis(axis), {}, {}));
   add_settings(reach);
+  add_evals(reach);
+  if (names_source(block)) add_source(reach);
   for (const Rule& rule : block.exclude) rules_.push_back(rule_factor(reach, rule));
 }
 
@@ -61,12 +64,44 @@ void CellFactors::add_settings(const AxisReach& reach) {
     factors_.push_back(settings_factor(reach, group.first, std::move(group.second)));
 }
 
+void CellFactors::add_evals(const AxisReach& reach) {
+  Reach own;
+  std::vector<const Setting*> told;
+  for (const Setting& setting : settings()) {
+    const std::string key(setting.key);
+    if (!key.starts_with("eval.") || !teller_.tells(key)) continue;
+    own.add(reach.of_setting(key));
+    told.push_back(&setting);
+  }
+  if (told.empty()) return;
+  factors_.push_back(factor(own, std::move(told), {}));
+  factors_.back().asked = Asked::evals;
+}
+
+// A trial may start from another only if their models agree, and their adapters do.
+void CellFactors::add_source(const AxisReach& reach) {
+  Reach own;
+  std::vector<const Setting*> asked;
+  for (const Setting& setting : settings()) {
+    const bool shapes =
+        setting.key == "method" || setting.key.starts_with("model.") || setting.key.starts_with("lora.");
+    if (!shapes || !is_of_identity(setting)) continue;
+    own.add(reach.of_setting(std::string(setting.key)));
+    asked.push_back(&setting);
+  }
+  factors_.push_back(factor(own, std::move(asked), {}));
+  factors_.back().asked = Asked::source;
+}
+
 CellFactors::Factor CellFactors::factor(const Reach& reach, std::vector<const Setting*> settings,
                                         std::vector<Rule> exclude) {
   Block own = narrowed(block_, reach);
   own.exclude = std::move(exclude);
-  Factor out{
-      .strides = {}, .cells = BlockCells(std::move(own)), .settings = std::move(settings), .answers = {}};
+  Factor out{.strides = {},
+             .cells = BlockCells(std::move(own)),
+             .settings = std::move(settings),
+             .asked = Asked::identity,
+             .answers = {}};
   int64_t stride = 1;
   for (size_t axis = block_.axes.size(); axis-- > 0;) {
     if ((reach.axes >> axis & 1) == 0) continue;
@@ -113,18 +148,12 @@ CellFactors::Factor CellFactors::settings_factor(const AxisReach& reach, const R
 
 // What an error is about, and whether it counts, only the whole cell shows: there a rule may drop it first.
 CellFactors::Answer CellFactors::ask(const Factor& factor, int64_t cell) const {
-  Answer out{.kind = CellLook::Kind::unsure, .is_known = true, .print = {}};
+  Answer out{.kind = CellLook::Kind::unsure, .is_known = true};
   try {
     const auto found = factor.cells.at(cell);
-    if (!found) return {.kind = CellLook::Kind::none, .is_known = true, .print = {}};
-    if (factor.cells.excluded_by(*found))
-      return {.kind = CellLook::Kind::excluded, .is_known = true, .print = {}};
-    SettingValues values;
-    for (const Setting* setting : factor.settings)
-      if (auto value = effective_value(*setting, found->set))
-        values[std::string(setting->key)] = *std::move(value);
-    if (is_of_budget(factor.settings)) check_budget(found->set);
-    out.print = print_of(identity_of(values, inputs_).settings);
+    if (!found) return {.kind = CellLook::Kind::none, .is_known = true};
+    if (factor.cells.excluded_by(*found)) return {.kind = CellLook::Kind::excluded, .is_known = true};
+    add_settings_of(factor, *found, out);
     out.kind = CellLook::Kind::cell;
   } catch (const ExpressionError&) {
     return out;
@@ -134,7 +163,23 @@ CellFactors::Answer CellFactors::ask(const Factor& factor, int64_t cell) const {
   return out;
 }
 
-CellFactors::Answer CellFactors::ask_words(Factor& factor, const std::vector<uint32_t>& stands) {
+// Throws: SpecError where they do not resolve.
+void CellFactors::add_settings_of(const Factor& factor, const CellSettings& found, Answer& out) const {
+  if (factor.asked == Asked::evals) return teller_.add(evals_in(found.set), out.told);
+  SettingValues values;
+  for (const Setting* setting : factor.settings)
+    if (auto value = effective_value(*setting, found.set))
+      values[std::string(setting->key)] = *std::move(value);
+  if (factor.asked == Asked::source) {
+    start_of(trial_settings(values), inputs_);
+    return;
+  }
+  if (is_of_budget(factor.settings)) check_budget(found.set);
+  out.print = print_of(identity_of(values, inputs_).settings);
+  teller_.add(values, out.told);
+}
+
+CellFactors::Answer CellFactors::ask_words(Factor& factor, const std::vector<uint32_t>& stands) const {
   Answer out{.kind = CellLook::Kind::cell};
   for (size_t i = 0; i < factor.words.size(); ++i) {
     const auto value = factor.words[i].value_at(stands);
@@ -145,7 +190,9 @@ CellFactors::Answer CellFactors::ask_words(Factor& factor, const std::vector<uin
     }
     const std::string key(factor.settings[i]->key);
     try {
-      out.print += print_of(key, identity_value(key, derived_value(*factor.settings[i], *value)));
+      const Json derived = derived_value(*factor.settings[i], *value);
+      out.print += print_of(key, identity_value(key, derived));
+      teller_.add(key, derived, out.told);
     } catch (const SpecError&) {
       return {.kind = CellLook::Kind::unsure};
     }
@@ -164,17 +211,18 @@ CellFactors::Answer CellFactors::answer(Factor& factor, const std::vector<uint32
 }
 
 CellLook CellFactors::at(const std::vector<uint32_t>& stands) {
-  CellLook out{.kind = CellLook::Kind::cell, .rule = 0, .print = {}};
+  CellLook out{.kind = CellLook::Kind::cell};
   for (Factor& factor : factors_) {
     const Answer part = answer(factor, stands);
     if (part.kind == CellLook::Kind::unsure) return {};
-    if (part.kind == CellLook::Kind::none) return {.kind = CellLook::Kind::none, .rule = 0, .print = {}};
+    if (part.kind == CellLook::Kind::none) return {.kind = CellLook::Kind::none};
     out.print += part.print;
+    for (size_t i = 0; i < part.told.size(); ++i) out.told[i] += part.told[i];
   }
   for (size_t rule = 0; rule < rules_.size(); ++rule) {
     const Answer part = answer(rules_[rule], stands);
     if (part.kind == CellLook::Kind::cell) continue;
-    return {.kind = part.kind, .rule = rule, .print = {}};
+    return {.kind = part.kind, .rule = rule};
   }
   return out;
 }

@@ -19,9 +19,9 @@ namespace ranktide {
 
 class CellFactors {
  public:
-  // Outlives: block and inputs outlive this. Requires: the block's rules have been checked; no axis of it is
-  // drawn.
-  CellFactors(const Block& block, const Inputs& inputs);
+  // Outlives: block, inputs and teller outlive this. Requires: the block's rules have been checked; no axis of
+  // it is drawn.
+  CellFactors(const Block& block, const Inputs& inputs, const CellTeller& teller);
 
   // `stands`: the point on every axis. Returns: the same as BlockCells and resolve.h would say, or unsure.
   CellLook at(const std::vector<uint32_t>& stands);
@@ -30,25 +30,37 @@ class CellFactors {
   struct Answer {
     CellLook::Kind kind = CellLook::Kind::unsure;
     bool is_known = false;
-    CellPrint print;
+    CellPrint print{};
+    CellTold told{};
+  };
+  // What the settings of a factor are asked for.
+  enum class Asked {
+    identity,
+    evals,   // they tell apart, and train nothing
+    source,  // whether the trial may start from the one that model.from names
   };
   struct Factor {
     std::vector<std::pair<size_t, int64_t>> strides;  // axis of the whole block -> cells from point to point
     BlockCells cells;
     std::vector<const Setting*> settings;  // whose values it gives
-    std::vector<Answer> answers;           // by cell; empty where a table is not worth its memory
-    std::vector<RuleWords> words{};        // without such a table: of a rule, or beside settings
+    Asked asked = Asked::identity;
+    std::vector<Answer> answers;     // by cell; empty where a table is not worth its memory
+    std::vector<RuleWords> words{};  // without such a table: of a rule, or beside settings
   };
   Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude);
   Factor rule_factor(const AxisReach& reach, const Rule& rule);
   Factor settings_factor(const AxisReach& reach, const Reach& own, std::vector<const Setting*> settings);
   Answer ask(const Factor& factor, int64_t cell) const;
-  static Answer ask_words(Factor& factor, const std::vector<uint32_t>& stands);
+  void add_settings_of(const Factor& factor, const CellSettings& found, Answer& out) const;
+  Answer ask_words(Factor& factor, const std::vector<uint32_t>& stands) const;
   Answer answer(Factor& factor, const std::vector<uint32_t>& stands) const;
   void add_settings(const AxisReach& reach);
+  void add_evals(const AxisReach& reach);
+  void add_source(const AxisReach& reach);
 
   const Block& block_;
   const Inputs& inputs_;
+  const CellTeller& teller_;
   int64_t room_;                 // how many answers tables may still hold
   std::vector<Factor> factors_;  // of identities
   std::vector<Factor> rules_;    // beside Block::exclude

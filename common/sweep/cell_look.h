@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "common/sweep/cell_print.h"
+#include "common/sweep/cell_telling.h"
 
 namespace ranktide {
 
@@ -19,6 +20,7 @@ struct CellLook {
   Kind kind = Kind::unsure;
   size_t rule = 0;
   CellPrint print;  // of a cell
+  CellTold told{};  // likewise
 };
 
 }  // namespace ranktide

@@ -50,6 +50,10 @@ class Grid {
   // missing, a value out of range after derivation). Requires: 0 <= raw < raw_count().
   std::optional<SweepTrial> at(int64_t raw) const;
 
+  // Returns: the place in SweepSpec::blocks of the block that the trial of this raw index, if there is one, is of.
+  // Requires: 0 <= raw < raw_count().
+  size_t block_at(int64_t raw) const { return place_of(raw).block; }
+
   // Looks at every cell once. Throws: SpecError as at(), or when a rule empties a whole block.
   std::vector<BlockCount> counts() const;
 
@@ -80,13 +84,18 @@ class Grid {
   std::optional<SweepTrial> looked_up(const Place& place) const;
   std::optional<Found> find(size_t block, int64_t number) const;
   std::vector<std::pair<CellPrint, int64_t>> listed_in(size_t block) const;
-  CellLook look(size_t block, int64_t number) const;
+  CellLook look(size_t block, int64_t number, const CellTeller& teller) const;
   struct SeenCell {
     CellPrint print;
     int64_t cell = 0;  // its number over all blocks
     friend auto operator<=>(const SeenCell&, const SeenCell&) = default;
   };
-  BlockCount count_of(size_t block, std::vector<SeenCell>& seen) const;
+  struct SeenCells {
+    std::vector<SeenCell> cells{};
+    std::vector<std::vector<uint64_t>> told{};  // beside the tellings, by number of a cell
+    void add(const CellLook& look, int64_t cell);
+  };
+  BlockCount count_of(size_t block, const CellTeller& teller, SeenCells& seen) const;
   std::optional<int64_t> listed_equal(size_t block, int64_t below, const Found& found) const;
   std::optional<int64_t> equal_in(size_t block, int64_t below, const Found& found) const;
   std::optional<size_t> earlier_equal(const Found& found) const;

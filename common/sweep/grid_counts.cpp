@@ -8,7 +8,6 @@
 #include "common/sweep/overrides.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/taken_trials.h"
-#include "common/sweep/warm_start.h"
 
 namespace ranktide {
 namespace {
@@ -81,20 +80,29 @@ int64_t Grid::taken_of(int64_t cell) const {
   return taken;
 }
 
-CellLook Grid::look(size_t block, int64_t number) const {
+CellLook Grid::look(size_t block, int64_t number, const CellTeller& teller) const {
   const auto found = find(block, number);
   if (!found) return {.kind = CellLook::Kind::none};
   if (found->excluded_by) return {.kind = CellLook::Kind::excluded, .rule = *found->excluded_by};
-  return {.kind = CellLook::Kind::cell, .print = print_of(identity_of(found->values, spec_.inputs).settings)};
+  CellLook out{.kind = CellLook::Kind::cell,
+               .print = print_of(identity_of(found->values, spec_.inputs).settings)};
+  teller.add(found->values, out.told);
+  teller.add(evals_in(found->cell.set), out.told);
+  return out;
+}
+
+void Grid::SeenCells::add(const CellLook& look, int64_t cell) {
+  cells.push_back({.print = look.print, .cell = cell});
+  for (size_t i = 0; i < told.size(); ++i) told[i][static_cast<size_t>(cell)] = look.told[i];
 }
 
 // Adds the block's cells to `seen`.
-BlockCount Grid::count_of(size_t block, std::vector<SeenCell>& seen) const {
+BlockCount Grid::count_of(size_t block, const CellTeller& teller, SeenCells& seen) const {
   const Block& given = spec_.blocks[block];
   const BlockCells& cells = blocks_[block];
   BlockCount out = begun(given, cells);
   std::optional<CellFactors> factors;
-  if (!cells.is_drawn() && !names_source(given)) factors.emplace(given, spec_.inputs);
+  if (!cells.is_drawn()) factors.emplace(given, spec_.inputs, teller);
   std::vector<uint32_t> stands(given.axes.size());
   for (int64_t number = 0; number < cells.count(); ++number) {
     CellLook cell;
@@ -102,12 +110,12 @@ BlockCount Grid::count_of(size_t block, std::vector<SeenCell>& seen) const {
       cell = factors->at(stands);
       step(stands, given);
     }
-    if (cell.kind == CellLook::Kind::unsure) cell = look(block, number);
+    if (cell.kind == CellLook::Kind::unsure) cell = look(block, number, teller);
     if (cell.kind == CellLook::Kind::excluded) ++out.excluded, ++out.excluded_by_rule[cell.rule];
     if (cell.kind != CellLook::Kind::cell) continue;
     ++out.cells;
     if (number >= cells.own_count()) ++out.included;
-    seen.push_back({.print = cell.print, .cell = first_cell_[block] + number});
+    seen.add(cell, first_cell_[block] + number);
   }
   check_not_empty(given, out);
   return out;

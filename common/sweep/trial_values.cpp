@@ -1,5 +1,8 @@
 #include "common/sweep/trial_values.h"
 
+#include <set>
+#include <tuple>
+
 #include "common/sweep/identity.h"
 #include "common/sweep/resolve.h"
 
@@ -36,20 +39,11 @@ Json told_of(const Setting& setting, const Json& written) {
   return setting.type == SettingType::steps_or_share ? length_told(value) : value;
 }
 
-// Contents in the places of paths.
-struct Contents {
-  std::string base;
-  std::string tokenizer_sha256;
-  std::string data_sha256;
-};
+constexpr size_t kKnownPrintsMax = 1 << 16;  // then they are forgotten: a past may have any number of rates
 
-std::vector<Contents> contents_in(const Inputs& inputs) {
-  std::vector<Contents> out;
-  for (const auto& [model_name, model] : inputs.models)
-    for (const auto& [data_name, data] : inputs.data)
-      out.push_back({model.base.text, model.tokenizer_sha256, data.sha256});
-  return out;
-}
+constexpr const char* kBase = "model.path";
+constexpr const char* kTokenizer = "model.tokenizer";
+constexpr const char* kData = "data.train";
 
 }  // namespace
 
@@ -68,19 +62,44 @@ SettingValues values_of(const TrialSettings& settings) {
   return out;
 }
 
-std::optional<CellPrint> print_in(const Inputs& inputs, const TrialId& id, const TrialSettings& settings) {
+CellPrints::CellPrints(const Inputs& inputs) {
+  std::set<std::tuple<std::string, std::string, std::string>> seen;
+  for (const auto& [model_name, model] : inputs.models)
+    for (const auto& [data_name, data] : inputs.data) {
+      if (!seen.emplace(model.base.text, model.tokenizer_sha256, data.sha256).second) continue;
+      Contents own{model.base.text, model.tokenizer_sha256, data.sha256, print_of(kBase, model.base.text)};
+      own.print += print_of(kTokenizer, model.tokenizer_sha256);
+      own.print += print_of(kData, data.sha256);
+      contents_.push_back(std::move(own));
+    }
+}
+
+const CellPrint& CellPrints::known_print(const std::string& key, const Json& value) {
+  if (known_.size() > kKnownPrintsMax) known_.clear();
+  const auto [known, is_new] = known_.try_emplace(key + "\n" + canonical_json(value));
+  if (is_new) known->second = print_of(key, value);
+  return known->second;
+}
+
+std::optional<CellPrint> CellPrints::find(const TrialId& id, const TrialSettings& settings,
+                                          const Lists& lists) {
   const SettingValues values = values_of(settings);
   TrialIdentity identity = identity_of(values, {});
   if (const auto from = values.find("model.from"); from != values.end())
     identity.settings[from->first] = from->second;  // named by whole id and step since it was resolved
-  for (const Contents& contents : contents_in(inputs)) {
-    identity.settings["model.path"] = contents.base;
-    identity.settings["model.tokenizer"] = contents.tokenizer_sha256;
-    identity.settings["data.train"] = contents.data_sha256;
-    identity.settings["seed"] = settings.seed;
-    if (trial_id(identity) != id) continue;
-    identity.settings.erase("seed");
-    return print_of(identity.settings);
+  for (const char* key : {kBase, kTokenizer, kData}) identity.settings.erase(key);
+  CellPrint common;
+  for (const auto& [key, value] : identity.settings.items()) common += known_print(key, value);
+  for (const Contents& contents : contents_) {
+    CellPrint print = common;
+    print += contents.print;
+    if (!lists(print)) continue;
+    TrialIdentity whole = identity;
+    whole.settings[kBase] = contents.base;
+    whole.settings[kTokenizer] = contents.tokenizer_sha256;
+    whole.settings[kData] = contents.data_sha256;
+    whole.settings["seed"] = settings.seed;
+    if (trial_id(whole) == id) return print;
   }
   return std::nullopt;
 }

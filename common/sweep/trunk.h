@@ -10,7 +10,6 @@
 // Looked for are trials of one block that stand beside each other on axes that set the budget; those of a
 // random search and included cells share nothing. Pure functions; any thread.
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,9 +41,30 @@ inline constexpr size_t kTrunkEvalsMax = 512;
 // Returns: the step up to which a run of `steps` steps computes the same whatever its total is; nullopt: none.
 std::optional<Step> shared_until(const TrainSettings& settings, Step steps);
 
+// Returns: why trials of different budgets that train so share nothing; empty: they may.
+std::string why_nothing_shared(const TrainSettings& settings);
+
+// Returns: how long the trial is, in steps or, where the data that would say is unread, in parts of its budget.
+Step length_of(const SweepTrial& trial);
+
+// Returns: what counts up to where a trial leaves its trunk: all but the budget and the rate after that.
+// Content stands in the place of paths, where it was read.
+Json settings_on_trunk(const SweepTrial& trial);
+
+// Returns: those of `trials` that leave a trunk somewhere, and begin as this one does.
+std::vector<SweepTrial> that_begin_as(std::vector<SweepTrial> trials, const SweepTrial& as);
+
 // Returns: the trials that `trial` of `grid` may share its beginning with, itself among them, by raw index;
 // alone where nothing is shared. Each has steps and a step to leave at.
 std::vector<SweepTrial> trials_beside(const Grid& grid, const SweepTrial& trial);
+
+// Returns: why these trials, which begin alike, are too many for one trunk, or their evals are; empty: they are
+// not.
+std::string too_much_for_a_trunk(const std::vector<SweepTrial>& trials);
+
+// Returns: whether trials that begin alike get a trunk: they are two or more, and no more than it may have. Of
+// evals at steps that unread data would tell nobody knows yet.
+bool are_worth_a_trunk(const std::vector<SweepTrial>& trials);
 
 // Returns: the trials of `trials`, of trials_beside, with their places on the trunk that they share; empty when
 // they are fewer than two, or more than a trunk may have.
@@ -59,23 +79,5 @@ Stage trunk_stage(const Stage& branch, const StageId& trunk, Step to);
 constexpr bool is_on_trunk(Step at, Step branch, Step steps) {
   return at > 0 && at <= branch && at < steps;
 }
-
-// What a grid's trials cost with and without trunks.
-struct SharedWork {
-  int64_t trials = 0;  // that begin with a trunk
-  int64_t trunks = 0;
-  Step alone = 0;                         // steps of these trials, each by itself
-  Step shared = 0;                        // steps of the trunks and of what comes after them
-  std::map<std::string, Step> saved{};    // of alone, by the block that lists the trials
-  std::vector<std::string> nothing_on{};  // of axes of budgets that share nothing: which, why, and what would
-  bool is_of_all = true;                  // no trial was left out because of kSharedWorkLooksMax
-};
-inline constexpr int64_t kSharedWorkLooksMax = 20'000;  // trials; more would keep a plan of a million waiting
-// Touches the trials of the blocks whose budget varies, once. Where data is unread, steps are parts of a
-// budget.
-SharedWork shared_work(const Grid& grid);
-
-// Returns: what `plan` says of sharing, a line for each thing. Empty when no budget varies.
-std::vector<std::string> sharing_text(const SharedWork& work);
 
 }  // namespace ranktide

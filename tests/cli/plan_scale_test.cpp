@@ -106,6 +106,62 @@ TEST_F(PlanScale, WhatIsSaidOfGroupsIsWhatAWalkOverAllTrialsGives) {
   }
 }
 
+// Settings that differ in every cell, and of which a cost reads whether they are above zero; and one that has
+// few values, though every axis decides it.
+TEST_F(PlanScale, WhatIsDerivedInEveryCellCostsByWhatACostReadsOfIt) {
+  const SweepPlan derived = plan(
+      "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nbudget: {steps: 8}\n"
+      "eval: {learn: {held: {data: held.txt}}}\n"
+      "axes: {train.lr: {log: [1e-5, 1e-3], count: 20}, train.weight_decay: {min: 0, max: 1, step: 0.125}}\n"
+      "blocks:\n  lora:\n    method: lora\n    lora.rank: [4, 8]\n"
+      "    derive:\n      train.clip: max(0, 1000 * lr + weight_decay - 0.2)\n"
+      "      lora.dropout: max(0, 0.1 * weight_decay - 100 * lr) * (0 if rank == 8 else 1)\n"
+      "      train.attention_dropout: max(0, 0.2 * weight_decay - 100 * lr)\n"
+      "      train.batch: 4 if lr * 1000 + weight_decay > 0.5 else 2\n");
+  expect_as_walked(derived);
+  EXPECT_EQ(derived.trials(), 360);
+  EXPECT_LE(derived.groups.size(), 2u * 2 * 2 * 2 * 2);
+  EXPECT_GT(derived.groups.size(), 8u) << "each of them decides something";
+}
+
+// Budgets that every axis decides: each trial is of a kind of its own, and a sample of them is worked out.
+TEST_F(PlanScale, OfMoreKindsThanAreWorkedOutASampleIsAndThePlanSaysSo) {
+  const auto sweep = [](int rates) {
+    return "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\ntrain: {batch: 4}\n"
+           "blocks:\n  full: {method: full, train.lr: 1e-4, budget.steps: 3}\n  lora:\n    method: lora\n"
+           "    lora.rank: 8\n    train.weight_decay: {min: 0, max: 0.9, step: 0.1}\n"
+           "    train.lr: {log: [1e-5, 1e-3], count: " +
+           std::to_string(rates) +
+           "}\n    derive: {budget.steps: round(1e7 * lr) * 100 + 10 * weight_decay}\n";
+  };
+  const SweepPlan few = plan(sweep(2));
+  expect_as_walked(few);
+  EXPECT_EQ(few.kinds, std::ssize(few.samples));
+  EXPECT_THAT(plan_text(few, slots({kRoomOfSlot})), testing::Not(testing::HasSubstr("worked out;")));
+
+  const SweepPlan many = plan(sweep(1500));
+  EXPECT_GT(many.kinds, kCostedMax);
+  EXPECT_LE(std::ssize(many.samples), kCostedMax + 2);
+  double seconds = 0;
+  for_each_trial(many, [&](const PlannedTrial& planned) { seconds += planned.cost->seconds; });
+  EXPECT_NEAR(many.estimate->slot_seconds, seconds, 0.01 * seconds);
+  EXPECT_EQ(cost_range(many, "full")->slot_seconds, cost_range(few, "full")->slot_seconds)
+      << "no trial counts as another block's";
+  EXPECT_THAT(plan_text(many, slots({kRoomOfSlot})),
+              testing::HasSubstr("of which " + std::to_string(many.samples.size()) + " were worked out;"));
+}
+
+TEST_F(PlanScale, OfBudgetsThatShareGroupsSaveWhatEachTrunkDoes) {
+  const SweepPlan shares = plan(
+      "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nmethod: lora\nseeds: 2\n"
+      "axes: {budget.steps: [10, 20, 40], train.lr: {log: [1e-5, 1e-3], count: 50}, lora.rank: [4, 8]}\n"
+      "train: {batch: 4, schedule: constant, warmup: 0}\n");
+  EXPECT_EQ(shares.trials(), 600);
+  EXPECT_EQ(shares.groups.size(), 6u);
+  EXPECT_THAT(shares.sharing, testing::ElementsAre("600 trials begin with 200 trunks: 1.8x less work on them"));
+  EXPECT_EQ(shares.saved.at("all"), 200 * (10 + 20));
+}
+
 TEST_F(PlanScale, APartOfASweepKeepsWhatThePastSaysOfIt) {
   SweepPlan part = plan(all_constructs(), past_after(plan(all_constructs())));
   std::vector<int64_t> raw;
@@ -138,6 +194,24 @@ TEST_F(PlanScale, TrialsThatAreEvaluatedAtOtherStepsCostAndLackOtherThings) {
   const SweepPlan after = plan(sweep, past);
   EXPECT_EQ(after.count(Fate::done), 3) << "nothing is wanted at the end";
   EXPECT_EQ(after.count(Fate::evals), 3);
+}
+
+TEST_F(PlanScale, APastThatIsToldInPagesIsTheSame) {
+  const SweepPlan fresh = plan(all_constructs());
+  const Past whole = past_after(fresh);
+  for (const Past& told : {whole, without_settings(whole)}) {
+    auto trials = told.trials;
+    std::sort(trials.begin(), trials.end(), [](auto& a, auto& b) { return a.trial < b.trial; });
+    Past pages{.is_served = true};
+    pages.page_after = [trials](const std::string& after) {
+      std::vector<TrialStanding> page;
+      for (const TrialStanding& trial : trials)
+        if (trial.trial > after && page.size() < 7) page.push_back(trial);
+      return page;
+    };
+    EXPECT_EQ(to_json(plan(all_constructs(), pages), slots({kRoomOfSlot})),
+              to_json(plan(all_constructs(), whole), slots({kRoomOfSlot})));
+  }
 }
 
 TEST_F(PlanScale, ATrialOfThePastIsFoundThoughItsFilesHadOtherNames) {

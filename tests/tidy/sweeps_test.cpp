@@ -12,6 +12,7 @@
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
+#include "common/sweep/shared_work.h"
 #include "common/sweep/sweep_yaml.h"
 #include "common/sweep/trunk.h"
 

@@ -8,6 +8,7 @@
 #include "common/sweep/resolve.h"
 #include "common/sweep/trial_values.h"
 #include "common/vocabulary/random.h"
+#include "tests/common/sweep/budget_sweeps.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -71,6 +72,7 @@ class SpecMaker {
         {"eval.at", {"1", "end"}}};
     if (below(12) == 0) out.constants.erase("train.lr");
     if (below(12) == 0) out.constants["budget.epochs"] = 2.0;
+    if (below(6) == 0) out.constants["model.from"] = "trial:aa";
     const auto maybe = [&](const std::string& key, const std::vector<Json>& values,
                            const std::string& when = "") {
       if (below(3) == 0 && out.axes.size() < 4) out.axes.push_back(axis(key, values, below(2) ? when : ""));
@@ -103,7 +105,7 @@ class SpecMaker {
     };
     derive("lora.alpha", {"2 * rank", "32 if rank < 16 else 64", "16"});
     derive("train.clip",
-           {"lr * 1000", "1 if schedule == cosine else 2", "alpha / 8",
+           {"lr * 1000", "lr * 1000 - 0.1", "1 if schedule == cosine else 2", "alpha / 8",
             "(final_lr + 1) * (weight_decay + 1) * (lr * 1000 + 1) * (16 if method == full else alpha)"});
     derive("train.batch", {"8", "rank", "16 / rank"});
     derive_unless_varied("train.schedule", {"'linear' if weight_decay > 0 else 'cosine'", "'linear'"});
@@ -286,13 +288,15 @@ TEST(GridProperty, CountsAndTrialsAreThoseOfThePlainDefinition) {
 // What told_apart names, and what every block that lists the trial adds to it.
 Json told_of(const SweepTrial& trial) {
   const std::optional<int> rank = trial.settings.lora ? std::optional(trial.settings.lora->rank) : std::nullopt;
-  return {text_of(trial.settings.method), rank.value_or(0), trial.settings.train.batch, trial.blocks,
-          trial.eval_at};
+  return {
+      text_of(trial.settings.method), rank.value_or(0), trial.settings.train.batch, trial.blocks, trial.eval_at,
+      trial.settings.train.clip > 0};
 }
 
 // Returns: how many groups there are.
 int64_t expect_trials_of_groups_agree(const Grid& grid) {
-  const CellCensus census(grid, {"method", "lora.rank", "train.batch", "budget.steps", "eval.at"});
+  const CellCensus census(grid, {{.by_value = {"method", "lora.rank", "train.batch", "budget.steps", "eval.at"},
+                                  .by_sign = {"train.clip"}}});
   std::vector<int64_t> trials(census.groups().size());
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     const auto trial = grid.at(raw);
@@ -317,7 +321,7 @@ int64_t expect_trials_of_groups_agree(const Grid& grid) {
 
 TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {
   int64_t groups = 0, trials = 0, parts = 0;
-  for (uint64_t seed = 0; seed < 270; ++seed) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SweepSpec spec = SpecMaker(seed).spec();
     const auto whole = unless_refused([&] { return trial_count(spec, Grid(spec).counts()); });
@@ -332,8 +336,53 @@ TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {
     if (HasFailure()) return;
   }
   EXPECT_GT(parts, 30);
-  EXPECT_GT(groups, 300);
+  EXPECT_GT(groups, 200);
   EXPECT_LT(groups, trials / 2) << "most trials stand for others";
+}
+
+// Budgets of which some share: on an axis of their own, or in rows that set more.
+SweepSpec with_budgets(SweepSpec spec, SplitMix64& chance) {
+  spec.random.reset();
+  for (Block& block : spec.blocks) {
+    if (block.axes.size() > 3 || chance.below(4) == 0) continue;
+    Axis budgets{.name = "size", .points = {}, .when = ""};
+    for (const int steps : {4, 8, 16, 32})
+      budgets.points.push_back({.label = std::to_string(steps), .set = {{"budget.steps", steps}}});
+    if (chance.below(3) == 0) budgets.points[2].set["train.weight_decay"] = 0.5;
+    if (chance.below(3) == 0) budgets.points[3].set["train.batch"] = 2;
+    block.axes.insert(block.axes.begin() + static_cast<std::ptrdiff_t>(chance.below(block.axes.size() + 1)),
+                      std::move(budgets));
+    block.include.clear();
+    block.constants.erase("model.from");  // of a source that nobody read
+    block.constants["train.schedule"] = chance.below(2) ? "wsd" : "constant";
+    block.constants["train.warmup"] = {{"steps", static_cast<int>(chance.below(6))}};
+    if (chance.below(2)) block.exclude.push_back({.text = "steps > 8 and lr < 2e-4", .where = ""});
+  }
+  return with_a_data_index(spec);
+}
+
+TEST(GridProperty, TrunksSaveWhatTheTrialsOneByOneSay) {
+  int64_t trunks = 0, parts = 0;
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SplitMix64 chance(seed);
+    const auto made = unless_refused([&] { return with_budgets(SpecMaker(seed).spec(), chance); });
+    if (!made || !unless_refused([&] { return Grid(*made).counts(); })) continue;
+    SweepSpec spec = *made;
+    if (const int64_t end = Grid(spec).raw_count(); seed % 4 == 0 && end > 4) {
+      spec.taken = {{.first = 0, .end = 2}, {.first = end / 2, .end = end}};
+      ++parts;
+    }
+    const SharedWork counted = shared_work(Grid(spec)), walked = shared_work_of_each(spec);
+    EXPECT_EQ(counted.trials, walked.trials);
+    EXPECT_EQ(counted.trunks, walked.trunks);
+    EXPECT_EQ(counted.alone, walked.alone);
+    EXPECT_EQ(counted.shared, walked.shared);
+    if (HasFailure()) return;
+    trunks += counted.trunks;
+  }
+  EXPECT_GT(trunks, 100);
+  EXPECT_GT(parts, 10);
 }
 
 // Two specs share what both have ids of.

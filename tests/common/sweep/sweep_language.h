@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/sweep/grid.h"
+#include "common/sweep/identity.h"
 #include "common/sweep/sweep_yaml.h"
 
 namespace ranktide {
@@ -17,6 +18,18 @@ inline const std::string kLora = kHead + "method: lora\nlora.rank: 8\n";
 
 inline SweepSpec sweep(const std::string& text, const std::vector<std::string>& overrides = {}) {
   return parse_sweep(text, "bad.yaml", "/sweeps", overrides);
+}
+
+// Every input was read: trunks are named by content.
+inline SweepSpec with_a_data_index(SweepSpec spec, const std::string& data = "data") {
+  const WantedInputs wanted = wanted_inputs(spec);
+  for (const ModelSettings& model : wanted.models)
+    spec.inputs.models[model_key(model)] = {
+        .path = model.path, .base = BaseId{"base"}, .tokenizer_sha256 = "words"};
+  for (const WantedData& each : wanted.data)
+    spec.inputs.data[data_key(each.data, "words")] = {
+        .sha256 = data, .documents = 9, .tokens = 900, .rows = 90};
+  return spec;
 }
 
 inline std::string error_of(auto&& act) {

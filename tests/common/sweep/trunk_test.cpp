@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/common/sweep/budget_sweeps.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -11,30 +12,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-// Every input was read: trunks are named by content.
-SweepSpec with_a_data_index(SweepSpec spec, const std::string& data = "data") {
-  const WantedInputs wanted = wanted_inputs(spec);
-  for (const ModelSettings& model : wanted.models)
-    spec.inputs.models[model_key(model)] = {
-        .path = model.path, .base = BaseId{"base"}, .tokenizer_sha256 = "words"};
-  for (const WantedData& each : wanted.data)
-    spec.inputs.data[data_key(each.data, "words")] = {
-        .sha256 = data, .documents = 9, .tokens = 900, .rows = 90};
-  return spec;
-}
-
-SweepSpec budgets(const std::string& train, const std::string& more = "",
-                  const std::string& axis = "[10, 20, 40]") {
-  return with_a_data_index(
-      sweep("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\ntrain: {lr: 1e-4, " + train +
-            "}\naxes: {budget.steps: " + axis + "}\nmethod: lora\nlora.rank: 8\n" + more));
-}
-
-std::vector<TrialBranch> branches_in(const SweepSpec& spec, size_t of = 0) {
-  const Grid grid(spec);
-  return branches_of(trials_beside(grid, trials_of(spec).at(of)));
-}
 
 std::vector<Step> leave_at(const std::vector<TrialBranch>& branches) {
   std::vector<Step> out;
@@ -161,64 +138,6 @@ TEST(Trunk, HasAsManyBranchesAsItsLimitAndNoMore) {
   };
   EXPECT_EQ(trials(kBranchesMax), kBranchesMax);
   EXPECT_EQ(trials(kBranchesMax + 1), 0U);
-}
-
-TEST(Trunk, ThePlanCountsWhatItSaves) {
-  const SharedWork work = shared_work(Grid(budgets("schedule: wsd, warmup: 2, cooldown: 20%", "seeds: 3\n")));
-  EXPECT_EQ(work.trials, 9);
-  EXPECT_EQ(work.trunks, 3);
-  EXPECT_EQ(work.alone, 3 * (10 + 20 + 40));
-  EXPECT_EQ(work.shared, 3 * (32 + 2 + 4 + 8));
-  EXPECT_THAT(sharing_text(work), ElementsAre("9 trials begin with 3 trunks: 1.5x less work on them"));
-}
-
-TEST(Trunk, ThePlanSavesNothingByATrunkOfMoreEvalsThanOneMayHave) {
-  std::string steps;
-  for (int at = 1; at < 100; ++at) steps += std::to_string(at) + ", ";
-  const auto spec_of = [&](const std::string& evals) {
-    return budgets("schedule: constant, warmup: 0", "eval: {learn: {" + evals + "}, at: [" + steps + "end]}\n",
-                   "[100, 200, 400, 800]");
-  };
-  const SweepSpec few = spec_of("a: {data: a.txt}");
-  EXPECT_EQ(branches_in(few).size(), 4u);
-  EXPECT_EQ(shared_work(Grid(few)).trunks, 1);
-  const SweepSpec many = spec_of("a: {data: a.txt}, b: {data: b.txt}");
-  EXPECT_THAT(branches_in(many), IsEmpty());
-  EXPECT_EQ(shared_work(Grid(many)).trunks, 0);
-  EXPECT_THAT(shared_work(Grid(many)).saved, IsEmpty());
-}
-
-TEST(Trunk, ThePlanSaysWhyNothingIsSharedAndWhatWould) {
-  EXPECT_THAT(
-      sharing_text(shared_work(Grid(budgets("schedule: cosine", "seeds: 2\n")))),
-      ElementsAre(
-          "none on budget.steps (cosine depends on the total); with schedule wsd, warmup in steps and 20 % "
-          "cooldown: 1.5x less work on this axis"));
-  EXPECT_THAT(sharing_text(shared_work(Grid(budgets("schedule: wsd, warmup: 10%")))),
-              ElementsAre(HasSubstr("the warmup is a share of the budget")));
-  EXPECT_THAT(sharing_text(shared_work(Grid(budgets("schedule: cosine", "", "[10]")))), IsEmpty());
-}
-
-TEST(Trunk, ThePlanOfUnreadDataKnowsTheShare) {
-  const SweepSpec spec = sweep(
-      "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nlora.rank: 8\n"
-      "train: {lr: 1e-4, schedule: wsd, warmup: 100, cooldown: 20%}\naxes: {budget.epochs: [1, 2, 4, 8]}\n");
-  EXPECT_THAT(sharing_text(shared_work(Grid(spec))),
-              ElementsAre("4 trials begin with 1 trunk: 1.6x less work on them"));
-}
-
-TEST(Trunk, ThePlanOfUnreadDataAddsUpNoStepsTokensAndEpochs) {
-  const SweepSpec spec = sweep(
-      "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nlora.rank: 8\n"
-      "train: {lr: 1e-4, schedule: constant, warmup: 0}\n"
-      "rows: {size: {a: {budget.epochs: 1}, b: {budget.tokens: 100000}}}\n");
-  EXPECT_THAT(sharing_text(shared_work(Grid(spec))), ElementsAre("2 trials begin with 1 trunk"));
-}
-
-TEST(Trunk, RowsSetByHandAndDrawnCellsShareNothing) {
-  EXPECT_THAT(
-      sharing_text(shared_work(Grid(budgets("schedule: constant, warmup: 0", "run: {microbatch: 2}\n")))),
-      IsEmpty());
 }
 
 }  // namespace
