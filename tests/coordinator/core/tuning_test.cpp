@@ -193,6 +193,35 @@ TEST_F(Tuned, WhatDivergedBoundsTheAxis) {
   EXPECT_EQ(extensions, 0);
 }
 
+// Seed 0 scouts, and comes to the rung after seed 1 of its value has ended with what would be the best loss.
+TEST_F(Tuned, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeedsShow) {
+  learn_loss = [](const TrialSettings& s) {
+    if (s.train.lr != 1e-2) return s.train.lr == 1e-3 ? 2.0 : 3.0;
+    return s.seed == 0 ? 5.0 : 0.1;
+  };
+  submit({.seeds = 2, .run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
+  hello();
+  std::stable_partition(grants_.begin(), grants_.end(), [](const Grant& grant) {
+    const auto& stage = grant.work.stage;
+    return !stage || stage->settings.train.lr != 1e-2 || stage->settings.seed != 0;
+  });
+  run_all();
+  EXPECT_EQ(sweep().races.verdicts.size(), 1u);
+  EXPECT_EQ(sweep().races.stopped.size(), 2u) << "the seed that had ended too";
+  EXPECT_EQ(extensions, 0);
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, AValueThatTuningAddsRacesWithTheOthers) {
+  learn_loss = best_at(1e-2);
+  submit({.run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
+  hello();
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  EXPECT_EQ(sweep().races.scores.size(), 1u) << "one contest, one rung";
+  EXPECT_EQ(sweep().races.scores.begin()->second.size(), 4u);
+}
+
 TEST_F(Tuned, ALossAboveTheBasesBoundsItToo) {
   learn_loss = [](const TrialSettings& s) { return s.train.lr > 5e-3 ? kBaseLoss + 1 : best_at(1e-1)(s); };
   submit({.tune = kTwoSteps});
