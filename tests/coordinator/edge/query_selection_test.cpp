@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include "coordinator/edge/query.h"
-#include "coordinator/edge/query_past.h"
 #include "tests/coordinator/edge/history.h"
 
 namespace ranktide {
@@ -187,19 +186,6 @@ TEST_F(SelectionTest, AValueThatWasStoppedEarlyIsLeftOutWithTheSeedThatHadEnded)
   EXPECT_THAT(note(frame, 4), HasSubstr("lr 0.01 left out: 2 stopped early"));
   EXPECT_THAT(frame.notes, Contains(HasSubstr("2 stopped early (")));
   EXPECT_THAT(frame.notes, Not(Contains(HasSubstr("not final")))) << "nothing of it will come";
-}
-
-TEST_F(SelectionTest, ThePastTellsWhichSweepStoppedATrialAndByWhichPolicy) {
-  const SweepTrial runs = history.list({.rank = 4});
-  history.record(CellStoppedEarly{.sweep = 1,
-                                  .revision = 1,
-                                  .cell = runs.cell,
-                                  .verdict = {.policy = "p", .at = 3, .place = 2, .of = 2},
-                                  .stages = {runs.stage}});
-  const auto by = trials_after(history.reader(), "").at(0).stopped_by;
-  EXPECT_EQ(by, std::vector<std::string>{stopped_by("quick", "p")});
-  history.submit("quick", 2);
-  EXPECT_TRUE(trials_after(history.reader(), "").at(0).stopped_by.empty()) << "this revision stops nothing";
 }
 
 TEST_F(SelectionTest, ASilentDivergenceIsLeftOutToo) {

@@ -92,6 +92,23 @@ TEST_F(Api, AnswersAPartOfALogEvenWhereItIsNoText) {
   EXPECT_EQ(get("/api/v1/log?unit=../../keys&attempt=1").status, 400) << "a unit is a hash, never a path";
 }
 
+TEST(Standings, TellWhichSweepStoppedATrialEarlyAndByWhichPolicy) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  history.submit("tide");
+  const SweepTrial trial = history.list({.rank = 4});
+  history.record(CellStoppedEarly{.sweep = 1,
+                                  .revision = 1,
+                                  .cell = trial.cell,
+                                  .verdict = {.policy = "p", .at = 3, .place = 2, .of = 2},
+                                  .stages = {trial.stage}});
+  const auto stoppers = [&] { return trials_after(history.reader(), "").at(0).stopped_by; };
+  EXPECT_EQ(stoppers(), std::vector<std::string>{stopped_by("tide", "p")});
+  history.submit("tide", 2);
+  EXPECT_TRUE(stoppers().empty()) << "this revision stops nothing";
+}
+
 TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
   const auto all = from_json<std::vector<TrialStanding>>(parse_json(get("/api/v1/standings").body));
   ASSERT_EQ(all.size(), 1u);
