@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """What large sweeps cost the commands that users call: plan, plan --diff and submit, at 1k, 100k and 1M cells.
 
-The grids are those of plan_scale.py. `past`: the data folder knows some thousand finished trials of the same sweep,
+The grids are those of plan_scale.py, and for plan alone, of a million cells, `hard` ones: budgets on an axis, under cosine
+and where they share trunks; settings that a cost hangs on and that a derivation makes differ in every cell; trials that
+start from another, which nobody has. `past`: the data folder knows some thousand finished trials of the same sweep,
 written into its tables as the coordinator writes them. Submitted is to a coordinator without workers; the command ends when
 the submission is durable. Said are seconds of the processor (user and system) and of the clock, and the process's
 peak memory; medians of --runs.
 
     python3 bench/plan_commands.py [--ranktide build/dev/bin/ranktide] [--model models/smollm2-135m] [--runs 3]
+                                   [--only plan|hard|past|submit ...]
 """
 import argparse
 import concurrent.futures
@@ -21,10 +24,43 @@ import tempfile
 import time
 from pathlib import Path
 
-from plan_scale import PLAIN, RULED, SIZES
+from plan_scale import HEAD, PLAIN, RULED, SIZES
 
 TREE = Path(__file__).resolve().parent.parent
 PAST_TRIALS = 4000
+PARTS = ("plan", "hard", "past", "submit")
+
+BUDGETS = HEAD.replace("budget: {{steps: 4}}\n", "") + """method: lora
+lora.target: all
+axes:
+  budget.steps: [10, 20, 40, 80]
+  train.lr: {{log: [1e-5, 1e-3], count: {rates}}}
+  lora.rank: {{min: 1, max: {ranks}, step: 1}}
+  train.batch: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+"""
+DERIVED = HEAD + """blocks:
+  lora:
+    method: lora
+    lora.rank: 8
+    train.lr: {{log: [1e-5, 1e-3], count: 1000}}
+    train.weight_decay: {{min: 0, max: 0.999, step: 0.001}}
+    derive: {{{derive}}}
+"""
+# Of a million cells, for plan alone.
+HARD = {
+    "budgets, cosine": BUDGETS,
+    "budgets, wsd, warmups": BUDGETS.replace("train.batch: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]",
+                                             "train.warmup: [0, 1, 2]\n  train.batch: [1, 2, 3, 4]\n"
+                                             "train: {{schedule: wsd}}"),
+    "clip derived": DERIVED.replace("{derive}", "train.clip: 1000 * lr + weight_decay"),
+    "lr derived over budgets": DERIVED.replace("budget: {{steps: 4}}\n", "").replace("lora.rank: 8", "lora.rank: 8\n    budget.steps: [10, 20, 40, 80]\n"
+                                               "    train.schedule: constant\n    train.warmup: 0")
+                                      .replace("count: 1000", "count: 250").replace("train.lr:", "train.eps:")
+                                      .replace("{derive}", "train.lr: 1e-4 + weight_decay / steps / 1000"),
+    "steps derived": DERIVED.replace("budget: {{steps: 4}}\n", "")
+                            .replace("{derive}", "budget.steps: round(1e6 * lr) * 1000 + 1000 * weight_decay"),
+    "model.from": PLAIN + "model.from: trial:aa\n",
+}
 
 
 def measured(command):
@@ -108,13 +144,15 @@ def by_itself(act, *words):
 def grids(folder, model):
     """The same grids, of a model and data that can be read."""
     out = {}
-    for size, (rates, ranks) in SIZES.items():
-        for kind, text in (("plain", PLAIN), ("ruled", RULED)):
-            text = text.replace("{{path: m}}", "{{path: %s}}" % model)
-            for name in ("d.txt", "x.txt", "y.txt"):
-                text = text.replace(name, str(folder / name))
-            out[kind, size] = folder / f"{kind}_{size}.yaml"
-            out[kind, size].write_text(text.format(rates=rates, ranks=ranks))
+    texts = {(kind, size): text for size in SIZES for kind, text in (("plain", PLAIN), ("ruled", RULED))}
+    texts.update({(kind, "1M"): text for kind, text in HARD.items()})
+    for (kind, size), text in texts.items():
+        rates, ranks = SIZES[size]
+        text = text.replace("{{path: m}}", "{{path: %s}}" % model)
+        for name in ("d.txt", "x.txt", "y.txt"):
+            text = text.replace(name, str(folder / name))
+        out[kind, size] = folder / f"{kind.replace(' ', '_')}_{size}.yaml"
+        out[kind, size].write_text(text.format(rates=rates, ranks=ranks))
     for name in ("d.txt", "x.txt", "y.txt"):
         (folder / name).write_text("Nine lines of prose for a page.\n" * 4096)
     return out
@@ -125,6 +163,7 @@ def main():
     words.add_argument("--ranktide", default=TREE / "build/dev/bin/ranktide", type=Path)
     words.add_argument("--model", default=TREE / "models/smollm2-135m", type=Path)
     words.add_argument("--runs", type=int, default=3)
+    words.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     words = words.parse_args()
     ranktide = words.ranktide.resolve()
     with tempfile.TemporaryDirectory() as name:
@@ -134,18 +173,23 @@ def main():
         files = grids(folder, words.model.resolve())
         many = ["--max-trials", "2000000"]
         for (kind, size), file in files.items():
-            subprocess.run([ranktide, "plan", file, "--data-dir", data, *many], check=True, capture_output=True)
-            tell(f"plan {size} {kind}", [ranktide, "plan", file, "--data-dir", data, *many], words.runs)
-        past = by_itself(make_past, ranktide, data, files["plain", "100k"], words.model.resolve(), folder / "d.txt")
-        for size in SIZES:
-            plan = [ranktide, "plan", files["plain", size], "--data-dir", data, *many]
-            tell(f"plan {size}, past of {past}", plan, words.runs)
-            tell(f"plan {size} --diff 100k", [*plan, "--diff", "scale"], words.runs)
-        with Coordinator(ranktide, data):
+            if ("hard" if kind in HARD else "plan") not in words.only:
+                continue
+            plan = [ranktide, "plan", file, "--data-dir", data, *many]
+            subprocess.run(plan, check=True, capture_output=True)
+            tell(f"plan {size} {kind}", plan, words.runs)
+        if "past" in words.only:
+            past = by_itself(make_past, ranktide, data, files["plain", "100k"], words.model.resolve(), folder / "d.txt")
             for size in SIZES:
-                submit = [ranktide, "submit", files["plain", size], "--data-dir", data, "name=" + size]
-                tell(f"submit {size}, a new sweep", submit, 1)
-                tell(f"submit {size}, a revision", [*submit, "train.weight_decay=0.1"], 1)
+                plan = [ranktide, "plan", files["plain", size], "--data-dir", data, *many]
+                tell(f"plan {size}, past of {past}", plan, words.runs)
+                tell(f"plan {size} --diff 100k", [*plan, "--diff", "scale"], words.runs)
+        if "submit" in words.only:
+            with Coordinator(ranktide, data):
+                for size in SIZES:
+                    submit = [ranktide, "submit", files["plain", size], "--data-dir", data, "name=" + size]
+                    tell(f"submit {size}, a new sweep", submit, 1)
+                    tell(f"submit {size}, a revision", [*submit, "train.weight_decay=0.1"], 1)
 
 
 if __name__ == "__main__":
