@@ -243,9 +243,10 @@ class LevelReader {
   }
 
   SpecError lacks_its_eval(const YamlEntry& entry) const {
-    return bad(entry, "run.stop_early takes a map that names the eval which values are compared by: {by: "
-                      "valid_loss}; got " +
-                          shown(entry.value));
+    return bad(entry,
+               "run.stop_early takes a map that names the eval which values are compared by: {by: "
+               "valid_loss}; got " +
+                   shown(entry.value));
   }
 
   // A map without entries sets nothing, and would be as good as not written.

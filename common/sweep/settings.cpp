@@ -337,7 +337,8 @@ const std::vector<Setting>& table() {
       {.key = "run.stop_early.rule",
        .type = choice,
        .default_text = "none",
-       .doc = "asha: of the values of tuned axes those that fall behind on the way are stopped, with all their seeds",
+       .doc = "asha: of the values of tuned axes those that fall behind on the way are stopped, with all their "
+              "seeds",
        .part = policy,
        .choices = {"asha"}},
       {.key = "run.stop_early.by",

@@ -7,12 +7,12 @@ namespace {
 
 // In the order of the variant; permanent.
 constexpr std::array<std::string_view, std::variant_size_v<Record>> kKinds{
-    "EpochStarted",     "SweepSubmitted",  "TrialListed",   "SweepListed",   "WorkerJoined",
-    "WorkerLeft",       "LeaseGranted",    "LeaseExpired",  "LeaseRevived",  "LeaseReturned",
-    "CheckpointSaved",  "EvalFinished",    "UnitFinished",  "AttemptFailed", "SweepCancelled",
-    "SweepPaused",      "SweepResumed",    "SweepStopped",  "PolicyChanged", "QuotaSet",
-    "WorkerDrainAsked", "TrialsCancelled", "TrialRetried",  "WorkerRevoked", "WorkerForgotten",
-    "BranchesOpened",   "TrunkDropped",    "SweepExtended", "TrunkReopened", "BranchesClosed",
+    "EpochStarted",     "SweepSubmitted",     "TrialListed",   "SweepListed",   "WorkerJoined",
+    "WorkerLeft",       "LeaseGranted",       "LeaseExpired",  "LeaseRevived",  "LeaseReturned",
+    "CheckpointSaved",  "EvalFinished",       "UnitFinished",  "AttemptFailed", "SweepCancelled",
+    "SweepPaused",      "SweepResumed",       "SweepStopped",  "PolicyChanged", "QuotaSet",
+    "WorkerDrainAsked", "TrialsCancelled",    "TrialRetried",  "WorkerRevoked", "WorkerForgotten",
+    "BranchesOpened",   "TrunkDropped",       "SweepExtended", "TrunkReopened", "BranchesClosed",
     "CellStoppedEarly", "EarlyVerdictsLifted"};
 
 template <size_t... I>
@@ -118,7 +118,8 @@ struct Describe {
   std::string operator()(const CellStoppedEarly& r) const {
     const EarlyVerdict& v = r.verdict;
     std::string out = sweep_text(r.sweep, r.revision) + ", rung " + std::to_string(v.rung) + " at step " +
-                      std::to_string(v.at) + ", place " + std::to_string(v.place) + " of " + std::to_string(v.of);
+                      std::to_string(v.at) + ", place " + std::to_string(v.place) + " of " +
+                      std::to_string(v.of);
     for (const StageId& stage : r.stages) out += ", stage " + stage.brief();
     return out;
   }

@@ -15,7 +15,8 @@ void print(std::ostream& out, const LifeCounts& counts) {
 
 void print(std::ostream& out, const Races& races) {
   for (const auto& [eval, rung] : races.rung_evals)
-    out << "  rung " << rung.k << " at " << rung.at << " of " << rung.stage.text << " eval " << eval.text << "\n";
+    out << "  rung " << rung.k << " at " << rung.at << " of " << rung.stage.text << " eval " << eval.text
+        << "\n";
   for (const auto& [where, scores] : races.scores)
     for (const auto& [stage, score] : scores)
       out << "  contest " << where.first << " rung " << where.second << " stage " << stage.text << " score "

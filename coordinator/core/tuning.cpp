@@ -357,7 +357,8 @@ std::string tuned_group(const SweepSpec& spec, const SweepTrial& trial) {
 }
 
 TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial) {
-  TunedTrial out{.index = trial.index, .values = {}, .unit = unit_of(trial.stage), .cell = trial.cell, .evals = {}};
+  TunedTrial out{
+      .index = trial.index, .values = {}, .unit = unit_of(trial.stage), .cell = trial.cell, .evals = {}};
   Json settings = to_json(trial.settings);
   for (const std::string& key : spec.tune->axes) {
     const Json* section = section_of(settings, key);

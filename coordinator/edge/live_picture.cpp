@@ -12,7 +12,7 @@ LifeCounts stages_but_stopped(const Sweep& sweep) {
   LifeCounts out = sweep.stages;
   for (const StageId& stage : sweep.races.stopped)
     --out[static_cast<size_t>(sweep.dropped.contains(unit_of(stage)) ? UnitLife::cancelled
-                                                                    : UnitLife::completed)];
+                                                                     : UnitLife::completed)];
   return out;
 }
 

@@ -79,7 +79,8 @@ void Mirror::on(const SweepResumed& r) {
 void Mirror::on(const SweepStopped& r) {
   claim_one(sql("UPDATE sweep SET state='stopped' WHERE id=?1").run(r.sweep));
   // What it drops now is not its own any more, even where another sweep runs it later.
-  sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0 AND trial IN (SELECT l.trial FROM listed l"
+  sql("UPDATE sweep_trial SET cancelled=1 WHERE sweep=?1 AND cancelled=0 AND trial IN (SELECT l.trial FROM "
+      "listed l"
       " JOIN stage g ON g.number=l.stage WHERE l.sweep=?1 AND g.state='ready')")
       .run(r.sweep);
   sql("UPDATE stage SET state='cancelled' WHERE state='ready' AND number NOT IN (SELECT stage FROM wanted)"
