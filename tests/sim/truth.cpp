@@ -106,6 +106,12 @@ void Truth::check(const TrialListed& r) {
 void Truth::check(const SweepSubmitted& r) {
   requests_.insert(r.request_id);
   std::erase_if(races_, [&](const auto& race) { return std::get<0>(race.first) == r.sweep; });
+  if (r.removed.empty()) return;
+  const Grid grid(r.spec);
+  for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
+    if (const auto trial = grid.at(raw))
+      require(std::find(r.removed.begin(), r.removed.end(), unit_of(trial->stage)) == r.removed.end(),
+              "trial " + trial->id.brief() + " is cancelled by the revision that lists it");
 }
 
 // What a scout has shown by now: less than anything where it diverged before, or where nobody knows yet.
