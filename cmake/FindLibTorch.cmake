@@ -3,8 +3,8 @@
 # Looks at -DLIBTORCH_ROOT, then the environment's LIBTORCH_ROOT, then the tree's private Python environment (.env).
 # Sets LibTorch_FOUND, LibTorch_VERSION, LibTorch_ROOT_DIR.
 
-# The oldest that this is written for: worker/trainer compiles against its headers, those of 2.12.0 (lm, train, check) and
-# 2.13.0; it was built and tested with 2.13.0 only.
+# The oldest that this is written for. Tested is 2.13.0. tools/check_gpu.sh built lm, train and check and passed on a CPU with
+# 2.11.0's libtorch_cpu and with 2.12.0's CUDA wheel too; the rest of worker/trainer compiles against 2.11's headers.
 set(LIBTORCH_MINIMUM 2.11)
 set(LIBTORCH_REMEDY "Set -DLIBTORCH_ROOT=<folder that holds include/ and lib/> (a torch wheel's `torch` folder will do), \
 run ./bootstrap, or build without the trainer: -DRANKTIDE_TRAINER=OFF.")

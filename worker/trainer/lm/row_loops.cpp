@@ -50,10 +50,12 @@ template <class T>
   return highest;
 }
 
-// e^x = 2^n e^r, n whole and |r| <= ln 2 / 2, e^r by Cephes' polynomial: within 2 units of the last place. Of
-// numbers whose result fp32 has no room for it is that of the last that has; of NaN it is NaN.
-[[gnu::always_inline]] inline float exponential(float x) {
-  x = x < -87.0F ? -87.0F : x;
+// e^x = 2^n e^r, n whole and |r| <= ln 2 / 2, e^r by Cephes' polynomial: within 2 units of the last place.
+// Above 88, for which fp32 has no room, it is that of 88; of NaN it is NaN. Below -76 it is 0: a share of less
+// would be denormal, on which processors multiply a hundred times as long, and next to 1 it counts for nothing.
+[[gnu::always_inline]] inline float exponential(float of) {
+  constexpr float kLeast = -76.0F;
+  float x = of < kLeast ? kLeast : of;
   x = x > 88.0F ? 88.0F : x;
   constexpr float kWhole = 12582912.0F;  // 1.5 * 2^23: what is added to it is rounded to a whole number
   const float shifted = x * 1.44269504F + kWhole;
@@ -66,7 +68,8 @@ template <class T>
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   const uint32_t exponent = (std::bit_cast<uint32_t>(shifted) + 127) << 23;
-  return (p * (r * r) + r + 1.0F) * std::bit_cast<float>(exponent);
+  const float result = (p * (r * r) + r + 1.0F) * std::bit_cast<float>(exponent);
+  return of < kLeast ? 0.0F : result;
 }
 [[gnu::always_inline]] inline double exponential(double x) {
   return std::exp(x);

@@ -1,8 +1,9 @@
 #pragma once
 // What lies between the products of a layer, as loops of the processor over rows in memory: one pass each where
 // LibTorch makes one for every operation of the formula. Rows are computed each by itself and in one order of
-// sums, without fused multiplications, so no bit depends on threads or on the instruction set. Without
-// LibTorch, and without threads: by_rows.h has both. Shapes are ops.h's; fp64 is for tests.
+// sums, without fused multiplications, so no bit depends on threads or on the instruction set, but for the last
+// one of a loss, whose logarithm is the C library's. Without LibTorch, and without threads: by_rows.h has both.
+// Shapes are ops.h's; fp64 is for tests.
 
 #include <cstdint>
 

@@ -88,8 +88,13 @@ TEST(RowLoops, AreLibTorchsOperationsToRounding) {
             << "result " << i << " in " << toString(dtype);
     }
   }
-  EXPECT_TRUE(at::allclose(results_of(swiglu, at::kBFloat16, true, 1)[0],
-                           results_of(swiglu, at::kBFloat16, false, 1)[0], 1e-5, 1e-5));
+}
+
+TEST(RowLoops, WidenGatesAndUpsThatAreKeptInBf16) {
+  const Results loops = results_of(swiglu, at::kBFloat16, true, 1),
+                libtorch = results_of(swiglu, at::kBFloat16, false, 1);
+  for (size_t i = 0; i < loops.size(); ++i)
+    EXPECT_LT((loops[i] - libtorch[i]).norm().item<double>(), 3e-6 * libtorch[i].norm().item<double>()) << i;
 }
 
 TEST(RowLoops, ComputeTheSameBitsOnAnyNumberOfThreads) {
@@ -111,6 +116,32 @@ TEST(RowLoops, SoftmaxOfWhatARowSeesIsOneAndNothingBeyond) {
     const Tensor expected = scores[row].narrow(0, 0, seen).to(at::kDouble).softmax(0);
     EXPECT_TRUE(at::allclose(p[row].narrow(0, 0, seen).to(at::kDouble), expected, 1e-6, 1e-9)) << row;
     EXPECT_EQ(p[row].narrow(0, seen, kColumns - seen).abs().sum().item<double>(), 0) << row;
+  }
+}
+
+TEST(RowLoops, AShareOfNearlyNothingIsNothing) {
+  std::vector<float> scores{0, -75, -77, -90, -1000, -std::numeric_limits<float>::infinity()};
+  causal_softmax_rows({.from = 0, .to = 1, .width = 6}, {.rows = 1, .group = 1, .seen = 6}, scores.data());
+  EXPECT_EQ(scores[0], 1);
+  EXPECT_TRUE(std::isnormal(scores[1])) << scores[1];
+  for (size_t i = 2; i < scores.size(); ++i) EXPECT_EQ(scores[i], 0) << i;
+}
+
+TEST(RowLoops, TheLossOfRowsThatLieApartLeavesWhatLiesBetween) {
+  constexpr int64_t kRows = 3, kWords = 37, kStride = kWords + 16;
+  const Tensor logits = normal({kRows, kStride}, at::kFloat), before = logits.clone();
+  const std::vector<int64_t> targets{36, 0, 11};
+  std::vector<float> log_p(kRows);
+  loss_rows({.from = 0, .to = kRows, .width = kWords}, kStride, targets.data(), 0.25,
+            logits.mutable_data_ptr<float>(), log_p.data());
+  for (int64_t row = 0; row < kRows; ++row) {
+    const int64_t target = targets[static_cast<size_t>(row)];
+    const Tensor p = before[row].narrow(0, 0, kWords).to(at::kDouble).softmax(0);
+    EXPECT_NEAR(log_p[static_cast<size_t>(row)], std::log(p[target].item<double>()), 1e-5) << row;
+    Tensor gradient = p * 0.25;
+    gradient[target] -= 0.25;
+    EXPECT_TRUE(at::allclose(logits[row].narrow(0, 0, kWords).to(at::kDouble), gradient, 1e-5, 1e-8)) << row;
+    EXPECT_TRUE(at::equal(logits[row].narrow(0, kWords, 16), before[row].narrow(0, kWords, 16))) << row;
   }
 }
 
