@@ -125,7 +125,7 @@ void fields(Ar& ar, GetArtifact& g) {
 
 struct ArtifactListed {
   std::string trial;
-  std::vector<InputFile> files;  // path: below the artifact's folder; sha256: empty where nobody has made it
+  std::vector<InputFile> files;  // path: below the artifact's folder; sha256: empty while it is made: ask again
 };
 template <class Ar>
 void fields(Ar& ar, ArtifactListed& l) {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
-#include <optional>
 #include <unistd.h>
 #include <utility>
 
@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kFilesMax = 1'000;
+constexpr std::chrono::milliseconds kHashPatience{100};  // everybody else's questions wait meanwhile
 
 void sync_folder(const fs::path& folder) {
   const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -41,7 +42,7 @@ void require_sound(const ShelveArtifact& artifact) {
 }  // namespace
 
 ArtifactShelf::ArtifactShelf(ArtifactShelfConfig config)
-    : config_(std::move(config)), arriving_(config_.arriving, config_.limits) {
+    : config_(std::move(config)), arriving_(config_.arriving, config_.limits), hasher_(config_.hashes) {
   fs::create_directories(config_.folder);
 }
 
@@ -64,18 +65,19 @@ void ArtifactShelf::shelve(const WorkerName& sender, const ShelveArtifact& artif
     throw std::runtime_error("artifact of trial " + artifact.trial.substr(0, 12) + " is kept and not told of");
 }
 
-std::vector<InputFile> ArtifactShelf::files_of(const std::string& trial) const {
+std::vector<InputFile> ArtifactShelf::files_of(const std::string& trial) {
   const fs::path place = place_of(trial);
-  std::optional<HashCache> hashes;
-  if (!config_.hashes.empty()) hashes.emplace(config_.hashes);
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(place))
+    if (entry.is_regular_file()) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  const bool is_hashed = !hasher_.hash(files, kHashPatience);
+  const HashCache hashes(config_.hashes);
   std::vector<InputFile> out;
-  for (const auto& entry : fs::recursive_directory_iterator(place)) {
-    if (!entry.is_regular_file()) continue;
-    const auto known = hashes ? hashes->known_sha256(entry.path()) : std::nullopt;
-    out.push_back({entry.path().lexically_relative(place).generic_string(), known.value_or(""),
-                   static_cast<int64_t>(entry.file_size())});
-  }
-  std::sort(out.begin(), out.end(), [](const InputFile& a, const InputFile& b) { return a.path < b.path; });
+  for (const fs::path& file : files)
+    out.push_back({file.lexically_relative(place).generic_string(),
+                   is_hashed ? hashes.known_sha256(file).value_or("") : "",
+                   static_cast<int64_t>(fs::file_size(file))});
   return out;
 }
 
@@ -105,15 +107,14 @@ std::vector<std::string> ArtifactShelf::artifacts_in(const fs::path& folder) {
 fs::path ArtifactShelf::place_of(const std::string& trial) const {
   if (!is_sha256_text(trial)) throw ShelfError(BulkRefusal::not_taken, "not a trial's id");
   fs::path out = config_.folder / trial;
-  if (!fs::is_directory(out))
-    throw ShelfError(BulkRefusal::absent,
-                     "the coordinator does not have what trial " + trial.substr(0, 12) + " left");
-  return out;
+  if (fs::is_directory(out)) return out;
+  config_.on_absent(trial);
+  throw ShelfError(BulkRefusal::absent,
+                   "the coordinator does not have what trial " + trial.substr(0, 12) + " left");
 }
 
 // They were checked as it arrived; whoever asks for the artifact's list must not wait for them again.
 void ArtifactShelf::remember_hashes(const ShelveArtifact& artifact, const fs::path& place) const {
-  if (config_.hashes.empty()) return;
   HashCache hashes(config_.hashes);
   for (const InputFile& file : artifact.files) hashes.learn_sha256(place / file.path, file.sha256);
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/net/bulk_protocol.h"
+#include "coordinator/edge/artifact_hasher.h"
 #include "coordinator/edge/blob_store.h"
 
 namespace ranktide {
@@ -22,7 +23,7 @@ struct ShelfError : std::runtime_error {
 struct ArtifactShelfConfig {
   std::filesystem::path folder;    // <data folder>/artifacts
   std::filesystem::path arriving;  // on the same file system
-  std::filesystem::path hashes{};  // of a HashCache that is told what arrived; empty: none
+  std::filesystem::path hashes;    // of a HashCache
   // Of what arrives, where nothing that is complete is evicted: its worker is about to ask for it to be
   // shelved.
   BlobLimits limits{.total_bytes = int64_t{200} << 30, .file_bytes = int64_t{64} << 30};
@@ -31,6 +32,8 @@ struct ArtifactShelfConfig {
   // Told of each artifact that is durable here; false: it could not be taken, and is told again when its worker
   // asks again.
   std::function<bool(const std::string& trial)> on_shelved = [](const std::string&) { return true; };
+  // Told of each that somebody asked for and that is not here: it may have been, before people made room.
+  std::function<void(const std::string& trial)> on_absent = [](const std::string&) {};
 };
 
 class ArtifactShelf {
@@ -43,9 +46,10 @@ class ArtifactShelf {
   // files that have not arrived, not_taken for names that are none; std::runtime_error when the disk refuses.
   void shelve(const WorkerName& sender, const ShelveArtifact& artifact);
 
-  // Returns: the files of an artifact that stands here, by path, each with its hash where that is known.
-  // Throws: ShelfError: absent, not_taken for what is no trial's id; std::runtime_error as above.
-  std::vector<InputFile> files_of(const std::string& trial) const;
+  // Returns: the files of an artifact that stands here, by path, each with its hash; without, where they were
+  // copied here by hand and are being hashed: whoever asks asks again. Throws: ShelfError: absent, not_taken
+  // for what is no trial's id; std::runtime_error as above.
+  std::vector<InputFile> files_of(const std::string& trial);
   // Returns: up to bytes_max bytes from `offset` on, none beyond the end. Throws: as files_of().
   BlobStore::Piece read(const std::string& trial, const std::string& path, int64_t offset,
                         size_t bytes_max) const;
@@ -59,6 +63,7 @@ class ArtifactShelf {
 
   ArtifactShelfConfig config_;
   BlobStore arriving_;
+  ArtifactHasher hasher_;
 };
 
 }  // namespace ranktide

@@ -15,6 +15,8 @@ constexpr int kQuickAsks = 30;             // for a trial that the coordinator s
 constexpr Duration kSlowAskEvery{20'000};  // from then on
 constexpr auto kMayFinish = std::chrono::hours(1);  // an artifact is written before its trial's last evals
 constexpr Duration kTryLeftEvery{60'000};  // the coordinator may have room again, or the disk be mended
+constexpr Duration kMakeRoomEvery{
+    60'000};  // all artifacts are measured, which takes its time where they are many
 
 bool may_finish(const fs::path& artifact) {
   return fs::last_write_time(artifact) + kMayFinish > fs::file_time_type::clock::now();
@@ -50,7 +52,7 @@ void ArtifactSender::try_to_send(const fs::path& artifact) {
     send(artifact);
     mark_artifact(artifact, ArtifactMark::sent);
     refused_.erase(artifact);
-    is_room_checked_ = false;
+    if (room_fault_said_.empty()) make_room_again_ = {};
   } catch (const BulkNotYours& error) {
     wait_to_finish(artifact, error.what());
   } catch (const BulkNotTaken& error) {
@@ -79,23 +81,21 @@ void ArtifactSender::leave(const fs::path& artifact, const std::string& why) {
 }
 
 void ArtifactSender::make_room() {
-  if (is_room_checked_ || clock_() < make_room_again_) return;
+  if (clock_() < make_room_again_) return;
+  make_room_again_ = clock_() + kMakeRoomEvery;
   try {
     drop_sent_artifacts(work_folder_, bytes_max_, [](const fs::path& gone) {
       std::cerr << gone.string() << ": dropped here to make room (--artifacts-max); the coordinator has it\n";
     });
-    is_room_checked_ = true;
     room_fault_said_.clear();
   } catch (const fs::filesystem_error& error) {
-    make_room_later(error.what());
+    say_room_fault(error.what());
   }
 }
 
-// All artifacts were measured until then, which takes its time where there are many.
-void ArtifactSender::make_room_later(const std::string& why) {
+void ArtifactSender::say_room_fault(const std::string& why) {
   if (std::exchange(room_fault_said_, why) != why)
     std::cerr << why << ": no room is made for artifacts (--artifacts-max); tried again every minute\n";
-  make_room_again_ = clock_() + kTryLeftEvery;
 }
 
 ShelveArtifact ArtifactSender::described(const fs::path& artifact) {

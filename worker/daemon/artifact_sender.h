@@ -42,7 +42,7 @@ class ArtifactSender {
   void wait_to_finish(const std::filesystem::path& artifact, const std::string& why);
   void leave(const std::filesystem::path& artifact, const std::string& why);
   void make_room();
-  void make_room_later(const std::string& why);
+  void say_room_fault(const std::string& why);
   void send_logs();
   void send_logs_if_due();
 
@@ -54,9 +54,8 @@ class ArtifactSender {
   std::function<Instant()> clock_;
   Instant logs_sent_at_{};
   std::map<std::filesystem::path, Refusal> refused_;
-  bool is_room_checked_ = false;  // since something was sent
-  Instant make_room_again_{};     // where that failed
-  std::string room_fault_said_;   // until there is room
+  Instant make_room_again_{};    // unless something is sent before; other processes fetch meanwhile
+  std::string room_fault_said_;  // until there is room
 };
 
 // Sends until the command pipe ends. Requires: config.bulk_endpoint. Returns: the exit code.

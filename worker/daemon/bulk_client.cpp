@@ -228,7 +228,7 @@ void BulkClient::fetch_pieces(const FileContent& wanted, const fs::path& file,
       said = boot_clock_now();
     }
   }
-  if (!wanted.sha256.empty() && growing.hash() != wanted.sha256) {
+  if (growing.hash() != wanted.sha256) {
     fs::remove(file);
     throw BulkError(file.string() + ": what arrived has another hash than " + wanted.sha256);
   }

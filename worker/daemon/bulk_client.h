@@ -59,7 +59,7 @@ class BulkClient {
 
   // Returns: what the coordinator has of what a trial left. Throws: BulkAbsent; BulkError as above.
   std::vector<InputFile> files_of_artifact(const std::string& trial);
-  // As fetch(), one of these files; of one without a hash the size alone is checked.
+  // As fetch(), one of these files. Requires: it has a hash.
   void fetch_of_artifact(const std::string& trial, const InputFile& wanted, const std::filesystem::path& file,
                          const OnProgress& on_progress);
 

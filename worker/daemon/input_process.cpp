@@ -72,14 +72,23 @@ class ProgressTeller {
   std::optional<Instant> said_;
 };
 
+// What trains here for the first time may find it with another worker, so that it is given back; evals that are
+// asked for where nobody has the weights fail at once, and their trainer says why.
+void miss(const Work& work, const TrialId& trial, const std::string& why) {
+  if (work.kind == WorkKind::train)
+    throw SourceMissing("what trial " + trial.brief() + " left is not here, and " + why);
+  std::cerr << "what trial " << trial.brief() << " left is not here, and " << why << "\n";
+}
+
 void bring_artifacts(const Work& work, const fs::path& work_folder,
                      const std::optional<BulkClientConfig>& coordinator, ProgressTeller on_progress) {
   const std::vector<TrialId> missing = missing_artifacts(work, work_folder);
-  if (missing.empty() || !coordinator) return;
+  if (missing.empty()) return;
+  if (!coordinator) return miss(work, missing.front(), "the coordinator serves no files");
   BulkClient client(*coordinator);
   for (const TrialId& trial : missing)
     if (!bring_artifact(trial, work_folder, client, on_progress))
-      std::cerr << "what trial " << trial.brief() << " left is neither here nor with the coordinator\n";
+      miss(work, trial, "the coordinator does not have it either");
 }
 
 TrainerReport answer_to(const RunWork& run, InputFinder& finder, const fs::path& work_folder,

@@ -1,9 +1,8 @@
 #pragma once
-// The process that looks for the inputs of works, and brings what other trials left (source_artifacts.h): what a
-// worker starts beside each trainer. It gets RunWork
-// over its command pipe and answers WorkPrepared, with the paths of this machine, or WorkEnded{refused}. It may
-// be killed at any time: what it fetched is gone on with by the next one. It holds on to the inputs of the last
-// work until the next one comes.
+// The process that looks for the inputs of works, and brings what other trials left (source_artifacts.h): what
+// a worker starts beside each trainer. It gets RunWork over its command pipe and answers WorkPrepared, with the
+// paths of this machine, or WorkEnded{refused}. It may be killed at any time: what it fetched is gone on with
+// by the next one. It holds on to the inputs of the last work until the next one comes.
 
 #include <cstdint>
 #include <filesystem>

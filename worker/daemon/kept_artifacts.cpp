@@ -2,9 +2,16 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fcntl.h>
 #include <fstream>
+#include <stdexcept>
 #include <string>
+#include <sys/file.h>
 #include <system_error>
+#include <unistd.h>
 
 #include "common/content/manifest.h"
 
@@ -13,7 +20,10 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::array kMarks{".sent", ".left", ".early"};  // as ArtifactMark counts
-constexpr const char* kDropped = ".dropped";  // renamed so first: no half artifact has a trial's name
+constexpr const char* kFetching = ".fetching";
+constexpr auto kDraftKept = std::chrono::hours(1);    // of a fetch that was cut: it is gone on with
+constexpr auto kFetchedKept = std::chrono::hours(1);  // whoever fetched it has to come to read it
+constexpr const char* kDropped = ".dropped";          // renamed so first: no half artifact has a trial's name
 
 fs::path beside(const fs::path& artifact, const char* ending) {
   return artifact.string() + ending;
@@ -80,7 +90,71 @@ void finish_drops(const fs::path& work_folder) {
   for (const fs::path& each : begun) fs::remove_all(each);
 }
 
+// Whether no process is at it. One that begins meanwhile finds less than it had.
+bool is_unlocked(const fs::path& lock) {
+  const int fd = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
+  if (fd < 0) return true;
+  const bool out = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
+  ::close(fd);
+  return out;
+}
+
+fs::file_time_type last_written(const fs::path& draft) {
+  fs::file_time_type out = fs::last_write_time(draft);
+  for (const auto& entry : fs::recursive_directory_iterator(draft))
+    out = std::max(out, entry.last_write_time());
+  return out;
+}
+
+// Returns: the bytes of those that stay.
+int64_t drop_old_drafts(const fs::path& work_folder) {
+  std::vector<fs::path> drafts;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(work_folder / "artifacts", absent))
+    if (entry.path().extension() == kFetching && entry.is_directory(absent)) drafts.push_back(entry.path());
+  int64_t out = 0;
+  for (const fs::path& draft : drafts) {
+    const fs::path lock = fetch_lock_of(fs::path(draft).replace_extension());
+    try {
+      if (!is_unlocked(lock) || last_written(draft) + kDraftKept > fs::file_time_type::clock::now())
+        out += bytes_of(draft);
+      else
+        fs::remove_all(draft);
+    } catch (const fs::filesystem_error&) {  // it got its name while it was looked at
+      if (fs::exists(draft)) throw;
+    }
+  }
+  return out;
+}
+
+void sync_names_in(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool is_synced = fd >= 0 && ::fsync(fd) == 0;
+  const std::string why = std::strerror(errno);
+  if (fd >= 0) ::close(fd);
+  if (!is_synced) throw std::runtime_error(folder.string() + ": cannot be synced: " + why);
+}
+
 }  // namespace
+
+fs::path draft_of(const fs::path& artifact) {
+  return beside(artifact, kFetching);
+}
+
+fs::path fetch_lock_of(const fs::path& artifact) {
+  return beside(artifact, ".lock");
+}
+
+// The mark is of the folder's time, which a rename leaves.
+void place_fetched(const fs::path& draft, const fs::path& artifact) {
+  for (const auto& entry : fs::recursive_directory_iterator(draft))
+    if (entry.is_directory()) sync_names_in(entry.path());
+  sync_names_in(draft);
+  remove_marks(artifact);
+  std::ofstream(mark_of(artifact, ArtifactMark::sent)) << stamp_of(draft) << "\n";
+  fs::rename(draft, artifact);
+  sync_names_in(artifact.parent_path());
+}
 
 std::vector<fs::path> unsent_artifacts(const fs::path& work_folder) {
   std::vector<fs::path> out = artifacts_in(work_folder);
@@ -112,13 +186,16 @@ void mark_artifact(const fs::path& artifact, ArtifactMark mark) {
 void drop_sent_artifacts(const fs::path& work_folder, int64_t bytes_max,
                          const std::function<void(const fs::path&)>& on_gone) {
   finish_drops(work_folder);
-  int64_t used = 0;
+  int64_t used = drop_old_drafts(work_folder);
   std::vector<SentArtifact> sent;
   for (const fs::path& each : artifacts_in(work_folder)) {
     const int64_t bytes = bytes_of(each);
     used += bytes;
-    if (has_mark(each, ArtifactMark::sent))
-      sent.push_back({fs::last_write_time(mark_of(each, ArtifactMark::sent)), each, bytes});
+    if (!has_mark(each, ArtifactMark::sent)) continue;
+    const auto marked = fs::last_write_time(mark_of(each, ArtifactMark::sent));
+    const bool is_just_fetched =
+        fs::exists(fetch_lock_of(each)) && marked + kFetchedKept > fs::file_time_type::clock::now();
+    if (!is_just_fetched) sent.push_back({marked, each, bytes});
   }
   std::sort(sent.begin(), sent.end(),
             [](const SentArtifact& a, const SentArtifact& b) { return a.sent < b.sent; });

@@ -5,7 +5,9 @@
 // would not have it, <trial>.early that it knows nothing yet, or never will, of this worker having finished the
 // trial. Policy at the limit: what was sent goes, the longest sent first, though evals that are asked
 // for later would have run on it; what was not sent is the only copy and stays. Not the sending
-// (artifact_sender.h). Thread rule: free functions; marks are made and artifacts dropped by one process.
+// (artifact_sender.h). What is being fetched for a trial (source_artifacts.h) is <trial>.fetching until it is
+// whole, and counts as what is here. Thread rule: free functions; marks are made and artifacts dropped by one
+// process, but for what is fetched, which whoever fetches it places with its mark.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,9 +27,18 @@ enum class ArtifactMark { sent, left, early };
 // Replaces what was marked before.
 void mark_artifact(const std::filesystem::path& artifact, ArtifactMark mark);
 
-// Removes sent artifacts until those of this folder have at most `bytes_max` bytes together. Calls `on_gone`
-// with each as soon as it has no name here any more, so that it is known of also where a later one, or the rest
-// of it, cannot be removed. Throws: std::filesystem::filesystem_error.
+// Gives a draft that is whole the artifact's name, marked as sent. The mark comes first: nobody takes it for
+// one that is to be sent. Durable when it returns. Throws: std::runtime_error when the disk refuses.
+void place_fetched(const std::filesystem::path& draft, const std::filesystem::path& artifact);
+
+// Where a fetch stands, and the lock that its process holds.
+std::filesystem::path draft_of(const std::filesystem::path& artifact);
+std::filesystem::path fetch_lock_of(const std::filesystem::path& artifact);
+
+// Removes what nobody has fetched at for an hour, then sent artifacts until those of this folder, and what is
+// being fetched, have at most `bytes_max` bytes together; what was fetched within the hour stays all the same.
+// Calls `on_gone` with each as soon as it has no name here any more, so that it is known of also where a later
+// one, or the rest of it, cannot be removed. Throws: std::filesystem::filesystem_error.
 void drop_sent_artifacts(const std::filesystem::path& work_folder, int64_t bytes_max,
                          const std::function<void(const std::filesystem::path&)>& on_gone);
 

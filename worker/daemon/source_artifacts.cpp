@@ -17,6 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::chrono::milliseconds kLockLookedAtEvery{200};
+constexpr std::chrono::seconds kHashesAskedForEvery{1};
 
 using OnFetched = std::function<void(const std::string& what)>;
 
@@ -43,9 +44,38 @@ class FetchLock {
   int fd_;
 };
 
+bool is_number(const std::string& text) {
+  constexpr size_t kDigitsMax = 18;
+  return !text.empty() && text.size() <= kDigitsMax &&
+         text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// As its trainer keeps them: <stage>/<attempt>/<step>.
+bool has_checkpoint(const Work& work, const fs::path& work_folder) {
+  std::error_code absent;
+  for (const auto& attempt : fs::directory_iterator(work_folder / "checkpoints" / work.stage->id.text, absent))
+    for (const auto& step : fs::directory_iterator(attempt.path(), absent)) {
+      const std::string name = step.path().filename().string();
+      if (is_number(name) && (!work.resume_at_most || std::stoll(name) <= *work.resume_at_most)) return true;
+    }
+  return false;
+}
+
+// A list without hashes is of files that the coordinator is reading now.
+std::vector<InputFile> hashed_files(const TrialId& trial, BulkClient& coordinator,
+                                    const OnFetched& on_progress) {
+  for (;;) {
+    std::vector<InputFile> files = coordinator.files_of_artifact(trial.text);
+    if (std::none_of(files.begin(), files.end(), [](const InputFile& file) { return file.sha256.empty(); }))
+      return files;
+    on_progress("fetching what trial " + trial.brief() + " left: the coordinator hashes it");
+    std::this_thread::sleep_for(kHashesAskedForEvery);
+  }
+}
+
 void fetch_files(const TrialId& trial, const fs::path& draft, BulkClient& coordinator,
                  const OnFetched& on_progress) {
-  const std::vector<InputFile> files = coordinator.files_of_artifact(trial.text);
+  const std::vector<InputFile> files = hashed_files(trial, coordinator, on_progress);
   int64_t total = 0, before = 0;
   for (const InputFile& file : files) total += file.bytes;
   for (const InputFile& file : files) {
@@ -65,7 +95,12 @@ void fetch_files(const TrialId& trial, const fs::path& draft, BulkClient& coordi
 std::vector<TrialId> missing_artifacts(const Work& work, const fs::path& work_folder) {
   if (!work.stage) return {};
   std::vector<TrialId> out = artifacts_needed(work.kind, *work.stage);
-  std::erase_if(out, [&](const TrialId& trial) { return fs::is_directory(artifact_at(work_folder, trial)); });
+  const bool may_start = work.kind == WorkKind::train && work.stage->start;
+  const bool is_begun = may_start && has_checkpoint(work, work_folder);
+  std::erase_if(out, [&](const TrialId& trial) {
+    const bool is_under_it = may_start && work.stage->start->weights == trial;
+    return (is_begun && !is_under_it) || fs::is_directory(artifact_at(work_folder, trial));
+  });
   return out;
 }
 
@@ -74,9 +109,9 @@ bool bring_artifact(const TrialId& trial, const fs::path& work_folder, BulkClien
                     const OnFetched& on_progress) {
   if (!is_sha256_text(trial.text)) throw SourceMissing(trial.text + " is no trial's id");
   const fs::path place = artifact_at(work_folder, trial);
-  const fs::path draft = place.string() + ".fetching";
+  const fs::path draft = draft_of(place);
   fs::create_directories(place.parent_path());
-  const FetchLock lock(place.string() + ".lock",
+  const FetchLock lock(fetch_lock_of(place),
                        [&] { on_progress("fetching what trial " + trial.brief() + " left"); });
   if (fs::is_directory(place)) return true;
   try {
@@ -87,8 +122,7 @@ bool bring_artifact(const TrialId& trial, const fs::path& work_folder, BulkClien
     throw SourceMissing("what trial " + trial.brief() +
                         " left cannot be fetched from the coordinator: " + error.what());
   }
-  fs::rename(draft, place);
-  mark_artifact(place, ArtifactMark::sent);
+  place_fetched(draft, place);
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "common/net/bulk_protocol.h"
 #include "common/net/clock.h"
@@ -82,6 +83,7 @@ class Bulk : public testing::Test {
   BlobStore store_{blobs()};
   ArtifactShelf shelf_{{.folder = folder_.path() / "artifacts",
                         .arriving = folder_.path() / "arriving",
+                        .hashes = folder_.path() / "cache",
                         .has_finished = [this](const WorkerName& worker, const std::string& trial) {
                           return worker == WorkerName{"w1"} && trial == finished_;
                         }}};
@@ -281,7 +283,54 @@ TEST_F(BroughtArtifact, HasNoNameBeforeItIsWhole) {
   EXPECT_EQ(brought("checkpoint/model.safetensors"), files_.at("checkpoint/model.safetensors"));
 }
 
-TEST_F(BroughtArtifact, ThatIsNowhereIsTheTrainersToMiss) {
+TEST_F(BroughtArtifact, IsListedWithTheHashesOfWhatWasCopiedThereByHand) {
+  std::map<std::string, std::string> listed;
+  const auto is_hashed = [&] {
+    listed.clear();
+    for (const InputFile& file : shelf_.files_of(trial_.text)) listed[file.path] = file.sha256;
+    return std::none_of(listed.begin(), listed.end(), [](const auto& file) { return file.second.empty(); });
+  };
+  for (int i = 0; i < 100 && !is_hashed(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  for (const auto& [path, text] : files_) EXPECT_EQ(listed[path], sha256_hex(text)) << path;
+}
+
+TEST_F(BroughtArtifact, IsNotTakenWhereAFileCameWithOtherBytes) {
+  const fs::path file = kept() / "checkpoint/model.safetensors";
+  while (shelf_.files_of(trial_.text).front().sha256.empty()) continue;
+  const auto flip = [&] {  // unnoticed by whoever looks at sizes and times
+    const auto written = fs::last_write_time(file);
+    std::fstream out(file, std::ios::binary | std::ios::in | std::ios::out);
+    out.seekg(1'500'000);
+    const char byte = static_cast<char>(out.get() ^ 1);
+    out.seekp(1'500'000).put(byte);
+    out.close();
+    fs::last_write_time(file, written);
+  };
+  flip();
+  try {
+    bring();
+    FAIL() << "taken";
+  } catch (const SourceMissing& error) {
+    EXPECT_NE(std::string(error.what()).find("another hash"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{trial_});
+  flip();
+  bring();
+  EXPECT_EQ(brought("checkpoint/model.safetensors"), files_.at("checkpoint/model.safetensors"));
+}
+
+TEST_F(BroughtArtifact, IsNotNeededWhereTheWorkGoesOnFromItsOwnCheckpoint) {
+  fs::create_directories(work_folder() / "checkpoints" / work_.stage->id.text / "1" / "4");
+  EXPECT_TRUE(missing_artifacts(work_, work_folder()).empty());
+  work_.resume_at_most = 3;
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{trial_}) << "that one is ahead of its points";
+  work_.resume_at_most = 4;
+  const TrialId weights{sha256_hex("weights")};
+  work_.stage->start->weights = weights;
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{weights}) << "its base, so to speak";
+}
+
+TEST_F(BroughtArtifact, ThatIsNowhereIsSaidToBe) {
   fs::remove_all(kept());
   EXPECT_FALSE(bring_artifact(trial_, work_folder(), *client(), on_progress_));
 }

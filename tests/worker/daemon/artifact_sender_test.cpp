@@ -2,9 +2,12 @@
 #include "worker/daemon/artifact_sender.h"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <functional>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "tests/worker/daemon/input_world.h"
 #include "worker/daemon/artifact_child.h"
@@ -149,6 +152,61 @@ TEST_F(KeptArtifacts, RoomThatCannotBeMadeIsSaidOnceAndTriedAgainAfterAMinute) {
   now = now + Duration(1'000);
   sender.send_all();
   EXPECT_FALSE(fs::exists(stuck));
+}
+
+TEST_F(KeptArtifacts, RoomIsMadeEveryMinuteThoughNothingIsSent) {
+  start_coordinator();
+  Instant now{};
+  ArtifactSender sender(work(), 10, client(), [&] { return now; });
+  sender.send_all();
+  const fs::path fetched = artifact('a', 40);
+  mark_artifact(fetched, ArtifactMark::sent);
+  now = now + Duration(59'000);
+  sender.send_all();
+  EXPECT_TRUE(fs::exists(fetched));
+  now = now + Duration(1'000);
+  sender.send_all();
+  EXPECT_FALSE(fs::exists(fetched));
+}
+
+TEST_F(KeptArtifacts, AFetchThatNobodyGoesOnWithGoesAndOneThatRunsCounts) {
+  const fs::path sent = artifact('a', 40);
+  sent_before(sent, 2h);
+  const auto draft = [&](char letter) {
+    const fs::path folder = draft_of(work() / "artifacts" / std::string(64, letter));
+    write_file(folder / "model.safetensors", std::string(40, letter));
+    for (const fs::path& each : {folder / "model.safetensors", folder})
+      fs::last_write_time(each, fs::file_time_type::clock::now() - 2h);
+    return folder;
+  };
+  const fs::path left = draft('b'), running = draft('c');
+  const int lock = ::open(fetch_lock_of(work() / "artifacts" / std::string(64, 'c')).c_str(),
+                          O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  ASSERT_EQ(::flock(lock, LOCK_EX), 0);
+  EXPECT_TRUE(dropped_for(80).empty());
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_TRUE(fs::exists(running));
+  EXPECT_EQ(dropped_for(79), std::vector{sent});
+  ::close(lock);
+  EXPECT_TRUE(dropped_for(79).empty());
+  EXPECT_FALSE(fs::exists(running));
+}
+
+TEST_F(KeptArtifacts, WhatWasFetchedIsNeverTakenForWhatIsToBeSent) {
+  const fs::path place = work() / "artifacts" / std::string(64, 'a');
+  write_file(draft_of(place) / "below" / "model.safetensors", "x");
+  place_fetched(draft_of(place), place);
+  EXPECT_TRUE(fs::exists(place / "below" / "model.safetensors"));
+  EXPECT_TRUE(unsent_artifacts(work()).empty());
+}
+
+TEST_F(KeptArtifacts, WhatWasFetchedStaysForAnHour) {
+  const fs::path place = artifact('a', 40);
+  write_file(fetch_lock_of(place), "");
+  mark_artifact(place, ArtifactMark::sent);
+  EXPECT_TRUE(dropped_for(10).empty()) << "its trainer is about to read it";
+  sent_before(place, 2h);
+  EXPECT_EQ(dropped_for(10), std::vector{place});
 }
 
 TEST_F(KeptArtifacts, WhatWasDroppedIsSaidAlsoWhereTheNextCannotBe) {

@@ -86,6 +86,27 @@ TEST_F(SlotWithInputs, AWorkComesBackWithThePathsOfThisMachine) {
   EXPECT_FALSE(slot.is_busy());
 }
 
+// Another worker may have it; who fails it for good takes it from them.
+TEST_F(SlotWithInputs, AWorkWhoseSourceIsNowhereIsRefusedUnlessItOnlyEvaluates) {
+  start_coordinator();
+  upload("rows");
+  InputSlot slot(process());
+  slot.fetch_from(door->endpoint());
+  RunWork run = work_on("d.jsonl", "rows");
+  run.work.stage->trial = TrialId{sha256_hex("warm")};
+  run.work.stage->start = WarmStart{.trial = TrialId{sha256_hex("source")}};
+  ASSERT_TRUE(slot.is_needed_by(run.work));
+  slot.begin(run);
+  const auto ended = wait_for<WorkEnded>(slot);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->outcome.kind, OutcomeKind::refused);
+  EXPECT_NE(ended->outcome.message.find("the coordinator does not have it either"), std::string::npos)
+      << ended->outcome.message;
+  run.work.kind = WorkKind::evaluate;
+  slot.begin(run);
+  EXPECT_TRUE(wait_for<WorkPrepared>(slot)) << "its trainer says what is missing, and that it is for good";
+}
+
 TEST_F(SlotWithInputs, AWorkWhoseInputIsNowhereIsRefused) {
   InputSlot slot(process());
   slot.begin(work_on("d.jsonl", "rows"));

@@ -54,6 +54,7 @@ class InputWorld {
     store.emplace(blobs());
     shelf.emplace(ArtifactShelfConfig{.folder = folder_.path() / "data/artifacts",
                                       .arriving = folder_.path() / "data/arriving",
+                                      .hashes = folder_.path() / "data/cache",
                                       .limits = arriving_limits,
                                       .has_finished = [this](const WorkerName&, const std::string& trial) {
                                         when_asked_for(trial);
