@@ -251,6 +251,10 @@ void Coordinator::on(const ArtifactsShelved& shelved) {
   has_room_ = true;
 }
 
+void Coordinator::on(const ArtifactsGone& gone) {
+  for (const TrialId& trial : gone.trials) shelved_.erase(trial);
+}
+
 // ---- time
 
 void Coordinator::on(const Wake&) {

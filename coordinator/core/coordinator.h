@@ -129,9 +129,12 @@ struct KeysRevoked {  // the table of keys says that nobody may speak for it any
 struct ArtifactsShelved {
   std::vector<TrialId> trials;
 };
+struct ArtifactsGone {  // it has them no more: what was told above holds no longer
+  std::vector<TrialId> trials;
+};
 struct Wake {};  // the deadline asked for has come
 using Input = std::variant<FromWorker, Submit, ControlSweep, ControlTrials, ChangePolicy, DrainWorker, SetQuota,
-                           RevokeWorker, ForgetWorker, KeysRevoked, ArtifactsShelved, Wake>;
+                           RevokeWorker, ForgetWorker, KeysRevoked, ArtifactsShelved, ArtifactsGone, Wake>;
 
 // ---- what goes out, of one turn, in the order decided
 struct ToWorker {
@@ -214,12 +217,6 @@ class Coordinator {
     Progress progress;
   };
 
-  // How far a grid was looked through for what a worker may run, beyond what is bound to others.
-  struct LookedBeyond {
-    int revision = 0;
-    int64_t to = 0;  // the next raw index
-  };
-
   void decide(Record record);
   void send(const WorkerName& worker, CoordinatorMessage message);
   void reply(uint64_t to, decltype(Reply::answer) answer);
@@ -228,6 +225,7 @@ class Coordinator {
   void on(const FromWorker& in);
   void on(const Wake& wake);
   void on(const ArtifactsShelved& shelved);
+  void on(const ArtifactsGone& gone);
   void on_hello(const WorkerName& sender, const Hello& hello);
   void join(const WorkerName& sender, const Hello& hello);
   void on_heartbeat(const WorkerName& sender, const Heartbeat& beat);
@@ -246,7 +244,8 @@ class Coordinator {
   void on(const Submit& submit);
   Submitted as_before(SweepNumber sweep, int revision) const;
   Submitted begin_revision(SweepSubmitted submitted);
-  std::vector<UnitId> removed_by(const SweepSpec& next, std::set<StageId> listed, const Sweep& sweep) const;
+  std::vector<UnitId> removed_by(const SweepSpec& next, const std::set<StageId>& listed,
+                                 const Sweep& sweep) const;
 
   // extensions.cpp: where tuning adds to sweeps
   void note_end(const Record& record);
@@ -332,14 +331,9 @@ class Coordinator {
   // grants.cpp: what runs next, and where
   void fill_free_slots();
   bool fill(const Worker& worker, const Slot& slot);
-  bool list_or_end(const Sweep& sweep, const std::function<bool()>& list);
   void list_next(const Sweep& sweep);
   void list_first_after(const Sweep& sweep);
-  bool list_beyond(const Sweep& sweep, const WorkerName& worker);
-  bool list_first_beyond(const Sweep& sweep, const WorkerName& worker, int64_t& index, int64_t end);
-  static void require_inputs(const SweepTrial& trial);
-  enum class Turn { has_come, ahead };  // of a trial: those of the grid before it are listed, or not all
-  void list_with_its_like(const Sweep& sweep, const SweepTrial& trial, Turn turn);
+  void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
   void list(const TrialListed& listed);
   void list_ahead(const Sweep& sweep, const SweepTrial& trial);
   void list_added(const Sweep& sweep, const SweepTrial& trial);
@@ -361,10 +355,8 @@ class Coordinator {
   Deadlines<UnitId> expiries_;      // of running leases
   Deadlines<UnitId> backoffs_;      // of ready units that must wait; volatile, a restart forgets them
   Deadlines<WorkerName> silences_;  // when a joined worker counts as gone
-  Deadlines<WorkerName> rests_;     // of workers that refused a work: else one would walk through a whole grid;
-                                    // and where a long look is cut
+  Deadlines<WorkerName> rests_;     // of workers that refused a work: else one would walk through a whole grid
   std::set<TrialId> shelved_;       // whose artifacts the coordinator has
-  std::map<std::pair<SweepNumber, WorkerName>, LookedBeyond> looked_beyond_;  // where so much is bound
 };
 
 }  // namespace ranktide

@@ -1,12 +1,9 @@
 // What runs next, and where.
 
-#include <algorithm>
-
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/needs.h"
 #include "coordinator/core/scheduler.h"
-#include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
 
@@ -27,36 +24,14 @@ void Coordinator::fill_free_slots() {
   }
 }
 
-namespace {
-
-// Of a grid, for one slot, beyond what is bound to other workers; a cell takes up to 0.1 ms, and the turn
-// waits.
-constexpr int kLooksBeyondMax = 200;
-constexpr Duration kLookAgainAfter{100};
-
-bool is_for_another(const State& state, const SweepTrial& trial, const WorkerName& worker,
-                    const std::set<TrialId>& shelved) {
-  const WorkerName home = trial.start ? home_of(state, *trial.start) : WorkerName{};
-  if (home.empty() || home == worker) return false;
-  std::vector<TrialId> needed{trial.start->trial};
-  if (trial.start->weights) needed.push_back(*trial.start->weights);
-  return is_bound_to(state, home, needed, shelved);
-}
-
-}  // namespace
-
 // Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, or at the
 // grid's end.
 bool Coordinator::fill(const Worker& worker, const Slot& slot) {
-  for (Aside aside{.held_back = backoffs_, .shelved = shelved_};;) {
+  const Aside aside{.held_back = backoffs_, .shelved = shelved_};
+  for (;;) {
     const Pick picked = pick(state_, worker.name, slot, aside);
     if (const auto* list = std::get_if<ListNext>(&picked)) {
       list_next(state_.sweeps().at(list->sweep));
-      continue;
-    }
-    if (const auto* beyond = std::get_if<ListBeyond>(&picked)) {
-      if (!list_beyond(state_.sweeps().at(beyond->sweep), worker.name))
-        aside.without_more.insert(beyond->sweep);
       continue;
     }
     if (const auto* again = std::get_if<TrainAgain>(&picked)) {
@@ -70,51 +45,14 @@ bool Coordinator::fill(const Worker& worker, const Slot& slot) {
 }
 
 // A journal may hold a sweep from before look_at() saw this fault: it ends, and the coordinator does not.
-bool Coordinator::list_or_end(const Sweep& sweep, const std::function<bool()>& list) {
+void Coordinator::list_next(const Sweep& sweep) {
   try {
-    return list();
+    list_first_after(sweep);
   } catch (const SpecError& error) {
     cancel_sweep(sweep, "unlistable", error.what());
   } catch (const ExpressionError& error) {
     cancel_sweep(sweep, "unlistable", error.what());
   }
-  return true;  // its queue is another one now
-}
-
-void Coordinator::list_next(const Sweep& sweep) {
-  list_or_end(sweep, [&] { return list_first_after(sweep), true; });
-}
-
-// Returns: whether there is something new to ask for. What is passed over is listed when its turn comes, so
-// that it costs nothing until then.
-bool Coordinator::list_beyond(const Sweep& sweep, const WorkerName& worker) {
-  LookedBeyond& looked = looked_beyond_[{sweep.number, worker}];
-  if (looked.revision != sweep.revision) looked = {.revision = sweep.revision, .to = 0};
-  looked.to = std::max(looked.to, sweep.cursor);
-  const int64_t end = std::min(looked.to + kLooksBeyondMax, sweep.raw_count());
-  const bool has_listed = list_or_end(sweep, [&] { return list_first_beyond(sweep, worker, looked.to, end); });
-  if (!has_listed && looked.to < sweep.raw_count()) rests_.set(worker, now_ + kLookAgainAfter);
-  return has_listed;
-}
-
-// Returns: whether there was one before `end`; `index` then stands at it.
-bool Coordinator::list_first_beyond(const Sweep& sweep, const WorkerName& worker, int64_t& index, int64_t end) {
-  for (; index < end; ++index) {
-    if (sweep.trials.contains(index)) continue;
-    const auto trial = sweep.trial_at(index);
-    if (!trial || is_for_another(state_, *trial, worker, shelved_)) continue;
-    require_inputs(*trial);
-    if (index < sweep.grid.raw_count())
-      list_with_its_like(sweep, *trial, Turn::ahead);
-    else
-      list_ahead(sweep, *trial);
-    return true;
-  }
-  return false;
-}
-
-void Coordinator::require_inputs(const SweepTrial& trial) {
-  if (trial.provisional) throw SpecError("trial " + trial.id.brief() + " names an input that was not read");
 }
 
 void Coordinator::list_first_after(const Sweep& sweep) {
@@ -122,11 +60,10 @@ void Coordinator::list_first_after(const Sweep& sweep) {
     if (sweep.trials.contains(index)) continue;  // ahead of its turn
     const auto trial = sweep.trial_at(index);
     if (!trial) continue;
-    require_inputs(*trial);
-    if (index < sweep.grid.raw_count()) return list_with_its_like(sweep, *trial, Turn::has_come);
+    if (trial->provisional) throw SpecError("trial " + trial->id.brief() + " names an input that was not read");
+    if (index < sweep.grid.raw_count()) return list_with_its_like(sweep, *trial);
     return list_added(sweep, *trial);
   }
-  std::erase_if(looked_beyond_, [&](const auto& entry) { return entry.first.first == sweep.number; });
   decide(SweepListed{sweep.number, sweep.revision});
   extend_listed(sweep);
 }
@@ -152,7 +89,7 @@ void Coordinator::list_ahead(const Sweep& sweep, const SweepTrial& trial) {
 
 void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id) {
   const Unit& unit = state_.units().at(id);
-  RT_CHECK(fits(state_, unit, slot));
+  RT_CHECK(fits(state_, unit, worker.name, slot));
   const RunPolicy policy = policy_of(state_, unit);
   // Evals have no batch, and their results are shared with sweeps that set no micro-batch.
   const int by_hand = unit.kind == WorkKind::train ? policy.microbatch.value_or(0) : 0;

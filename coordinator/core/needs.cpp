@@ -63,26 +63,20 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
   return asked;
 }
 
-bool fits_unbound(const State& state, const Unit& unit, const Slot& slot) {
-  if (seeded_bug("any_slot")) return true;
-  return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
-    return has(slot, state.sweeps().at(wish.first).run.needs, predicted_bytes(unit));
-  });
-}
-
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
-bool fits(const State& state, const Unit& unit, const Slot& slot) {
+bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;
   const int64_t predicted = predicted_bytes(unit);
+  const bool is_at_home = unit.home == worker;  // a worker has a name
   return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
     const SlotNeeds& asked = state.sweeps().at(wish.first).run.needs;
-    return has(slot, unit.home.empty() ? asked : needs_of_bound(unit.kind, asked), predicted);
+    return has(slot, is_at_home ? needs_of_bound(unit.kind, asked) : asked, predicted);
   });
 }
 
 bool fits_somewhere(const State& state, const Unit& unit, const Worker& worker) {
   return std::any_of(worker.slots.begin(), worker.slots.end(),
-                     [&](const Slot& slot) { return fits(state, unit, slot); });
+                     [&](const Slot& slot) { return fits(state, unit, worker.name, slot); });
 }
 
 }  // namespace ranktide

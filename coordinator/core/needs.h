@@ -23,11 +23,9 @@ int64_t predicted_bytes(const Unit& unit);
 // choose the worker. Of an eval nothing: what a sweep asks for is for its training.
 SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked);
 
-// Returns: whether the slot has what every sweep that wants the unit asks for, or what of that counts.
-bool fits(const State& state, const Unit& unit, const Slot& slot);
-
-// Returns: the same of a unit that may run anywhere, whatever it needs beside its base.
-bool fits_unbound(const State& state, const Unit& unit, const Slot& slot);
+// Returns: whether this slot of the worker has what every sweep that wants the unit asks for: at its home,
+// where the weights lie that it needs, what of that counts; anywhere else all of it.
+bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot);
 
 // Returns: whether any slot of the worker, taken or free, fits.
 bool fits_somewhere(const State& state, const Unit& unit, const Worker& worker);

@@ -125,17 +125,12 @@ bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& 
   return waits;
 }
 
-// Whoever has run it last has fetched what it needs.
+// Whoever has run it, or the trunk that it goes on from, has fetched what it needs.
 bool is_for_others(const State& state, const Unit& unit, const WorkerName& worker,
                    const std::set<TrialId>& shelved) {
   const bool has_run_it = unit.attempt.number > 0 && unit.attempt.worker == worker;
-  if (unit.home.empty() || unit.home == worker || has_run_it) return false;
+  if (unit.home.empty() || unit.home == worker || has_run_it || unit.saved.contains(worker)) return false;
   return !unit.stage || is_bound_to(state, unit.home, artifacts_needed(unit.kind, *unit.stage), shelved);
-}
-
-// Where it need not run, it asks for all that its sweeps ask for.
-bool fits_here(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
-  return unit.home == worker ? fits(state, unit, slot) : fits_unbound(state, unit, slot);
 }
 
 struct Look {  // through a sweep's queue
@@ -157,7 +152,7 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
     const bool waits = waits_for_trunk(state, sweep, unit) && !has_kept(state, worker, unit);
     if (waits || is_for_trunks_worker(state, unit, worker)) continue;
     if (unit.is_trunk() && is_kept_beginning(state, unit, worker)) continue;
-    if (fits_here(state, unit, worker, slot)) {
+    if (fits(state, unit, worker, slot)) {
       look.unit = id;
       return look;
     }
@@ -193,9 +188,7 @@ Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const 
     const Sweep& sweep = state.sweeps().at(number);
     const Look look = look_through(state, sweep, worker, slot, aside);
     if (look.unit) return run_or_train_again(state, *look.unit, worker);
-    if (sweep.is_listed || look.misfits >= kMisfitsMax) continue;
-    if (look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
-    if (look.elsewhere > 0 && !aside.without_more.contains(number)) return ListBeyond{number};
+    if (!sweep.is_listed && look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
   }
   return NothingFits{};
 }

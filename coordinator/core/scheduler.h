@@ -31,23 +31,18 @@ struct NothingFits {};
 struct ListNext {  // touch this sweep's next index, then ask again
   SweepNumber sweep = 0;
 };
-struct ListBeyond {  // what of this sweep's grid no other worker is waited for by, ahead of its turn; then ask
-                     // again
-  SweepNumber sweep = 0;
-};
 struct RunUnit {
   UnitId unit;
 };
 struct TrainAgain {  // this trunk, then ask again: see below
   UnitId trunk;
 };
-using Pick = std::variant<NothingFits, ListNext, ListBeyond, RunUnit, TrainAgain>;
+using Pick = std::variant<NothingFits, ListNext, RunUnit, TrainAgain>;
 
 // What is known beside the state. Outlives: what it refers to must outlive it.
 struct Aside {
-  const Deadlines<UnitId>& held_back;    // units whose back-off time has not passed, each with its end
-  const std::set<TrialId>& shelved;      // whose artifacts can be fetched from the coordinator
-  std::set<SweepNumber> without_more{};  // that have nothing to list beyond what is bound to other workers
+  const Deadlines<UnitId>& held_back;  // units whose back-off time has not passed, each with its end
+  const std::set<TrialId>& shelved;    // whose artifacts can be fetched from the coordinator
 };
 
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Aside& aside);
@@ -58,10 +53,10 @@ bool is_bound_to(const State& state, const WorkerName& home, const std::vector<T
                  const std::set<TrialId>& shelved);
 
 // Of one sweep, units that do not fit a slot (needs.h) are passed over up to here; then the slot is left to
-// other sweeps, and no more of the grid is listed for it. Where so many wait for another worker, which has the
-// weights that they need, only what does not is listed; these are passed over all the same, for this worker's
-// own may come after them. Without a limit, an idle slot that is too small would have a grid of a million
-// trials listed.
+// other sweeps, and no more of the grid is listed for it. Nor is more listed where so many wait for another
+// worker, which has the weights that they need; these are passed over all the same, for this worker's own may
+// come after them. Without a limit, an idle slot that is too small would have a grid of a million trials
+// listed.
 inline constexpr int kMisfitsMax = 1'000;
 
 // Returns: the slots that no running lease uses, in the worker's order.

@@ -11,13 +11,17 @@ bool State::has_refused(const WorkerName& worker, const UnitId& unit) const {
   return found != refusals_.end() && found->second.contains(worker);
 }
 
-bool State::would_be_refused_by_all(const UnitId& unit, const WorkerName& worker) const {
-  const WorkerName& home = units_.at(unit).home;
+// Only its home would get it, unless that has gone, or the unit went to another all the same: for then the
+// coordinator has what it needs, and others may be asked.
+bool State::would_be_refused_by_all(const UnitId& id, const WorkerName& worker) const {
+  const Unit& unit = units_.at(id);
+  const Worker* home = find_worker(unit.home);
+  const bool is_for_home = home && home->is_joined && !home->is_drain_asked && worker == unit.home;
   return std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const Worker& other = entry.second;
-    const bool may_run_it = other.is_joined && (home.empty() || home == other.name) &&
-                            fits_somewhere(*this, units_.at(unit), other);
-    return may_run_it && other.name != worker && !has_refused(other.name, unit);
+    const bool may_run_it =
+        other.is_joined && (!is_for_home || other.name == unit.home) && fits_somewhere(*this, unit, other);
+    return may_run_it && other.name != worker && !has_refused(other.name, id);
   });
 }
 

@@ -78,11 +78,25 @@ void add_stages(std::set<StageId>& out, const Sweep& sweep, int64_t from, int64_
 }
 
 // A trunk is of what begins with it. An eval of the untouched base is everybody's, and stays.
-bool is_listed(const Unit& unit, const std::set<StageId>& listed) {
+bool is_listed(const Unit& unit, const std::set<StageId>& of_grid, const std::set<StageId>& added) {
+  const auto has = [&](const StageId& stage) { return of_grid.contains(stage) || added.contains(stage); };
   if (unit.is_trunk())
     return std::any_of(unit.branches.begin(), unit.branches.end(),
-                       [&](const auto& branch) { return listed.contains(StageId{branch.first.text}); });
-  return !unit.stage || listed.contains(unit.stage->id);
+                       [&](const auto& branch) { return has(StageId{branch.first.text}); });
+  return !unit.stage || has(unit.stage->id);
+}
+
+bool is_wanted_by_others(const Unit& unit, SweepNumber sweep) {
+  return unit.wanted.size() > unit.wanted.count(sweep);
+}
+
+// Of a trunk by others whose trials wait for it, too: they need not have asked for it.
+bool is_its_alone(const State& state, const Unit& unit, SweepNumber sweep) {
+  return !is_wanted_by_others(unit, sweep) &&
+         std::none_of(unit.branches.begin(), unit.branches.end(), [&](const auto& entry) {
+           const Unit& branch = state.units().at(entry.first);
+           return branch.trunk == unit.id && is_wanted_by_others(branch, sweep);
+         });
 }
 
 // Every cell once, so that listing later meets no cell that does not resolve, and what is not listed yet is
@@ -114,8 +128,14 @@ SpecLook look_at(const SweepSpec& spec) {
 SpecLook look_at(const Submit& submit) {
   SpecLook out = look_at(submit.spec);
   if (!out.fault.empty() || !submit.cancel_removed) return out;
-  const Sweep sweep{.grid = Grid(submit.spec)};
-  add_stages(out.stages, sweep, 0, sweep.raw_count());
+  try {
+    const Sweep sweep{.grid = Grid(submit.spec)};
+    add_stages(out.stages, sweep, 0, sweep.raw_count());
+  } catch (const SpecError& error) {
+    return {.fault = error.what()};
+  } catch (const ExpressionError& error) {
+    return {.fault = error.what()};
+  }
   return out;
 }
 
@@ -170,16 +190,16 @@ Submitted Coordinator::as_before(SweepNumber number, int revision) const {
 }
 
 // `listed`: of the grid of `next`; what tuning had added, and `next` has a place for, is listed too.
-std::vector<UnitId> Coordinator::removed_by(const SweepSpec& next, std::set<StageId> listed,
+std::vector<UnitId> Coordinator::removed_by(const SweepSpec& next, const std::set<StageId>& listed,
                                             const Sweep& sweep) const {
   Sweep grown{.grid = Grid(next)};
   for (const AddedCell& cell : still_fitting(sweep.added, next)) grown.add(cell);
-  add_stages(listed, grown, grown.grid.raw_count(), grown.raw_count());
+  std::set<StageId> added;
+  add_stages(added, grown, grown.grid.raw_count(), grown.raw_count());
   std::vector<UnitId> out;
   for (const auto& [worker, lease] : running_of(sweep)) {
     const Unit& unit = state_.units().at(lease.unit);
-    const bool is_its_alone = unit.wanted.size() == unit.wanted.count(sweep.number);
-    if (is_its_alone && !is_listed(unit, listed)) out.push_back(unit.id);
+    if (is_its_alone(state_, unit, sweep.number) && !is_listed(unit, listed, added)) out.push_back(unit.id);
   }
   return out;
 }

@@ -51,7 +51,8 @@ bool is_waited_for(const State& state, const Unit& trunk) {
 // Returns: the trial and those that share its beginning, with their places; empty when none does. Rows that
 // were set by hand make a trunk inexact, which serves nobody; what may be stopped early runs by itself.
 std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const SweepTrial& trial) const {
-  if (sweep.run.microbatch || sweep.run.stop_early || !is_to_be_begun(state_, sweep, trial)) return {};  // a look beside costs more
+  if (sweep.run.microbatch || sweep.run.stop_early || !is_to_be_begun(state_, sweep, trial))
+    return {};  // a look beside costs more
   std::vector<SweepTrial> open = trials_beside(sweep.grid, trial);
   std::erase_if(open, [&](const SweepTrial& each) { return !is_to_be_begun(state_, sweep, each); });
   std::vector<TrialBranch> out = branches_of(open);
@@ -62,11 +63,11 @@ std::vector<TrialBranch> Coordinator::branches_beside(const Sweep& sweep, const 
 
 // Those that begin alike are listed together, ahead of their turn: a trunk must know all of its branches, and
 // the evals that they want of it, before it runs.
-void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial, Turn turn) {
+void Coordinator::list_with_its_like(const Sweep& sweep, const SweepTrial& trial) {
   const auto list_one = [&](const SweepTrial& each, std::optional<TrunkPlace> place) {
     const PredictedMemory memory =
         predicted_memory(sweep.grid.spec().inputs, each.settings, sweep.run.microbatch);
-    const bool ahead = each.index != trial.index || turn == Turn::ahead;
+    const bool ahead = each.index != trial.index;
     const Unit* trunk = place ? state_.find_unit(unit_of(place->trunk)) : nullptr;
     if (trunk && !may_leave_for(*trunk, each.stage)) place.reset();  // it has begun without this one
     const Unit* known = state_.find_unit(unit_of(each.stage));

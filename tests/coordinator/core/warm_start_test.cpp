@@ -62,6 +62,13 @@ class WarmStarts : public testing::Test {
     Done done{.lease = grants_.at(grant).second.lease, .seq = 1, .outcome = {}};
     step(FromWorker{WorkerName{grants_.at(grant).first}, done});
   }
+  void refuse(size_t grant) {
+    Done done{.lease = grants_.at(grant).second.lease, .seq = 1, .outcome = {.kind = OutcomeKind::refused}};
+    step(FromWorker{WorkerName{grants_.at(grant).first}, done});
+  }
+  const Unit& unit_of_grant(size_t grant) const {
+    return core_.state().units().at(grants_.at(grant).second.lease.unit);
+  }
   void w1_goes() {
     const Worker& w1 = core_.state().workers().at(WorkerName{"w1"});
     for (int i = 0; i < 10 && w1.is_joined; ++i) {  // it says nothing more
@@ -197,33 +204,6 @@ TEST_F(WarmStarts, AreNotAllListedForAWorkerThatCannotRunThem) {
   EXPECT_LE(listed(), kMisfitsMax + 1);
 }
 
-// More of them than are looked at at once, and a block from the base after them.
-TEST_F(WarmStarts, DoNotHoldUpWhatComesAfterThemAndIsBoundToNobody) {
-  train_the_source();
-  hello("w2");
-  SweepSpec warm = warm_spec(first_of(source_spec()));
-  for (uint64_t seed = 10; std::ssize(warm.seeds) < kMisfitsMax + 500; ++seed) warm.seeds.push_back(seed);
-  Block cold = warm.blocks.at(0);
-  cold.name = "cold";
-  cold.constants.erase(kSourceKey);
-  warm.blocks.push_back(cold);
-  ASSERT_EQ(submit(warm), "");
-  EXPECT_EQ(grants_.back().first, "w1");
-  EXPECT_EQ(listed(), kMisfitsMax + 1);
-  for (int i = 0; i < 9 && grants_.back().first == "w1"; ++i) {
-    now_ = core_.next_deadline().value();
-    step(Wake{});
-  }
-  EXPECT_EQ(grants_.back().first, "w2");
-  EXPECT_FALSE(grants_.back().second.work.stage->start);
-  EXPECT_EQ(listed(), 2)
-      << "the source itself, which has ended, and this one: what it cannot run is passed over";
-  const size_t before = grants_.size();
-  complete(before - 1);
-  EXPECT_EQ(grants_.size(), before + 1) << "it is not looked for from the beginning again";
-  EXPECT_EQ(core_.state().find_sweep("warm")->cursor, kMisfitsMax + 1) << "their turn comes later";
-}
-
 TEST_F(WarmStarts, AskTheirSlotForMemoryAndAGpuButForNoLabel) {
   const int64_t gib = int64_t{1} << 30;
   hello("w1", 4 * gib);
@@ -263,6 +243,82 @@ TEST_F(WarmStarts, GoToAnybodyOnceTheirSourcesWorkerHasGoneAndTheCoordinatorHasW
   EXPECT_EQ(grants_.size(), 3U);
   hello("w3");
   EXPECT_EQ(grants_.size(), 3U) << "one waits, and who has the weights is back";
+}
+
+// The worker that has the source's weights is back by then, and would wait for the one that has the trunk's.
+TEST_F(WarmStarts, GoOnWhereTheirTrunkWasTrainedThoughTheirSourcesWorkerIsBack) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  SweepSpec warm = warm_spec(source, {8, 12});
+  warm.seeds.resize(1);
+  w1_goes();
+  hello("w2");
+  ASSERT_EQ(submit(warm), "");
+  step(ArtifactsShelved{{source.id}});
+  ASSERT_EQ(grants_.size(), 2U);
+  ASSERT_EQ(grants_[1].second.work.branches.size(), 2U);
+  hello("w1");
+  complete(1);
+  ASSERT_EQ(grants_.size(), 3U);
+  EXPECT_EQ(grants_[2].first, "w2");
+  complete(2);
+  ASSERT_EQ(grants_.size(), 4U);
+  EXPECT_EQ(grants_[3].first, "w2");
+}
+
+TEST_F(WarmStarts, DoNotWaitForATrunksWorkerThatLacksTheirLabel) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  SweepSpec warm = warm_spec(source, {8, 12});
+  warm.seeds.resize(1);
+  w1_goes();
+  hello("w2");
+  ASSERT_EQ(submit(warm), "");
+  step(ArtifactsShelved{{source.id}});
+  ASSERT_EQ(grants_.size(), 2U);
+  hello("w1");
+  warm.run.needs.labels = {"a100"};
+  ASSERT_EQ(submit(warm), "");
+  complete(1);
+  ASSERT_EQ(grants_.size(), 3U) << "at home, where the source's weights lie, no label is asked for";
+  EXPECT_EQ(grants_[2].first, "w1");
+}
+
+TEST_F(WarmStarts, AreNotFailedByOneWorkerThatLacksSomethingWhereOthersMayHaveIt) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  SweepSpec warm = warm_spec(source);
+  warm.seeds.resize(1);
+  warm.run.retry.own = 0;
+  w1_goes();
+  hello("w2");
+  ASSERT_EQ(submit(warm), "");
+  step(ArtifactsShelved{{source.id}});
+  ASSERT_EQ(grants_.size(), 2U);
+  hello("w3");
+  refuse(1);
+  ASSERT_EQ(grants_.size(), 3U);
+  EXPECT_EQ(grants_[2].first, "w3");
+  hello("w1");
+  refuse(2);
+  ASSERT_EQ(grants_.size(), 4U) << "who has the weights is back, and was not asked";
+  EXPECT_EQ(grants_[3].first, "w1");
+  refuse(3);
+  EXPECT_EQ(unit_of_grant(3).life, UnitLife::failed) << "now nobody is left";
+}
+
+TEST_F(WarmStarts, WaitForTheirSourcesWorkerAgainOnceTheCoordinatorHasItNoMore) {
+  train_the_source();
+  const SweepTrial source = first_of(source_spec());
+  w1_goes();
+  step(ArtifactsShelved{{source.id}});
+  step(ArtifactsGone{{source.id}});
+  hello("w2");
+  ASSERT_EQ(submit(warm_spec(source)), "");
+  EXPECT_EQ(grants_.size(), 1U);
+  hello("w1");
+  ASSERT_EQ(grants_.size(), 2U);
+  EXPECT_EQ(grants_[1].first, "w1");
 }
 
 TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {
