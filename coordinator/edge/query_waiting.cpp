@@ -181,9 +181,28 @@ std::string away_message(const Away& away) {
                      needs, is_one ? "is" : "are");
 }
 
-// Whoever runs it fetches it from there.
-bool has_artifact(const Reader& reader, const std::string& trial) {
-  return std::filesystem::is_directory(reader.data_folder() / "artifacts" / trial);
+// Returns: what `source` left, and the full weights under it where it is an adapter that lies on another
+// trial's: as artifacts_needed() names them.
+std::vector<std::string> artifacts_under(const Reader& reader, const std::string& source) {
+  std::vector<std::string> out{source};
+  std::string at = source;
+  for (;;) {
+    const auto row =
+        reader.select("SELECT method, substr(model_from, 7, 64) FROM trial WHERE id=?1", {at}).rows;
+    if (row.empty()) return out;
+    const bool is_full = std::get<std::string>(row.at(0)[0]) == "full";
+    if (is_full && at != source) out.push_back(at);
+    if (is_full || !std::holds_alternative<std::string>(row.at(0)[1])) return out;
+    at = std::get<std::string>(row.at(0)[1]);
+  }
+}
+
+// Whoever runs it fetches all of it from there.
+bool has_artifacts(const Reader& reader, const std::string& source) {
+  const std::vector<std::string> needed = artifacts_under(reader, source);
+  return std::all_of(needed.begin(), needed.end(), [&](const std::string& trial) {
+    return std::filesystem::is_directory(reader.data_folder() / "artifacts" / trial);
+  });
 }
 
 void offer(WaitingUnits& waiting, const std::vector<Slot>& slots) {
@@ -205,7 +224,7 @@ Found look_through(const Reader& reader, const std::string& sweep, const SlotsBy
   Found out;
   for (ReadyUnit& unit : ready_units(reader, sweep)) {
     const bool is_away = !unit.home.empty() && !here.contains(unit.home);
-    if (is_away && has_artifact(reader, unit.source)) {
+    if (is_away && has_artifacts(reader, unit.source)) {
       unit.home.clear();
     } else if (is_away) {
       ++(unit.is_trial ? out.away.trials : out.away.evals);

@@ -172,6 +172,24 @@ TEST_F(WarmStartTest, WaitsForTheWorkerThatHasItsSourceWhateverLabelItsSweepNeed
   EXPECT_EQ(fetching->labels, (std::vector<std::string>{"a100"}));
 }
 
+// Its source is an adapter, which lies on the weights of a trial before it.
+TEST_F(WarmStartTest, WaitsAsLongAsTheCoordinatorLacksWhatItsSourceLiesOn) {
+  const SweepTrial full = history.ran({.rank = 0}, 1.6, 3.0);
+  const SweepTrial source = history.ran({.rank = 4, .from = "trial:" + full.id.text + "@12"}, 1.5, 3.0);
+  history.base_scores(2.3, 3.0);
+  list_warm(source, {});
+  history.record(WorkerLeft{.worker = WorkerName{"w1"}, .boot = "a", .reason = LeaveReason::drained});
+  history.record(WorkerJoined{
+      .worker = WorkerName{"w2"}, .boot = "b", .version = "1", .slots = {{.index = 0, .device = "cpu"}}});
+  const std::filesystem::path shelf = folder.path() / "artifacts";
+  std::filesystem::create_directories(shelf / source.id.text);
+  const auto waiting = sweep_status(history.reader(), "warm")->waiting;
+  ASSERT_TRUE(waiting.has_value()) << "only the adapter is there";
+  EXPECT_THAT(waiting->message, HasSubstr("waits for worker w1"));
+  std::filesystem::create_directories(shelf / full.id.text);
+  EXPECT_FALSE(sweep_status(history.reader(), "warm")->waiting) << "w2 fetches both";
+}
+
 TEST_F(WarmStartTest, FitsNoSlotButOneOfTheWorkerThatHasItsSource) {
   const SweepTrial source = history.ran({.rank = 4}, 1.6, 3.0);
   history.base_scores(2.3, 3.0);
