@@ -26,6 +26,12 @@ std::set<UnitId> units_that_wait_for(const State& state, const WorkerName& worke
   return out;
 }
 
+bool has_kept_weights(const State& state, const WorkerName& worker) {
+  return std::any_of(state.units().begin(), state.units().end(), [&](const auto& entry) {
+    return entry.second.kept != Keep::none && entry.second.attempt.worker == worker;
+  });
+}
+
 std::string counted(int64_t n, const std::string& noun) {
   return std::to_string(n) + " " + noun + (n == 1 ? "" : "s");
 }
@@ -171,8 +177,13 @@ void Coordinator::on(const ForgetWorker& forget) {
   if (const auto units = units_that_wait_for(state_, forget.worker); !units.empty())
     return reply(forget.reply_to, Rejected{name + " has kept the weights that " + waiting_text(state_, units) +
                                            " for; start it again, or cancel their trials first"});
+  const std::string lost =
+      has_kept_weights(state_, forget.worker)
+          ? "; no trial starts from the weights that it kept any more, and no eval reads them"
+          : "";
   decide(WorkerForgotten{forget.worker, forget.request_id, forget.actor});
-  reply(forget.reply_to, Controlled{name + " is forgotten; to come back it needs a new `ranktide invite`"});
+  reply(forget.reply_to,
+        Controlled{name + " is forgotten; to come back it needs a new `ranktide invite`" + lost});
 }
 
 void Coordinator::on(const KeysRevoked& revoked) {

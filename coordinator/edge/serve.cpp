@@ -37,15 +37,16 @@ ArtifactShelfConfig shelf_in(const std::filesystem::path& data, Mailbox& mailbox
   return {.folder = data / "artifacts",
           .arriving = data / "blobs" / "arriving",
           .hashes = data / "cache",
-          .has_finished = [data](const WorkerName& worker, const std::string& trial) {
-            constexpr const char* kFinished =
-                "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed' AND "
-                "kind <> 'trunk'";
-            return !Reader(data).select(kFinished, {trial, worker.text}).rows.empty();
-          },
-          .on_shelved = [&mailbox](const std::string& trial) {
-            return mailbox.tell(ArtifactsShelved{{TrialId{trial}}});
-          }};
+          .has_finished =
+              [data](const WorkerName& worker, const std::string& trial) {
+                constexpr const char* kFinished =
+                    "SELECT 1 FROM v_attempt WHERE trial = ?1 AND worker = ?2 AND end_reason = 'completed' AND "
+                    "kind <> 'trunk'";
+                return !Reader(data).select(kFinished, {trial, worker.text}).rows.empty();
+              },
+          .on_shelved =
+              [&mailbox](const std::string& trial) { return mailbox.tell(ArtifactsShelved{{TrialId{trial}}}); },
+          .on_absent = [&mailbox](const std::string& trial) { mailbox.tell(ArtifactsGone{{TrialId{trial}}}); }};
 }
 
 // What earlier lives were left, and what was copied here by hand.

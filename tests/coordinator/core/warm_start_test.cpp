@@ -331,6 +331,8 @@ TEST_F(WarmStarts, KeepTheirSourcesWorkerFromBeingForgotten) {
   EXPECT_THAT(forget_w1(), HasSubstr("has kept the weights that 2 trials wait for"));
   step(ControlSweep{.reply_to = 3, .request_id = "c", .sweep = "warm", .action = SweepAction::cancel});
   EXPECT_EQ(forget_w1(), "");
+  EXPECT_THAT(std::get<Controlled>(effects_.replies.at(0).answer).now,
+              HasSubstr("no trial starts from the weights that it kept any more"));
   EXPECT_THAT(submit(warm), HasSubstr("or its worker was forgotten"));
 }
 
