@@ -36,8 +36,7 @@ class DraftCheck {
   void check_whole(const SweepSpec& spec) const {
     place_.errors->attempt([&] { validate_head(spec); });
     check_tune(spec);
-    if (const auto wrong = early_stop_refusal(spec))
-      place_.errors->add(SpecError(place_.source.name() + ": " + *wrong));
+    check_stop_early(spec);
   }
 
   void check_size(const SweepSpec& spec) const {
@@ -161,6 +160,13 @@ class DraftCheck {
     head.run.stop_early.reset();
     if (!head.blocks.empty() && head.blocks.size() <= kBlocksMax) head.blocks.resize(1);
     validate(head);
+  }
+
+  void check_stop_early(const SweepSpec& spec) const {
+    const auto wrong = early_stop_refusal(spec);
+    if (!wrong) return;
+    const auto& at = draft_.stop_early_at;  // none: set by the command line alone
+    place_.errors->add(at ? place_.source.error(*at, *wrong) : SpecError(place_.source.name() + ": " + *wrong));
   }
 
   void check_tune(const SweepSpec& spec) const {

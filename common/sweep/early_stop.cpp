@@ -7,6 +7,7 @@
 #include "common/sweep/expression.h"
 #include "common/sweep/identity.h"
 #include "common/sweep/suggest.h"
+#include "common/sweep/tuning_check.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 
@@ -96,13 +97,7 @@ std::set<std::string> tuned_words(const SweepSpec& spec, const Block& block) {
     if (is_tuned(spec, axis.name))
       for (const AxisPoint& point : axis.points)
         for (const auto& [key, value] : point.set) out.insert(key);
-  for (size_t before = 0; before != out.size();) {
-    before = out.size();
-    for (const auto& [key, text] : block.derive)
-      for (const std::string& word : words_of(parse_expression(text)))
-        if (out.contains(full_key(word).value_or(word))) out.insert(key);
-  }
-  return out;
+  return with_derived(std::move(out), {block});
 }
 
 std::optional<std::string> tuned_budget_refusal(const SweepSpec& spec) {
@@ -115,21 +110,42 @@ std::optional<std::string> tuned_budget_refusal(const SweepSpec& spec) {
   return std::nullopt;
 }
 
-std::set<std::string> definitions_of(const SweepSpec& spec, const Axis& axis) {
+// What the eval is at a point, in this role: the point's own, or the one that the whole block has.
+void add_definition(const Block& block, const AxisPoint& point, const std::string& by,
+                    std::set<std::string>& out) {
+  for (const char* key : kEvalRoles) {
+    const SettingValues& set = point.set.contains(key) ? point.set : block.constants;
+    if (has_eval(set, key, by)) out.insert(set.at(key).at(by).dump());
+  }
+}
+
+std::set<std::string> definitions_of(const SweepSpec& spec, const Block& block, size_t axis) {
   std::set<std::string> out;
-  for (const AxisPoint& point : axis.points)
-    for (const char* key : kEvalRoles)
-      if (has_eval(point.set, key, spec.run.stop_early->by))
-        out.insert(point.set.at(key).at(spec.run.stop_early->by).dump());
+  const std::string& by = spec.run.stop_early->by;
+  for (const AxisPoint& point : block.axes[axis].points) add_definition(block, point, by, out);
+  for (const IncludedCell& cell : block.include)
+    if (axis < cell.points.size()) add_definition(block, cell.points[axis], by, out);
   return out;
+}
+
+bool sets_evals(const Block& block, size_t axis) {
+  const auto sets = [](const AxisPoint& point) {
+    return point.set.contains(kEvalRoles[0]) || point.set.contains(kEvalRoles[1]);
+  };
+  const auto& points = block.axes[axis].points;
+  return std::any_of(points.begin(), points.end(), sets) ||
+         std::any_of(block.include.begin(), block.include.end(), [&](const IncludedCell& cell) {
+           return axis < cell.points.size() && sets(cell.points[axis]);
+         });
 }
 
 std::optional<std::string> tuned_eval_refusal(const SweepSpec& spec) {
   for (const Block& block : spec.blocks)
-    for (const Axis& axis : block.axes)
-      if (is_tuned(spec, axis.name) && definitions_of(spec, axis).size() > 1)
+    for (size_t axis = 0; axis < block.axes.size(); ++axis)
+      if (is_tuned(spec, block.axes[axis].name) && sets_evals(block, axis) &&
+          definitions_of(spec, block, axis).size() > 1)
         return "run.stop_early.by " + spec.run.stop_early->by + " is another eval for each value of " +
-               axis.name +
+               block.axes[axis].name +
                ", which is tuned, so that values could not be compared by it; take one that is the same for "
                "all";
   return std::nullopt;
@@ -163,6 +179,8 @@ std::optional<Race> race_of(const SweepSpec& spec, const SweepTrial& trial, std:
   const auto task = std::find_if(trial.evals.begin(), trial.evals.end(),
                                  [&](const EvalTask& each) { return each.name == spec.run.stop_early->by; });
   if (task == trial.evals.end()) return std::nullopt;
+  for (std::string& contest : contests)  // values that two evals of one name tell of are never compared
+    contest = sha256_hex(contest + "\n" + task->spec_id);
   Race out{
       .contests = std::move(contests), .task = *task, .rungs = rungs_of(*spec.run.stop_early, trial.steps)};
   return out.rungs.empty() ? std::nullopt : std::optional(std::move(out));

@@ -70,6 +70,9 @@ class DraftReader {
     Level& plain = out_.file.plain;
     for (const auto& [key, value] : plain.constants)
       if (key.starts_with("run.")) set_run(out_.head.run, key, value);
+    for (const auto& [key, at] : plain.set_at)
+      if (key == "run.stop_early.by" || (key.starts_with("run.stop_early.") && !out_.stop_early_at))
+        out_.stop_early_at = at;
     std::erase_if(plain.constants, [](auto& item) { return item.first.starts_with("run."); });
     std::erase_if(plain.set_at, [](auto& item) { return item.first.starts_with("run."); });
   }

@@ -26,7 +26,8 @@ struct SweepDraft {
   FileLevels file;
   std::vector<BlockDraft> blocks;
   std::optional<Place> tune_at;
-  bool top_is_whole = true;  // false: an error at the file's top, so nothing follows for any block
+  std::optional<Place> stop_early_at;  // where run.stop_early names its eval, or else sets anything
+  bool top_is_whole = true;            // false: an error at the file's top, so nothing follows for any block
 };
 
 // Requires: place.errors is set; what is wrong is added there. Throws: SpecError for what is no sweep file of

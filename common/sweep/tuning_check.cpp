@@ -4,7 +4,9 @@
 #include <cmath>
 #include <set>
 
+#include "common/sweep/expression.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/settings.h"
 #include "common/sweep/suggest.h"
 
 namespace ranktide {
@@ -100,6 +102,18 @@ std::optional<AxisSpacing> spacing_of(const Axis& axis) {
   const AxisSpacing ratio{.log = true,
                           .step = std::pow(values.back() / values.front(), 1.0 / double(values.size() - 1))};
   return ratio.step > 1 && is_even(values, ratio) ? std::optional(ratio) : std::nullopt;
+}
+
+std::set<std::string> with_derived(std::set<std::string> keys, const std::vector<Block>& blocks) {
+  if (keys.contains("lora.rank")) keys.insert("lora.alpha");  // twice the rank where nothing else is said
+  for (size_t before = 0; before != keys.size();) {
+    before = keys.size();
+    for (const Block& block : blocks)
+      for (const auto& [key, text] : block.derive)
+        for (const std::string& word : words_of(parse_expression(text)))
+          if (keys.contains(full_key(word).value_or(word))) keys.insert(key);
+  }
+  return keys;
 }
 
 std::optional<std::string> tune_refusal(const SweepSpec& spec) {

@@ -3,6 +3,7 @@
 // has one spacing. Not which value is best: that is decided from results. Pure functions.
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,9 @@ std::optional<AxisSpacing> spacing_of(const Axis& axis);
 
 // Returns: the value of a numeric point (a length is its steps); nullopt for any other.
 std::optional<double> number_of(const Axis& axis, const AxisPoint& point);
+
+// Returns: the keys, and all that these blocks or a default derive from them.
+std::set<std::string> with_derived(std::set<std::string> keys, const std::vector<Block>& blocks);
 
 // Returns: why spec.tune cannot be carried out; nullopt when it can, also when there is none.
 std::optional<std::string> tune_refusal(const SweepSpec& spec);

@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <set>
 
+#include "common/sweep/tuning_check.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -179,6 +181,25 @@ TEST(EarlyStop, IsRefusedWhereTunedValuesCannotBeCompared) {
               "eval.learn: {words: {data: b.txt}}}}}\n",
               "{by: words}"),
       HasSubstr("run.stop_early.by words is another eval for each value of on"));
+}
+
+TEST(EarlyStop, IsRefusedWhereOnePointOrAnIncludedCellHasAnotherEval) {
+  const std::string lines = "train.lr: 1e-4\nbudget: {steps: 100}\neval: {learn: {words: {data: w.txt}}}\n";
+  EXPECT_THAT(refused(lines + "tune: [on]\nrows: {on: {a: {train.clip: 1}, b: {eval.learn: {words: {data: "
+                              "b.txt}}}}}\n",
+                      "{by: words}"),
+              HasSubstr("run.stop_early.by words is another eval for each value of on"));
+}
+
+// What a rule says of the adapter's scale differs with the rank: twice the rank where nothing else is said.
+TEST(EarlyStop, WhatFollowsATunedValueIsTunedToo) {
+  EXPECT_EQ(with_derived({"lora.rank"}, {}), (std::set<std::string>{"lora.alpha", "lora.rank"}));
+  const Block block{.name = "b",
+                    .constants = {},
+                    .axes = {},
+                    .derive = {{"budget.steps", "100 if lora.alpha > 20 else 50"}},
+                    .exclude = {}};
+  EXPECT_TRUE(with_derived({"lora.rank"}, {block}).contains("budget.steps"));
 }
 
 TEST(EarlyStop, IsRefusedWhereTrialsLackTheEval) {
