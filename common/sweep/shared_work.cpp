@@ -125,13 +125,15 @@ SharedWork work_of(const std::vector<SweepTrial>& trials) {
   return out;
 }
 
-// Returns: those that begin alike, together.
+// Returns: those that leave a trunk somewhere and begin alike, together.
 std::vector<std::vector<SweepTrial>> by_beginning(std::vector<SweepTrial> trials) {
   std::vector<std::vector<SweepTrial>> out;
-  while (!trials.empty()) {
-    const Json beginning = settings_on_trunk(trials.front());
-    out.push_back(that_begin_as(trials, trials.front()));
-    std::erase_if(trials, [&](const SweepTrial& trial) { return settings_on_trunk(trial) == beginning; });
+  std::map<std::string, size_t> places;  // of out
+  for (SweepTrial& trial : trials) {
+    if (!shared_until(trial.settings.train, length_of(trial))) continue;
+    const auto [place, is_new] = places.try_emplace(canonical_json(settings_on_trunk(trial)), out.size());
+    if (is_new) out.emplace_back();
+    out[place->second].push_back(std::move(trial));
   }
   return out;
 }

@@ -2,6 +2,7 @@
 #include "common/sweep/shared_work.h"
 
 #include <algorithm>
+#include <ctime>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -98,6 +99,13 @@ void expect_as_walked(const SweepSpec& spec) {
   EXPECT_TRUE(counted.is_of_all);
 }
 
+// Of which two evals for each of four trials are too many for a trunk.
+std::string many_steps() {
+  std::string out;
+  for (int at = 1; at < 100; ++at) out += std::to_string(at) + ", ";
+  return out;
+}
+
 // Each with something that keeps some of the trials apart that stand beside each other.
 TEST(SharedWork, CountedByKindsIsWhatEachTrialSays) {
   const char* const head =
@@ -116,6 +124,16 @@ TEST(SharedWork, CountedByKindsIsWhatEachTrialSays) {
        "rows:\n  size: {a: {budget.steps: 8, train.lr: 1e-3}, b: {budget.steps: 9}, c: {budget.steps: 10}, d: "
        "{budget.steps: 16, train.lr: 1e-3},\n    e: {budget.steps: 30, train.schedule: cosine, train.warmup: "
        "0}}\n"},
+      {"rows that are evaluated at other steps",
+       "eval: {learn: {a: {data: a.txt}, b: {data: b.txt}}}\naxes: {budget.steps: [100, 200, 400, 800]}\n"
+       "rows:\n  pace: {fine: {train.lr: 1e-4, eval.at: [" +
+           many_steps() +
+           "end]}, coarse: {train.lr: 1e-3, "
+           "eval.at: [0, end]}}\n"},
+      {"rows that are evaluated at other steps, the other way around",
+       "eval: {learn: {a: {data: a.txt}, b: {data: b.txt}}}\naxes: {budget.steps: [100, 200, 400, 800]}\n"
+       "rows:\n  pace: {coarse: {train.lr: 1e-3, eval.at: [0, end]}, fine: {train.lr: 1e-4, eval.at: [" +
+           many_steps() + "end]}}\n"},
       {"derived from the budget",
        "axes: {budget.steps: [8, 16, 32], train.weight_decay: {min: 0, max: 1, step: 0.125}}\n"
        "blocks: {a: {lora.rank: 8, derive: {train.lr: 1e-3 if steps < 20 else 1e-4,\n"
@@ -142,6 +160,23 @@ TEST(SharedWork, CountedByKindsIsWhatEachTrialSays) {
     part.taken = {{.first = 1, .end = 3}, {.first = end / 2 + 1, .end = end}};
     expect_as_walked(part);
   }
+}
+
+// All against all would take half a minute and more.
+TEST(SharedWork, OfThousandsThatBeginApartIsKnownInSeconds) {
+  std::string rows = "rows:\n  size:\n";
+  for (int row = 0; row < 250; ++row)
+    rows += "    r" + std::to_string(row) + ": {budget.steps: " + std::to_string(100 + row) +
+            ", train.weight_decay: " + std::to_string(row / 2 / 1e4) + "}\n";
+  const SweepSpec spec = with_a_data_index(sweep(
+      "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nlora.rank: 8\n"
+      "train: {lr: 1e-4, schedule: constant, warmup: 0}\naxes: {train.batch: {min: 1, max: 16, step: 1}}\n" +
+      rows));
+  const std::clock_t before = std::clock();
+  const SharedWork work = shared_work(Grid(spec));
+  EXPECT_LT((std::clock() - before) / CLOCKS_PER_SEC, 8);
+  EXPECT_EQ(work.trials, 4000);
+  EXPECT_EQ(work.trunks, 2000);
 }
 
 TEST(SharedWork, OfAMillionCellsIsOfAllOfThem) {
