@@ -70,6 +70,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   extend_tuned_sweeps();
   do {  // trials that were listed just now may go on from what would be dropped
     if (has_room_) fill_free_slots();
+    judge_rungs();
     close_ended_branches();
   } while (has_room_ || has_dropped_);
   out_ = nullptr;

@@ -7,6 +7,7 @@
 // nobody is judged again for what others show later, so that the scores and their order alone decide.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -33,6 +34,7 @@ struct Scout {
   CellId cell;
   std::vector<std::string> contests;
   std::vector<std::pair<int, Step>> rungs;  // k, step; rising
+  std::string spec_id;                      // of the eval that it is judged by
 };
 
 // How a cell was found behind: what a view tells, and what its trials that are listed later are stopped by.
@@ -55,16 +57,24 @@ RungStanding standing_of(const StageId& stage, const RungScores& scores);
 // Whether it is not of the best `eta`-th. While fewer than eta have come, all go on, and the best one always.
 bool is_behind(const RungStanding& standing, int eta);
 
-// What one sweep knows of it. Scores are of those that its newest revision has listed.
+// What one sweep knows of it. A revision with the same policy begins with what was shown before, and forgets what
+// it did not list itself once it has listed all.
 struct Races {
   std::map<StageId, Scout> scouts{};
+  std::map<std::string, std::set<StageId>> fields{};  // scouts by contest
   std::map<EvalId, RungPlace> rung_evals{};
   std::map<std::pair<std::string, int>, RungScores> scores{};  // by contest and k
-  std::map<CellId, std::vector<StageId>> trials{};             // listed ones, every seed
+  std::map<CellId, std::vector<StageId>> trials{};             // listed by this revision, every seed
+  std::map<StageId, CellId> cells{};                           // of those
   std::map<CellId, EarlyVerdict> verdicts{};                   // kept by a revision with the same policy
   std::set<CellId> spared{};                                   // somebody wants these in full
   std::set<StageId> stopped{};  // of those that are out; none that diverged or failed
 
+  void enter(const StageId& stage, Scout scout);
+  // Returns: where its score counts; nullopt where it does not.
+  std::optional<RungPlace> place_of(const EvalId& eval) const;
+  // Forgets scouts that this revision has not listed.
+  void keep_listed();
   bool has_score(const StageId& stage, int k) const;
   void add_score(const RungPlace& rung, double score);
 };

@@ -1,8 +1,10 @@
 // Where early stopping ends trials (race.h).
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "common/sweep/early_stop.h"
@@ -14,15 +16,48 @@
 namespace ranktide {
 namespace {
 
-// Returns: how it stands where it stands best; nullopt where it is behind in no contest or not in each.
-std::optional<RungStanding> standing_behind(const Races& races, const RungPlace& rung, int eta) {
+// Whether the value of a scout may still be the one that is chosen.
+bool may_win(const State& state, const Sweep& sweep, const StageId& scout) {
+  const CellId& cell = sweep.races.scouts.at(scout).cell;
+  if (sweep.races.verdicts.contains(cell)) return false;
+  const auto life = [&](const StageId& stage) { return state.units().at(unit_of(stage)).life; };
+  const auto listed = sweep.races.trials.find(cell);
+  if (listed == sweep.races.trials.end()) return life(scout) != UnitLife::diverged;  // an edit lists it again
+  bool is_sound = !sweep.is_listed && listed->second.size() < sweep.grid.spec().seeds.size();
+  for (const StageId& stage : listed->second) {
+    if (life(stage) == UnitLife::diverged) return false;
+    const bool has_ended_without = life(stage) == UnitLife::failed || life(stage) == UnitLife::cancelled;
+    is_sound = is_sound || (!has_ended_without && !sweep.dropped.contains(unit_of(stage)));
+  }
+  return is_sound;
+}
+
+// Whether one that may win has shown more at the rung.
+bool is_led(const State& state, const Sweep& sweep, const RungPlace& rung, const RungScores& scores) {
+  const double own = scores.at(rung.stage);
+  return std::any_of(scores.begin(), scores.end(), [&](const auto& other) {
+    return other.second > own && may_win(state, sweep, other.first);
+  });
+}
+
+// Returns: how it stands where it stands best; nullopt where it is behind in no contest or not in each. Nobody
+// is stopped for those alone who will have no result.
+std::optional<RungStanding> standing_behind(const State& state, const Sweep& sweep, const RungPlace& rung) {
   std::optional<RungStanding> out;
-  for (const std::string& contest : races.scouts.at(rung.stage).contests) {
-    const RungStanding standing = standing_of(rung.stage, races.scores.at({contest, rung.k}));
-    if (!is_behind(standing, eta)) return std::nullopt;
+  for (const std::string& contest : sweep.races.scouts.at(rung.stage).contests) {
+    const RungScores& scores = sweep.races.scores.at({contest, rung.k});
+    const RungStanding standing = standing_of(rung.stage, scores);
+    if (!is_behind(standing, sweep.run.stop_early->eta) || !is_led(state, sweep, rung, scores))
+      return std::nullopt;
     if (!out || standing.place < out->place) out = standing;
   }
   return out;
+}
+
+// An edited sweep may not have come to any.
+std::vector<StageId> listed_of(const Sweep& sweep, const CellId& cell) {
+  const auto listed = sweep.races.trials.find(cell);
+  return listed == sweep.races.trials.end() ? std::vector<StageId>{} : listed->second;
 }
 
 bool is_still_wanted(const State& state, const Sweep& sweep, const StageId& stage) {
@@ -32,44 +67,112 @@ bool is_still_wanted(const State& state, const Sweep& sweep, const StageId& stag
 
 // Whether something of the value would still be computed, so that there is something to save.
 bool has_more(const State& state, const Sweep& sweep, const CellId& cell) {
-  const std::vector<StageId>& listed = sweep.races.trials.at(cell);
+  const std::vector<StageId> listed = listed_of(sweep, cell);
   if (!sweep.is_listed && !sweep.is_stopped && listed.size() < sweep.grid.spec().seeds.size()) return true;
   return std::any_of(listed.begin(), listed.end(),
                      [&](const StageId& stage) { return is_still_wanted(state, sweep, stage); });
 }
 
-// Returns: the first rung that a scout which diverged did not come to.
+// Returns: the first rung that a scout which diverged did not come to: the step at which it did has not
+// happened.
 std::optional<RungPlace> rung_missed(const Scout& scout, const StageId& stage, Step diverged_at) {
   for (const auto& [k, at] : scout.rungs)
-    if (at > diverged_at) return RungPlace{.stage = stage, .k = k, .at = at};
+    if (at >= diverged_at) return RungPlace{.stage = stage, .k = k, .at = at};
   return std::nullopt;
 }
 
 }  // namespace
 
-// Listening to records, as note_end() does.
+// Listening to records, as note_end() does. Found by what each sweep compares, not by what it wants: an edited
+// sweep comes to its trials again one by one.
 void Coordinator::note_rung(const Record& record) {
-  if (const auto* finished = std::get_if<EvalFinished>(&record)) {
-    for (const SweepNumber number : state_.evals().at(finished->result.id).wanted) {
-      const auto& rungs = state_.sweeps().at(number).races.rung_evals;
-      if (const auto rung = rungs.find(finished->result.id); rung != rungs.end())
-        at_rung_.emplace_back(number, rung->second);
-    }
-  }
+  if (const auto* finished = std::get_if<EvalFinished>(&record))
+    for (const auto& [number, sweep] : state_.sweeps())
+      if (const auto rung = sweep.races.place_of(finished->result.id)) at_rung_.emplace_back(number, *rung);
+  if (const auto* listed = std::get_if<SweepListed>(&record))
+    for (const auto& [stage, scout] : state_.sweeps().at(listed->sweep).races.scouts)
+      if (state_.sweeps().at(listed->sweep).races.verdicts.contains(scout.cell)) ended_.insert(unit_of(stage));
   const auto* ended = std::get_if<UnitFinished>(&record);
   if (!ended || ended->outcome.kind != OutcomeKind::diverged) return;
   const StageId stage{ended->lease.unit.text};
-  for (const auto& [number, place] : state_.units().at(ended->lease.unit).wanted) {
-    const auto& scouts = state_.sweeps().at(number).races.scouts;
-    const auto scout = scouts.find(stage);
-    if (scout == scouts.end()) continue;
+  for (const auto& [number, sweep] : state_.sweeps()) {
+    const auto scout = sweep.races.scouts.find(stage);
+    if (scout == sweep.races.scouts.end()) continue;
     if (const auto rung = rung_missed(scout->second, stage, ended->outcome.step))
       at_rung_.emplace_back(number, *rung);
   }
 }
 
+namespace {
+
+bool has_diverged(const State& state, const std::vector<StageId>& stages) {
+  return std::any_of(stages.begin(), stages.end(), [&](const StageId& stage) {
+    return state.units().at(unit_of(stage)).life == UnitLife::diverged;
+  });
+}
+
+// Returns: of the values of a contest that are out, the one that came furthest, and there was best; nullopt
+// where somebody else may still win.
+std::optional<CellId> best_left(const State& state, const Sweep& sweep, const std::set<StageId>& field) {
+  const Races& races = sweep.races;
+  const auto rank = [&](const CellId& cell) {
+    return std::pair(races.verdicts.at(cell).rung, races.verdicts.at(cell).score);
+  };
+  std::optional<CellId> out;
+  for (const StageId& scout : field) {
+    if (may_win(state, sweep, scout)) return std::nullopt;
+    const CellId& cell = races.scouts.at(scout).cell;
+    if (!races.verdicts.contains(cell) || has_diverged(state, listed_of(sweep, cell))) continue;
+    if (!out || rank(cell) > rank(*out)) out = cell;
+  }
+  return out;
+}
+
+// Returns: the contests of the values that something has ended of.
+std::set<std::string> contests_touched(const Sweep& sweep, const std::set<UnitId>& ended) {
+  std::set<std::string> out;
+  for (const UnitId& unit : ended) {
+    const auto cell = sweep.races.cells.find(StageId{unit.text});
+    if (cell == sweep.races.cells.end()) continue;
+    for (const StageId& stage : sweep.races.trials.at(cell->second))
+      if (const auto scout = sweep.races.scouts.find(stage); scout != sweep.races.scouts.end())
+        out.insert(scout->second.contests.begin(), scout->second.contests.end());
+  }
+  return out;
+}
+
+// Values that go on after all: where all others of a contest have ended without a result, its best one.
+std::set<CellId> back_in(const State& state, const Sweep& sweep, const std::set<UnitId>& ended) {
+  std::set<CellId> out;
+  if (sweep.races.verdicts.empty() || sweep.is_cancelled || sweep.is_stopped) return out;
+  for (const std::string& contest : contests_touched(sweep, ended))
+    if (const auto cell = best_left(state, sweep, sweep.races.fields.at(contest))) out.insert(*cell);
+  return out;
+}
+
+// Of those that were stopped, what has no result.
+std::vector<SweepTrial> stopped_trials(const State& state, const Sweep& sweep, const CellId& cell) {
+  std::vector<SweepTrial> out;
+  for (const auto& [raw, stage] : sweep.trials)
+    if (sweep.races.cells.at(stage) == cell && sweep.races.stopped.contains(stage) &&
+        state.units().at(unit_of(stage)).life != UnitLife::completed)
+      out.push_back(*sweep.trial_at(raw));
+  return out;
+}
+
+}  // namespace
+
+// Who is left alone in a contest goes on to the end, as one that a user tries again: the scores of those who
+// have no result would stop it once more.
 void Coordinator::judge_rungs() {
   for (const auto& [number, rung] : std::exchange(at_rung_, {})) judge(state_.sweeps().at(number), rung);
+  if (ended_.empty()) return;
+  for (const auto& [number, sweep] : state_.sweeps())
+    for (const CellId& cell : back_in(state_, sweep, ended_)) {
+      retry_trials(sweep, ControlTrials{}, stopped_trials(state_, sweep, cell));
+      if (sweep.races.verdicts.contains(cell)) decide(EarlyVerdictsLifted{number, sweep.revision, {cell}});
+      has_room_ = true;
+    }
 }
 
 void Coordinator::judge(const Sweep& sweep, const RungPlace& rung) {
@@ -78,10 +181,10 @@ void Coordinator::judge(const Sweep& sweep, const RungPlace& rung) {
   if (sweep.is_cancelled || !sweep.run.stop_early || scout == races.scouts.end()) return;
   const CellId cell = scout->second.cell;
   if (races.verdicts.contains(cell) || races.spared.contains(cell) || !has_more(state_, sweep, cell)) return;
-  const auto standing = standing_behind(races, rung, sweep.run.stop_early->eta);
+  const auto standing = standing_behind(state_, sweep, rung);
   if (!standing) return;
   const double score = races.scores.at({scout->second.contests.front(), rung.k}).at(rung.stage);
-  stop_cell(sweep, cell, races.trials.at(cell),
+  stop_cell(sweep, cell, listed_of(sweep, cell),
             {.policy = early_stop_policy(sweep.grid.spec()),
              .rung = rung.k,
              .at = rung.at,
@@ -117,22 +220,32 @@ namespace {
 
 constexpr int64_t kVerdictLooksMax = 20'000;  // cells of a revision, looked at between two messages
 
-// The highest rung that the trial has shown something at; -1: none.
-int rung_reached(const State& state, const SweepTrial& trial) {
-  int out = -1;
-  for (const Rung& rung : trial.race->rungs) {
-    const auto eval = state.evals().find(eval_id(trial.stage, rung.at, trial.race->task.spec_id));
-    if (eval != state.evals().end() && eval->second.is_finished) out = std::max(out, rung.k);
-  }
-  return out;
-}
-
-// The scouts of an edited sweep: how far those that are not out have come in each contest, and which contests
-// the others have lost.
+// The scouts of an edited sweep: the best that those which are not out have shown at each rung of each contest,
+// and which contests the others have lost.
 struct Field {
-  std::map<std::string, int> reached;
+  std::map<std::pair<std::string, int>, double> best;
   std::map<CellId, std::vector<std::string>> lost;
 };
+
+// One without a result leads nobody; what waited is wanted again.
+bool may_lead(const State& state, const StageId& scout) {
+  const Unit* unit = state.find_unit(unit_of(scout));
+  return unit && unit->life != UnitLife::diverged && unit->life != UnitLife::failed;
+}
+
+void add_shown(const State& state, const SweepTrial& scout, Field& field) {
+  if (!may_lead(state, scout.stage)) return;
+  for (const Rung& rung : scout.race->rungs) {
+    const auto eval = state.evals().find(eval_id(scout.stage, rung.at, scout.race->task.spec_id));
+    if (eval == state.evals().end() || !eval->second.is_finished) continue;
+    const double score = eval->second.sign * eval->second.value;
+    if (std::isnan(score)) continue;
+    for (const std::string& contest : scout.race->contests) {
+      double& best = field.best.try_emplace({contest, rung.k}, score).first->second;
+      best = std::max(best, score);
+    }
+  }
+}
 
 Field field_of(const State& state, const Sweep& sweep) {
   Field out;
@@ -140,23 +253,19 @@ Field field_of(const State& state, const Sweep& sweep) {
   for (int64_t raw = 0; raw < sweep.raw_count(); raw += seeds) {
     const auto trial = sweep.trial_at(raw);
     if (!trial || !trial->race) continue;
-    if (sweep.races.verdicts.contains(trial->cell)) {
+    if (sweep.races.verdicts.contains(trial->cell))
       out.lost[trial->cell] = trial->race->contests;
-      continue;
-    }
-    for (const std::string& contest : trial->race->contests) {
-      int& reached = out.reached.try_emplace(contest, -1).first->second;
-      reached = std::max(reached, rung_reached(state, *trial));
-    }
+    else
+      add_shown(state, *trial, out);
   }
   return out;
 }
 
-// Whether in each of its contests somebody has come as far and is not out.
+// Whether in each of its contests somebody was better there and is not out.
 bool stands(const EarlyVerdict& verdict, const std::vector<std::string>& contests, const Field& field) {
   return std::all_of(contests.begin(), contests.end(), [&](const std::string& contest) {
-    const auto reached = field.reached.find(contest);
-    return reached != field.reached.end() && reached->second >= verdict.rung;
+    const auto best = field.best.find({contest, verdict.rung});
+    return best != field.best.end() && best->second > verdict.score;
   });
 }
 

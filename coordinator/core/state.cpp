@@ -200,7 +200,7 @@ void State::on(const UnitFinished& r) {
   }
   end_attempt(unit, AttemptEnd::ended, is_completed ? UnitLife::completed : UnitLife::diverged);
   if (is_completed) return;
-  for (const auto& [number, place] : unit.wanted) lose_race(sweeps_.at(number), StageId{unit.id.text});
+  for (auto& [number, sweep] : sweeps_) lose_race(sweep, StageId{unit.id.text});
 }
 
 void State::on(const AttemptFailed& r) {

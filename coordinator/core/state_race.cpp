@@ -26,6 +26,11 @@ Races State::races_after(const Sweep& before, const SweepSpec& spec) {
   if (policy.empty() || policy != early_stop_policy(before.grid.spec())) return out;
   out.verdicts = before.races.verdicts;
   out.spared = before.races.spared;
+  if (spec.seeds.front() != before.grid.spec().seeds.front()) return out;  // others scout
+  out.scouts = before.races.scouts;
+  out.fields = before.races.fields;
+  out.rung_evals = before.races.rung_evals;
+  out.scores = before.races.scores;
   return out;
 }
 
@@ -34,25 +39,22 @@ void State::enter_race(Sweep& sweep, const SweepTrial& trial) {
   if (!sweep.run.stop_early) return;
   Races& races = sweep.races;
   races.trials[trial.cell].push_back(trial.stage);
+  races.cells[trial.stage] = trial.cell;
   if (!trial.race) return;
-  Scout& scout = races.scouts[trial.stage];
-  scout = {.cell = trial.cell, .contests = trial.race->contests, .rungs = {}};
-  for (const Rung& rung : trial.race->rungs) {
-    const RungPlace place{.stage = trial.stage, .k = rung.k, .at = rung.at};
-    const EvalId id = eval_id(trial.stage, rung.at, trial.race->task.spec_id);
-    scout.rungs.emplace_back(rung.k, rung.at);
-    races.rung_evals[id] = place;
-    if (const EvalState& eval = evals_.at(id); eval.is_finished) races.add_score(place, shown_by(eval));
-  }
+  const std::string& spec_id = trial.race->task.spec_id;
+  Scout scout{.cell = trial.cell, .contests = trial.race->contests, .rungs = {}, .spec_id = spec_id};
+  for (const Rung& rung : trial.race->rungs) scout.rungs.emplace_back(rung.k, rung.at);
+  races.enter(trial.stage, std::move(scout));
+  for (const Rung& rung : trial.race->rungs)
+    if (const EvalState& eval = evals_.at(eval_id(trial.stage, rung.at, spec_id)); eval.is_finished)
+      races.add_score({.stage = trial.stage, .k = rung.k, .at = rung.at}, shown_by(eval));
   if (units_.at(unit_of(trial.stage)).life == UnitLife::diverged) lose_race(sweep, trial.stage);
 }
 
+// Of every sweep that compares by it, also one that wants it just now no more or not yet.
 void State::note_rung(const EvalId& id, const EvalState& eval) {
-  for (const SweepNumber number : eval.wanted) {
-    Races& races = sweeps_.at(number).races;
-    if (const auto rung = races.rung_evals.find(id); rung != races.rung_evals.end())
-      races.add_score(rung->second, shown_by(eval));
-  }
+  for (auto& [number, sweep] : sweeps_)
+    if (const auto rung = sweep.races.place_of(id)) sweep.races.add_score(*rung, shown_by(eval));
 }
 
 // It diverged, and comes to no further rung: the worst that anybody could show there.
@@ -63,13 +65,14 @@ void State::lose_race(Sweep& sweep, const StageId& stage) {
     if (!sweep.races.has_score(stage, k)) sweep.races.add_score({.stage = stage, .k = k, .at = at}, kWorst);
 }
 
-// Who tries a trial again wants its value to the end. What it has shown still counts for the others.
+// Who tries a trial of a value that is out again wants that value to the end. What it has shown still counts
+// for the others.
 void State::spare(Sweep& sweep, const SweepTrial& trial) {
   if (!sweep.run.stop_early) return;
   Races& races = sweep.races;
-  races.verdicts.erase(trial.cell);
-  races.spared.insert(trial.cell);
   races.stopped.erase(trial.stage);
+  if (races.verdicts.erase(trial.cell) == 0) return;
+  races.spared.insert(trial.cell);
   for (const StageId& stage : races.trials[trial.cell])
     if (units_.at(unit_of(stage)).life == UnitLife::completed) races.stopped.erase(stage);
 }
@@ -79,8 +82,10 @@ void State::on(const CellStoppedEarly& r) {
   RT_CHECK(sweep.revision == r.revision);
   RT_CHECK(!sweep.is_cancelled);
   sweep.races.verdicts.insert_or_assign(r.cell, r.verdict);
+  std::vector<StageId> stages = r.stages;  // but those that a user has cancelled
+  std::erase_if(stages, [&](const StageId& stage) { return sweep.dropped.contains(unit_of(stage)); });
   drop_trials(sweep, {r.stages.begin(), r.stages.end()});
-  for (const StageId& stage : r.stages) {
+  for (const StageId& stage : stages) {
     const Unit& unit = units_.at(unit_of(stage));
     if (sweep.dropped.contains(unit.id) || unit.life == UnitLife::completed) sweep.races.stopped.insert(stage);
   }

@@ -134,6 +134,7 @@ void State::on(const SweepListed& r) {
   sweep.is_listed = true;
   sweep.trunks_before.clear();
   sweep.cursor = sweep.raw_count();
+  sweep.races.keep_listed();
   requeue(sweep);
 }
 

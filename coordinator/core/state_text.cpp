@@ -21,6 +21,8 @@ void print(std::ostream& out, const Races& races) {
     for (const auto& [stage, score] : scores)
       out << "  contest " << where.first << " rung " << where.second << " stage " << stage.text << " score "
           << to_json(score).dump() << "\n";
+  for (const auto& [stage, scout] : races.scouts)
+    out << "  scout " << stage.text << " of " << scout.cell.text << " by " << scout.spec_id << "\n";
   for (const auto& [cell, stages] : races.trials)
     for (const StageId& stage : stages) out << "  cell " << cell.text << " stage " << stage.text << "\n";
   for (const auto& [cell, verdict] : races.verdicts)

@@ -55,20 +55,27 @@ std::optional<int64_t> first_trial_with(const State& state, const Sweep& sweep, 
   for (const auto& [raw, stage] : sweep.trials) {
     if (state.units().at(unit_of(stage)).base != base_eval.base) continue;
     const SweepTrial trial = *sweep.trial_at(raw);
+    if (sweep.races.verdicts.contains(trial.cell)) continue;
     for (const EvalTask& task : trial.evals)
       if (unit_of(eval_id(base_subject(trial), task.spec_id)) == base_eval.id) return raw;
   }
   return std::nullopt;
 }
 
-// Found by their units, so that a million trials that are well cost nothing.
+bool is_out(const Sweep& sweep, const StageId& stage) {
+  const auto cell = sweep.races.cells.find(stage);
+  return cell != sweep.races.cells.end() && sweep.races.verdicts.contains(cell->second);
+}
+
+// Found by their units, so that a million trials that are well cost nothing. Values that were stopped early are
+// passed over: who wants one of them names it.
 std::set<int64_t> failed_trials(const State& state, const Sweep& sweep) {
   std::set<int64_t> out;
   for (const UnitId& id : sweep.failed) {
     const Unit& unit = state.units().at(id);
     const int64_t place = unit.wanted.at(sweep.number);
     const auto raw = place >= 0 ? std::optional(place) : first_trial_with(state, sweep, unit);
-    if (raw) out.insert(*raw);
+    if (raw && !is_out(sweep, sweep.trials.at(*raw))) out.insert(*raw);
   }
   return out;
 }

@@ -20,16 +20,7 @@ namespace {
 
 // Returns: the tuned keys and all that the blocks derive from them.
 std::set<std::string> tuned_keys(const SweepSpec& spec) {
-  std::set<std::string> keys(spec.tune->axes.begin(), spec.tune->axes.end());
-  if (keys.contains("lora.rank")) keys.insert("lora.alpha");  // twice the rank where nothing else is said
-  for (size_t before = 0; before != keys.size();) {
-    before = keys.size();
-    for (const Block& block : spec.blocks)
-      for (const auto& [key, text] : block.derive)
-        for (const std::string& word : words_of(parse_expression(text)))
-          if (keys.contains(full_key(word).value_or(word))) keys.insert(key);
-  }
-  return keys;
+  return with_derived({spec.tune->axes.begin(), spec.tune->axes.end()}, spec.blocks);
 }
 
 // Returns: the object that holds a key's last part; nullptr where the trial has no such section.
@@ -132,19 +123,23 @@ Verdict verdict_of(const State& state, const TunedTrial& trial, const std::strin
 struct Tried {
   double sum = 0;
   int n = 0;
-  bool is_diverged = false;
+  bool is_out = false;  // of one that diverged, or was stopped early, the other seeds say too much
   const TunedTrial* trial = nullptr;  // one of its seeds
 };
+
+// After a retry its value is out no more, and its other seeds stay stopped.
+bool is_stopped_early(const Sweep& sweep, const TunedTrial& trial) {
+  return sweep.races.verdicts.contains(trial.cell) || sweep.races.stopped.contains(StageId{trial.unit.text});
+}
 
 const TunedTrial* best_of(const State& state, const Sweep& sweep, const std::vector<TunedTrial>& group) {
   const std::string& by = sweep.grid.spec().tune->by;
   std::map<std::vector<double>, Tried> tried;
   for (const TunedTrial& trial : group) {
-    if (sweep.races.verdicts.contains(trial.cell)) continue;  // some of its seeds may have ended before
     const Verdict verdict = verdict_of(state, trial, by);
     Tried& value = tried[trial.values];
     value.trial = &trial;
-    value.is_diverged = value.is_diverged || verdict.is_diverged;
+    value.is_out = value.is_out || verdict.is_diverged || is_stopped_early(sweep, trial);
     if (!verdict.merit) continue;
     value.sum += *verdict.merit;
     ++value.n;
@@ -152,7 +147,7 @@ const TunedTrial* best_of(const State& state, const Sweep& sweep, const std::vec
   const TunedTrial* best = nullptr;
   double highest = 0;
   for (const auto& [values, t] : tried) {
-    if (t.is_diverged || t.n == 0 || (best && t.sum / t.n <= highest)) continue;
+    if (t.is_out || t.n == 0 || (best && t.sum / t.n <= highest)) continue;
     highest = t.sum / t.n;
     best = t.trial;
   }

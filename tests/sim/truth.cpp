@@ -89,6 +89,7 @@ bool Truth::is_too_big(const StageId& stage) const {
 // Two sweeps may plan two trunks for one trial, so that what they have in common is named by what is trained.
 void Truth::check(const TrialListed& r) {
   const TrialSettings& settings = r.trial.settings;
+  listed_[r.sweep].insert(r.trial.stage);
   if (r.trial.race) {
     scouts_[r.trial.stage] = {r.trial.cell, settings.lora->rank};
     for (const Rung& rung : r.trial.race->rungs)
@@ -105,13 +106,20 @@ void Truth::check(const TrialListed& r) {
 
 void Truth::check(const SweepSubmitted& r) {
   requests_.insert(r.request_id);
-  std::erase_if(races_, [&](const auto& race) { return std::get<0>(race.first) == r.sweep; });
+  listed_[r.sweep].clear();
   if (r.removed.empty()) return;
   const Grid grid(r.spec);
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
     if (const auto trial = grid.at(raw))
       require(std::find(r.removed.begin(), r.removed.end(), unit_of(trial->stage)) == r.removed.end(),
               "trial " + trial->id.brief() + " is cancelled by the revision that lists it");
+}
+
+// What earlier revisions have shown counts until this one has listed all of its own.
+void Truth::check(const SweepListed& r) {
+  for (auto& [where, scouts] : races_)
+    if (std::get<0>(where) == r.sweep)
+      std::erase_if(scouts, [&](const auto& scout) { return !listed_[r.sweep].contains(scout.first); });
 }
 
 // What a scout has shown by now: less than anything where it diverged before, or where nobody knows yet.
@@ -281,10 +289,13 @@ void Truth::check_tables(const Reader& reader, const State& state) const {
 void Truth::check_fates(const Reader& reader) const {
   const auto mixed = reader.select(
       "SELECT sweep, cell FROM v_trial GROUP BY sweep, cell"
-      " HAVING sum(state='stopped_early')>0 AND sum(state IN ('completed', 'ready', 'running', 'cancelled'))>0");
+      " HAVING sum(state='stopped_early')>0 AND sum(state NOT IN ('stopped_early', 'diverged', 'failed'))>0");
   require(mixed.rows.empty(), "seeds of a value have two fates");
+  // Where one of the stopped values could have won: none of its own trials diverged or failed.
   const auto lost = reader.select(
-      "SELECT sweep, rank FROM v_trial GROUP BY sweep, rank HAVING sum(state='stopped_early')=count(*)");
+      "SELECT sweep, rank FROM (SELECT sweep, rank, cell, sum(state='stopped_early') AS out,"
+      " sum(state IN ('diverged', 'failed', 'cancelled')) AS lost FROM v_trial GROUP BY sweep, rank, cell)"
+      " GROUP BY sweep, rank HAVING sum(out>0 AND lost=0)>0 AND sum(out=0 AND lost=0)=0");
   require(lost.rows.empty(), "a rank has lost all its values");
 }
 

@@ -70,6 +70,7 @@ class Truth {
   void check(const LeaseReturned& r) { closed_.insert(r.lease); }
   void check(const TrialListed& r);
   void check(const SweepSubmitted& r);
+  void check(const SweepListed& r);
   void check(const CellStoppedEarly& r);
   void check(const TrunkReopened& r) { results_.erase(r.lease.unit); }  // what it left is lost
   template <class R>
@@ -104,7 +105,8 @@ class Truth {
   std::map<Lease, std::string> boots_;  // of the life that a lease was granted to
   std::set<UnitId> results_;
   std::set<EvalId> evals_;
-  // Of scouts that their sweep's newest revision has listed, by sweep, rank and rung: what early stopping compares.
+  std::map<SweepNumber, std::set<StageId>> listed_;  // by its newest revision
+  // Of scouts that its sweep has listed, by sweep, rank and rung: what early stopping compares.
   using Scouts = std::map<StageId, EvalId>;
   std::map<std::tuple<SweepNumber, int, int>, Scouts> races_;
   std::map<StageId, std::pair<CellId, int>> scouts_;  // their cells and ranks

@@ -212,6 +212,37 @@ TEST_F(Tuned, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeedsShow) {
   EXPECT_TRUE(sweep().is_over());
 }
 
+// Of the value that is tried again one seed alone has a result, which would be the best at the end of the axis.
+TEST_F(Tuned, AValueOfWhichASeedStaysStoppedIsNotTheBestEither) {
+  learn_loss = [](const TrialSettings& s) {
+    if (s.train.lr != 1e-2) return s.train.lr == 1e-3 ? 2.0 : 3.0;
+    return s.seed == 0 ? 5.0 : 0.1;
+  };
+  submit({.seeds = 2, .run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
+  hello();
+  std::stable_partition(grants_.begin(), grants_.end(), [](const Grant& grant) {
+    return !grant.work.stage || grant.work.stage->settings.train.lr != 1e-2;
+  });
+  std::stable_partition(grants_.begin(), grants_.end(), [](const Grant& grant) {
+    return !grant.work.stage || grant.work.stage->settings.seed == 0;
+  });
+  run_all();
+  ASSERT_EQ(sweep().races.stopped.size(), 2u);
+  const auto lucky = std::find_if(sweep().trials.begin(), sweep().trials.end(), [&](const auto& t) {
+    const auto trial = sweep().trial_at(t.first);
+    return trial->settings.train.lr == 1e-2 && trial->settings.seed != 0;
+  });
+  step(ControlTrials{.reply_to = 1,
+                     .request_id = "again",
+                     .sweep = sweep().name(),
+                     .action = SweepAction::retry,
+                     .trials = {.prefixes = {sweep().trial_at(lucky->first)->id.text}}});
+  run_all();
+  EXPECT_EQ(sweep().races.stopped.size(), 1u);
+  EXPECT_TRUE(sweep().races.verdicts.empty());
+  EXPECT_EQ(extensions, 0);
+}
+
 TEST_F(Tuned, AValueThatTuningAddsRacesWithTheOthers) {
   learn_loss = best_at(1e-2);
   submit({.run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
