@@ -16,7 +16,8 @@ void Mirror::on(const CellStoppedEarly& r) {
           .run(r.sweep, r.cell.text, v.policy, v.rung, v.at, score, v.place, v.of);
   for (const StageId& stage : r.stages) {
     sql("UPDATE sweep_trial SET cancelled=2 WHERE sweep=?1 AND cancelled=0"
-        " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)")
+        " AND trial IN (SELECT trial FROM listed WHERE sweep=?1 AND stage=?2)"
+        " AND NOT EXISTS(SELECT 1 FROM stage WHERE number=?2 AND state IN ('diverged', 'failed'))")
         .run(r.sweep, stage_number(stage.text));
     end_unwanted(stage, "stopped_early");
   }
@@ -30,7 +31,8 @@ void Mirror::on(const EarlyVerdictsLifted& r) {
   for (const CellId& cell : r.cells)
     claim_one(sql("DELETE FROM stopped_cell WHERE sweep=?1 AND cell=?2").run(r.sweep, cell.text));
   note("EarlyVerdictsLifted", std::to_string(r.sweep),
-       std::to_string(r.cells.size()) + " values go on: what was ahead of them is in the sweep no more");
+       std::to_string(r.cells.size()) +
+           " values go on: what was ahead of them is in the sweep no more, or has no result");
 }
 
 // Somebody wants its trials in full: those that had ended count again.
@@ -38,7 +40,7 @@ void Mirror::spare(SweepNumber sweep, const CellId& cell) {
   if (sql("DELETE FROM stopped_cell WHERE sweep=?1 AND cell=?2").run(sweep, cell.text) == 0) return;
   sql("UPDATE sweep_trial SET cancelled=0 WHERE sweep=?1 AND cancelled=2 AND trial IN"
       " (SELECT t.id FROM trial t JOIN stage g ON g.number=t.stage WHERE t.cell=?2"
-      "  AND g.state IN ('completed', 'diverged', 'failed'))")
+      "  AND g.state='completed')")
       .run(sweep, cell.text);
 }
 

@@ -80,7 +80,8 @@ void Mirror::want_trunk(const SweepTrial& trial, const TrunkPlace& place) {
 void Mirror::on(const TrialRetried& r) {
   want_trial(r.sweep, r.revision, r.trial, r.memory);
   spare(r.sweep, r.trial.cell);
-  note("TrialRetried", r.trial.id.text, by(r.actor, r.request_id));
+  note("TrialRetried", r.trial.id.text,
+       r.request_id.empty() ? "the others of its contest ended without a result" : by(r.actor, r.request_id));
 }
 
 void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial,

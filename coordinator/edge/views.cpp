@@ -6,7 +6,7 @@ const char* const kViews = R"sql(
 -- A sweep shows the trials of its newest revision.
 CREATE VIEW v_trial AS SELECT w.name AS sweep, t.id AS trial, t.cell, m.block, m.regime, t.method, t.rank, t.alpha,
     t.target, t.lr, t.seed, t.steps,
-    CASE WHEN m.cancelled=2 AND g.state IN ('ready', 'running', 'completed', 'cancelled') THEN 'stopped_early'
+    CASE WHEN m.cancelled=2 THEN 'stopped_early'
       WHEN (w.state='cancelled' OR m.cancelled) AND g.state IN ('ready', 'running') OR w.state='stopped' AND g.state='ready'
       THEN 'cancelled' ELSE g.state END AS state,
     coalesce(g.step, g.checkpoint_step, 0) AS step, g.message, g.tokens,

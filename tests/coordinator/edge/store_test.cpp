@@ -509,7 +509,8 @@ TEST_F(StoreTest, AValueThatIsStoppedEarlyIsSoWithAllItsSeedsUntilItIsTriedAgain
   const SweepTrial later = history.list({.rank = 4, .seed = 2});
   history.record(stopped(later, {later.stage}));
   EXPECT_EQ(one("SELECT count(*) FROM v_trial WHERE state='stopped_early'"), Value(int64_t{3}));
-  EXPECT_EQ(one("SELECT count(*) FROM v_event WHERE kind='CellStoppedEarly'"), Value(int64_t{1})) << "said once";
+  EXPECT_EQ(one("SELECT count(*) FROM v_event WHERE kind='CellStoppedEarly'"), Value(int64_t{1}))
+      << "said once";
   history.record(TrialRetried{.sweep = 1, .revision = 1, .request_id = "r", .actor = "ann", .trial = runs});
   EXPECT_EQ(one("SELECT group_concat(state) FROM (SELECT state FROM v_trial ORDER BY seed)"),
             Value("ready,completed,stopped_early"));
@@ -524,6 +525,21 @@ TEST_F(StoreTest, AValueStoppedEarlyForOneSweepRunsOnForAnother) {
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick'"), Value("stopped_early"));
   EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("running"));
   EXPECT_EQ(one("SELECT count(*) FROM attempt WHERE ended IS NULL"), Value(int64_t{1}));
+  Outcome outcome;
+  outcome.kind = OutcomeKind::failed;
+  history.record(AttemptFailed{.lease = {unit_of(runs.stage), 1}, .outcome = outcome, .last = true});
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='quick'"), Value("stopped_early"));
+  EXPECT_EQ(one("SELECT state FROM v_trial WHERE sweep='other'"), Value("failed"));
+}
+
+TEST_F(StoreTest, WhatHadFailedBeforeItsValueWasStoppedEarlyHasFailed) {
+  const SweepTrial runs = history.list({.rank = 4});
+  history.grant(runs);
+  Outcome outcome;
+  outcome.kind = OutcomeKind::failed;
+  history.record(AttemptFailed{.lease = {unit_of(runs.stage), 1}, .outcome = outcome, .last = true});
+  history.record(stopped(runs, {runs.stage}));
+  EXPECT_EQ(one("SELECT state FROM v_trial"), Value("failed"));
 }
 
 TEST_F(StoreTest, ATrunkThatNothingIsWantedOfAnyMoreEndsAsCancelled) {
