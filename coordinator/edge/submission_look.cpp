@@ -13,6 +13,11 @@ bool was_submitted(const std::filesystem::path& data_folder, const std::string& 
   return !Reader(data_folder).select("SELECT 1 FROM revision WHERE request_id=?1", {request_id}).rows.empty();
 }
 
+bool is_known(const std::filesystem::path& data_folder, const std::string& sweep) {
+  if (!std::filesystem::exists(database_file(data_folder))) return false;
+  return !Reader(data_folder).select("SELECT 1 FROM sweep WHERE name=?1", {sweep}).rows.empty();
+}
+
 // What a client says of a source stands in ids and names files: it has to be what the journal says.
 // Returns: what is wrong with it; empty: nothing.
 std::string source_fault(const std::string& from, const SourceInput& source, const Reader& reader) {
@@ -41,6 +46,9 @@ std::optional<std::string> source_fault(const SweepSpec& spec, const std::filesy
 std::optional<std::string> look_ahead(Submit& submission, const std::filesystem::path& data_folder) {
   if (was_submitted(data_folder, submission.request_id)) return std::nullopt;
   if (auto fault = source_fault(submission.spec, data_folder)) return fault;
+  // A new sweep removes nothing, which need not be found out cell by cell.
+  if (submission.cancel_removed && !is_known(data_folder, submission.spec.name))
+    submission.cancel_removed = false;
   submission.looked = look_at(submission);
   return std::nullopt;
 }

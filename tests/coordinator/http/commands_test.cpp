@@ -207,18 +207,26 @@ TEST(Commands, ASubmissionsCellsAreLookedAtBeforeTheCoreDecides) {
 
 // Which of the running trials stay is known to whoever has looked at every cell.
 TEST(Commands, ASubmissionThatCancelsWhatItRemovesBringsWhatItLists) {
-  const SweepSpec spec = sweep_for_tests({.ranks = {4, 8}, .seeds = 2});
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  history.submit("first");
+  SweepSpec spec = sweep_for_tests({.name = "first", .ranks = {4, 8}, .seeds = 2});
   const auto asked = [&](const Json& cancel_removed) {
     return read("/api/v1/sweeps",
                 {{"request_id", "r"}, {"spec", to_json(spec)}, {"cancel_removed", cancel_removed}});
   };
   auto request = std::get<UserRequest>(asked(true));
-  EXPECT_EQ(prepare(request, {}), std::nullopt);
+  EXPECT_EQ(prepare(request, folder.path()), std::nullopt);
   std::set<StageId> stages;
   for (int64_t raw = 0; raw < 4; ++raw) stages.insert(Grid(spec).at(raw)->stage);
   EXPECT_EQ(std::get<Submit>(request).looked->stages, stages);
   EXPECT_FALSE(std::get<Submit>(std::get<UserRequest>(asked(false))).cancel_removed);
   EXPECT_EQ(std::get<ApiResponse>(asked("yes")).status, 400);
+  spec.name = "new";
+  request = std::get<UserRequest>(asked(true));
+  EXPECT_EQ(prepare(request, folder.path()), std::nullopt);
+  EXPECT_TRUE(std::get<Submit>(request).looked->stages.empty()) << "a new sweep removes nothing";
 }
 
 TEST(Commands, ASourceIsTheTrialThatTheJournalSays) {
