@@ -76,6 +76,8 @@ Json to_json(const SweepPlan& plan, const SlotsThere& there) {
            {"not_kept", plan.not_kept()},
            {"provisional", !plan.unreadable.empty()},
            {"unreadable", plan.unreadable},
+           {"kinds", plan.kinds},
+           {"worked_out", plan.samples.size()},
            {"sharing", plan.sharing},
            {"warnings", plan.warnings}};
   if (plan.estimate) out["estimate"] = json_of_estimate(plan, there);

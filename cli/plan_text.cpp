@@ -134,9 +134,8 @@ std::string sum_text(const SweepPlan& plan) {
                      distinct < cells ? fmt::format("{} equal, ", cells - distinct) : "", distinct,
                      counted(static_cast<int64_t>(plan.spec.seeds.size()), "seed"),
                      plan.spec.taken ? ", taken" : " =", counted(total, "trial"), total - plan.left() - stopped,
-                     stopped > 0 ? fmt::format("{} stopped early, ", stopped) : "",
-                     plan.count(Fate::resumable), running > 0 ? fmt::format("{} running, ", running) : "",
-                     plan.count(Fate::fresh));
+                     stopped > 0 ? fmt::format("{} stopped early, ", stopped) : "", plan.count(Fate::resumable),
+                     running > 0 ? fmt::format("{} running, ", running) : "", plan.count(Fate::fresh));
 }
 
 std::string tuning_text(const SweepPlan& plan) {
@@ -244,9 +243,10 @@ std::string plan_text(const SweepPlan& plan, const SlotsThere& there) {
   std::string out = blocks_text(plan) + sum_text(plan) + tuning_text(plan);
   for (const std::string& line : plan.sharing) out += "sharing: " + line + "\n";
   if (std::ssize(plan.samples) < plan.kinds)
-    out += fmt::format("note: {} kinds of trials cost apart, of which {} were worked out; the others count as those "
-                       "before them\n",
-                       plan.kinds, plan.samples.size());
+    out += fmt::format(
+        "note: {} kinds of trials cost apart, of which {} were worked out; the others count as those "
+        "beside them, and the largest may need more memory\n",
+        plan.kinds, plan.samples.size());
   for (const std::string& message : plan.warnings) out += message + "\n";
   for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
   out += evals_text(plan) + not_kept_text(plan);

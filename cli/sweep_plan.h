@@ -26,8 +26,8 @@ struct Past {
   std::vector<MeasuredTrial> measured;
   bool is_served = false;  // by a coordinator, so that what is said to run does
 };
-// Returns: of a data folder that no coordinator serves, which is read when it is asked; nothing of one without a
-// database.
+// Returns: of a data folder that no coordinator serves, which is read when it is asked; nothing of one without
+// a database.
 Past past_of(const std::filesystem::path& data_folder, Told told);
 
 // Up to so many trials a sweep is compared with the past id by id. Of a larger one each trial of the past tells
@@ -75,12 +75,12 @@ struct CostRange {
 
 // What becomes of a trial when the sweep is submitted.
 enum class Fate {
-  done,        // it has its result
-  evals,       // trained, and evals of its kept weights are new
-  evals_lost,  // trained, and the weights that new evals ask for were not kept
-  running,     // somebody runs it now
+  done,           // it has its result
+  evals,          // trained, and evals of its kept weights are new
+  evals_lost,     // trained, and the weights that new evals ask for were not kept
+  running,        // somebody runs it now
   stopped_early,  // by this sweep, whose file still says so: it is trained no further
-  resumable,   // begun, with a checkpoint that nobody runs
+  resumable,      // begun, with a checkpoint that nobody runs
   fresh,
 };
 // Returns: done, evals, evals_lost, running, stopped_early, resumable or new, for programs.
@@ -95,6 +95,7 @@ struct PlannedGroup {
   Fate fate = Fate::fresh;
   bool left_less = false;  // completed, but they left less on disk than run.keep asks for now
   std::optional<TrialCost> cost{};
+  int64_t costs_as = 0;       // raw index of the one of SweepPlan::samples that cost was worked out for
   Step steps = 0;             // of one
   double spared_seconds = 0;  // of one, in the mean of its block: what trunks train for several
   // Returns: what one takes, but for that. Requires: cost.
@@ -120,10 +121,12 @@ struct SweepPlan {
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
   std::map<std::string, Step> saved;    // steps that trunks save, by block
-  // The trials that stand for groups, by raw index. Of more than kCostedMax kinds that cost apart each so many-th
-  // one is resolved, and the groups after it cost as it does: then it is an estimate, and plan says so.
+  // The trials that stand for groups, by raw index. Of more than kCostedMax kinds that cost apart one is
+  // resolved of so many that stand beside each other, drawn by a hash, and the others cost as it does, by their
+  // own number of steps: then it is an estimate, its spread says so, and plan does.
   std::map<int64_t, SweepTrial> samples;
   int64_t kinds = 0;
+  bool are_steps_exact = false;  // though not every kind was worked out
   // Of predict():
   std::optional<Timing> timing;
   std::optional<SweepEstimate> estimate;  // nullopt: a trial's inputs are unread

@@ -131,8 +131,7 @@ TEST_F(PlanScale, OfMoreKindsThanAreWorkedOutASampleIsAndThePlanSaysSo) {
            "blocks:\n  full: {method: full, train.lr: 1e-4, budget.steps: 3}\n  lora:\n    method: lora\n"
            "    lora.rank: 8\n    train.weight_decay: {min: 0, max: 0.9, step: 0.1}\n"
            "    train.lr: {log: [1e-5, 1e-3], count: " +
-           std::to_string(rates) +
-           "}\n    derive: {budget.steps: round(1e7 * lr) * 100 + 10 * weight_decay}\n";
+           std::to_string(rates) + "}\n    derive: {budget.steps: round(1e7 * lr) * 100 + 10 * weight_decay}\n";
   };
   const SweepPlan few = plan(sweep(2));
   expect_as_walked(few);
@@ -149,6 +148,38 @@ TEST_F(PlanScale, OfMoreKindsThanAreWorkedOutASampleIsAndThePlanSaysSo) {
       << "no trial counts as another block's";
   EXPECT_THAT(plan_text(many, slots({kRoomOfSlot})),
               testing::HasSubstr("of which " + std::to_string(many.samples.size()) + " were worked out;"));
+}
+
+// The innermost axis is one of budgets, and as long as kinds are that share a sample: a stride would see one of
+// them alone. A rule leaves few of the longest.
+TEST_F(PlanScale, ASampleKeepsStepWithNoAxis) {
+  const std::string sweep =
+      "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nmethod: lora\n"
+      "train: {lr: 1e-4, schedule: constant, warmup: 0}\n"
+      "axes: {lora.rank: {min: 1, max: 300, step: 1}, train.batch: {min: 1, max: 20, step: 1},\n"
+      "       budget.steps: [10, 20, 40, 80], train.weight_decay: [0, 0.1]}\n"
+      "exclude: [steps == 80 and weight_decay > 0 and batch > 2]\n";
+  const SweepPlan many = plan(sweep);
+  EXPECT_EQ(many.kinds, 300 * 20 * 4);
+  EXPECT_LE(std::ssize(many.samples), kCostedMax);
+  double seconds = 0, saved = 0;
+  int64_t memory = 0;
+  for_each_trial(many, [&](const PlannedTrial& planned) {
+    seconds += planned.cost->seconds;
+    const bool is_shared =
+        planned.trial.steps <
+        (planned.trial.settings.train.weight_decay > 0 && planned.trial.settings.train.batch > 2 ? 40 : 80);
+    saved += is_shared ? planned.cost->seconds : 0;
+    memory = std::max(memory, planned.cost->memory_bytes);
+  });
+  EXPECT_NEAR(many.estimate->slot_seconds, seconds - saved, 0.03 * (seconds - saved));
+  EXPECT_NEAR(cost_range(many, "all")->slot_seconds, seconds - saved, 0.03 * (seconds - saved));
+  EXPECT_EQ(many.estimate->memory_bytes, memory);
+  for (const PlannedGroup& group : many.groups) ASSERT_GT(group.seconds(), 0);
+  EXPECT_GT(many.estimate->spread,
+            plan(sweep.substr(0, sweep.find("axes:")) + "lora.rank: 8\nbudget.steps: 10\n").estimate->spread);
+  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("kinds"), many.kinds);
+  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("worked_out"), many.samples.size());
 }
 
 TEST_F(PlanScale, OfBudgetsThatShareGroupsSaveWhatEachTrunkDoes) {
