@@ -101,7 +101,7 @@ void Truth::check(const TrialListed& r) {
   beginnings_[r.trial.stage] = {number, r.trunk->at};
   beginnings_[r.trunk->trunk] = {number, r.trunk->to};
   trunks_[r.trial.stage].insert(r.trunk->trunk);
-  branches_[r.trunk->trunk].insert(r.trial.stage);
+  branches_[r.trunk->trunk][r.trial.stage] = r.trunk->at;
 }
 
 void Truth::check(const SweepSubmitted& r) {
@@ -161,14 +161,18 @@ bool Truth::has_said(const StageId& stage, Attempt attempt, Step step) const {
          });
 }
 
-// A trunk has no points of its own.
+// A trunk has no points of its own: a step of it is owed to those that leave it there or later, but for one
+// that may have begun with another trunk, planned by another sweep.
 bool Truth::is_known(const StageId& stage, Step step) const {
   if (points_.contains({stage, step})) return true;
   const auto branches = branches_.find(stage);
-  return branches != branches_.end() &&
-         std::any_of(branches->second.begin(), branches->second.end(), [&](auto& branch) {
-           return points_.contains({branch, step});
-         });
+  if (branches == branches_.end()) return false;
+  bool is_owed = false;
+  for (const auto& [branch, leaves_at] : branches->second) {
+    if (points_.contains({branch, step})) return true;
+    is_owed = is_owed || (leaves_at >= step && trunks_.at(branch).size() == 1);
+  }
+  return !is_owed;
 }
 
 void Truth::started(const Lease& lease, const std::string& boot) {

@@ -4,8 +4,8 @@
 // result per unit, I3 a lease starts in one worker life only, I4 nothing is accepted from a stale attempt, I5
 // points are what workers computed, I6 live state is the replay of the journal, I8 everything ends after the
 // heal; no unit is granted to a slot that does not fit (placing.h); and where tuning may add values, the best
-// is inside the axis or all steps are taken; what is stopped early was behind at its rung, has one fate over its
-// seeds, and leaves every setting that is not tuned one of its values.
+// is inside the axis or all steps are taken; what is stopped early was behind at its rung, has one fate over
+// its seeds, and leaves every setting that is not tuned one of its values.
 
 #include <map>
 #include <set>
@@ -91,8 +91,8 @@ class Truth {
 
   bool is_believing_ = true;
   std::map<StageId, Beginning> beginnings_;
-  std::map<StageId, std::set<StageId>> trunks_;    // by branch
-  std::map<StageId, std::set<StageId>> branches_;  // by trunk
+  std::map<StageId, std::set<StageId>> trunks_;          // by branch
+  std::map<StageId, std::map<StageId, Step>> branches_;  // by trunk: where each leaves it
   Placing placing_;
   std::set<Lease> started_;
   std::map<Lease, OutcomeKind> ended_;
