@@ -17,6 +17,14 @@ double shown_by(const EvalState& eval) {
   return eval.sign * eval.value;
 }
 
+// The value is not out any more: those of its trials that had ended count.
+void count_again(const std::map<UnitId, Unit>& units, const CellId& cell, Races& races) {
+  const auto listed = races.trials.find(cell);
+  if (listed == races.trials.end()) return;
+  for (const StageId& stage : listed->second)
+    if (units.at(unit_of(stage)).life == UnitLife::completed) races.stopped.erase(stage);
+}
+
 }  // namespace
 
 // Verdicts are of the sweep's name: as long as nothing that they hang on changes, a revision has them too.
@@ -73,8 +81,7 @@ void State::spare(Sweep& sweep, const SweepTrial& trial) {
   races.stopped.erase(trial.stage);
   if (races.verdicts.erase(trial.cell) == 0) return;
   races.spared.insert(trial.cell);
-  for (const StageId& stage : races.trials[trial.cell])
-    if (units_.at(unit_of(stage)).life == UnitLife::completed) races.stopped.erase(stage);
+  count_again(units_, trial.cell, races);
 }
 
 void State::on(const CellStoppedEarly& r) {
@@ -94,7 +101,10 @@ void State::on(const CellStoppedEarly& r) {
 void State::on(const EarlyVerdictsLifted& r) {
   Sweep& sweep = sweeps_.at(r.sweep);
   RT_CHECK(sweep.revision == r.revision);
-  for (const CellId& cell : r.cells) RT_CHECK(sweep.races.verdicts.erase(cell) == 1);
+  for (const CellId& cell : r.cells) {
+    RT_CHECK(sweep.races.verdicts.erase(cell) == 1);
+    count_again(units_, cell, sweep.races);
+  }
 }
 
 }  // namespace ranktide

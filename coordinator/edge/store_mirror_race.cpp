@@ -28,14 +28,13 @@ void Mirror::on(const CellStoppedEarly& r) {
 }
 
 void Mirror::on(const EarlyVerdictsLifted& r) {
-  for (const CellId& cell : r.cells)
-    claim_one(sql("DELETE FROM stopped_cell WHERE sweep=?1 AND cell=?2").run(r.sweep, cell.text));
+  for (const CellId& cell : r.cells) spare(r.sweep, cell);
   note("EarlyVerdictsLifted", std::to_string(r.sweep),
        std::to_string(r.cells.size()) +
            " values go on: what was ahead of them is in the sweep no more, or has no result");
 }
 
-// Somebody wants its trials in full: those that had ended count again.
+// The value is not out any more: those of its trials that had ended count.
 void Mirror::spare(SweepNumber sweep, const CellId& cell) {
   if (sql("DELETE FROM stopped_cell WHERE sweep=?1 AND cell=?2").run(sweep, cell.text) == 0) return;
   sql("UPDATE sweep_trial SET cancelled=0 WHERE sweep=?1 AND cancelled=2 AND trial IN"

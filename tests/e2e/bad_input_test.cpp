@@ -298,15 +298,16 @@ TEST_F(BadInput, ADataFolderOfANewerVersionIsLeftAlone) {
 // where.
 void age(const fs::path& database, const fs::path& output) {
   const std::string file = "'" + database.string() + "'";
-  const Ended aged = run(
-      {"/bin/sh", "-c",
-       "sqlite3 " + file +
-           " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
-           " && sqlite3 " + file +
-           " 'ALTER TABLE trial DROP COLUMN model_from; ALTER TABLE trial DROP COLUMN listed_in;"
-           " DROP TABLE branch; ALTER TABLE stage DROP COLUMN device; ALTER TABLE stage DROP COLUMN numerics;"
-           " PRAGMA user_version = 4'"},
-      output);
+  const Ended aged =
+      run({"/bin/sh", "-c",
+           "sqlite3 " + file +
+               " \"SELECT 'DROP VIEW '||name||';' FROM sqlite_schema WHERE type='view'\" | sqlite3 " + file +
+               " && sqlite3 " + file +
+               " 'ALTER TABLE trial DROP COLUMN model_from; ALTER TABLE trial DROP COLUMN listed_in;"
+               " DROP TABLE branch; DROP TABLE stopped_cell; ALTER TABLE stage DROP COLUMN device; ALTER TABLE "
+               "stage DROP COLUMN numerics;"
+               " PRAGMA user_version = 4'"},
+          output);
   ASSERT_EQ(aged.exit_code, 0) << aged.err;
 }
 
@@ -336,7 +337,7 @@ TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
 TEST_F(BadInput, AFullDiskIsSaidWithItsRemedyAndTheSameCommandGoesOnWhenThereIsSpace) {
   const fs::path small = world_.folder() / "small";
   fs::create_directories(small);
-  if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=500k") != 0)
+  if (geteuid() != 0 || mount("tmpfs", small.c_str(), "tmpfs", 0, "size=700k") != 0)
     GTEST_SKIP() << "needs the right to mount a small tmpfs";
   const std::vector<std::string> command{ranktide_program().string(), "run", world_.sweep().string(),
                                          "--data-dir", (small / "d").string()};

@@ -115,10 +115,21 @@ TEST_F(Kept, AWorkerWithoutRoomForThemDropsWhatItHasSentAndSaysSo) {
   EXPECT_THAT(files_in(at_coordinator(trial_of("full"))), Contains(Key("model.safetensors")));
 }
 
-TEST_F(Kept, AnEvalThatIsAskedForOnceTheWeightsHaveGoneEndsAtOnceWithTheReason) {
+TEST_F(Kept, AnEvalThatIsAskedForOnceTheWeightsHaveGoneRunsOnWhatTheCoordinatorHas) {
   const auto n1 = worker("n1", {"--artifacts-max", "0"});
   submit_and_wait("weights", 4);
   ASSERT_TRUE(drops_its_weights());
+  const std::string trained = sql("SELECT count(*) FROM v_attempt WHERE kind<>'eval'");
+  const Ended ended = asked_for_one_eval_more("weights", 4);
+  EXPECT_EQ(ended.exit_code, 0) << ended.err;
+  EXPECT_EQ(sql("SELECT count(*) FROM v_attempt WHERE kind<>'eval'"), trained);
+}
+
+TEST_F(Kept, AnEvalThatIsAskedForOnceTheCoordinatorsWeightsHaveGoneTooEndsAtOnceWithTheReason) {
+  const auto n1 = worker("n1", {"--artifacts-max", "0"});
+  submit_and_wait("weights", 4);
+  ASSERT_TRUE(drops_its_weights());
+  for (const std::string method : {"full", "lora"}) fs::remove_all(at_coordinator(trial_of(method)));
   const Ended ended = asked_for_one_eval_more("weights", 4);
   EXPECT_EQ(ended.exit_code, 6) << ended.err;
   EXPECT_THAT(ended.err, AllOf(HasSubstr("2 evals failed: "), HasSubstr("--artifacts-max")));

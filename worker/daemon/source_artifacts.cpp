@@ -44,7 +44,7 @@ class FetchLock {
   int fd_;
 };
 
-bool is_number(const std::string& text) {
+bool is_step(const std::string& text) {
   constexpr size_t kDigitsMax = 18;
   return !text.empty() && text.size() <= kDigitsMax &&
          text.find_first_not_of("0123456789") == std::string::npos;
@@ -56,7 +56,7 @@ bool has_checkpoint(const Work& work, const fs::path& work_folder) {
   for (const auto& attempt : fs::directory_iterator(work_folder / "checkpoints" / work.stage->id.text, absent))
     for (const auto& step : fs::directory_iterator(attempt.path(), absent)) {
       const std::string name = step.path().filename().string();
-      if (is_number(name) && (!work.resume_at_most || std::stoll(name) <= *work.resume_at_most)) return true;
+      if (is_step(name) && (!work.resume_at_most || std::stoll(name) <= *work.resume_at_most)) return true;
     }
   return false;
 }
