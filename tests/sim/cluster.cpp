@@ -35,6 +35,10 @@ std::string run_of_first(uint64_t seed) {
   return std::string("lease: 30s") + (mix(seed, 2'000) % 4 == 0 ? ", max_failures: 1, retry: {infra: 1}" : "");
 }
 
+Duration drawn(SplitMix64& chance, int64_t after, int64_t within) {
+  return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
+}
+
 // In every second run who edits a sweep cancels what runs of the trials that it removes. Drawn apart, as below.
 bool cancels_removed(uint64_t seed) {
   return mix(seed, 6'000) % 2 == 0;
@@ -270,9 +274,6 @@ void Cluster::users_choose_trials() {
 void Cluster::users_share_beginnings() {
   SplitMix64 chance(mix(options_.seed, 3'000));
   if (chance.below(4) != 0) return;
-  const auto soon = [&](int64_t after, int64_t within) {
-    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
-  };
   SweepForTests wish{.name = "budgets",
                      .ranks = {4},
                      .seeds = 4,
@@ -281,29 +282,29 @@ void Cluster::users_share_beginnings() {
                      .eval_at = "[0, 2, 5, end]",
                      .run = "lease: 30s",
                      .has_shape = true};
-  ask(Submit{.request_id = "submit budgets", .spec = sweep_for_tests(wish)}, soon(0, 20'000));
+  ask(Submit{.request_id = "submit budgets", .spec = sweep_for_tests(wish)}, drawn(chance, 0, 20'000));
   const Grid grid(sweep_for_tests(wish));
   wish.budgets = {4, 12, 15};
   wish.eval_at = "[0, 3, 5, end]";
   const SweepSpec edited = sweep_for_tests(wish);
   wish.name = "more-budgets";
-  ask(Submit{.request_id = "submit more budgets", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
+  ask(Submit{.request_id = "submit more budgets", .spec = sweep_for_tests(wish)}, drawn(chance, 0, 120'000));
   const uint64_t what = chance.below(3);
   const bool cancel_removed = cancels_removed(options_.seed);
   if (what == 0)
     return ask(Submit{.request_id = "edit budgets", .spec = edited, .cancel_removed = cancel_removed},
-               soon(60'000, 60'000));
+               drawn(chance, 60'000, 60'000));
   if (what == 1)
     return ask(ControlSweep{.request_id = "cancel budgets", .sweep = "budgets", .action = SweepAction::cancel},
-               soon(25'000, 20'000));
+               drawn(chance, 25'000, 20'000));
   ControlTrials request{
       .request_id = "cancel trials of budgets", .sweep = "budgets", .action = SweepAction::cancel};
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw)
     if (raw % 4 != 0) request.trials.prefixes.push_back(grid.at(raw).value().id.text);
-  ask(request, soon(25'000, 20'000));
+  ask(request, drawn(chance, 25'000, 20'000));
   request.request_id = "retry trials of budgets";
   request.action = SweepAction::retry;
-  ask(request, soon(120'000, 60'000));
+  ask(request, drawn(chance, 120'000, 60'000));
 }
 
 // In a third of the runs somebody asks again and again that a worker be forgotten: where it is away, it begins
@@ -321,9 +322,6 @@ void Cluster::users_forget_a_worker() {
 void Cluster::users_tune() {
   SplitMix64 chance(mix(options_.seed, 4'000));
   if (chance.below(4) != 0) return;
-  const auto soon = [&](int64_t after, int64_t within) {
-    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
-  };
   SweepForTests wish{.name = "tuned",
                      .ranks = {4, 16},
                      .seeds = 1,
@@ -332,21 +330,18 @@ void Cluster::users_tune() {
                      .rates = "[1e-4, 1e-3, 1e-2]",
                      .tune = "{axes: [train.lr], extend: 2}",
                      .has_shape = true};
-  ask(Submit{.request_id = "submit tuned", .spec = sweep_for_tests(wish)}, soon(0, 60'000));
+  ask(Submit{.request_id = "submit tuned", .spec = sweep_for_tests(wish)}, drawn(chance, 0, 60'000));
   wish.seeds = 2;
   if (chance.below(2) == 0)
-    ask(Submit{.request_id = "edit tuned", .spec = sweep_for_tests(wish)}, soon(60'000, 200'000));
+    ask(Submit{.request_id = "edit tuned", .spec = sweep_for_tests(wish)}, drawn(chance, 60'000, 200'000));
 }
 
-// In every third run rates race, of two ranks that must not lose all of theirs. Most of these sweeps are edited,
-// some to rates that may all be out; half have a sweep beside that wants some of their trials in full. Drawn apart,
-// as uneven slots are.
+// In every third run rates race, of two ranks that must not lose all of theirs. Most of these sweeps are
+// edited, some to rates that may all be out; half have a sweep beside that wants some of their trials in full.
+// Drawn apart, as uneven slots are.
 void Cluster::users_race() {
   SplitMix64 chance(mix(options_.seed, 7'000));
   if (chance.below(3) != 0) return;
-  const auto soon = [&](int64_t after, int64_t within) {
-    return Duration{after + static_cast<int64_t>(chance.below(static_cast<uint64_t>(within)))};
-  };
   SweepForTests wish{.name = "raced",
                      .ranks = {4, 16},
                      .seeds = 2,
@@ -356,15 +351,15 @@ void Cluster::users_race() {
                      .rates = "[1e-5, 1e-4, 1e-3, 1e-2]",
                      .tune = "{axes: [train.lr]}",
                      .has_shape = true};
-  ask(Submit{.request_id = "submit raced", .spec = sweep_for_tests(wish)}, soon(0, 30'000));
+  ask(Submit{.request_id = "submit raced", .spec = sweep_for_tests(wish)}, drawn(chance, 0, 30'000));
   wish.rates = chance.below(3) != 0 ? "[1e-3, 1e-2]" : "[1e-5, 1e-4, 1e-3, 1e-2, 1e-1]";
   if (chance.below(4) != 0)
-    ask(Submit{.request_id = "edit raced", .spec = sweep_for_tests(wish)}, soon(120'000, 120'000));
+    ask(Submit{.request_id = "edit raced", .spec = sweep_for_tests(wish)}, drawn(chance, 120'000, 120'000));
   wish.name = "unraced";
   wish.run = "lease: 30s";
   wish.rates = "[1e-4, 1e-2]";
   if (chance.below(2) == 0)
-    ask(Submit{.request_id = "submit unraced", .spec = sweep_for_tests(wish)}, soon(0, 120'000));
+    ask(Submit{.request_id = "submit unraced", .spec = sweep_for_tests(wish)}, drawn(chance, 0, 120'000));
 }
 
 // After the heal: what was held back goes on, and workers that were sent away come back.

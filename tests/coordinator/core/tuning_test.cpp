@@ -193,14 +193,22 @@ TEST_F(Tuned, WhatDivergedBoundsTheAxis) {
   EXPECT_EQ(extensions, 0);
 }
 
-// Seed 0 scouts, and comes to the rung after seed 1 of its value has ended with what would be the best loss.
-TEST_F(Tuned, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeedsShow) {
-  learn_loss = [](const TrialSettings& s) {
-    if (s.train.lr != 1e-2) return s.train.lr == 1e-3 ? 2.0 : 3.0;
-    return s.seed == 0 ? 5.0 : 0.1;
-  };
-  submit({.seeds = 2, .run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
-  hello();
+// Of 1e-2, the end of the axis, seed 0 scouts and is behind, and seed 1 would be the best of all.
+class TunedAndStopped : public Tuned {
+ protected:
+  void submit_a_value_with_a_lucky_seed() {
+    learn_loss = [](const TrialSettings& s) {
+      if (s.train.lr != 1e-2) return s.train.lr == 1e-3 ? 2.0 : 3.0;
+      return s.seed == 0 ? 5.0 : 0.1;
+    };
+    submit({.seeds = 2, .run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
+    hello();
+  }
+};
+
+// The scout comes to the rung after the other seed has ended.
+TEST_F(TunedAndStopped, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeedsShow) {
+  submit_a_value_with_a_lucky_seed();
   std::stable_partition(grants_.begin(), grants_.end(), [](const Grant& grant) {
     const auto& stage = grant.work.stage;
     return !stage || stage->settings.train.lr != 1e-2 || stage->settings.seed != 0;
@@ -213,13 +221,8 @@ TEST_F(Tuned, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeedsShow) {
 }
 
 // Of the value that is tried again one seed alone has a result, which would be the best at the end of the axis.
-TEST_F(Tuned, AValueOfWhichASeedStaysStoppedIsNotTheBestEither) {
-  learn_loss = [](const TrialSettings& s) {
-    if (s.train.lr != 1e-2) return s.train.lr == 1e-3 ? 2.0 : 3.0;
-    return s.seed == 0 ? 5.0 : 0.1;
-  };
-  submit({.seeds = 2, .run = "stop_early: {by: words, eta: 2, first: 50%}", .tune = kTwoSteps});
-  hello();
+TEST_F(TunedAndStopped, AValueOfWhichASeedStaysStoppedIsNotTheBestEither) {
+  submit_a_value_with_a_lucky_seed();
   std::stable_partition(grants_.begin(), grants_.end(), [](const Grant& grant) {
     return !grant.work.stage || grant.work.stage->settings.train.lr != 1e-2;
   });

@@ -88,6 +88,15 @@ class WarmStarts : public testing::Test {
     ASSERT_EQ(submit(source_spec()), "");
     complete(0);
   }
+  // The source's worker has gone, and w2 runs what starts from its weights, of which the coordinator has a
+  // copy.
+  void w2_takes_over(const SweepSpec& warm) {
+    w1_goes();
+    hello("w2");
+    ASSERT_EQ(submit(warm), "");
+    step(ArtifactsShelved{{first_of(source_spec()).id}});
+    ASSERT_EQ(grants_.size(), 2U);
+  }
 
   Instant now_;
   Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
@@ -248,14 +257,9 @@ TEST_F(WarmStarts, GoToAnybodyOnceTheirSourcesWorkerHasGoneAndTheCoordinatorHasW
 // The worker that has the source's weights is back by then, and would wait for the one that has the trunk's.
 TEST_F(WarmStarts, GoOnWhereTheirTrunkWasTrainedThoughTheirSourcesWorkerIsBack) {
   train_the_source();
-  const SweepTrial source = first_of(source_spec());
-  SweepSpec warm = warm_spec(source, {8, 12});
+  SweepSpec warm = warm_spec(first_of(source_spec()), {8, 12});
   warm.seeds.resize(1);
-  w1_goes();
-  hello("w2");
-  ASSERT_EQ(submit(warm), "");
-  step(ArtifactsShelved{{source.id}});
-  ASSERT_EQ(grants_.size(), 2U);
+  w2_takes_over(warm);
   ASSERT_EQ(grants_[1].second.work.branches.size(), 2U);
   hello("w1");
   complete(1);
@@ -268,14 +272,9 @@ TEST_F(WarmStarts, GoOnWhereTheirTrunkWasTrainedThoughTheirSourcesWorkerIsBack) 
 
 TEST_F(WarmStarts, DoNotWaitForATrunksWorkerThatLacksTheirLabel) {
   train_the_source();
-  const SweepTrial source = first_of(source_spec());
-  SweepSpec warm = warm_spec(source, {8, 12});
+  SweepSpec warm = warm_spec(first_of(source_spec()), {8, 12});
   warm.seeds.resize(1);
-  w1_goes();
-  hello("w2");
-  ASSERT_EQ(submit(warm), "");
-  step(ArtifactsShelved{{source.id}});
-  ASSERT_EQ(grants_.size(), 2U);
+  w2_takes_over(warm);
   hello("w1");
   warm.run.needs.labels = {"a100"};
   ASSERT_EQ(submit(warm), "");
@@ -286,15 +285,10 @@ TEST_F(WarmStarts, DoNotWaitForATrunksWorkerThatLacksTheirLabel) {
 
 TEST_F(WarmStarts, AreNotFailedByOneWorkerThatLacksSomethingWhereOthersMayHaveIt) {
   train_the_source();
-  const SweepTrial source = first_of(source_spec());
-  SweepSpec warm = warm_spec(source);
+  SweepSpec warm = warm_spec(first_of(source_spec()));
   warm.seeds.resize(1);
   warm.run.retry.own = 0;
-  w1_goes();
-  hello("w2");
-  ASSERT_EQ(submit(warm), "");
-  step(ArtifactsShelved{{source.id}});
-  ASSERT_EQ(grants_.size(), 2U);
+  w2_takes_over(warm);
   hello("w3");
   refuse(1);
   ASSERT_EQ(grants_.size(), 3U);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 
+#include "worker/trainer/lm/each_isa.h"
+
 namespace ranktide {
 namespace {
 
@@ -56,12 +58,6 @@ template <class T>
 }
 
 }  // namespace
-
-#if defined(__x86_64__)
-#define RANKTIDE_FOR_EACH_ISA [[gnu::target_clones("avx512f", "avx2", "default")]]
-#else
-#define RANKTIDE_FOR_EACH_ISA
-#endif
 
 RANKTIDE_FOR_EACH_ISA void philox_mask(const PhiloxRow& row, int64_t count, float keep, float* out) {
   fill(row, count, keep, out);

@@ -10,6 +10,8 @@
 #include <cstring>
 #include <limits>
 
+#include "worker/trainer/lm/each_isa.h"
+
 namespace ranktide {
 namespace {
 
@@ -211,12 +213,6 @@ template <class T>
 }
 
 }  // namespace
-
-#if defined(__x86_64__)
-#define RANKTIDE_FOR_EACH_ISA [[gnu::target_clones("avx512f", "avx2", "default")]]
-#else
-#define RANKTIDE_FOR_EACH_ISA
-#endif
 
 RANKTIDE_FOR_EACH_ISA void inverse_rms_rows(const RowRange& rows, const float* x, double eps, float* inverse) {
   inverse_rms(rows, x, eps, inverse);
