@@ -8,6 +8,7 @@
 #include "common/sweep/early_stop.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/tuning_check.h"
+#include "common/sweep/last_eval.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -170,7 +171,8 @@ class DraftCheck {
   }
 
   void check_tune(const SweepSpec& spec) const {
-    const auto wrong = tune_refusal(spec);
+    auto wrong = tune_refusal(spec);
+    if (!wrong) wrong = last_eval_refusal(spec);
     if (!wrong) return;
     place_.errors->add(draft_.tune_at ? place_.source.error(*draft_.tune_at, *wrong)
                                       : SpecError(place_.source.name() + ": " + *wrong));

@@ -97,7 +97,7 @@ std::set<std::string> tuned_words(const SweepSpec& spec, const Block& block) {
     if (is_tuned(spec, axis.name))
       for (const AxisPoint& point : axis.points)
         for (const auto& [key, value] : point.set) out.insert(key);
-  return with_derived(std::move(out), {block});
+  return with_derived(std::move(out), block);
 }
 
 std::optional<std::string> tuned_budget_refusal(const SweepSpec& spec) {

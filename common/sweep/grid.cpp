@@ -193,6 +193,16 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
   return trial;
 }
 
+bool Grid::lists_cell_of(const Grid& cell) const {
+  const auto found = cell.find(0, 0);
+  RT_CHECK(found.has_value());
+  RT_CHECK(!found->excluded_by);
+  for (size_t block = 0; block < blocks_.size(); ++block)
+    if (const auto number = equal_in(block, blocks_[block].count(), *found))
+      return taken_of(first_cell_[block] + *number) > 0;
+  return false;
+}
+
 // The whole cell, and every block that has it.
 std::optional<SweepTrial> Grid::looked_up(const Place& place) const {
   const size_t block = place.block;

@@ -54,6 +54,10 @@ class Grid {
   // Requires: 0 <= raw < raw_count().
   size_t block_at(int64_t raw) const { return place_of(raw).block; }
 
+  // Returns: whether it lists a trial that trains the same as the first one of `cell` but for the seed, whatever
+  // its block. Requires: `cell` has one cell, and the same inputs.
+  bool lists_cell_of(const Grid& cell) const;
+
   // Looks at every cell once. Throws: SpecError as at(), or when a rule empties a whole block.
   std::vector<BlockCount> counts() const;
 
@@ -115,7 +119,8 @@ class Grid {
 // Returns: distinct trials that the spec takes. `counts` from Grid::counts of this spec.
 int64_t trial_count(const SweepSpec& spec, const std::vector<BlockCount>& counts);
 
-// Returns: what deserves a warning: exclude rules that remove nothing. `counts` from Grid::counts.
+// Returns: what deserves a warning: exclude rules that remove nothing, trials without a last eval. `counts` from
+// Grid::counts.
 std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts);
 
 // What has to be read before ids are final.

@@ -5,6 +5,7 @@
 #include "common/sweep/cell_factors.h"
 #include "common/sweep/grid.h"
 #include "common/sweep/identity.h"
+#include "common/sweep/last_eval.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/taken_trials.h"
@@ -132,7 +133,7 @@ int64_t trial_count(const SweepSpec&, const std::vector<BlockCount>& counts) {
 }
 
 std::vector<std::string> warnings_of(const Grid& grid, const std::vector<BlockCount>& counts) {
-  std::vector<std::string> out;
+  std::vector<std::string> out = last_eval_warnings(grid.spec());
   for (size_t b = 0; b < counts.size(); ++b) {
     if (counts[b].is_drawn) {
       if (const auto drawn = counts[b].cells - counts[b].included; drawn < grid.spec().random->cells)

@@ -133,6 +133,11 @@ void take_only(SweepSpec& out, const std::set<std::string>& ids) {
 }
 
 }  // namespace
+// Whether somebody chose a part of its grid.
+bool is_chosen_part(const SweepSpec& spec) {
+  return spec.taken && !spec.taken_unites.value_or(false);
+}
+
 
 SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   refuse_other_content(old, spec);
@@ -142,9 +147,11 @@ SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   ListedTrials before = listed_by(old, ids);
   ids.merge(before.ids);
 
+  const bool has_chosen_part = is_chosen_part(old) || is_chosen_part(spec);
   SweepSpec out = std::move(spec);
   out.taken.reset();
   out.inputs = both_inputs(std::move(out.inputs), old.inputs);
+  out.taken_unites.reset();
   out.max_trials = std::max(out.max_trials, old.max_trials);
   std::vector<uint64_t> seeds = old.seeds;
   for (const uint64_t seed : out.seeds)
@@ -153,6 +160,7 @@ SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   add_blocks(old, before.blocks, out);
   take_only(out, ids);
   return out;
+  if (out.taken && !has_chosen_part) out.taken_unites = true;
 }
 
 }  // namespace ranktide

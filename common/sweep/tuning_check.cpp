@@ -74,6 +74,16 @@ std::optional<std::string> metric_refusal(const SweepSpec& spec) {
   return "tune: by " + spec.tune->by + " is neither a metric nor an eval of the sweep; there are: " + text;
 }
 
+// Whether the block says what the key is, in some cell at least.
+bool says_itself(const Block& block, const std::string& key) {
+  if (block.constants.contains(key) || block.derive.contains(key)) return true;
+  return std::any_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
+    return (axis.drawn && axis.name == key) ||
+           std::any_of(axis.points.begin(), axis.points.end(),
+                       [&](const AxisPoint& point) { return point.set.contains(key); });
+  });
+}
+
 }  // namespace
 
 std::optional<double> number_of(const Axis& axis, const AxisPoint& point) {
@@ -104,16 +114,20 @@ std::optional<AxisSpacing> spacing_of(const Axis& axis) {
   return ratio.step > 1 && is_even(values, ratio) ? std::optional(ratio) : std::nullopt;
 }
 
-std::set<std::string> with_derived(std::set<std::string> keys, const std::vector<Block>& blocks) {
-  if (keys.contains("lora.rank")) keys.insert("lora.alpha");  // twice the rank where nothing else is said
+std::set<std::string> with_derived(std::set<std::string> keys, const Block& block) {
+  const bool has_own_alpha = says_itself(block, "lora.alpha");  // else it is twice the rank
   for (size_t before = 0; before != keys.size();) {
     before = keys.size();
-    for (const Block& block : blocks)
-      for (const auto& [key, text] : block.derive)
-        for (const std::string& word : words_of(parse_expression(text)))
-          if (keys.contains(full_key(word).value_or(word))) keys.insert(key);
+    if (keys.contains("lora.rank") && !has_own_alpha) keys.insert("lora.alpha");
+    for (const auto& [key, text] : block.derive)
+      for (const std::string& word : words_of(parse_expression(text)))
+        if (keys.contains(full_key(word).value_or(word))) keys.insert(key);
   }
   return keys;
+}
+
+bool may_be_extended(const SweepSpec& spec) {
+  return spec.tune && spec.tune->extend > 0 && (!spec.taken || spec.taken_unites.value_or(false));
 }
 
 std::optional<std::string> tune_refusal(const SweepSpec& spec) {

@@ -26,8 +26,11 @@ std::optional<AxisSpacing> spacing_of(const Axis& axis);
 // Returns: the value of a numeric point (a length is its steps); nullopt for any other.
 std::optional<double> number_of(const Axis& axis, const AxisPoint& point);
 
-// Returns: the keys, and all that these blocks or a default derive from them.
-std::set<std::string> with_derived(std::set<std::string> keys, const std::vector<Block>& blocks);
+// Returns: the keys, and all that the block, or a default where the block says nothing, derives from them.
+std::set<std::string> with_derived(std::set<std::string> keys, const Block& block);
+
+// Returns: whether tuning may add to the sweep. It may not to a part of a grid that somebody chose.
+bool may_be_extended(const SweepSpec& spec);
 
 // Returns: why spec.tune cannot be carried out; nullopt when it can, also when there is none.
 std::optional<std::string> tune_refusal(const SweepSpec& spec);

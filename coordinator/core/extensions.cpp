@@ -66,10 +66,13 @@ void Coordinator::extend_listed(const Sweep& sweep) {
 // `ended`: only groups that these units are of; none: all.
 void Coordinator::extend(const Sweep& sweep, const std::set<UnitId>& ended) {
   SweepExtended extended{.sweep = sweep.number, .revision = sweep.revision, .cells = {}};
+  std::set<StageId> stages;  // a trial of two groups may be the best of both
   for (const auto& [name, group] : sweep.tuned) {
     if (!ended.empty() && !concerns(state_, ended, group)) continue;
-    for (AddedCell& cell : next_cells(state_, sweep, group))
-      if (has_room_for(sweep, extended.cells.size() + 1)) extended.cells.push_back(std::move(cell));
+    for (AddedCell& cell : next_cells(state_, sweep, name))
+      if (has_room_for(sweep, extended.cells.size() + 1) &&
+          stages.insert(*stage_of(sweep.grid.spec(), cell)).second)
+        extended.cells.push_back(std::move(cell));
   }
   add_cells(std::move(extended));
 }

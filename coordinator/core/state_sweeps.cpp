@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/sweep/identity.h"
+#include "common/sweep/tuning_check.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/core/state.h"
@@ -149,7 +150,8 @@ void State::on(const TrialListed& r) {
   RT_CHECK(sweep.trials.emplace(trial.index, trial.stage).second);
   want_trial(sweep, trial, r.memory);
   if (may_be_extended(sweep.grid.spec()))
-    sweep.tuned[tuned_group(sweep.grid.spec(), trial)].push_back(tuned_trial(sweep.grid.spec(), trial));
+    for (const std::string& group : tuned_groups(sweep.grid.spec(), trial))
+      sweep.tuned[group].push_back(tuned_trial(sweep.grid.spec(), trial));
   if (r.trunk) want_trunk(sweep, trial, *r.trunk);
   enter_race(sweep, trial);
 }

@@ -4,6 +4,7 @@
 
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/identity.h"
+#include "common/sweep/last_eval.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/tuning.h"
 #include "coordinator/core/warm_sources.h"
@@ -109,6 +110,7 @@ SpecLook look_at(const SweepSpec& spec) {
     out.starting = starting_in(spec);
     if (may_clash_in_evals(spec) || has_empty_data(spec.inputs))
       for (int64_t raw = 0; raw < grid.raw_count(); ++raw) grid.at(raw);
+    if (const auto why = last_eval_refusal(spec)) return {.fault = *why};
     for (const WantedEval& wanted : wanted_inputs(spec).evals)
       if (const auto why = unbuilt(wanted.spec)) return {.fault = *why};
     const std::string missing = missing_input(spec);
@@ -193,7 +195,7 @@ Submitted Coordinator::as_before(SweepNumber number, int revision) const {
 std::vector<UnitId> Coordinator::removed_by(const SweepSpec& next, const std::set<StageId>& listed,
                                             const Sweep& sweep) const {
   Sweep grown{.grid = Grid(next)};
-  for (const AddedCell& cell : still_fitting(sweep.added, next)) grown.add(cell);
+  for (const AddedCell& cell : still_fitting(sweep.added, grown.grid)) grown.add(cell);
   std::set<StageId> added;
   add_stages(added, grown, grown.grid.raw_count(), grown.raw_count());
   std::vector<UnitId> out;
@@ -210,7 +212,8 @@ Submitted Coordinator::begin_revision(SweepSubmitted submitted) {
   SweepExtended kept{.sweep = submitted.sweep, .revision = submitted.revision, .cells = {}};
   Running were_running;
   if (const auto before = state_.sweeps().find(submitted.sweep); before != state_.sweeps().end()) {
-    kept.cells = still_fitting(before->second.added, submitted.spec);
+    if (!before->second.added.empty())
+      kept.cells = still_fitting(before->second.added, Grid(submitted.spec));
     were_running = running_of(before->second);
   }
   decide(std::move(submitted));

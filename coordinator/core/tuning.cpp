@@ -9,7 +9,9 @@
 #include "common/sweep/axis_step.h"
 #include "common/sweep/expression.h"
 #include "common/sweep/identity.h"
-#include "common/sweep/scalar_text.h"
+#include "common/sweep/spec_difference.h"
+#include "common/sweep/trial_values.h"
+#include "common/sweep/tuning_check.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 
@@ -18,9 +20,9 @@ namespace {
 
 // ---- which settings a group shares
 
-// Returns: the tuned keys and all that the blocks derive from them.
-std::set<std::string> tuned_keys(const SweepSpec& spec) {
-  return with_derived({spec.tune->axes.begin(), spec.tune->axes.end()}, spec.blocks);
+// Returns: the tuned keys and all that the block derives from them.
+std::set<std::string> tuned_keys(const SweepSpec& spec, const Block& block) {
+  return with_derived({spec.tune->axes.begin(), spec.tune->axes.end()}, block);
 }
 
 // Returns: the object that holds a key's last part; nullptr where the trial has no such section.
@@ -35,13 +37,27 @@ std::string last_part(const std::string& key) {
   return key.substr(key.find('.') + 1);
 }
 
-// A length is its steps or its share.
+// A length is its steps or its share; beside given steps stands the default's share.
 double number_in(const Json& value) {
   if (value.is_number()) return value.get<double>();
-  if (value.is_object())
-    for (const Json& item : value)
-      if (item.is_number()) return item.get<double>();
+  for (const char* unit : {"steps", "share"})
+    if (value.is_object() && value.contains(unit) && value[unit].is_number()) return value[unit].get<double>();
   return 0;  // without effect in this trial: the axis has one value there
+}
+
+const Block* block_named(const SweepSpec& spec, const std::string& name) {
+  const auto found =
+      std::find_if(spec.blocks.begin(), spec.blocks.end(), [&](const Block& b) { return b.name == name; });
+  return found == spec.blocks.end() ? nullptr : &*found;
+}
+
+// Returns: the name of the group that the trial is in as one of the block's.
+std::string group_in(const SweepSpec& spec, const Block& block, const TrialSettings& trial) {
+  Json settings = to_json(trial);
+  settings.erase("seed");
+  for (const std::string& key : tuned_keys(spec, block))
+    if (Json* section = section_of(settings, key)) section->erase(last_part(key));
+  return sha256_hex(canonical_json(settings));
 }
 
 // ---- how the trials of a group stand
@@ -183,12 +199,6 @@ int steps_taken(const Sweep& sweep, const std::vector<TunedTrial>& group, const 
   return static_cast<int>(cells.size());
 }
 
-const Block* block_named(const SweepSpec& spec, const std::string& name) {
-  const auto found =
-      std::find_if(spec.blocks.begin(), spec.blocks.end(), [&](const Block& b) { return b.name == name; });
-  return found == spec.blocks.end() ? nullptr : &*found;
-}
-
 bool has_labels(const Block& block, const IncludedCell& cell, const SweepTrial& trial) {
   for (size_t axis = 0; axis < block.axes.size(); ++axis) {
     const auto label = trial.labels.find(block.axes[axis].name);
@@ -197,21 +207,17 @@ bool has_labels(const Block& block, const IncludedCell& cell, const SweepTrial& 
   return true;
 }
 
-bool has_settings(const Json& settings, const AxisPoint& point) {
+bool has_settings(const SettingValues& settings, const AxisPoint& point) {
   return !point.set.empty() && std::all_of(point.set.begin(), point.set.end(), [&](const auto& item) {
-    const auto& [key, value] = item;
-    const size_t dot = key.find('.');
-    const auto section = settings.find(key.substr(0, dot));
-    if (section == settings.end()) return false;
-    return dot == std::string::npos ? *section == value
-                                    : section->is_object() && section->value(last_part(key), Json{}) == value;
+    const auto own = settings.find(item.first);
+    return own != settings.end() && own->second == item.second;
   });
 }
 
 // A trial's labels are its first block's. Returns: where it stands on another's axes; nullopt where its
 // settings do not say.
 std::optional<std::vector<AxisPoint>> points_by_settings(const Block& block, const SweepTrial& trial) {
-  const Json settings = to_json(trial.settings);
+  const SettingValues settings = values_of(trial.settings);
   std::vector<AxisPoint> out;
   for (const Axis& axis : block.axes) {
     const auto found = std::find_if(axis.points.begin(), axis.points.end(),
@@ -250,53 +256,37 @@ SweepSpec only_allowed(const SweepSpec& spec, const AddedCell& cell) {
   return out;
 }
 
-// Whether the cell makes trials that the sweep has not. A derivation may refuse the value, a rule the cell.
-bool is_new(const Sweep& sweep, const AddedCell& cell) {
+// Returns: the cell by itself; nullopt where a rule forbids it or a derivation refuses its values.
+std::optional<Grid> allowed_alone(const SweepSpec& spec, const AddedCell& cell) {
   try {
-    const Grid alone(only_allowed(sweep.grid.spec(), cell));
-    const auto trial = alone.at(0);
-    return trial && !sweep.units.contains(unit_of(trial->stage));
+    Grid alone(only_allowed(spec, cell));
+    return alone.at(0) ? std::optional(std::move(alone)) : std::nullopt;
   } catch (const SpecError&) {
-    return false;
+    return std::nullopt;
   } catch (const ExpressionError&) {
-    return false;
+    return std::nullopt;
   }
 }
 
-// Whether the cell makes trials beside those of `all`, within max_trials; it is in `all` then, as a block.
-bool join(SweepSpec& all, const SweepSpec& spec, const AddedCell& cell) {
-  SweepSpec wider = all;
-  wider.blocks.push_back(only_allowed(spec, cell).blocks.front());
-  const std::string name = wider.blocks.back().name = "added_" + std::to_string(all.blocks.size());
-  try {
-    const Grid grid(wider);
-    const auto trial = grid.at(grid.raw_count() - static_cast<int64_t>(spec.seeds.size()));
-    if (!trial || trial->blocks.front() != name) return false;
-  } catch (const SpecError&) {
-    return false;
-  } catch (const ExpressionError&) {
-    return false;
-  }
-  all = std::move(wider);
-  return true;
-}
-
-// Returns: the first of the trial's blocks that has the axis; nullptr when none has.
-const Block* block_with(const SweepSpec& spec, const SweepTrial& trial, const std::string& axis) {
+// Returns: the first of the trial's blocks that has the axis and sees the trial in the group; nullptr when none
+// does.
+const Block* block_with(const SweepSpec& spec, const SweepTrial& trial, const std::string& axis,
+                        const std::string& group) {
   for (const std::string& name : trial.blocks) {
     const Block* block = block_named(spec, name);
     RT_CHECK(block != nullptr);
-    if (std::any_of(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == axis; }))
+    if (std::any_of(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == axis; }) &&
+        group_in(spec, *block, trial.settings) == group)
       return block;
   }
   return nullptr;
 }
 
-std::optional<AddedCell> cell_beyond(const Sweep& sweep, const TunedTrial& best, const std::string& name,
-                                     AxisEnd end) {
+std::optional<AddedCell> cell_beyond(const Sweep& sweep, const std::string& group, const TunedTrial& best,
+                                     const std::string& name, AxisEnd end) {
   const auto trial = sweep.trial_at(best.index);
-  RT_CHECK(trial.has_value());
-  const Block* block = block_with(sweep.grid.spec(), *trial, name);
+  if (!trial) return std::nullopt;  // listed by an older version, whose exclude rules left it in
+  const Block* block = block_with(sweep.grid.spec(), *trial, name, group);
   if (!block) return std::nullopt;
   const auto axis =
       std::find_if(block->axes.begin(), block->axes.end(), [&](const Axis& a) { return a.name == name; });
@@ -308,9 +298,10 @@ std::optional<AddedCell> cell_beyond(const Sweep& sweep, const TunedTrial& best,
   if (value == point.set.end()) return std::nullopt;  // an included cell, in which the axis is off
   const auto next = value_beyond(*find_setting(name), *spacing, value->second, end);
   if (!next) return std::nullopt;
-  point = {.label = short_number(number_in(*next)), .set = {{name, *next}}};
+  point = {.label = value_text(*next), .set = {{name, *next}}};
   AddedCell out{.block = block->name, .axis = name, .points = *std::move(points)};
-  return is_new(sweep, out) ? std::optional(std::move(out)) : std::nullopt;
+  const auto stage = stage_of(sweep.grid.spec(), out);
+  return stage && !sweep.units.contains(unit_of(*stage)) ? std::optional(std::move(out)) : std::nullopt;
 }
 
 bool has_point(const Axis& axis, const AxisPoint& point) {
@@ -339,16 +330,14 @@ bool still_fits(const AddedCell& cell, const SweepSpec& spec) {
 
 }  // namespace
 
-bool may_be_extended(const SweepSpec& spec) {
-  return spec.tune && spec.tune->extend > 0 && !spec.taken;
-}
-
-std::string tuned_group(const SweepSpec& spec, const SweepTrial& trial) {
-  Json settings = to_json(trial.settings);
-  settings.erase("seed");
-  for (const std::string& key : tuned_keys(spec))
-    if (Json* section = section_of(settings, key)) section->erase(last_part(key));
-  return sha256_hex(canonical_json(settings));
+std::set<std::string> tuned_groups(const SweepSpec& spec, const SweepTrial& trial) {
+  std::set<std::string> out;
+  for (const std::string& name : trial.blocks) {
+    const Block* block = block_named(spec, name);
+    RT_CHECK(block != nullptr);
+    out.insert(group_in(spec, *block, trial.settings));
+  }
+  return out;
 }
 
 TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial) {
@@ -367,9 +356,9 @@ TunedTrial tuned_trial(const SweepSpec& spec, const SweepTrial& trial) {
   return out;
 }
 
-std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep,
-                                  const std::vector<TunedTrial>& group) {
+std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep, const std::string& group_name) {
   RT_CHECK(sweep.is_listed);
+  const std::vector<TunedTrial>& group = sweep.tuned.at(group_name);
   const Tuning& tune = *sweep.grid.spec().tune;
   const bool is_open = std::any_of(group.begin(), group.end(),
                                    [&](const TunedTrial& trial) { return !has_ended(state, sweep, trial); });
@@ -380,17 +369,27 @@ std::vector<AddedCell> next_cells(const State& state, const Sweep& sweep,
     const std::string& name = tune.axes[axis];
     const auto end = end_of(group, *best, axis);
     if (!end || steps_taken(sweep, group, name) >= tune.extend) continue;
-    if (auto cell = cell_beyond(sweep, *best, name, *end)) out.push_back(*std::move(cell));
+    if (auto cell = cell_beyond(sweep, group_name, *best, name, *end)) out.push_back(*std::move(cell));
   }
   return out;
 }
 
-std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const SweepSpec& spec) {
+std::optional<StageId> stage_of(const SweepSpec& spec, const AddedCell& cell) {
+  const auto alone = allowed_alone(spec, cell);
+  return alone ? std::optional(alone->at(0)->stage) : std::nullopt;
+}
+
+std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const Grid& grid) {
+  const SweepSpec& spec = grid.spec();
   std::vector<AddedCell> out;
-  if (!may_be_extended(spec)) return out;
-  SweepSpec all = spec;
-  for (const AddedCell& cell : added)
-    if (still_fits(cell, spec) && join(all, spec, cell)) out.push_back(cell);
+  if (!spec.tune || spec.tune->extend == 0) return out;
+  std::set<CellId> kept;
+  for (const AddedCell& cell : added) {
+    const auto seeds = static_cast<int64_t>((out.size() + 1) * spec.seeds.size());
+    if (!still_fits(cell, spec) || grid.raw_count() + seeds > spec.max_trials) continue;
+    const auto alone = allowed_alone(spec, cell);
+    if (alone && !grid.lists_cell_of(*alone) && kept.insert(alone->at(0)->cell).second) out.push_back(cell);
+  }
   return out;
 }
 
@@ -411,6 +410,7 @@ SweepSpec only_cell(const SweepSpec& spec, const AddedCell& added) {
   out.inputs.contents.clear();  // for workers, who have the sweep's
   out.random.reset();
   out.taken.reset();
+  out.taken_unites.reset();
   out.tune.reset();
   out.run.stop_early.reset();  // of values of tuned axes, and this cell alone has none
   return out;

@@ -193,13 +193,26 @@ TEST(EarlyStop, IsRefusedWhereOnePointOrAnIncludedCellHasAnotherEval) {
 
 // What a rule says of the adapter's scale differs with the rank: twice the rank where nothing else is said.
 TEST(EarlyStop, WhatFollowsATunedValueIsTunedToo) {
-  EXPECT_EQ(with_derived({"lora.rank"}, {}), (std::set<std::string>{"lora.alpha", "lora.rank"}));
+  EXPECT_EQ(with_derived({"lora.rank"}, Block{}), (std::set<std::string>{"lora.alpha", "lora.rank"}));
   const Block block{.name = "b",
                     .constants = {},
                     .axes = {},
                     .derive = {{"budget.steps", "100 if lora.alpha > 20 else 50"}},
                     .exclude = {}};
-  EXPECT_TRUE(with_derived({"lora.rank"}, {block}).contains("budget.steps"));
+  EXPECT_TRUE(with_derived({"lora.rank"}, block).contains("budget.steps"));
+}
+
+TEST(EarlyStop, AScaleThatTheBlockSetsItselfDoesNotFollowTheRank) {
+  Block constant{.name = "b",
+                 .constants = {{"lora.alpha", 16}},
+                 .axes = {},
+                 .derive = {{"budget.steps", "100 if lora.alpha > 20 else 50"}},
+                 .exclude = {}};
+  EXPECT_EQ(with_derived({"lora.rank"}, constant), (std::set<std::string>{"lora.rank"}));
+  const Block crossed = sweep(kHead + "method: lora\naxes: {lora.rank: [4, 8], lora.alpha: [16, 32]}\n").blocks[0];
+  EXPECT_EQ(with_derived({"lora.rank"}, crossed), (std::set<std::string>{"lora.rank"}));
+  const Block derived = sweep(kHead + "method: lora\nlora.rank: 8\nderive: {lora.alpha: 4 * rank}\n").blocks[0];
+  EXPECT_EQ(with_derived({"lora.rank"}, derived), (std::set<std::string>{"lora.alpha", "lora.rank"}));
 }
 
 TEST(EarlyStop, IsRefusedWhereTrialsLackTheEval) {

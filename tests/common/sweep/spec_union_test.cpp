@@ -81,6 +81,22 @@ TEST(SpecUnion, SeedsOfOneDoNotReachTheCellsOfTheOther) {
   EXPECT_EQ(trial_count(both, Grid(both).counts()), 12);
 }
 
+// Somebody's choice of a part stays one, whatever it is united with.
+TEST(SpecUnion, APartThatNobodyChoseIsMarkedAsWhatTwoFilesList) {
+  const SweepSpec old = sweep(kUnionBlocks, {"seeds=2"}), spec = sweep(kUnionBlocks, {"lora.rank=64", "seeds=3"});
+  const SweepSpec both = extended(old, spec);
+  ASSERT_TRUE(both.taken);
+  EXPECT_EQ(both.taken_unites, true);
+  EXPECT_EQ(extended(both, spec).taken_unites, true);
+  EXPECT_EQ(extended(old, sweep(kUnionBlocks, {"lora.rank=4,16,64", "seeds=2"})).taken_unites, std::nullopt)
+      << "all of its grid";
+  SweepSpec part = old;
+  part.taken = {{.first = 0, .end = 2}};
+  EXPECT_EQ(extended(part, spec).taken_unites, std::nullopt);
+  EXPECT_EQ(from_json<SweepSpec>(to_json(both)).taken_unites, true);
+  EXPECT_FALSE(to_json(old).contains("taken_unites")) << "what was hashed before is hashed alike";
+}
+
 TEST(SpecUnion, AFileThatChangedUnderItsNameIsRefusedByName) {
   SweepSpec old = sweep(kUnionBlocks), spec = sweep(kUnionBlocks, {"lora.rank=64"});
   old.inputs.contents["/sweeps/d.txt"] = {.sha256 = "a", .bytes = 1};

@@ -9,6 +9,7 @@
 #include <map>
 #include <set>
 
+#include "common/sweep/spec_union.h"
 #include "coordinator/core/coordinator.h"
 #include "tests/sim/sweep_for_tests.h"
 
@@ -81,6 +82,25 @@ class Tuned : public testing::Test {
     std::set<double> out;
     for (const auto& [raw, stage] : sweep(number).trials)
       out.insert(sweep(number).trial_at(raw)->settings.train.lr);
+    return out;
+  }
+
+  // With one rate, and this axis of lengths beside it.
+  static SweepSpec spec_over(const std::string& key, const std::vector<Json>& lengths, int extend = 1) {
+    SweepSpec spec = sweep_for_tests({.steps = 20});
+    Axis axis{.name = key, .points = {}, .when = ""};
+    for (const Json& length : lengths) axis.points.push_back({.label = length.dump(), .set = {{key, length}}});
+    spec.blocks.front().constants.erase(key);
+    spec.blocks.front().axes.push_back(std::move(axis));
+    spec.tune = {.axes = {key}, .by = "", .extend = extend};
+    return spec;
+  }
+  // Points of the axis that grew, as cells that were added have them.
+  std::vector<std::string> added() const {
+    std::vector<std::string> out;
+    for (const AddedCell& cell : sweep().added)
+      for (const AxisPoint& point : cell.points)
+        if (point.set.contains(cell.axis)) out.push_back(point.label);
     return out;
   }
 
@@ -157,6 +177,124 @@ TEST_F(Tuned, ADifferenceIsTheSpacingOfALinearAxis) {
   hello();
   run_all();
   EXPECT_EQ(rates(), (std::set{1e-3, 2e-3, 3e-3, 4e-3}));
+}
+
+TEST_F(Tuned, ALengthInStepsGrows) {
+  learn_loss = [](const TrialSettings& s) { return 9.0 / static_cast<double>(*s.train.warmup.steps); };
+  submit_spec(spec_over("train.warmup", {{{"steps", 2}}, {{"steps", 4}}, {{"steps", 6}}}, 2));
+  hello();
+  run_all();
+  EXPECT_EQ(added(), (std::vector<std::string>{"8", "10"}));
+}
+
+TEST_F(Tuned, ACooldownInStepsGrowsToo) {
+  learn_loss = [](const TrialSettings& s) { return 9.0 / static_cast<double>(*s.train.cooldown.steps); };
+  SweepSpec spec = spec_over("train.cooldown", {{{"steps", 2}}, {{"steps", 4}}, {{"steps", 6}}});
+  spec.blocks.front().constants["train.schedule"] = "wsd";
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(added(), (std::vector<std::string>{"8"}));
+}
+
+TEST_F(Tuned, AShareGrowsAndIsCalledAsInFiles) {
+  learn_loss = [](const TrialSettings& s) { return 1 - *s.train.warmup.share; };
+  submit_spec(spec_over("train.warmup", {{{"share", 0.1}}, {{"share", 0.2}}, {{"share", 0.3}}}));
+  hello();
+  run_all();
+  EXPECT_EQ(added(), (std::vector<std::string>{"40%"}));
+}
+
+// Where its labels are another block's, a trial's settings say which value it has.
+TEST_F(Tuned, ALengthOfWhichTheFirstBlockHasNoAxisGrowsInTheNextThatHas) {
+  learn_loss = [](const TrialSettings& s) { return 9.0 / static_cast<double>(*s.train.warmup.steps); };
+  SweepSpec spec = spec_over("train.warmup", {{{"steps", 2}}, {{"steps", 4}}, {{"steps", 6}}});
+  Block fixed = spec.blocks.front();
+  fixed.name = "fixed";
+  fixed.axes.pop_back();
+  fixed.constants["train.warmup"] = {{"steps", 6}};
+  spec.blocks.insert(spec.blocks.begin(), fixed);
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(added(), (std::vector<std::string>{"8"}));
+}
+
+// Ranks at these two scales of the adapter.
+class TunedRanks : public Tuned {
+ protected:
+  static SweepSpec ranks_at_scales() {
+    SweepSpec spec = spec_of({.ranks = {4, 8, 16}, .rates = "1e-4", .tune = "{axes: [lora.rank], extend: 1}"});
+    Axis alpha{.name = "lora.alpha", .points = {}, .when = ""};
+    for (const double scale : {16.0, 32.0})
+      alpha.points.push_back({.label = Json(scale).dump(), .set = {{"lora.alpha", scale}}});
+    spec.blocks.front().axes.push_back(alpha);
+    return spec;
+  }
+  static Block scaled(Block block, double alpha) {
+    block.name = "alpha" + std::to_string(static_cast<int>(alpha));
+    block.axes.pop_back();
+    block.constants["lora.alpha"] = alpha;
+    return block;
+  }
+  // Ranks and scales of what was added.
+  std::set<std::pair<int, double>> grown() const {
+    std::set<std::pair<int, double>> out;
+    for (int64_t raw = sweep().grid.raw_count(); raw < sweep().raw_count(); ++raw) {
+      const LoraSettings lora = *sweep().trial_at(raw)->settings.lora;
+      EXPECT_TRUE(out.emplace(lora.rank, lora.alpha).second);
+    }
+    return out;
+  }
+  // At the one scale the highest rank is best, at the other the middle one, and of both means the highest.
+  void best_at_the_end_for_one_scale() {
+    learn_loss = [](const TrialSettings& s) {
+      if (s.lora->alpha == 16) return 5 - s.lora->rank * 0.1;
+      return s.lora->rank == 8 ? 1.0 : 1.2;
+    };
+  }
+};
+
+TEST_F(TunedRanks, EachScaleIsAGroupWhereItIsAnAxis) {
+  best_at_the_end_for_one_scale();
+  submit_spec(ranks_at_scales());
+  hello();
+  run_all();
+  EXPECT_EQ(grown(), (std::set<std::pair<int, double>>{{32, 16}}));
+}
+
+TEST_F(TunedRanks, EachBlockIsAGroupWhereItHasAScaleOfItsOwn) {
+  best_at_the_end_for_one_scale();
+  SweepSpec spec = ranks_at_scales();
+  const Block block = spec.blocks.front();
+  spec.blocks = {scaled(block, 16), scaled(block, 32)};
+  submit_spec(spec);
+  hello();
+  run_all();
+  EXPECT_EQ(grown(), (std::set<std::pair<int, double>>{{32, 16}}));
+}
+
+// The one block derives the rate from the rank, the other has it as an axis; rank 8 at 8e-4 is in both.
+TEST_F(TunedRanks, WhatOneBlockDerivesIsAnAxisOfTheOther) {
+  learn_loss = [](const TrialSettings& s) {
+    const bool is_derived = std::abs(s.train.lr / s.lora->rank - 1e-4) < 1e-9;
+    if (is_derived) return s.lora->rank == 8 ? 1.0 : 2.0;
+    return s.train.lr < 5e-3 ? 3.0 : 9.0 / s.lora->rank;
+  };
+  SweepSpec spec =
+      spec_of({.ranks = {4, 8, 16}, .rates = "[8e-4, 1e-2]", .tune = "{axes: [lora.rank], extend: 1}"});
+  Block derived = spec.blocks.front();
+  derived.name = "derived";
+  std::erase_if(derived.axes, [](const Axis& axis) { return axis.name == "train.lr"; });
+  derived.derive["train.lr"] = "1e-4 * rank";
+  spec.blocks.insert(spec.blocks.begin(), derived);
+  submit_spec(spec);
+  hello();
+  run_all();
+  std::set<std::pair<int, double>> rates;
+  for (int64_t raw = sweep().grid.raw_count(); raw < sweep().raw_count(); ++raw)
+    rates.emplace(sweep().trial_at(raw)->settings.lora->rank, sweep().trial_at(raw)->settings.train.lr);
+  EXPECT_EQ(rates, (std::set<std::pair<int, double>>{{32, 1e-2}})) << "8 is the best of both groups at 8e-4";
 }
 
 TEST_F(Tuned, EachGroupGrowsByItself) {
@@ -394,6 +532,78 @@ TEST_F(Tuned, AnEditKeepsNoMoreThanItMayHave) {
   spec.max_trials = 4;
   submit_spec(spec);
   EXPECT_EQ(sweep().raw_count(), 4);
+}
+
+TEST_F(Tuned, ExtendingTheFileKeepsWhatWasAddedAndMayGrow) {
+  learn_loss = best_at(1e-1);
+  const SweepSpec old = spec_of({.ranks = {4, 8}, .seeds = 2, .tune = "{axes: [train.lr], extend: 1}"});
+  submit_spec(old);
+  hello();
+  run_all();
+  ASSERT_EQ(sweep().added.size(), 2u);
+  const SweepSpec both =
+      extended(old, spec_of({.ranks = {8}, .seeds = 3, .tune = "{axes: [train.lr], extend: 1}"}));
+  ASSERT_TRUE(both.taken) << "of rank 4 the third seed is wanted by nobody";
+  submit_spec(both);
+  run_all();
+  EXPECT_EQ(sweep().added.size(), 2u);
+  EXPECT_EQ(listed_at(1e-1), 6) << "each with all seeds";
+}
+
+TEST_F(Tuned, APartThatSomebodyChoseKeepsWhatWasAddedAndDoesNotGrow) {
+  learn_loss = best_at(1e0);
+  SweepSpec spec = spec_of({.tune = "{axes: [train.lr], extend: 1}"});
+  submit_spec(spec);
+  hello();
+  run_all();
+  ASSERT_EQ(rates(), (std::set{1e-4, 1e-3, 1e-2, 1e-1}));
+  spec.tune->extend = 2;
+  spec.taken = {{.first = 1, .end = 3}};
+  submit_spec(spec);
+  run_all();
+  EXPECT_EQ(rates(), (std::set{1e-3, 1e-2, 1e-1}));
+  EXPECT_TRUE(sweep().is_over());
+}
+
+TEST_F(Tuned, AnEditKeepsAnyNumberOfAddedCells) {
+  std::vector<int> ranks(260);
+  for (size_t i = 0; i < ranks.size(); ++i) ranks[i] = static_cast<int>(i) + 1;
+  const SweepSpec spec = spec_of({.ranks = ranks, .tune = "{axes: [train.lr], extend: 1}"});
+  const Block& block = spec.blocks.front();
+  std::vector<AddedCell> added;
+  for (const AxisPoint& rank : block.axes[0].points)
+    added.push_back({.block = block.name,
+                     .axis = "train.lr",
+                     .points = {rank, {.label = "0.1", .set = {{"train.lr", 0.1}}}}});
+  added.push_back(added.front());
+  EXPECT_EQ(still_fitting(added, Grid(spec)).size(), 260u) << "one of them is there twice";
+}
+
+TEST_F(Tuned, AnEditOfARandomSearchHasNoCellTwiceEither) {
+  SweepSpec spec = spec_of({.ranks = {4, 8}, .tune = "{axes: [train.lr], extend: 1}"});
+  spec.random = {.cells = 6, .seed = 7};
+  const Block block = spec.blocks.front();
+  const AxisPoint beyond{.label = "0.1", .set = {{"train.lr", 0.1}}};
+  const std::vector<AddedCell> added{
+      {.block = block.name, .axis = "train.lr", .points = {block.axes[0].points[0], beyond}},
+      {.block = block.name, .axis = "train.lr", .points = {block.axes[0].points[1], beyond}}};
+  EXPECT_EQ(still_fitting(added, Grid(spec)).size(), 2u);
+  Block other = fixed_at(block, 0.1);
+  other.axes[0].points.pop_back();
+  spec.blocks.push_back(other);
+  const auto kept = still_fitting(added, Grid(spec));
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept.front().points.front().set.at("lora.rank"), 8);
+}
+
+TEST_F(Tuned, WithoutAnEvalAtTheEndItIsRefused) {
+  SweepSpec spec = spec_of({.eval_at = "[0, 50%]"});
+  spec.tune = {.axes = {"train.lr"}, .by = ""};
+  submit_spec(spec);
+  ASSERT_EQ(effects_.replies.size(), 1u);
+  const auto* refused = std::get_if<Rejected>(&effects_.replies.front().answer);
+  ASSERT_NE(refused, nullptr);
+  EXPECT_NE(refused->reason.find("block lora has none there"), std::string::npos) << refused->reason;
 }
 
 TEST_F(Tuned, WhatARuleForbidsIsNotAdded) {
