@@ -68,15 +68,19 @@ std::string signed_text(const Texts& from, const Texts& to) {
          (removed.empty() ? "" : " - " + joined_texts(removed, ", "));
 }
 
+// Which of two orders the values stand in says nothing but to a random search, which draws by position.
+enum class Order { is_nothing, draws };
+
 // Returns: empty where nothing differs.
-std::string change_of_way(const std::string& key, const Way* from, const Way* to) {
+std::string change_of_way(const std::string& key, const Way* from, const Way* to, Order order) {
   if (!from) return key + ": " + text_of(*to) + ", was unset";
   if (!to) return key + ": unset, was " + text_of(*from);
   if (*from == *to) return "";
   const bool are_axes = from->kind == Way::Kind::axis && to->kind == Way::Kind::axis;
   if (!are_axes || from->when != to->when) return key + " " + text_of(*from) + " -> " + text_of(*to);
   const std::string changed = signed_text(from->values, to->values);
-  return changed.empty() ? "" : key + changed;
+  if (changed.empty()) return order == Order::draws ? key + ": other order of values" : "";
+  return key + changed;
 }
 
 // What a label of rows or a position of a zip sets, where it is called the same.
@@ -117,17 +121,17 @@ Texts included_in(const Block& block) {
   return out;
 }
 
-Texts changes_in_block(const Block& from, const Block& to) {
+Texts changes_in_block(const Block& from, const Block& to, Order order) {
   const auto before = ways_of(from), after = ways_of(to);
   Texts out;
   const auto add = [&](const std::string& text) {
     if (!text.empty()) out.push_back(text);
   };
   for (const auto& [key, way] : before)
-    if (!after.contains(key)) add(change_of_way(key, &way, nullptr));
+    if (!after.contains(key)) add(change_of_way(key, &way, nullptr, order));
   for (const auto& [key, way] : after) {
     const auto old = before.find(key);
-    add(change_of_way(key, old == before.end() ? nullptr : &old->second, &way));
+    add(change_of_way(key, old == before.end() ? nullptr : &old->second, &way, order));
   }
   for (const Axis& axis : to.axes)
     for (const Axis& old : from.axes)
@@ -238,6 +242,7 @@ std::string value_text(const Json& value) {
 
 std::vector<SpecChange> changes_between(const SweepSpec& from, const SweepSpec& to) {
   Changes out;
+  const Order order = from.random && to.random ? Order::draws : Order::is_nothing;
   for (const Block& block : from.blocks)
     if (!block_named(to, block.name)) out.add("block " + block.name + " is gone");
   for (const Block& block : to.blocks) {
@@ -246,7 +251,7 @@ std::vector<SpecChange> changes_between(const SweepSpec& from, const SweepSpec& 
       out.add("block " + block.name + " is new");
       continue;
     }
-    for (const std::string& what : changes_in_block(*old, block)) out.add(what, block.name);
+    for (const std::string& what : changes_in_block(*old, block, order)) out.add(what, block.name);
   }
   if (const std::string seeds = signed_text(seeds_of(from), seeds_of(to)); !seeds.empty())
     out.add("seeds" + seeds);

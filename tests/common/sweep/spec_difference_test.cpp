@@ -36,6 +36,16 @@ TEST(SpecDifference, ValuesOfAnAxisComeAndGoAndAChangeOfTwoBlocksIsOne) {
               ElementsAre("lora.rank + 8 - 4 in block lora"));
 }
 
+// A draw stands at a position of an axis.
+TEST(SpecDifference, AnotherOrderOfValuesIsOneToARandomSearch) {
+  const std::string drawn = kBlocks + "search: {random: 2}\n";
+  EXPECT_THAT(changes(sweep(drawn), sweep(drawn, {"lora.rank=16,4"})),
+              ElementsAre("lora.rank: other order of values in blocks lora, targets"));
+  EXPECT_THAT(changes(sweep(drawn), sweep(drawn)), IsEmpty());
+  EXPECT_THAT(changes(sweep(drawn), sweep(drawn, {"lora.rank=16,4", "search=grid"})),
+              ElementsAre("search: 2 cells of each block at random, seed 0 -> every cell"));
+}
+
 TEST(SpecDifference, WhatIsSearchedTunedAndTakenIsNamed) {
   SweepSpec from = sweep(kBlocks), to = from;
   to.random = {.cells = 4, .seed = 7};
