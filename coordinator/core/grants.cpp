@@ -100,8 +100,10 @@ void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id
                        .evals = {},
                        .microbatch = unit.microbatch > 0 ? unit.microbatch : by_hand,
                        .keep = unit.is_trunk() ? Keep::none : policy.keep};
+  if (unit.is_trunk()) granted.trunk_to = earlier_end(state_, unit, worker.name);
   for (const auto& [eval, order] : unit.evals) {
     const EvalState& found = state_.evals().at(eval);
+    if (granted.trunk_to && order.at > *granted.trunk_to) continue;
     if (!found.wanted.empty() && !found.is_finished) granted.evals.push_back(eval);
   }
   decide(std::move(granted));

@@ -70,6 +70,7 @@ struct Describe {
   std::string operator()(const LeaseGranted& r) const {
     std::string out = brief(r.lease) + ", " + r.worker.text + ", evals " + std::to_string(r.evals.size());
     if (r.microbatch > 0) out += ", microbatch " + std::to_string(r.microbatch);
+    if (r.trunk_to) out += ", a trunk up to step " + std::to_string(*r.trunk_to);
     return out;
   }
   std::string operator()(const LeaseExpired& r) const { return brief(r.lease); }

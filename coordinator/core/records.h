@@ -142,11 +142,15 @@ struct LeaseGranted {  // the only record that raises a unit's attempt
   std::vector<EvalId> evals;  // that this attempt is asked to run beside its stage
   int microbatch = 0;
   Keep keep = Keep::none;  // what it is to leave on the worker's disk when it completes
+  // Of a trunk: where it ends from now on, for what was to leave it later does not wait for it any more.
+  // Absent: where it was to end.
+  std::optional<Step> trunk_to{};
 };
 template <class Ar>
 void fields(Ar& ar, LeaseGranted& r) {
   ar("lease", r.lease)("worker", r.worker)("boot", r.boot)("slots", r.slots)("evals", r.evals);
   ar("microbatch", r.microbatch)("keep", r.keep);
+  later_field(ar, "trunk_to", r.trunk_to);
 }
 
 struct LeaseExpired {  // its worker was silent for a whole term; spends the infrastructure budget

@@ -118,7 +118,7 @@ bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& 
   bool waits = false;
   for (const auto& [id, at] : trunk.branches) {
     const Unit& branch = state.units().at(id);
-    if (branch.trunk != trunk.id || branch.life != UnitLife::ready || branch.attempt.number > 0) continue;
+    if (!is_waiting_branch(trunk, branch)) continue;
     if (!has_kept(state, name, branch)) return false;
     waits = true;
   }
@@ -211,10 +211,25 @@ std::vector<BranchOrder> waiting_branches(const State& state, const Unit& trunk)
   std::vector<BranchOrder> out;
   for (const auto& [id, at] : trunk.branches) {
     const Unit& branch = state.units().at(id);
-    const bool is_fresh = branch.life == UnitLife::ready && branch.attempt.number == 0;
-    if (is_fresh && branch.trunk == trunk.id && branch.checkpoint == at) out.push_back({StageId{id.text}, at});
+    if (is_waiting_branch(trunk, branch) && branch.checkpoint == at) out.push_back({StageId{id.text}, at});
   }
   return out;
+}
+
+bool is_waiting_branch(const Unit& trunk, const Unit& branch) {
+  return branch.trunk == trunk.id && branch.life == UnitLife::ready && branch.attempt.number == 0;
+}
+
+std::optional<Step> earlier_end(const State& state, const Unit& trunk, const WorkerName& worker) {
+  Step last = 0;
+  for (const auto& [id, at] : trunk.branches) {
+    const bool waits = is_waiting_branch(trunk, state.units().at(id));
+    if (waits && may_leave_for(trunk, StageId{id.text})) last = std::max(last, at);
+  }
+  if (last == 0) return std::nullopt;  // a sweep that was edited may yet list some
+  const auto saved = trunk.saved.find(worker);
+  const Step end = std::max(last, saved == trunk.saved.end() ? 0 : saved->second);
+  return end < trunk.stage->to ? std::optional(end) : std::nullopt;
 }
 
 bool may_leave_for(const Unit& trunk, const StageId& branch) {

@@ -18,6 +18,7 @@
 // What needs what another trial left runs where that lies. Where that worker has gone, anybody may have it as
 // soon as the coordinator has that, too, who then fetches it.
 
+#include <optional>
 #include <set>
 #include <variant>
 #include <vector>
@@ -75,6 +76,13 @@ RunPolicy policy_of(const State& state, const Unit& unit);
 
 // Returns: what waits for nothing but the checkpoint that this trunk has left for it.
 std::vector<BranchOrder> waiting_branches(const State& state, const Unit& trunk);
+
+// Returns: whether the branch, which was never begun, waits for this trunk or for what that has left for it.
+bool is_waiting_branch(const Unit& trunk, const Unit& branch);
+
+// Returns: where the trunk can end, as trained by `worker`, earlier than it is to, since nothing that waits for
+// it leaves it later: there, or where the worker has come to; nullopt: nowhere.
+std::optional<Step> earlier_end(const State& state, const Unit& trunk, const WorkerName& worker);
 
 // Returns: whether the attempt of `trunk` that runs, or its next one, leaves a checkpoint for `branch`: not
 // where it was not asked to and cannot go back.

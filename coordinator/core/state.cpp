@@ -125,6 +125,7 @@ void State::on(const LeaseGranted& r) {
   RT_CHECK(r.lease.attempt == unit.attempt.number + 1);
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
+  if (r.trunk_to) end_trunk_at(unit, *r.trunk_to);
   std::vector<BranchOrder> branches = branches_of_attempt(unit);
   const auto saved = unit.saved.find(r.worker);
   const Step at_hand = saved == unit.saved.end() ? 0 : saved->second;

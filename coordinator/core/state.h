@@ -269,6 +269,7 @@ class State {
   void begin_anew_for_evals(Unit& unit);
   void leave_behind(const Unit& trunk);
   void leave_behind_at(const WorkerName& name, const Lease& lease);
+  void end_trunk_at(Unit& trunk, Step to);
   void keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept);
   static std::vector<BranchOrder> branches_of_attempt(const Unit& trunk);
   void forget_eval(const Unit& unit, const EvalId& eval);

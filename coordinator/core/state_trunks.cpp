@@ -37,7 +37,8 @@ void State::want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& 
     trunk.outcome.reset();
     set_life(trunk, UnitLife::ready);
   }
-  trunk.stage = trunk_stage(*branch.stage, place.trunk, place.to);
+  // What runs was told where it ends, which may be earlier by now.
+  if (trunk.life != UnitLife::running) trunk.stage = trunk_stage(*branch.stage, place.trunk, place.to);
   branch.trunk = trunk.id;
   branch.leaves_trunk_at = place.at;
   for (const auto& [id, order] : branch.evals)
@@ -110,6 +111,17 @@ void State::keep_branches(Unit& trunk, const std::vector<BranchOrder>& kept) {
   for (const auto& [id, at] : trunk.branches)
     if (Unit& other = units_.at(id); other.trunk == trunk.id && !branches.contains(id)) other.trunk = {};
   trunk.branches = std::move(branches);
+}
+
+void State::end_trunk_at(Unit& trunk, Step to) {
+  RT_CHECK(to > 0);
+  RT_CHECK(to < trunk.stage->to);
+  std::vector<BranchOrder> kept;
+  for (const auto& [id, at] : trunk.branches)
+    if (at <= to) kept.push_back({StageId{id.text}, at});
+  RT_CHECK(!kept.empty());
+  keep_branches(trunk, kept);
+  trunk.stage = trunk_stage(*trunk.stage, StageId{trunk.id.text}, to);
 }
 
 // Who wants a branch that waits wants the trunk again, and nobody else does. What its worker has for them stays

@@ -41,8 +41,7 @@ bool may_list_again(const State& state, const Unit& trunk) {
 
 bool is_waited_for(const State& state, const Unit& trunk) {
   return std::any_of(trunk.branches.begin(), trunk.branches.end(), [&](const auto& entry) {
-    const Unit& branch = state.units().at(entry.first);
-    return branch.trunk == trunk.id && branch.life == UnitLife::ready && branch.attempt.number == 0;
+    return is_waiting_branch(trunk, state.units().at(entry.first));
   });
 }
 

@@ -66,6 +66,7 @@ void Mirror::on(const LeaseGranted& r) {
                 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
                 .run(r.lease.unit.text, r.lease.attempt, r.worker.text, r.boot, slots_text(r.slots),
                      r.microbatch, text_of(r.keep), now_ms_));
+  if (r.trunk_to) sql("DELETE FROM branch WHERE trunk=?1 AND at>?2").run(r.lease.unit.text, *r.trunk_to);
   if (!is_stage(r.lease.unit)) return;
   claim_one(sql("UPDATE stage SET state='running', attempt=?2 WHERE id=?1 AND attempt<?2")
                 .run(r.lease.unit.text, r.lease.attempt));

@@ -207,6 +207,8 @@ void Truth::check(const LeaseGranted& r) {
   require(r.lease.attempt == newest + 1, "attempts of " + brief(r.lease) + " do not rise by one");
   newest = r.lease.attempt;
   boots_[r.lease] = r.boot;
+  if (r.trunk_to)
+    std::erase_if(branches_[StageId{r.lease.unit.text}], [&](const auto& b) { return b.second > *r.trunk_to; });
   const std::string fault = placing_.fault_of(r);
   require(fault.empty(), fault);
 }
