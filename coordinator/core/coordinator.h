@@ -242,6 +242,8 @@ class Coordinator {
 
   // submissions.cpp: sweeps as users hand them in
   void on(const Submit& submit);
+  decltype(Reply::answer) answer_again(const Submit& submit, const std::string& spec_sha256,
+                                       const Request& earlier) const;
   Submitted as_before(SweepNumber sweep, int revision) const;
   Submitted begin_revision(SweepSubmitted submitted);
   std::vector<UnitId> removed_by(const SweepSpec& next, const std::set<StageId>& listed,

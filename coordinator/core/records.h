@@ -39,6 +39,7 @@ struct SweepSubmitted {  // a name seen before: another revision of that sweep
   std::optional<int64_t> trial_count{};  // of the whole grid; absent in journals from before it was counted
   // What ran for the revision before, and for no other sweep, of trials that this one does not list: cancelled.
   std::vector<UnitId> removed{};
+  std::optional<bool> cancel_removed{};  // true: that was asked for, whether there was anything or not
 };
 template <class Ar>
 void fields(Ar& ar, SweepSubmitted& r) {
@@ -46,6 +47,7 @@ void fields(Ar& ar, SweepSubmitted& r) {
   ar("spec_sha256", r.spec_sha256)("spec", r.spec)("actor", r.actor);
   ar("trial_count", r.trial_count);
   later_field(ar, "removed", r.removed);
+  later_field(ar, "cancel_removed", r.cancel_removed);
 }
 
 struct PredictedMemory {  // of a trial's units; 0: unknown

@@ -178,6 +178,7 @@ struct Request {
   std::string spec_sha256;
   SweepNumber sweep = 0;
   int revision = 1;
+  bool cancels_removed = false;
 };
 
 class State {

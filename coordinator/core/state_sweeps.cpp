@@ -98,7 +98,10 @@ void State::on(const SweepSubmitted& r) {
                 .trunks_before = std::move(trunks_before),
                 .races = std::move(races)};
   }
-  submissions_[r.request_id] = {spec_sha256, r.sweep, r.revision};
+  submissions_[r.request_id] = {.spec_sha256 = spec_sha256,
+                                .sweep = r.sweep,
+                                .revision = r.revision,
+                                .cancels_removed = r.cancel_removed.value_or(!r.removed.empty())};
   requeue(sweeps_.at(r.sweep));
 }
 

@@ -112,7 +112,7 @@ std::string State::text() const {
     for (const WorkerName& worker : workers) out << "refused " << unit.text << " by " << worker.text << "\n";
   for (const auto& [id, request] : submissions_)
     out << "request " << id << " sweep " << request.sweep << "." << request.revision << " "
-        << request.spec_sha256 << "\n";
+        << request.spec_sha256 << (request.cancels_removed ? " cancels what it removed" : "") << "\n";
   for (const auto& [owner, slots] : quotas_) out << "quota " << owner << " " << slots << "\n";
   for (const auto& [priority, number] : queue_) out << "queue " << priority << " sweep " << number << "\n";
   return out.str();

@@ -144,13 +144,8 @@ SpecLook look_at(const Submit& submit) {
 void Coordinator::on(const Submit& submit) {
   const std::string spec_sha256 = sha256_of(submit.spec);
   const auto earlier = state_.submissions().find(submit.request_id);
-  if (earlier != state_.submissions().end()) {
-    if (earlier->second.spec_sha256 == spec_sha256)
-      return reply(submit.reply_to, as_before(earlier->second.sweep, earlier->second.revision));
-    return reply(submit.reply_to,
-                 Rejected{"request " + submit.request_id +
-                          " was used for another sweep file; submit again with a new request id"});
-  }
+  if (earlier != state_.submissions().end())
+    return reply(submit.reply_to, answer_again(submit, spec_sha256, earlier->second));
   const Sweep* known = state_.find_sweep(submit.spec.name);
   // The same file again changes nothing, unless there is something to try again, or to cancel after all.
   const bool is_same = known && known->spec_sha256 == spec_sha256 && !ended_early(*known);
@@ -178,9 +173,24 @@ void Coordinator::on(const Submit& submit) {
                       .spec = submit.spec,
                       .actor = submit.actor,
                       .trial_count = looked.trial_count,
-                      .removed = std::move(removed)});
+                      .removed = std::move(removed),
+                      .cancel_removed = submit.cancel_removed ? std::optional(true) : std::nullopt});
   submitted.away = away_sources(state_, submit.spec, &looked.starting, shelved_);
   reply(submit.reply_to, std::move(submitted));
+}
+
+// Returns: the answer to what was submitted before, under the same request id.
+decltype(Reply::answer) Coordinator::answer_again(const Submit& submit, const std::string& spec_sha256,
+                                                  const Request& earlier) const {
+  const std::string request = "request " + submit.request_id;
+  if (earlier.spec_sha256 != spec_sha256)
+    return Rejected{request + " was used for another sweep file; submit again with a new request id"};
+  const bool asks_for_more = submit.cancel_removed && !earlier.cancels_removed;
+  if (asks_for_more && has_left_running(state_, state_.sweeps().at(earlier.sweep)))
+    return Rejected{request +
+                    " was used without cancelling what the sweep lists no more, and some of that may run; "
+                    "submit again with a new request id"};
+  return as_before(earlier.sweep, earlier.revision);
 }
 
 // Returns: the answer to what changes nothing.
