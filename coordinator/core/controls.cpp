@@ -179,7 +179,8 @@ void Coordinator::on(const ForgetWorker& forget) {
                                            " for; start it again, or cancel their trials first"});
   const std::string lost =
       has_kept_weights(state_, forget.worker)
-          ? "; no trial starts from the weights that it kept any more, and no eval reads them"
+          ? "; no eval reads the weights that it kept any more, and a trial starts from them only where the "
+            "coordinator has a copy"
           : "";
   decide(WorkerForgotten{forget.worker, forget.request_id, forget.actor});
   reply(forget.reply_to,

@@ -18,9 +18,16 @@ void Coordinator::fill_free_slots() {
   for (const auto& [name, worker] : state_.workers()) {
     if (!may_get_work(worker)) continue;
     const Slot* idle = nullptr;  // the last for which there was nothing: its like need not be asked
+    bool has_got_some = false;
     const std::vector<Slot> slots = free_slots(state_, worker);
-    for (const Slot& slot : slots)
-      if (!(idle && offer_the_same(*idle, slot)) && !fill(worker, slot)) idle = &slot;
+    for (const Slot& slot : slots) {
+      if (idle && offer_the_same(*idle, slot)) continue;
+      const bool is_filled = fill(worker, slot);
+      if (!is_filled) idle = &slot;
+      has_got_some = has_got_some || is_filled;
+    }
+    // What it had room for no more, others may fetch, who were asked before it.
+    has_room_ = has_room_ || (has_got_some && !shelved_.empty() && !idle);
   }
 }
 

@@ -125,12 +125,26 @@ bool is_kept_beginning(const State& state, const Unit& trunk, const WorkerName& 
   return waits;
 }
 
+// Whether it can begin where that lies which it needs, so that nobody has to fetch it.
+bool has_room_at_home(const State& state, const Unit& unit) {
+  if (is_gone(state, unit.home) || state.has_refused(unit.home, unit.id)) return false;
+  const std::vector<Slot> slots = free_slots(state, *state.find_worker(unit.home));
+  return std::any_of(slots.begin(), slots.end(),
+                     [&](const Slot& slot) { return fits(state, unit, unit.home, slot); });
+}
+
+bool can_be_fetched(const std::vector<TrialId>& needed, const std::set<TrialId>& shelved) {
+  return std::all_of(needed.begin(), needed.end(),
+                     [&](const TrialId& trial) { return shelved.contains(trial); });
+}
+
 // Whoever has run it, or the trunk that it goes on from, has fetched what it needs.
 bool is_for_others(const State& state, const Unit& unit, const WorkerName& worker,
                    const std::set<TrialId>& shelved) {
   const bool has_run_it = unit.attempt.number > 0 && unit.attempt.worker == worker;
   if (unit.home.empty() || unit.home == worker || has_run_it || unit.saved.contains(worker)) return false;
-  return !unit.stage || is_bound_to(state, unit.home, artifacts_needed(unit.kind, *unit.stage), shelved);
+  if (!unit.stage || !can_be_fetched(artifacts_needed(unit.kind, *unit.stage), shelved)) return true;
+  return has_room_at_home(state, unit);
 }
 
 struct Look {  // through a sweep's queue
@@ -176,12 +190,6 @@ Keep most_kept(Keep a, Keep b) {
 }
 
 }  // namespace
-
-bool is_bound_to(const State& state, const WorkerName& home, const std::vector<TrialId>& needed,
-                 const std::set<TrialId>& shelved) {
-  const auto is_shelved = [&](const TrialId& trial) { return shelved.contains(trial); };
-  return !is_gone(state, home) || !std::all_of(needed.begin(), needed.end(), is_shelved);
-}
 
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Aside& aside) {
   for (const SweepNumber number : in_turn(state)) {

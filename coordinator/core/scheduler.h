@@ -15,8 +15,8 @@
 // before that has ended, it goes on from what it has kept. Where the trunk failed, or nothing had gone on, or
 // fewer wait, or its infrastructure budget is spent, anybody may have them and trains them from their base.
 //
-// What needs what another trial left runs where that lies. Where that worker has gone, anybody may have it as
-// soon as the coordinator has that, too, who then fetches it.
+// What needs what another trial left runs where that lies. Where that worker has gone, or has no free slot for
+// it, anybody may have it as soon as the coordinator has that, too, who then fetches it.
 
 #include <optional>
 #include <set>
@@ -47,11 +47,6 @@ struct Aside {
 };
 
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Aside& aside);
-
-// Returns: whether what needs these artifacts, which `home` has, has to wait for it: not where it has gone and
-// they can be fetched.
-bool is_bound_to(const State& state, const WorkerName& home, const std::vector<TrialId>& needed,
-                 const std::set<TrialId>& shelved);
 
 // Of one sweep, units that do not fit a slot (needs.h) are passed over up to here; then the slot is left to
 // other sweeps, and no more of the grid is listed for it. Nor is more listed where so many wait for another

@@ -158,7 +158,7 @@ void Coordinator::on(const Submit& submit) {
   if (!submit.looked) own = look_at(submit);
   const SpecLook& looked = submit.looked ? *submit.looked : *own;
   if (!looked.fault.empty()) return reply(submit.reply_to, Rejected{looked.fault});
-  if (std::string why = source_refusal(state_, submit.spec, looked.starting); !why.empty())
+  if (std::string why = source_refusal(state_, submit.spec, looked.starting, shelved_); !why.empty())
     return reply(submit.reply_to, Rejected{std::move(why)});
 
   std::vector<UnitId> removed;

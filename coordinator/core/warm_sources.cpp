@@ -26,12 +26,16 @@ bool is_of(const SourceInput& source, const Unit& unit) {
          unit.model.dtype == source.dtype;
 }
 
+bool is_shelved(const SourceInput& source, const std::set<TrialId>& shelved) {
+  return shelved.contains(source.trial) && (!source.weights || shelved.contains(*source.weights));
+}
+
 // Nothing is trained here but what a finished trial left: one that is still queued would have to be waited for.
-std::string why_not(const SourceInput& source, const Unit* unit) {
+std::string why_not(const SourceInput& source, const Unit* unit, const std::set<TrialId>& shelved) {
   if (!unit || unit->kind != WorkKind::train || !is_of(source, *unit)) return "is no trial of this coordinator";
   if (unit->life != UnitLife::completed)
     return "is " + std::string(text_of(unit->life)) + "; a trial starts from one that has completed";
-  if (unit->kept == Keep::none)
+  if (unit->kept == Keep::none && !is_shelved(source, shelved))
     return "has left no weights: run.keep of its sweep kept none (adapters, of LoRA, weights or delta do), or "
            "its worker was forgotten";
   return "";
@@ -63,21 +67,22 @@ StartingStages starting_in(const SweepSpec& spec) {
   return out;
 }
 
-std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting) {
+std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting,
+                           const std::set<TrialId>& shelved) {
   for (const auto& [from, source] : spec.inputs.sources) {
     if (!is_waited_for(state, source, starting)) continue;
-    const std::string why = why_not(source, state.find_unit(unit_of(source.stage)));
+    const std::string why = why_not(source, state.find_unit(unit_of(source.stage)), shelved);
     if (!why.empty()) return std::string(kSourceKey) + ": " + from + " " + why;
   }
   return "";
 }
 
-std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec,
-                                     const StartingStages* starting, const std::set<TrialId>& shelved) {
+std::vector<AwaySource> away_sources(const State& state, const SweepSpec& spec, const StartingStages* starting,
+                                     const std::set<TrialId>& shelved) {
   std::vector<AwaySource> out;
   for (const auto& [from, source] : spec.inputs.sources) {
     if (starting && !is_waited_for(state, source, *starting)) continue;
-    if (shelved.contains(source.trial) && (!source.weights || shelved.contains(*source.weights))) continue;
+    if (is_shelved(source, shelved)) continue;
     const Unit* unit = state.find_unit(unit_of(source.stage));
     if (!unit || unit->kept == Keep::none) continue;
     const Worker* worker = state.find_worker(unit->attempt.worker);

@@ -19,8 +19,10 @@ using StartingStages = std::map<StageId, std::vector<StageId>>;
 StartingStages starting_in(const SweepSpec& spec);
 
 // Returns: a trial that others are to start from and that they cannot, with the reason; empty: each can, or
-// nothing is to start from it any more. `starting` from starting_in(spec).
-std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting);
+// nothing is to start from it any more. `starting` from starting_in(spec). What is `shelved` anybody can fetch,
+// also where the worker that left it was forgotten.
+std::string source_refusal(const State& state, const SweepSpec& spec, const StartingStages& starting,
+                           const std::set<TrialId>& shelved);
 
 // A source whose weights only a worker has that is not joined now.
 struct AwaySource {
