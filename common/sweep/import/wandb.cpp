@@ -33,6 +33,7 @@ class WandbReader {
     if (entry.key == "parameters") return parameters("", entry.value);
     if (entry.key == "method") return method(entry.value.text, origin);
     if (entry.key == "run_cap") return run_cap(origin);
+    if (entry.key == "early_terminate") return draft_.leave_out(origin, why_not_stopped(entry.value));
     draft_.leave_out(origin, why(entry.key));
   }
 
@@ -46,9 +47,20 @@ class WandbReader {
     if (is_grid_) draft_.leave_out(origin, "a grid runs whole; search: {random: N} draws N of its cells");
   }
 
+  // Not the same: there a rung is so many reports of a script, and any run is compared with any other.
+  static std::string why_not_stopped(const YamlNode& policy) {
+    const std::string all_run = "trials run to the end of their budget";
+    const YamlNode* type = policy.find("type");
+    if (!type || type->text != "hyperband") return all_run;
+    const YamlNode* eta = policy.find("eta");
+    const auto by = eta ? read_count(eta->text) : std::nullopt;
+    return all_run + "; nearest is run.stop_early: {by: EVAL" +
+           (by && *by >= 2 ? ", eta: " + std::to_string(*by) : "") +
+           "}, among the values that `tune` names; its first rung is a share of the budget (`first`)";
+  }
+
   static std::string why(const std::string& key) {
     if (key == "metric") return "every metric is kept; `ranktide query` ranks by one, `tune` takes the best";
-    if (key == "early_terminate") return "trials run to the end of their budget";
     if (key == "program" || key == "command") return "ranktide trains by itself and runs no script";
     if (key == "project" || key == "entity" || key == "description") return "a sweep has a name alone";
     return "there is no such setting";
