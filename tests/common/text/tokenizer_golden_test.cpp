@@ -11,6 +11,7 @@
 #include "common/vocabulary/sha256.h"
 #include "common/vocabulary/wire.h"
 #include "tests/common/text/mixed_text.h"
+#include "tests/sanitised.h"
 
 namespace ranktide {
 namespace {
@@ -28,7 +29,7 @@ std::string hash_of(const std::vector<int32_t>& ids) {
 }
 
 void expect_equal_ids(const Tokenizer& tokenizer, const Json& wanted, Special special) {
-  for (int i = 0; i < kMixedChunks; ++i) {
+  for (int i = 0; i < tried_of(kMixedChunks); ++i) {
     const std::vector<int32_t> ids = tokenizer.encode(mixed_text(i), special);
     EXPECT_EQ(Json({ids.size(), hash_of(ids)}), wanted[static_cast<size_t>(i)]) << "chunk " << i;
   }
