@@ -316,7 +316,7 @@ class Coordinator {
   void judge(const Sweep& sweep, const RungPlace& rung);
   void stop_cell(const Sweep& sweep, const CellId& cell, std::vector<StageId> stages, EarlyVerdict verdict);
   void stop_if_out(const Sweep& sweep, const SweepTrial& trial);
-  void lift_verdicts(const Sweep& sweep);
+  bool lift_verdicts(const Sweep& sweep);
 
   // trunks.cpp: what several trials begin with
   std::vector<TrialBranch> branches_beside(const Sweep& sweep, const SweepTrial& trial) const;

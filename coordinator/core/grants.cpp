@@ -71,6 +71,7 @@ void Coordinator::list_first_after(const Sweep& sweep) {
     if (index < sweep.grid.raw_count()) return list_with_its_like(sweep, *trial);
     return list_added(sweep, *trial);
   }
+  if (lift_verdicts(sweep)) return;
   decide(SweepListed{sweep.number, sweep.revision});
   extend_listed(sweep);
 }

@@ -45,6 +45,7 @@ std::optional<RungPlace> Races::place_of(const EvalId& eval) const {
 }
 
 void Races::keep_listed() {
+  has_kept = false;
   const auto is_gone = [&](const StageId& stage) { return !cells.contains(stage); };
   std::erase_if(scouts, [&](const auto& scout) { return is_gone(scout.first); });
   std::erase_if(rung_evals, [&](const auto& rung) { return !place_of(rung.first); });

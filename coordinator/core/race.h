@@ -69,6 +69,7 @@ struct Races {
   std::map<CellId, EarlyVerdict> verdicts{};                   // kept by a revision with the same policy
   std::set<CellId> spared{};                                   // somebody wants these in full
   std::set<StageId> stopped{};  // of those that are out; none that diverged or failed
+  bool has_kept = false;        // of a revision before, and this one has not listed all yet
 
   void enter(const StageId& stage, Scout scout);
   // Returns: where its score counts; nullopt where it does not.

@@ -1,15 +1,12 @@
 // Where early stopping ends trials (race.h).
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "common/sweep/early_stop.h"
-#include "common/sweep/expression.h"
-#include "common/sweep/identity.h"
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
 
@@ -151,10 +148,10 @@ std::set<CellId> back_in(const State& state, const Sweep& sweep, const std::set<
 }
 
 // Of those that were stopped, what has no result.
-std::vector<SweepTrial> stopped_trials(const State& state, const Sweep& sweep, const CellId& cell) {
+std::vector<SweepTrial> stopped_trials(const State& state, const Sweep& sweep, const std::set<CellId>& cells) {
   std::vector<SweepTrial> out;
   for (const auto& [raw, stage] : sweep.trials)
-    if (sweep.races.cells.at(stage) == cell && sweep.races.stopped.contains(stage) &&
+    if (sweep.races.stopped.contains(stage) && cells.contains(sweep.races.cells.at(stage)) &&
         state.units().at(unit_of(stage)).life != UnitLife::completed)
       out.push_back(*sweep.trial_at(raw));
   return out;
@@ -169,7 +166,7 @@ void Coordinator::judge_rungs() {
   if (ended_.empty()) return;
   for (const auto& [number, sweep] : state_.sweeps())
     for (const CellId& cell : back_in(state_, sweep, ended_)) {
-      retry_trials(sweep, ControlTrials{}, stopped_trials(state_, sweep, cell));
+      retry_trials(sweep, ControlTrials{}, stopped_trials(state_, sweep, {cell}));
       if (sweep.races.verdicts.contains(cell)) decide(EarlyVerdictsLifted{number, sweep.revision, {cell}});
       has_room_ = true;
     }
@@ -218,87 +215,59 @@ void Coordinator::stop_if_out(const Sweep& sweep, const SweepTrial& trial) {
 
 namespace {
 
-constexpr int64_t kVerdictLooksMax = 20'000;  // cells of a revision, looked at between two messages
+constexpr size_t kLiftedAtOnce = 100;  // values, between two messages: each of their trials is a record
 
-// The scouts of an edited sweep: the best that those which are not out have shown at each rung of each contest,
-// and which contests the others have lost.
-struct Field {
-  std::map<std::pair<std::string, int>, double> best;
-  std::map<CellId, std::vector<std::string>> lost;
-};
-
-// One without a result leads nobody; what waited is wanted again.
-bool may_lead(const State& state, const StageId& scout) {
-  const Unit* unit = state.find_unit(unit_of(scout));
-  return unit && unit->life != UnitLife::diverged && unit->life != UnitLife::failed;
+// Whether the value is listed and somebody better at the rung may win, or is out and goes on before it does.
+bool is_ahead(const State& state, const Sweep& sweep, const StageId& scout) {
+  const auto cell = sweep.races.cells.find(scout);
+  if (cell == sweep.races.cells.end()) return false;
+  if (!sweep.races.verdicts.contains(cell->second)) return may_win(state, sweep, scout);
+  return !has_diverged(state, listed_of(sweep, cell->second));
 }
 
-void add_shown(const State& state, const SweepTrial& scout, Field& field) {
-  if (!may_lead(state, scout.stage)) return;
-  for (const Rung& rung : scout.race->rungs) {
-    const auto eval = state.evals().find(eval_id(scout.stage, rung.at, scout.race->task.spec_id));
-    if (eval == state.evals().end() || !eval->second.is_finished) continue;
-    const double score = eval->second.sign * eval->second.value;
-    if (std::isnan(score)) continue;
-    for (const std::string& contest : scout.race->contests) {
-      double& best = field.best.try_emplace({contest, rung.k}, score).first->second;
-      best = std::max(best, score);
-    }
-  }
+bool has_somebody_ahead(const State& state, const Sweep& sweep, const EarlyVerdict& verdict,
+                        const std::string& contest) {
+  const auto shown = sweep.races.scores.find({contest, verdict.rung});
+  return shown != sweep.races.scores.end() &&
+         std::any_of(shown->second.begin(), shown->second.end(), [&](const auto& score) {
+           return score.second > verdict.score && is_ahead(state, sweep, score.first);
+         });
 }
 
-Field field_of(const State& state, const Sweep& sweep) {
-  Field out;
-  const auto seeds = static_cast<int64_t>(sweep.grid.spec().seeds.size());
-  for (int64_t raw = 0; raw < sweep.raw_count(); raw += seeds) {
-    const auto trial = sweep.trial_at(raw);
-    if (!trial || !trial->race) continue;
-    if (sweep.races.verdicts.contains(trial->cell))
-      out.lost[trial->cell] = trial->race->contests;
-    else
-      add_shown(state, *trial, out);
-  }
-  return out;
-}
-
-// Whether in each of its contests somebody was better there and is not out.
-bool stands(const EarlyVerdict& verdict, const std::vector<std::string>& contests, const Field& field) {
-  return std::all_of(contests.begin(), contests.end(), [&](const std::string& contest) {
-    const auto best = field.best.find({contest, verdict.rung});
-    return best != field.best.end() && best->second > verdict.score;
-  });
-}
-
-// Returns: the cells that are out, and that nobody is ahead of any more. Of a grid that is too large to be
-// looked through, or that does not resolve, all: what is trained in vain is no result that is lost.
-std::vector<CellId> out_with_nobody_ahead(const State& state, const Sweep& sweep) {
-  std::vector<CellId> out;
-  for (const auto& [cell, verdict] : sweep.races.verdicts) out.push_back(cell);
-  const auto seeds = static_cast<int64_t>(sweep.grid.spec().seeds.size());
-  if (sweep.raw_count() / seeds > kVerdictLooksMax) return out;
-  try {
-    const Field field = field_of(state, sweep);
-    std::erase_if(out, [&](const CellId& cell) {
-      const auto lost = field.lost.find(cell);
-      return lost == field.lost.end() || stands(sweep.races.verdicts.at(cell), lost->second, field);
+// Whether it is out for nobody in one of its contests, and would have a result. A value that this revision does
+// not list, or without a scout, is left as it is.
+bool is_out_for_nobody(const State& state, const Sweep& sweep, const CellId& cell,
+                       const EarlyVerdict& verdict) {
+  const std::vector<StageId> listed = listed_of(sweep, cell);
+  if (has_diverged(state, listed)) return false;
+  return std::any_of(listed.begin(), listed.end(), [&](const StageId& stage) {
+    const auto scout = sweep.races.scouts.find(stage);
+    if (scout == sweep.races.scouts.end()) return false;
+    const auto& contests = scout->second.contests;
+    return !std::all_of(contests.begin(), contests.end(), [&](const std::string& contest) {
+      return has_somebody_ahead(state, sweep, verdict, contest);
     });
-  } catch (const SpecError&) {
-    return out;
-  } catch (const ExpressionError&) {
-    return out;
-  }
-  return out;
+  });
 }
 
 }  // namespace
 
-// A verdict stands as long as there is somebody to be behind: else an edit that takes the best value out would
-// leave those that nobody has seen yet, or none.
-void Coordinator::lift_verdicts(const Sweep& sweep) {
-  if (sweep.races.verdicts.empty()) return;
-  EarlyVerdictsLifted lifted{
-      .sweep = sweep.number, .revision = sweep.revision, .cells = out_with_nobody_ahead(state_, sweep)};
-  if (!lifted.cells.empty()) decide(std::move(lifted));
+// A verdict that an edit has kept stands as long as there is somebody to be behind: else an edit that takes the
+// best value out would leave those that nobody has seen yet, or none. Who is there is known once all is listed,
+// so that no grid is looked through for it.
+bool Coordinator::lift_verdicts(const Sweep& sweep) {
+  if (!sweep.races.has_kept) return false;
+  EarlyVerdictsLifted lifted{.sweep = sweep.number, .revision = sweep.revision, .cells = {}};
+  for (const auto& [cell, verdict] : sweep.races.verdicts)
+    if (lifted.cells.size() < kLiftedAtOnce && is_out_for_nobody(state_, sweep, cell, verdict))
+      lifted.cells.push_back(cell);
+  if (lifted.cells.empty()) return false;
+  const std::vector<SweepTrial> trials =
+      stopped_trials(state_, sweep, {lifted.cells.begin(), lifted.cells.end()});
+  decide(std::move(lifted));
+  retry_trials(sweep, ControlTrials{}, trials);
+  has_room_ = true;
+  return true;
 }
 
 }  // namespace ranktide

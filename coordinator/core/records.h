@@ -293,7 +293,7 @@ void fields(Ar& ar, CellStoppedEarly& r) {
   ar("sweep", r.sweep)("revision", r.revision)("cell", r.cell)("verdict", r.verdict)("stages", r.stages);
 }
 
-struct EarlyVerdictsLifted {  // what these cells were behind, this revision has no more
+struct EarlyVerdictsLifted {  // what these cells were behind, this revision has no more, or has no result
   SweepNumber sweep = 0;
   int revision = 1;
   std::vector<CellId> cells;

@@ -34,6 +34,7 @@ Races State::races_after(const Sweep& before, const SweepSpec& spec) {
   if (policy.empty() || policy != early_stop_policy(before.grid.spec())) return out;
   out.verdicts = before.races.verdicts;
   out.spared = before.races.spared;
+  out.has_kept = true;
   if (spec.seeds.front() != before.grid.spec().seeds.front()) return out;  // others scout
   out.scouts = before.races.scouts;
   out.fields = before.races.fields;

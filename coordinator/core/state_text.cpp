@@ -29,6 +29,7 @@ void print(std::ostream& out, const Races& races) {
     out << "  out " << cell.text << " " << to_json(verdict).dump() << "\n";
   for (const StageId& stage : races.stopped) out << "  stopped " << stage.text << "\n";
   for (const CellId& cell : races.spared) out << "  spared " << cell.text << "\n";
+  if (races.has_kept) out << "  kept of a revision before\n";
 }
 
 void print(std::ostream& out, const Sweep& s) {

@@ -229,7 +229,6 @@ Submitted Coordinator::begin_revision(SweepSubmitted submitted) {
   decide(std::move(submitted));
   kill_unwanted(were_running);
   add_cells(std::move(kept));
-  lift_verdicts(state_.sweeps().at(out.sweep));
   has_room_ = true;
   return out;
 }

@@ -81,7 +81,8 @@ void Mirror::on(const TrialRetried& r) {
   want_trial(r.sweep, r.revision, r.trial, r.memory);
   spare(r.sweep, r.trial.cell);
   note("TrialRetried", r.trial.id.text,
-       r.request_id.empty() ? "the others of its contest ended without a result" : by(r.actor, r.request_id));
+       r.request_id.empty() ? "what its value was behind is in the sweep no more, or has no result"
+                            : by(r.actor, r.request_id));
 }
 
 void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial,
