@@ -15,6 +15,16 @@ std::set<std::string> keys_that_points_set(const Axis& axis) {
   return out;
 }
 
+// Whether no cell is left to the setting's default. What is derived is read as it was before, too.
+bool is_set_in_every_cell(const Block& block, const std::string& key) {
+  const auto sets_it = [&](const AxisPoint& point) { return point.set.contains(key); };
+  return block.constants.contains(key) || std::any_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
+           if (!axis.when.empty()) return false;
+           if (axis.drawn) return axis.name == key;
+           return !axis.points.empty() && std::all_of(axis.points.begin(), axis.points.end(), sets_it);
+         });
+}
+
 SettingValues only(const SettingValues& values, const std::set<std::string>& keys) {
   SettingValues out;
   for (const auto& [key, value] : values)
@@ -54,7 +64,9 @@ Reach AxisReach::found_for(const std::string& key) const {
   if (const auto setters = setters_.find(key); setters != setters_.end())
     for (const size_t axis : setters->second) out.add(axes_[axis]);
   if (const auto rule = block_.derive.find(key); rule != block_.derive.end()) out.add(of_rule(rule->second));
-  for (const std::string_view source : {setting.effect.key, default_source(setting)})
+  std::vector<std::string_view> sources{setting.effect.key};
+  if (!is_set_in_every_cell(block_, key)) sources.push_back(default_source(setting));
+  for (const std::string_view source : sources)
     if (!source.empty()) out.add(settings_.at(std::string(source)));
   return out;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -163,6 +164,26 @@ std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, cons
   return out;
 }
 
+void refuse_column_twice(const std::vector<FlatEntry>& columns, const YamlEntry& zip,
+                         const ReadingPlace& place) {
+  std::map<std::string, Place> first;
+  for (const auto& column : columns) {
+    const auto [it, is_new] = first.emplace(column.key, column.entry->at);
+    if (!is_new)
+      throw place.source.error(*column.entry, "\"" + column.key + "\" is set twice in zip \"" + zip.key +
+                                                  "\" (first at line " + std::to_string(it->second.line) + ")");
+  }
+}
+
+// `list`: the first column's values, beside the points.
+void refuse_point_twice(const Axis& zip, const YamlNode& list, const ReadingPlace& place) {
+  std::set<std::string> seen;
+  for (size_t i = 0; i < zip.points.size(); ++i)
+    if (!seen.insert(to_json(zip.points[i].set).dump()).second)
+      throw bad(place, list.items[i],
+                "zip \"" + zip.name + "\" has " + zip.points[i].label + " twice, so its trials would be equal");
+}
+
 void check_words(const YamlNode& node, const ReadingPlace& place) {
   for (const auto& entry : node.entries)
     if (std::find(kAxisWords.begin(), kAxisWords.end(), entry.key) == kAxisWords.end()) {
@@ -307,11 +328,12 @@ std::vector<FlatEntry> flattened(const YamlNode& map, const std::string& prefix)
 }
 
 Axis read_zip(const YamlEntry& entry, const ReadingPlace& place) {
-  if (!entry.value.is_map() || entry.value.entries.empty())
+  const auto columns = flattened(entry.value);
+  if (columns.empty())
     throw bad(place, entry.value,
               "zip \"" + entry.key + "\" takes {key: [..], key: [..]}, got " + shown(entry.value));
   Axis axis{.name = entry.key, .points = {}, .when = ""};
-  const auto columns = flattened(entry.value);
+  refuse_column_twice(columns, entry, place);
   for (const auto& column : columns) {
     const Setting& setting = varying_setting(column, place);
     const YamlNode& list = column.entry->value;
@@ -330,6 +352,7 @@ Axis read_zip(const YamlEntry& entry, const ReadingPlace& place) {
       axis.points[i].label += (axis.points[i].label.empty() ? "" : "/") + next.label;
     }
   }
+  refuse_point_twice(axis, columns[0].entry->value, place);
   return axis;
 }
 

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <span>
 
+#include "common/sweep/condition_order.h"
+#include "common/sweep/expression.h"
 #include "common/sweep/include_yaml.h"
 #include "common/vocabulary/check.h"
 
@@ -40,22 +44,61 @@ void refuse_keys_without_effect(const BlockDraft& draft, const Block& block, con
   }
 }
 
-// Common keys are for the blocks where they mean something; elsewhere they would only make equal cells.
-void drop_keys_without_effect(Block& block) {
-  const auto is_idle = [&](const std::string& key) {
-    const Setting* setting = find_setting(key);
-    return setting && !may_have_effect(*setting, block);
+// Whether a rule of the block speaks of the axis by its name, so that its labels matter whatever they set.
+bool labels_are_read(const Block& block, const std::string& name) {
+  const auto reads = [&](const std::string& rule) {
+    const auto words = words_of(parse_expression(rule));
+    return std::find(words.begin(), words.end(), name) != words.end();
   };
-  std::vector<std::string> idle;
-  for (const auto& [key, value] : block.constants)
-    if (is_idle(key)) idle.push_back(key);
-  for (const auto& key : idle) block.constants.erase(key);
-  std::erase_if(block.axes, [&](const Axis& axis) { return is_idle(axis.name); });
+  return std::any_of(block.derive.begin(), block.derive.end(),
+                     [&](auto& item) { return reads(item.second); }) ||
+         std::any_of(block.exclude.begin(), block.exclude.end(),
+                     [&](auto& rule) { return reads(rule.text); }) ||
+         std::any_of(block.axes.begin(), block.axes.end(),
+                     [&](auto& axis) { return !axis.when.empty() && reads(axis.when); });
 }
 
-Block built(const BlockDraft& draft, const SweepDraft& sweep, const ReadingPlace& place) {
+// Common keys are for the blocks where they mean something; elsewhere they would only make equal cells.
+void drop_keys_without_effect(Block& block) {
+  std::set<std::string> idle;
+  for (const Setting& setting : settings())
+    if (!may_have_effect(setting, block)) idle.emplace(setting.key);
+  const auto is_idle = [&](const auto& item) { return idle.contains(item.first); };
+  std::erase_if(block.constants, is_idle);
+  std::set<std::string> emptied;
+  for (Axis& axis : block.axes) {
+    size_t erased = 0;
+    size_t left = 0;
+    for (AxisPoint& point : axis.points) {
+      erased += std::erase_if(point.set, is_idle);
+      left += point.set.size();
+    }
+    if (idle.contains(axis.name) || (erased > 0 && left == 0 && !labels_are_read(block, axis.name)))
+      emptied.insert(axis.name);
+  }
+  std::erase_if(block.axes, [&](const Axis& axis) { return emptied.contains(axis.name); });
+}
+
+// Whether a higher level says which labels of the axis are kept; the command line, where it does, once the
+// block is built.
+bool is_pinned_above(const std::string& axis, std::span<const Level* const> above, const std::string& block,
+                     const std::vector<OverrideChange>& changes) {
+  return std::any_of(above.begin(), above.end(),
+                     [&](const Level* level) { return level->pins.contains(axis); }) ||
+         std::any_of(changes.begin(), changes.end(),
+                     [&](const OverrideChange& change) { return change.sets(axis, block); });
+}
+
+Block built(const BlockDraft& draft, const SweepDraft& sweep, const ReadingPlace& place,
+            const std::vector<OverrideChange>& changes) {
   Block block{.name = draft.name, .constants = {}, .axes = {}, .derive = {}, .exclude = {}};
-  for (const Level* level : levels_of(draft, sweep)) lay_over(block, *level);
+  const auto levels = levels_of(draft, sweep);
+  for (size_t i = 0; i < levels.size(); ++i) {
+    const std::span above(levels.begin() + static_cast<std::ptrdiff_t>(i) + 1, levels.end());
+    for (const auto& [axis, labels] : levels[i]->pins)
+      if (!is_pinned_above(axis, above, block.name, changes)) pin(block, axis, labels);
+    lay_over(block, *levels[i]);
+  }
   if (!has_method(block)) return block;  // nothing can be said of effects; the check says so of the block
   refuse_keys_without_effect(draft, block, sweep, place);
   drop_keys_without_effect(block);
@@ -111,18 +154,26 @@ void add_where_it_fits(const IncludeEntry& entry, SweepSpec& spec, const Reading
 
 }  // namespace
 
-std::vector<Block> built_blocks(const SweepDraft& draft, const ReadingPlace& place) {
+std::vector<Block> built_blocks(const SweepDraft& draft, const std::vector<OverrideChange>& changes,
+                                const ReadingPlace& place) {
   RT_CHECK(place.errors);
   RT_CHECK(draft.top_is_whole);
   std::vector<Block> out;
   for (const auto& block : draft.blocks) {
     if (!block.is_whole) continue;
     const size_t before = place.errors->count();
-    Block whole = built(block, draft, place);
+    Block whole = built(block, draft, place, changes);
     if (place.errors->count() == before) out.push_back(std::move(whole));
   }
   if (place.errors->count() == 0) refuse_idle_keys(draft, out, place);
   return out;
+}
+
+void finish_blocks(SweepSpec& spec) {
+  for (Block& block : spec.blocks) {
+    if (has_method(block)) drop_keys_without_effect(block);
+    order_conditions(block);
+  }
 }
 
 void add_included_cells(const SweepDraft& draft, SweepSpec& spec, const ReadingPlace& place) {

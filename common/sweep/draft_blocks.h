@@ -4,15 +4,21 @@
 
 #include <vector>
 
+#include "common/sweep/overrides.h"
 #include "common/sweep/sweep_draft.h"
 
 namespace ranktide {
 
-// Returns: the blocks that nothing is wrong with, in file order. Requires: place.errors is set, and the file's
-// top is whole.
-std::vector<Block> built_blocks(const SweepDraft& draft, const ReadingPlace& place);
+// Returns: the blocks that nothing is wrong with, in file order. An axis of which `changes` say the labels has
+// all of them. Requires: place.errors is set, and the file's top is whole.
+std::vector<Block> built_blocks(const SweepDraft& draft, const std::vector<OverrideChange>& changes,
+                                const ReadingPlace& place);
 
-// Places the cells of `include`, now that the axes of every block are known. Requires: overrides are applied.
+// Drops what has no effect in a block, and puts conditional axes in the order in which they are asked.
+// Requires: overrides are applied.
+void finish_blocks(SweepSpec& spec);
+
+// Places the cells of `include`, now that the axes of every block are known. Requires: the blocks are finished.
 void add_included_cells(const SweepDraft& draft, SweepSpec& spec, const ReadingPlace& place);
 
 }  // namespace ranktide

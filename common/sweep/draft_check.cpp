@@ -5,10 +5,12 @@
 #include <optional>
 #include <set>
 
+#include "common/sweep/comparison_check.h"
+#include "common/sweep/condition_order.h"
 #include "common/sweep/early_stop.h"
+#include "common/sweep/last_eval.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/tuning_check.h"
-#include "common/sweep/last_eval.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -88,7 +90,7 @@ class DraftCheck {
   void check_rules(const Block& block) {
     const auto refused = [&](const std::string& what, const std::string& text) -> std::optional<std::string> {
       try {
-        checked_rule(block, what, text);
+        refuse_impossible_comparisons(block, what, checked_rule(block, what, text));
         return std::nullopt;
       } catch (const SpecError& e) {
         return of_block(e.what(), block);
@@ -98,10 +100,21 @@ class DraftCheck {
       if (!axis.when.empty())
         if (const auto wrong = refused("when of " + axis.name, axis.when))
           add_once(at_key(axis.name, block, *wrong));
+    if (const auto circle = condition_circle(block); !circle.empty())
+      add_once(at_key(circle[0], block, of_block(in_a_circle(circle, block), block)));
     for (const auto& [key, text] : block.derive)
       if (const auto wrong = refused("derive " + key, text)) add_once(at_key(key, block, *wrong));
     for (const auto& rule : block.exclude)
       if (const auto wrong = refused("exclude", rule.text)) add_once(at_rule(rule, block, *wrong));
+  }
+
+  static std::string in_a_circle(const std::vector<std::string>& axes, const Block& block) {
+    const std::string when = "block " + block.name + ": when of " + axes[0];
+    if (axes.size() == 1) return when + " hangs on what the axis itself sets; compare with another key";
+    std::string others;
+    for (size_t i = 1; i < axes.size(); ++i)
+      others += (i == 1 ? "" : i + 1 == axes.size() ? " and " : ", ") + axes[i];
+    return when + " hangs on " + others + ", and the other way round; break the circle";
   }
 
   SpecError at_rule(const Rule& rule, const Block& block, const std::string& message) const {

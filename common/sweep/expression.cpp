@@ -310,11 +310,19 @@ bool compares_equal(const Expression& e) {
 
 void collect_comparisons(const Expression& e, std::vector<TextComparison>& out) {
   for (const auto& operand : e.operands) collect_comparisons(operand, out);
-  if (!compares_equal(e) || e.operands[0].kind != Expression::Kind::word) return;
+  if (!compares_equal(e)) return;
+  const Expression& left = e.operands[0];
   const Expression& right = e.operands[1];
-  if (is_textual(right)) out.push_back({e.operands[0].text, &right});
-  for (const auto& item : right.operands)
-    if (right.kind == Expression::Kind::list && is_textual(item)) out.push_back({e.operands[0].text, &item});
+  const auto is_word = [](const Expression& side) { return side.kind == Expression::Kind::word; };
+  const auto add = [&](const Expression& item) {
+    if (is_word(left) && is_textual(item)) out.push_back({left.text, &item});
+    const bool is_truth = left.text == "true" || left.text == "false";
+    if (is_word(left) && is_word(item) && !is_truth) out.push_back({item.text, &left});  // attn = target
+  };
+  if (right.kind == Expression::Kind::list)
+    for (const auto& item : right.operands) add(item);
+  else
+    add(right);
 }
 
 }  // namespace

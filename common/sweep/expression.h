@@ -69,7 +69,8 @@ bool holds(const Expression& expression, const NameLookup& names);
 // Returns: the words that may be names, in order of appearance, without repeats.
 std::vector<std::string> words_of(const Expression& expression);
 
-// One `name = value` (or !=, in, not in) of an expression whose value is a word or text.
+// One `name = value` (or !=, in, not in) of an expression whose value is a word or text. Of two words each may be
+// the name.
 struct TextComparison {
   std::string name;
   const Expression* value;  // into the expression

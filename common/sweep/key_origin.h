@@ -14,8 +14,11 @@ struct KeyOrigin {
       level;  // "command line", "block", "like lora", "common" (axes, rows, zip, derive), "plain", "default"
   std::string says;   // what it says of the key: a value, [1, 2], = an expression
   std::string where;  // file:line:column; the override itself; empty for a default
-  bool wins = false;
-  bool is_axis = false;  // of the key itself, which ~key drops; not written
+  bool wins = false;  // of several each where it says, or where those before it leave the key alone
+  // Not written:
+  bool drops = false;       // sets nothing, but takes an axis away
+  bool is_gone = false;     // an axis that the block has no more
+  std::string elsewhere{};  // where it leaves the key to the levels below; empty: nowhere
 };
 template <class Ar>
 void fields(Ar& ar, KeyOrigin& o) {

@@ -238,7 +238,8 @@ class LevelReader {
       return "'" + label_in_rule(flat, node) + "'";
     const Setting& setting = varying_setting(flat, place_);
     const auto out = literal(read_value(setting, flat.key, node, place_));
-    if (!out) throw bad(node, flat.key + " cannot stand in an exclude rule");
+    if (!out) throw bad(node, flat.key + " cannot stand in an exclude rule; name the alternatives under rows, and "
+                                         "exclude the name");
     return *out;
   }
 
@@ -307,9 +308,9 @@ class LevelReader {
 
   // `regime: code` keeps one label of the axis below, `regime: [code, math]` some.
   bool read_pin(const FlatEntry& flat, Level& level) const {
-    const auto& axes = below_.axes;
-    const auto axis = std::find_if(axes.begin(), axes.end(), [&](auto& a) { return a.name == flat.key; });
-    if (axis == axes.end() || below_.unread.contains(flat.key)) return false;
+    const auto& axes = below_.axes;  // the lowest level first
+    const auto axis = std::find_if(axes.rbegin(), axes.rend(), [&](auto& a) { return a.name == flat.key; });
+    if (axis == axes.rend() || below_.unread.contains(flat.key)) return false;
     const YamlNode& node = flat.entry->value;
     std::vector<std::string_view> legal;
     for (const auto& point : axis->points) legal.push_back(point.label);

@@ -145,23 +145,25 @@ void drop(const Override& o, SweepSpec& spec) {
     drop_axis(o, spec);
 }
 
-// Returns: whether the key named a rows or zip axis, whose labels are now those of the value.
-bool pin_labels(const Override& o, const std::vector<Block*>& blocks) {
+// Returns: whether the key named a rows or zip axis. Its labels are now those of the value, where nothing later
+// says which they are.
+bool pin_labels(const Override& o, const std::vector<Block*>& blocks,
+                const std::vector<OverrideChange>& later) {
   bool found = false;
   for (Block* block : blocks) {
     const auto axis =
         std::find_if(block->axes.begin(), block->axes.end(), [&](auto& a) { return a.name == o.key; });
     if (axis == block->axes.end() || find_setting(axis->name)) continue;
     found = true;
-    Level level;
-    level.pins[o.key] = split(o.value, ',');
+    const auto labels = split(o.value, ',');
     std::vector<std::string_view> legal;
     for (const auto& point : axis->points) legal.push_back(point.label);
-    for (const auto& label : level.pins[o.key])
+    for (const auto& label : labels)
       if (std::find(legal.begin(), legal.end(), label) == legal.end())
         fail(o,
              o.key + " has no label \"" + label + "\" in block " + block->name + nearest_remedy(label, legal));
-    lay_over(*block, level);
+    const auto says_it = [&](const OverrideChange& change) { return change.sets(o.key, block->name); };
+    if (std::none_of(later.begin(), later.end(), says_it)) pin(*block, o.key, labels);
   }
   return found;
 }
@@ -204,11 +206,23 @@ OverrideChange change_of(const std::string& text) {
   return {.block = o.block, .key = full_key(o.key).value_or(o.key), .value = o.value, .drops = o.drops};
 }
 
-void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder) {
+std::vector<OverrideChange> changes_of(const std::vector<std::string>& texts) {
+  std::vector<OverrideChange> out;
+  for (const std::string& text : texts) {
+    try {
+      out.push_back(change_of(text));
+    } catch (const SpecError&) {  // said when it is applied
+    }
+  }
+  return out;
+}
+
+void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder,
+                    const std::vector<OverrideChange>& later) {
   const Override o = parsed(text);
   if (o.drops) return drop(o, spec);
   const auto blocks = blocks_of(o, spec);
-  if (pin_labels(o, blocks)) return;
+  if (pin_labels(o, blocks, later)) return;
 
   const bool is_list_of_names = o.key == "seeds" || (o.key == "tune" && !o.value.starts_with('{'));
   const SourceText source =

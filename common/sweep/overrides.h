@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "common/sweep/sweep_spec.h"
 
@@ -13,21 +14,27 @@ namespace ranktide {
 // Where of a Rule that keep_only() adds: it may empty a block, and it removing nothing is no warning.
 inline constexpr const char* kOnlyRule = "--only";
 
-// Applies one override to every block where the key means something. Keys are full or a unique last part (rank,
-// lr); also seeds, name, search, tune, run.* and the names of rows. Relative paths start at `folder`, the sweep
-// file's. Does not validate: several overrides may only together make a whole. Throws: SpecError naming the
-// override.
-void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder);
-
 // What one override changes, as far as its text says.
 struct OverrideChange {
   std::string block;  // empty: every block where the key means something
   std::string key;    // full where it is a setting's
   std::string value;  // as written
   bool drops = false;
+  bool sets(const std::string& name, const std::string& of_block) const {
+    return !drops && key == name && (block.empty() || block == of_block);
+  }
 };
 // Throws: SpecError for what is no override.
 OverrideChange change_of(const std::string& text);
+// Returns: the changes of those that are overrides; the others are refused when they are applied.
+std::vector<OverrideChange> changes_of(const std::vector<std::string>& texts);
+
+// Applies one override to every block where the key means something. Keys are full or a unique last part (rank,
+// lr); also seeds, name, search, tune, run.* and the names of rows. Relative paths start at `folder`, the sweep
+// file's. Does not validate: several overrides may only together make a whole. Throws: SpecError naming the
+// override. `later`: what follows on the command line; of two that say an axis' labels the later one does.
+void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder,
+                    const std::vector<OverrideChange>& later = {});
 
 // --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds; a block
 // that has not got what it speaks of keeps none. Throws: SpecError.

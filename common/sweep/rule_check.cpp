@@ -3,8 +3,7 @@
 #include <algorithm>
 #include <set>
 
-#include "common/sweep/setting_check.h"
-#include "common/sweep/suggest.h"
+#include "common/sweep/comparison_check.h"
 
 namespace ranktide {
 namespace {
@@ -41,13 +40,16 @@ void check_comparison(const Block& block, const TextComparison& comparison) {
                         value.offset);
 }
 
-void check_words(const Block& block, const Expression& rule) {
+void check_words(const Block& block, const std::string& what, const Expression& rule) {
+  constexpr std::string_view kDerive = "derive ";
+  const std::string derived = what.starts_with(kDerive) ? what.substr(kDerive.size()) : "";
   std::set<std::string> values;
   for (const auto& comparison : text_comparisons(rule))
     if (is_known(block, comparison.name)) values.insert(comparison.value->text);
   for (const auto& word : words_of(rule))
     if (!is_known(block, word) && !values.contains(word) && word != "true" && word != "false")
-      throw ExpressionError("unknown name \"" + word + "\" in \"" + block.name + "\"" + key_remedy(word), 0);
+      throw ExpressionError("unknown name \"" + word + "\" in \"" + block.name + "\"" + word_remedy(block, rule, word, derived),
+                            0);
 }
 
 }  // namespace
@@ -56,7 +58,7 @@ Expression checked_rule(const Block& block, const std::string& what, const std::
   try {
     Expression rule = parse_expression(text);
     for (const auto& comparison : text_comparisons(rule)) check_comparison(block, comparison);
-    check_words(block, rule);
+    check_words(block, what, rule);
     return rule;
   } catch (const ExpressionError& e) {
     throw SpecError("block " + block.name + ": " + what + ": " + e.what());

@@ -27,10 +27,13 @@ struct Level {
       unread;  // rows and zips that could not be read, so that nothing can be said of their pins
 };
 
-// Lays a level over a block: a key that it sets is no longer varied or derived below, a budget of one kind
-// replaces the other kinds, an axis of the same name is replaced where it stands, pins keep some labels of an
-// axis. Requires: the pinned labels exist.
+// Lays a level over a block: a key that it sets is no longer varied or derived below, an axis that then sets
+// nothing is none, a budget of one kind replaces the other kinds, an axis of the same name is replaced where it
+// stands. Pins are not laid: only the highest level that has one for an axis says which labels are kept.
 void lay_over(Block& block, const Level& level);
+
+// Keeps these labels of the axis, where the block has it. Requires: it has them.
+void pin(Block& block, const std::string& name, const std::vector<std::string>& labels);
 
 // Returns: whether the key can have an effect in some cell of the block: false only where a constant rules it
 // out.

@@ -8,6 +8,7 @@
 #include "common/sweep/early_stop.h"
 #include "common/sweep/include_yaml.h"
 #include "common/sweep/resolve.h"
+#include "common/sweep/set_elsewhere.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/tuning_check.h"
@@ -155,7 +156,12 @@ void probe(const Block& given) {
   const auto resolve = [&](int64_t cell) {
     const auto found = cells.at(cell);
     if (!found || cells.excluded_by(*found)) return;
-    trial_settings(complete(found->set));
+    try {
+      trial_settings(complete(found->set));
+    } catch (const SpecError& e) {
+      const std::string elsewhere = set_elsewhere(block, found->set);
+      throw SpecError(e.what() + (elsewhere.empty() ? "" : " (in some cells: " + elsewhere + ")"));
+    }
     evals_of(found->set, {});
   };
   resolve(0);

@@ -48,11 +48,15 @@ ReadSweep read_all(const SourceText& source, const std::filesystem::path& base_f
   if (!out.draft.top_is_whole) errors.throw_if_any();
   out.spec = out.draft.head;
   out.spec.max_trials = max_trials;
-  out.spec.blocks = built_blocks(out.draft, place);
+  out.spec.blocks = built_blocks(out.draft, changes_of(overrides), place);
   if (errors.count() > 0 && overrides.empty()) check_blocks(out.draft, out.spec.blocks, place);
   errors.throw_if_any();
-  for (const auto& text : overrides) errors.attempt([&] { apply_override(out.spec, text, place.folder); });
+  for (auto text = overrides.begin(); text != overrides.end(); ++text)
+    errors.attempt([&] {
+      apply_override(out.spec, *text, place.folder, changes_of({std::next(text), overrides.end()}));
+    });
   errors.throw_if_any();
+  finish_blocks(out.spec);
   add_included_cells(out.draft, out.spec, place);
   errors.attempt([&] { check_sweep(out.draft, out.spec, place); });
   errors.throw_if_any();

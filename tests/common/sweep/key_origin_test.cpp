@@ -51,8 +51,10 @@ TEST(KeyOrigins, TheHighestLevelWinsAndTheOthersAreListedBelow) {
 }
 
 TEST(KeyOrigins, AxesRowsAndConditionsAreShown) {
-  EXPECT_EQ(origins_in("full", "clip"), (Lines{"* common [0.5, 1] when batch > 1 at 6:8", "default 1.0 at "}));
-  EXPECT_EQ(origins_in("full", "eps"), (Lines{"* common regime: code 1e-06 at 7:8", "default 1e-8 at "}));
+  EXPECT_EQ(origins_in("full", "clip"),
+            (Lines{"* common [0.5, 1] when batch > 1 at 6:8", "* default 1.0 where that is false at "}));
+  EXPECT_EQ(origins_in("full", "eps"),
+            (Lines{"* common regime: code 1e-06 at 7:8", "* default 1e-8 in the other labels at "}));
   EXPECT_EQ(origins_in("full", "eps", {"regime=math"}), (Lines{"* default 1e-8 at "})) << "no label sets it";
   EXPECT_EQ(origins_in("wide", "rank"),
             (Lines{"* block 64 at 10:38", "like lora [4, 16] at 9:24", "default required at "}));
@@ -73,6 +75,22 @@ TEST(KeyOrigins, AListThatIsAValueWinsBelowADroppedAxis) {
   EXPECT_TRUE(lines[1].starts_with("block [[0.9")) << lines[1];
   EXPECT_TRUE(lines[2].starts_with("* plain [0.9")) << lines[2];
   EXPECT_TRUE(origins_in("wide", "train.betas")[0].starts_with("* block [[0.9"));
+}
+
+TEST(KeyOrigins, LabelsThatTheBlockHasNoMoreSetNothing) {
+  EXPECT_EQ(origins_in("full", "train.eps", {"~regime", "data.train=c.txt"}),
+            (Lines{"command line no axis regime at ~regime", "common regime: code 1e-06 at 7:8",
+                   "* default 1e-8 at "}));
+  EXPECT_EQ(origins_in("full", "data.train", {"data.train=c.txt"})[0],
+            "* command line c.txt at data.train=c.txt");
+  EXPECT_EQ(origins_in("full", "train.eps", {"regime=code"}),
+            (Lines{"* common regime: code 1e-06 at 7:8", "default 1e-8 at "}));
+}
+
+TEST(KeyOrigins, AnAxisThatTheCommandLineMadeAndDroppedSetsNothing) {
+  EXPECT_EQ(origins_in("full", "train.batch", {"train.batch=4,8", "~train.batch"}),
+            (Lines{"command line no axis at ~train.batch", "command line 4,8 at train.batch=4,8",
+                   "* plain 2 at 5:19", "default 16 at "}));
 }
 
 TEST(KeyOrigins, AnUnknownKeyGetsAHint) {

@@ -21,17 +21,20 @@ std::string indented(const Lines& lines) {
 
 // A file in pieces whose order means nothing.
 struct DrawnFile {
-  Lines top;     // keys and constructs but `blocks`
+  Lines top;     // keys and constructs but `axes` and `blocks`
+  Lines axes;    // some read what others set
   Lines blocks;  // each on one line
   Lines likes;   // blocks that are like an earlier one
 
   std::string text() const {
     std::string out;
     for (const auto& line : top) out += line + "\n";
+    out += "axes:\n" + indented(axes);
     return out + (blocks.empty() ? "" : "blocks:\n" + indented(blocks) + indented(likes));
   }
   void shuffle(SplitMix64& random) {
     random.shuffle(top);
+    random.shuffle(axes);
     random.shuffle(blocks);
     random.shuffle(likes);
   }
@@ -62,7 +65,12 @@ DrawnFile drawn_file(uint64_t seed) {
             "zip: {size: {train.attention_dropout: [0, 0.1], train.final_lr: [0, 1%]}}"},
            random))
     out.top.push_back(line);
-  out.top.push_back("axes: " + map_of({"train.batch: [1, 2]", "train.warmup: [0%]"}, random));
+  out.axes = {"train.batch: [1, 2]", "train.warmup: [0%]"};
+  if (random.below(2) == 0) {
+    out.axes.insert(out.axes.end(),
+                    {"train.optimizer: {values: [adamw, lion], when: batch > 1}",
+                     "model.dtype: {values: [bf16, fp32], when: optimizer == lion}"});
+  }
   out.top.push_back("rows: {regime: {a: {data.train: a.txt}, b: {data.train: b.txt, data.packing: false}}}");
   const Lines more =
       some_of({"lora.alpha: 8", "lora.target: [attn, all]", "train.batch: [4, 8]", "regime: a"}, random);
@@ -123,9 +131,10 @@ TEST(SweepProperties, AnOverrideIsTheEditedFile) {
                                     {"budget.epochs=2", "budget.epochs: 2"}};
   for (uint64_t seed = 0; seed < kFiles; ++seed) {
     DrawnFile file = drawn_file(seed);
-    file.blocks = {"full: {method: full}", "lora: {method: lora, lora.rank: [2, 4]}"};
-    file.likes.clear();
     const Change& change = changes[seed % changes.size()];
+    const std::string pinned = change.edit.starts_with("regime") ? ", regime: a" : "";
+    file.blocks = {"full: {method: full" + pinned + "}", "lora: {method: lora, lora.rank: [2, 4]" + pinned + "}"};
+    file.likes.clear();
     const auto overridden = ids_of(sweep(file.text(), {change.override_text}));
     file.blocks = {"full: {method: full, " + change.edit + "}",
                    "lora: {method: lora, lora.rank: [2, 4], " + change.edit + "}"};

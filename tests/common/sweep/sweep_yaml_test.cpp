@@ -62,6 +62,15 @@ TEST(SweepYaml, ZipColumnsAreEquallyLong) {
       "bad.yaml:11:5: zip \"setting\": data.train has 2 values, data.max_tokens (line 12) has 3");
 }
 
+TEST(SweepYaml, AZipHasEachColumnAndEachPointOnce) {
+  EXPECT_EQ(error_in(kLora + "zip: {z: {train: {eps: [1e-8, 1e-6]}, train.eps: [1e-7, 1e-5]}}\n"),
+            "bad.yaml:9:39: \"train.eps\" is set twice in zip \"z\" (first at line 9)");
+  EXPECT_EQ(error_in(kLora + "zip: {z: {train.eps: [1e-8, 0.00000001], train.clip: [1, 1.0]}}\n"),
+            "bad.yaml:9:29: zip \"z\" has 0.00000001/1.0 twice, so its trials would be equal");
+  EXPECT_EQ(error_in(kLora + "zip: {z: {train: {}}}\n"),
+            "bad.yaml:9:10: zip \"z\" takes {key: [..], key: [..]}, got a map");
+}
+
 TEST(SweepYaml, AKeyWithoutEffectInABlockIsRefused) {
   EXPECT_EQ(
       error_in(kHead +
@@ -148,7 +157,7 @@ TEST(SweepYaml, AMissingSettingOfOneLabelIsFoundBeforeAnythingRuns) {
   const std::string head =
       "version: 1\nname: s\nmodel: {path: m}\nbudget: {steps: 4}\nmethod: full\ntrain.lr: 1\n";
   EXPECT_EQ(error_in(head + "rows: {regime: {a: {data.train: a.txt}, b: {train.batch: 2}}}\n"),
-            "bad.yaml: data.train is required; nothing sets it");
+            "bad.yaml: data.train is required; nothing sets it (in some cells: data.train is set only with regime: a)");
   const std::string no_method = kHead + "blocks:\n  a: {method: full}\n  b: {lora.rank: 8}\n";
   EXPECT_EQ(error_in(no_method), "bad.yaml:9:3: block b: method is required; nothing sets it");
   EXPECT_EQ(error_in(no_method, {"b:method=lora"}), "no error");
