@@ -106,6 +106,7 @@ class InputReader {
     attempt([&] {
       read_.inputs.files[path] = hashes_.sha256_of(path);
       record(path, path, {path});
+      if (const auto kind = kind_by_name_alone(path)) read_.inputs.read_as[path] = text_of(*kind);
     });
   }
 

@@ -1,7 +1,6 @@
 #include "cli/named_content.h"
 
 #include <array>
-#include <fstream>
 #include <functional>
 #include <map>
 
@@ -13,7 +12,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr size_t kBeginningBytes = 4096;  // tells rows from text
 constexpr std::array kSettingsWithData{"data.train", "data.replay", "eval.learn", "eval.retain"};
 
 using OnName = std::function<void(std::string& text)>;
@@ -43,17 +41,9 @@ void each_name_in(SweepSpec& spec, const OnName& on_name) {
   }
 }
 
-std::string beginning_of(const fs::path& file) {
-  std::string out(kBeginningBytes, '\0');
-  std::ifstream in(file, std::ios::binary);
-  in.read(out.data(), static_cast<std::streamsize>(out.size()));
-  out.resize(static_cast<size_t>(in.gcount()));
-  return out;
-}
-
 std::string ending_of(const ContentName& name, const fs::path& bytes) {
   if (!name.ending.empty()) return name.ending;
-  return kind_of_content(beginning_of(bytes)) == FileKind::json_rows ? ".jsonl" : ".txt";
+  return kind_by_content(bytes) == FileKind::json_rows ? ".jsonl" : ".txt";
 }
 
 // Returns: where it lies, called so that its kind is known. Throws: as ContentFinder::find, and for an ending

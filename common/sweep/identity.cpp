@@ -144,8 +144,9 @@ StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to) {
                             ",\"settings\":" + with_seed(text, seed) + ",\"to\":" + std::to_string(to) + "}")};
 }
 
-std::string eval_spec_id(const EvalSpec& spec) {
+std::string eval_spec_id(const EvalSpec& spec, const std::string& read_as) {
   Json body = to_json(spec);
+  if (!read_as.empty()) body["read_as"] = read_as;
   body.erase("data");
   if (spec.data_sha256.empty()) body["data_sha256"] = unread(spec.data);
   if (!spec.limit) body.erase("limit");

@@ -46,8 +46,9 @@ CellId cell_id(const IdentityText& text);
 StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to);
 
 // Returns: hash of what is evaluated and how, with data_sha256 in place of the path (the path when it is
-// unknown).
-std::string eval_spec_id(const EvalSpec& spec);
+// unknown). `read_as`: the kind of file where its name alone says it (Inputs::read_as); empty: its content
+// does.
+std::string eval_spec_id(const EvalSpec& spec, const std::string& read_as = "");
 // Requires: `base` from base_subject (grid.h).
 EvalId eval_id(const BaseId& base, const std::string& spec_id);
 EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id);

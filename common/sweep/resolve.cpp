@@ -135,7 +135,8 @@ std::vector<EvalTask> evals_of(const SettingValues& set, const Inputs& inputs) {
       EvalTask task{.name = name, .role = role, .spec = from_json<EvalSpec>(entry), .spec_id = ""};
       const auto file = inputs.files.find(task.spec.data);
       if (file != inputs.files.end()) task.spec.data_sha256 = file->second;
-      task.spec_id = eval_spec_id(task.spec);
+      const auto read_as = inputs.read_as.find(task.spec.data);
+      task.spec_id = eval_spec_id(task.spec, read_as == inputs.read_as.end() ? "" : read_as->second);
       out.push_back(std::move(task));
     }
   }

@@ -68,6 +68,7 @@ Inputs both_inputs(Inputs inputs, const Inputs& old) {
   inputs.files.insert(old.files.begin(), old.files.end());
   inputs.contents.insert(old.contents.begin(), old.contents.end());
   inputs.sources.insert(old.sources.begin(), old.sources.end());
+  inputs.read_as.insert(old.read_as.begin(), old.read_as.end());
   return inputs;
 }
 

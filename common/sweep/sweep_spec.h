@@ -75,12 +75,15 @@ struct Inputs {
   // than kInputFilesMax is not in here: it is read at its path only.
   std::map<std::string, FileContent> contents{};
   std::map<std::string, SourceInput> sources{};  // by model.from as the spec has it
+  // Of `files` those whose name's ending says another kind than their content does, with that kind.
+  std::map<std::string, std::string> read_as{};
 };
 inline constexpr size_t kInputFilesMax = 1'000;  // of one folder
 template <class Ar>
 void fields(Ar& ar, Inputs& i) {
   ar("models", i.models)("data", i.data)("files", i.files)("contents", i.contents);
   later_field(ar, "sources", i.sources);
+  later_field(ar, "read_as", i.read_as);
 }
 
 // One value of an axis: what people call it, and the settings that it brings. Labels are in no id.

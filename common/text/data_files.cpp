@@ -15,6 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kBeginningBytes = 4096;  // tells rows from text
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr const char* kEndings = ".txt .md .rst .py (text), .jsonl .json (rows)";
 
 std::optional<FileKind> known_kind(const fs::path& file) {
@@ -70,6 +72,7 @@ FileKind kind_of(const fs::path& file) {
 }
 
 FileKind kind_of_content(std::string_view beginning) {
+  if (beginning.starts_with(kByteOrderMark)) beginning.remove_prefix(kByteOrderMark.size());
   const auto take = [&](char wanted) {
     beginning.remove_prefix(std::min(beginning.find_first_not_of(" \t\r\n"), beginning.size()));
     const bool is_there = beginning.starts_with(wanted);
@@ -78,6 +81,14 @@ FileKind kind_of_content(std::string_view beginning) {
   };
   (void)take('[');  // a list or not, what counts is an object
   return take('{') && take('"') ? FileKind::json_rows : FileKind::text;
+}
+
+FileKind kind_by_content(const fs::path& file) {
+  std::string beginning(kBeginningBytes, '\0');
+  std::ifstream in(file, std::ios::binary);
+  in.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  beginning.resize(static_cast<size_t>(in.gcount()));
+  return kind_of_content(beginning);
 }
 
 std::vector<fs::path> data_files(const fs::path& path) {
@@ -93,9 +104,17 @@ std::vector<fs::path> data_files(const fs::path& path) {
   return files;
 }
 
+std::optional<FileKind> kind_by_name_alone(const fs::path& file) {
+  const FileKind kind = kind_of(file);
+  return kind_by_content(file) == kind ? std::nullopt : std::optional(kind);
+}
+
 std::string data_sha256(const fs::path& path) {
   Sha256 sha;
-  for (const fs::path& file : data_files(path)) sha.update(sha256_of_file(file));
+  for (const fs::path& file : data_files(path)) {
+    sha.update(sha256_of_file(file));
+    if (const auto kind = kind_by_name_alone(file)) sha.update(" as " + std::string(text_of(*kind)));
+  }
   return sha.hex();
 }
 

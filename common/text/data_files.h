@@ -2,8 +2,10 @@
 // Data files as they lie on disk: which files a path means, their text, their JSON rows with places for
 // messages. Knows no documents and no tokens. Free functions; any thread.
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -19,20 +21,32 @@ struct DataError : std::runtime_error {
 };
 
 enum class FileKind { text, json_rows };
+template <>
+struct EnumTexts<FileKind> {  // in ids
+  static constexpr std::array texts{"text", "rows"};
+};
 
 // Returns: what the name's ending says: .jsonl .json are rows; .txt .md .rst .py text.
 // Throws: DataError for every other ending.
 FileKind kind_of(const std::filesystem::path& file);
 
 // Returns: what the content says where no name does: rows when it begins with an object that has a field, or
-// with a list of objects; else text.
+// with a list of objects; else text. A byte order mark says nothing.
 FileKind kind_of_content(std::string_view beginning);
+
+// Returns: what the content of a file says. Of one that cannot be read: text.
+FileKind kind_by_content(const std::filesystem::path& file);
 
 // Returns: the files that a path stands for, in reading order: itself, or the known files below a folder, by
 // name. Throws: DataError when there is none.
 std::vector<std::filesystem::path> data_files(const std::filesystem::path& path);
 
-// Returns: SHA-256 over the content of every file in order. Names and places do not enter.
+// Returns: the kind of a file, where its name's ending says another one than its content does: only there a
+// name changes what is read. nullopt: both say the same. Throws: DataError as kind_of.
+std::optional<FileKind> kind_by_name_alone(const std::filesystem::path& file);
+
+// Returns: SHA-256 over the content of every file in order, and its kind_by_name_alone. Else names and places
+// do not enter. Throws: DataError.
 std::string data_sha256(const std::filesystem::path& path);
 
 // Throws: DataError.

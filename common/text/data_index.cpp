@@ -13,7 +13,7 @@ namespace ranktide {
 namespace {
 
 // Raised when equal inputs would give other rows, so that old cache entries are not found.
-constexpr int kRowsVersion = 1;
+constexpr int kRowsVersion = 2;
 
 // How often document `i` of a source is read: floor(weight) times, and once more for an evenly spread share of
 // them.

@@ -21,8 +21,9 @@ struct DataSummary {
   int64_t rows = 0;       // one epoch
   int64_t shortened = 0;  // examples cut at max_tokens
   int64_t dropped = 0;    // documents that left nothing to predict
-  std::string sha256;     // of the content of all sources and their weights: the data's part in a trial's id
-  std::string format;     // for people, as found
+  std::string sha256;  // of the content of all sources, their weights, and their kinds where only a name says
+                       // them (data_files.h): the data's part in a trial's id
+  std::string format;  // for people, as found
 };
 template <class Ar>
 void fields(Ar& ar, DataSummary& s) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/folders.h"
+#include "cli/inputs.h"
 #include "common/content/hash_cache.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/sweep_yaml.h"
@@ -143,6 +144,18 @@ TEST_F(NamedContent, AnEvalsFileIsNamedTheSameWay) {
   SweepSpec spec = sweep("code.jsonl", named(kText));
   place_named_content(spec, {.data = data(), .coordinator = {}, .say = {}});
   EXPECT_EQ(text_of(spec.blocks.at(0).constants.at("eval.learn").at("e").at("data").get<std::string>()), kText);
+}
+
+TEST_F(NamedContent, AnEvalsFileOfAnotherKindThanItsContentIsToldWithItsKind) {
+  const auto read_as = [&](const std::string& file) {
+    SweepSpec spec = sweep("code.jsonl", write(file, kRows).string());
+    return read_inputs(
+               spec,
+               {.data = data(), .coordinator = [] { return std::nullopt; }, .say = [](const std::string&) {}})
+        .inputs.read_as;
+  };
+  EXPECT_TRUE(read_as("held.jsonl").empty());
+  EXPECT_EQ(read_as("held.txt"), (std::map<std::string, std::string>{{path("held.txt").string(), "text"}}));
 }
 
 TEST_F(NamedContent, AFileThatChangedInPlaceIsNotTakenForItsOldContent) {

@@ -63,6 +63,16 @@ TEST(Identity, AnEvalIsKnownByContentAndHow) {
   EXPECT_NE(eval_id(BaseId("x"), "s"), eval_id(StageId("x"), 0, "s"));
 }
 
+TEST(Identity, AnEvalIsReadAsItsNameSaysWhereItsContentSaysAnotherKind) {
+  SweepSpec spec = known(sweep(kLora + "eval.learn: {x: {data: x.txt}}\n"));
+  const SweepTrial before = trials_of(spec)[0];
+  EXPECT_EQ(before.evals.at(0).spec_id, eval_spec_id(before.evals.at(0).spec));
+  spec.inputs.read_as[before.evals.at(0).spec.data] = "text";
+  const SweepTrial after = trials_of(from_json<SweepSpec>(to_json(spec)))[0];
+  EXPECT_NE(after.evals.at(0).spec_id, before.evals.at(0).spec_id);
+  EXPECT_EQ(after.id, before.id);
+}
+
 // Evals of the base are known by its content alone, as they were from the first version on.
 TEST(Identity, ABaseIsAnotherOneOnlyWhereModelTokenizerIsSet) {
   const SweepTrial own = trials_of(known(sweep(kLora)))[0];

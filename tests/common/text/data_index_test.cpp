@@ -63,6 +63,34 @@ TEST_F(DataIndexTest, ItsIdentityIsContentNotPlace) {
   EXPECT_NE(load_dataset(settings(lines("a.jsonl", 4)), tokenizer_).summary.sha256, here);
 }
 
+TEST_F(DataIndexTest, WhereTheNameAloneSaysTheKindItIsPartOfTheIdentity) {
+  const DataSettings rows = settings(lines("a.jsonl", 3));
+  const DataSettings text = settings(lines("a.txt", 3));
+  EXPECT_EQ(cached(rows).summary.documents, 3);
+  EXPECT_EQ(cached(text).summary.format, "text") << "not the rows that lie there for the other name";
+  EXPECT_NE(cached(text).summary.sha256, cached(rows).summary.sha256);
+  const std::string plain = cached(settings(file("b.txt", "Tides."))).summary.sha256;
+  EXPECT_EQ(cached(settings(file("b.md", "Tides."))).summary.sha256, plain);
+  DataSettings replayed = settings(file("b.txt", "Tides."));
+  const auto with = [&](const std::string& path) {
+    replayed.replay = Replay{.path = path, .share = 0.5};
+    return cached(replayed).summary.sha256;
+  };
+  EXPECT_EQ(with(lines("c.txt", 3)), with(lines("c.md", 3)));
+}
+
+// Frozen: trials are found by these.
+TEST_F(DataIndexTest, TheIdentityOfOrdinaryFilesNeverChanges) {
+  const auto id = [&](const std::string& name, const std::string& text) {
+    return load_dataset(settings(file(name, text)), tokenizer_).summary.sha256.substr(0, 12);
+  };
+  const std::string row = "{\"prompt\": \"a\", \"completion\": \"b\"}";
+  EXPECT_EQ(id("a.jsonl", row + "\n"), "3e04f4ad9aa5");
+  EXPECT_EQ(id("a.json", "[" + row + "]"), "e20e8c454709");
+  EXPECT_EQ(id("marked.jsonl", "\xEF\xBB\xBF" + row), "b07761d77b43");
+  EXPECT_EQ(id("a.txt", "[Verse 1]\n"), "e7fb4b4cd5d5");
+}
+
 TEST_F(DataIndexTest, FindsAgainWhatItCached) {
   const DataSettings s = settings(lines("a.jsonl", 10));
   const Dataset built = load_dataset(s, tokenizer_);
