@@ -65,6 +65,7 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
   RT_CHECK(now >= now_);
   now_ = now;
   out_ = &out;
+  listed_ = walked_ = 0;
   std::visit([this](const auto& in) { on(in); }, input);
   judge_rungs();
   extend_tuned_sweeps();
@@ -77,6 +78,11 @@ void Coordinator::step(Instant now, const Input& input, Effects& out) {
 }
 
 std::optional<Instant> Coordinator::next_deadline() const {
+  const auto term = next_term();
+  return is_listing_ ? std::min(now_, term.value_or(now_)) : term;
+}
+
+std::optional<Instant> Coordinator::next_term() const {
   std::optional<Instant> out;
   for (const auto& first : {expiries_.first(), backoffs_.first(), silences_.first(), rests_.first()})
     if (first && (!out || *first < *out)) out = first;
@@ -259,7 +265,8 @@ void Coordinator::on(const ArtifactsGone& gone) {
 // ---- time
 
 void Coordinator::on(const Wake&) {
-  const auto deadline = next_deadline();
+  has_room_ = has_room_ || is_listing_;
+  const auto deadline = next_term();
   if (!deadline) return;
   if (now_ - *deadline > kDeafAfter) return make_up_for(now_ - *deadline);
   expire_due();

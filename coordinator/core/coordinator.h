@@ -170,6 +170,11 @@ struct CoordinatorConfig {
   Duration suspect_after{30'000};  // silent for this long: no new work
   Duration backoff_min{10'000};    // after an own failure, doubling; a worker that refused rests as long
   Duration backoff_max{360'000};
+  // Of grids one step lists so many trials, and looks at so many places, those of no trial too; it goes on at
+  // the next Wake, which is due at once. Else one that leaves nothing to run, as a finished sweep that is
+  // listed again, would keep workers unheard until its end.
+  int64_t listed_at_once = 500;
+  int64_t walked_at_once = 5'000;
   int bulk_port = 0;  // told to workers; 0: no bulk data is served
 };
 
@@ -211,6 +216,11 @@ class Coordinator {
     std::vector<DeviceUse> devices{};
     int64_t resent = 0;
   };
+  // How far a revision's grid was looked through beyond its cursor: up to there is nothing more to list.
+  struct Walk {
+    int revision = 0;
+    int64_t to = 0;
+  };
   // A running lease's soft side.
   struct Term {
     std::optional<int64_t> next_seq;  // of its reports; unknown after a restart until the worker says Hello
@@ -237,6 +247,7 @@ class Coordinator {
   void on_past_life(const Worker& worker, const std::string& boot);
   void leave(const Worker& worker, LeaveReason reason);
   void leave_if_drained(const WorkerName& worker);
+  std::optional<Instant> next_term() const;
   void make_up_for(Duration lateness);
   void expire_due();
 
@@ -335,6 +346,8 @@ class Coordinator {
   bool fill(const Worker& worker, const Slot& slot);
   void list_next(const Sweep& sweep);
   void list_first_after(const Sweep& sweep);
+  bool has_listed_enough() const;
+  int64_t next_place(const Sweep& sweep) const;
   void list_with_its_like(const Sweep& sweep, const SweepTrial& trial);
   void list(const TrialListed& listed);
   void list_ahead(const Sweep& sweep, const SweepTrial& trial);
@@ -346,8 +359,12 @@ class Coordinator {
   CoordinatorConfig config_;
   State state_;
   Instant now_;
-  Effects* out_ = nullptr;    // of the step in progress
-  bool has_room_ = false;     // something changed that may let a slot be filled
+  Effects* out_ = nullptr;   // of the step in progress
+  bool has_room_ = false;    // something changed that may let a slot be filled
+  bool is_listing_ = false;  // slots wait for more of a grid than one step lists
+  int64_t listed_ = 0;       // trials, by the step in progress
+  int64_t walked_ = 0;       // places of grids, likewise
+  std::map<SweepNumber, Walk> walks_;
   std::set<UnitId> ended_;    // for good, by the step in progress
   std::set<UnitId> left_;     // units whose attempt or wait has ended by it, for good or not
   bool has_dropped_ = false;  // it took back what a sweep wanted

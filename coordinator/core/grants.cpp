@@ -1,5 +1,7 @@
 // What runs next, and where.
 
+#include <algorithm>
+
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
 #include "coordinator/core/needs.h"
@@ -15,6 +17,7 @@ bool Coordinator::may_get_work(const Worker& worker) const {
 
 void Coordinator::fill_free_slots() {
   has_room_ = false;
+  is_listing_ = false;
   for (const auto& [name, worker] : state_.workers()) {
     if (!may_get_work(worker)) continue;
     const Slot* idle = nullptr;  // the last for which there was nothing: its like need not be asked
@@ -31,13 +34,17 @@ void Coordinator::fill_free_slots() {
   }
 }
 
-// Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, or at the
-// grid's end.
+// Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, at the
+// grid's end, or where this step has listed enough: the slot then waits for the next one.
 bool Coordinator::fill(const Worker& worker, const Slot& slot) {
   const Aside aside{.held_back = backoffs_, .shelved = shelved_};
   for (;;) {
     const Pick picked = pick(state_, worker.name, slot, aside);
     if (const auto* list = std::get_if<ListNext>(&picked)) {
+      if (has_listed_enough()) {
+        is_listing_ = true;
+        return false;
+      }
       list_next(state_.sweeps().at(list->sweep));
       continue;
     }
@@ -62,8 +69,22 @@ void Coordinator::list_next(const Sweep& sweep) {
   }
 }
 
+bool Coordinator::has_listed_enough() const {
+  return listed_ >= config_.listed_at_once || walked_ >= config_.walked_at_once;
+}
+
+int64_t Coordinator::next_place(const Sweep& sweep) const {
+  const auto walk = walks_.find(sweep.number);
+  const bool is_known = walk != walks_.end() && walk->second.revision == sweep.revision;
+  return is_known ? std::max(sweep.cursor, walk->second.to) : sweep.cursor;
+}
+
 void Coordinator::list_first_after(const Sweep& sweep) {
-  for (int64_t index = sweep.cursor; index < sweep.raw_count(); ++index) {
+  for (int64_t index = next_place(sweep); index < sweep.raw_count(); ++index, ++walked_) {
+    if (walked_ >= config_.walked_at_once) {
+      walks_[sweep.number] = {.revision = sweep.revision, .to = index};
+      return;
+    }
     if (sweep.trials.contains(index)) continue;  // ahead of its turn
     const auto trial = sweep.trial_at(index);
     if (!trial) continue;
@@ -78,6 +99,7 @@ void Coordinator::list_first_after(const Sweep& sweep) {
 
 void Coordinator::list(const TrialListed& listed) {
   const Sweep& sweep = state_.sweeps().at(listed.sweep);
+  ++listed_;
   decide(listed);
   stop_if_out(sweep, listed.trial);
 }

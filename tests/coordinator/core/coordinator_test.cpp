@@ -16,8 +16,10 @@ using namespace std::chrono_literals;
 // A small language: one verb per thing that can happen to a coordinator.
 class Game : public testing::Test {
  protected:
-  void submit(const SweepForTests& wish) {
-    step(Submit{.reply_to = 1, .request_id = "r" + std::to_string(++requests_), .spec = sweep_for_tests(wish)});
+  explicit Game(CoordinatorConfig config = {}) : core_(config, State{}, Instant{}) {}
+  void submit(const SweepForTests& wish) { submit(sweep_for_tests(wish)); }
+  void submit(SweepSpec spec) {
+    step(Submit{.reply_to = 1, .request_id = "r" + std::to_string(++requests_), .spec = std::move(spec)});
   }
   void hello(const std::string& worker, int slots = 1) {
     Hello hello{.boot = worker + "-boot", .version = "test", .slots = {}, .held = {}};
@@ -75,7 +77,7 @@ class Game : public testing::Test {
   }
 
   Instant now_;
-  Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
+  Coordinator core_;
   Effects effects_;            // of the last step
   std::vector<Grant> grants_;  // all that were said
   std::map<Lease, WorkerName> owner_;
@@ -258,6 +260,59 @@ TEST_F(Game, ExpiresNothingWhenItWasDeafItself) {
 }
 
 // Replay would find another boot than the live state, and fence the worker after a restart.
+class ShortSteps : public Game {
+ protected:
+  ShortSteps() : Game({.listed_at_once = 5, .walked_at_once = 20}) {}
+  void finish_all_of(const SweepForTests& wish) {
+    submit(wish);
+    hello("w1");
+    for (size_t i = 0; i < grants_.size(); ++i) done(grants_[i], OutcomeKind::completed);
+    ASSERT_TRUE(sweep(1).is_over());
+  }
+};
+
+// Its trials leave nothing to run, so that no grant would end the search before the whole grid is listed.
+TEST_F(ShortSteps, AFinishedGridIsListedAgainOverSeveral) {
+  finish_all_of({.seeds = 12, .has_evals = false});
+  submit({.seeds = 12, .priority = 1, .has_evals = false});
+  EXPECT_EQ(count<TrialListed>(), 5U);
+  EXPECT_EQ(core_.next_deadline(), now_);
+  beat("w1", {});
+  EXPECT_EQ(count<TrialListed>(), 0U) << "many messages make one turn";
+  EXPECT_EQ(core_.next_deadline(), now_);
+  wake();
+  EXPECT_EQ(count<TrialListed>(), 5U);
+  wake();
+  EXPECT_EQ(count<TrialListed>(), 2U);
+  EXPECT_TRUE(sweep(1).is_over());
+  EXPECT_NE(core_.next_deadline(), now_);
+}
+
+TEST_F(ShortSteps, TheyAreNoDeafness) {
+  finish_all_of({.seeds = 12, .has_evals = false});
+  submit({.seeds = 12, .priority = 1, .has_evals = false});
+  pass(5s);
+  wake();
+  wake();
+  ASSERT_TRUE(sweep(1).is_over());
+  EXPECT_EQ(core_.next_deadline(), Instant{} + Duration{120s}) << "what w1 had from the beginning";
+}
+
+TEST_F(ShortSteps, PlacesWithoutATrialArePassedOverSeveral) {
+  hello("w1");
+  SweepForTests wish{.ranks = {}, .has_evals = false};
+  for (int rank = 1; rank <= 50; ++rank) wish.ranks.push_back(rank);
+  SweepSpec spec = sweep_for_tests(wish);
+  spec.blocks.at(0).exclude = {{.text = "lora.rank < 50", .where = "tiny.yaml:1:1"}};
+  submit(spec);
+  EXPECT_EQ(core_.next_deadline(), now_);
+  wake();
+  EXPECT_EQ(grants_.size(), 0U);
+  wake();
+  EXPECT_EQ(grants_.size(), 1U) << "the last of fifty, beyond twice twenty";
+  EXPECT_EQ(sweep(1).trials.begin()->first, 49);
+}
+
 TEST_F(Game, IgnoresAHelloWithBytesThatTheJournalDoesNotKeep) {
   hello("w\xff");
   EXPECT_TRUE(effects_.records.empty());
