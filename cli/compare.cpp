@@ -8,6 +8,7 @@
 #include "cli/exit_codes.h"
 #include "cli/plan_difference.h"
 #include "cli/results.h"
+#include "cli/trial_difference.h"
 
 namespace ranktide::cli {
 namespace {
@@ -16,42 +17,22 @@ struct CompareOptions {
   std::string a, b;
 };
 
-struct SettingPair {
-  std::string key;
-  Json a, b;  // null: has no effect there
-};
-
-std::vector<SettingPair> differing(const Json& a, const Json& b) {
-  std::vector<SettingPair> out;
-  for (const auto& [key, value] : a.items())
-    if (const Json other = b.value(key, Json()); other != value) out.push_back({key, value, other});
-  for (const auto& [key, value] : b.items())
-    if (!a.contains(key)) out.push_back({key, Json(), value});
-  std::sort(out.begin(), out.end(), [](auto& x, auto& y) { return x.key < y.key; });
-  return out;
-}
-
-std::string shown_value(const Json& value) {
-  if (value.is_null()) return "-";
-  return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
 void print_pairs(const std::vector<SettingPair>& pairs, const std::string& a, const std::string& b) {
   size_t key_width = 5, a_width = 12;
   for (const SettingPair& pair : pairs) {
     key_width = std::max(key_width, pair.key.size());
-    a_width = std::max(a_width, shown_value(pair.a).size());
+    a_width = std::max(a_width, shown_value(pair, pair.a).size());
   }
   std::cout << fmt::format("{:<{}}  {:<{}}  {}\n", "trial", key_width, a.substr(0, 12), a_width,
                            b.substr(0, 12));
   for (const SettingPair& pair : pairs)
-    std::cout << fmt::format("{:<{}}  {:<{}}  {}\n", pair.key, key_width, shown_value(pair.a), a_width,
-                             shown_value(pair.b));
+    std::cout << fmt::format("{:<{}}  {:<{}}  {}\n", pair.key, key_width, shown_value(pair, pair.a), a_width,
+                             shown_value(pair, pair.b));
 }
 
 int compare_trials(const Results& results, const CompareOptions& options, bool json) {
   const std::string a = full_trial_id(results, options.a), b = full_trial_id(results, options.b);
-  const auto pairs = differing(results.settings(a), results.settings(b));
+  const auto pairs = differing_settings(results.settings(a), results.settings(b));
   if (json) {
     Json rows = Json::array();
     for (const SettingPair& pair : pairs) rows.push_back({{"key", pair.key}, {"a", pair.a}, {"b", pair.b}});
@@ -59,7 +40,7 @@ int compare_trials(const Results& results, const CompareOptions& options, bool j
   } else if (a == b) {
     std::cout << "both are trial " << a.substr(0, 12) << "\n";
   } else if (pairs.empty()) {
-    std::cout << "no setting differs: the content of their model or data does\n";
+    std::cout << "no setting differs: the content of their model or data does\n";  // an older coordinator's
   } else {
     print_pairs(pairs, a, b);
   }

@@ -9,8 +9,9 @@
 
 namespace ranktide {
 
-// Returns: {"lora.rank": 4, "train.lr": 0.0005, ...}, those that have an effect; nullopt when there is no such
-// trial. Requires: `trial` is a full id. Throws: StoreError.
+// Returns: {"lora.rank": 4, "train.lr": 0.0005, ...}, those that have an effect, and the hashes that stand in
+// its id for paths, {"content": {"model", "tokenizer", "data"}}; nullopt when there is no such trial. Requires:
+// `trial` is a full id. Throws: StoreError.
 std::optional<Json> trial_settings(const Reader& reader, const std::string& trial);
 
 }  // namespace ranktide

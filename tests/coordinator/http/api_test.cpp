@@ -153,7 +153,10 @@ TEST_F(Api, BytesThatAreNoTextDoNotEndIt) {
 }
 
 TEST_F(Api, GivesATrialsSettings) {
-  EXPECT_EQ(parse_json(get("/api/v1/settings?trial=" + trial_).body).at("lora.rank"), 4);
+  const Json settings = parse_json(get("/api/v1/settings?trial=" + trial_).body);
+  EXPECT_EQ(settings.at("lora.rank"), 4);
+  EXPECT_EQ(settings.at("content"),
+            (Json{{"model", sha256_hex("base")}, {"tokenizer", sha256_hex("tokenizer")}, {"data", ""}}));
   EXPECT_EQ(get("/api/v1/settings?trial=ebb").status, 404);
 }
 
