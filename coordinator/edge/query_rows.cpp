@@ -35,6 +35,7 @@ TrialRow trial_row(const std::vector<Value>& v) {
                .steps = integer_or_zero(v[11]),
                .attempts = integer_or_zero(v[12]),
                .evals_declared = integer_or_zero(v[27]),
+               .evals_open = integer_or_zero(v[28]),
                .is_exact = optional_of<int64_t>(v[13]).value_or(1) != 0,
                .numerics = optional_of<int64_t>(v[25]),
                .device = text_or_empty(v[26]),
@@ -126,7 +127,10 @@ SweepRows load_rows(const Reader& reader, const std::vector<std::string>& sweeps
         "t.step,"
         " t.steps, t.attempts, t.exact, t.settings, t.labels, t.tokens, t.seconds, t.memory_peak_bytes, "
         "r.learning, r.gain,"
-        " r.retained, r.forgetting, r.complete, r.silent, t.numerics, t.device, t.n_learn+t.n_retain"
+        " r.retained, r.forgetting, r.complete, r.silent, t.numerics, t.device, t.n_learn+t.n_retain,"
+        " CASE WHEN t.state='completed' AND NOT coalesce(r.complete, 0) THEN"
+        "  (SELECT count(*) FROM evalset_task k JOIN eval e ON e.spec=k.spec AND e.subject IN (t.base, t.stage)"
+        "   WHERE k.evalset=t.evalset AND e.state='wanted' AND e.step IN (0, t.steps)) END"
         " FROM v_trial t LEFT JOIN v_result r ON r.sweep=t.sweep AND r.trial=t.trial AND r.final"
         " WHERE t.sweep=?1 ORDER BY t.position",
         {sweep});

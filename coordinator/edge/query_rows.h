@@ -29,6 +29,7 @@ struct TrialRow {
   int64_t steps = 0;
   int64_t attempts = 0;
   int64_t evals_declared = 0;
+  int64_t evals_open = 0;  // of a completed trial that is not complete: at its last step or of its base
   bool is_exact = true;
   std::optional<int64_t> numerics;            // version of the engine's arithmetic
   std::string device;                         // what computed it; empty: nobody told, or not ended

@@ -6,6 +6,8 @@
 #include <set>
 
 #include "common/sweep/axis_step.h"
+#include "common/sweep/scalar_text.h"
+#include "common/sweep/spec_difference.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/readable.h"
 #include "coordinator/edge/query.h"
@@ -96,6 +98,7 @@ bool is_stopped_early(const TrialRow& trial) {
 }
 
 bool may_still_come(const TrialRow& trial) {
+  if (trial.state == "completed") return trial.evals_open > 0;
   return !trial.is_complete && trial.state != "diverged" && trial.state != "failed" &&
          trial.state != "cancelled" && trial.state != "stopped_early";
 }
@@ -148,19 +151,42 @@ Best best_of(const SelectionRow& row, const AxisSelection& selection) {
   return best;
 }
 
-// Returns: the axis' values that the row tried, rising; empty where one is no number.
-std::vector<Json> numbers_tried(const SelectionRow& row, size_t selected) {
+// Returns: the setting's canonical value of a length as results have it, "100" or "10%"; null: it is none.
+Json length_in(const std::string& text) {
+  if (const auto steps = read_count(text)) return {{"steps", *steps}};
+  const auto share = text.ends_with('%') ? read_share(text) : std::nullopt;
+  return share ? Json{{"share", rounded(*share)}} : Json();
+}
+
+// Returns: what of a value of this setting there can be more and less of, canonical; null: nothing.
+Json number_in(const std::string& key, const Value& value) {
+  if (const auto* i = std::get_if<int64_t>(&value)) return *i;
+  if (const auto* d = std::get_if<double>(&value)) return *d;
+  const Setting* setting = find_setting(key);
+  const auto* text = std::get_if<std::string>(&value);
+  return text && setting && setting->type == SettingType::steps_or_share ? length_in(*text) : Json();
+}
+
+double amount_of(const Json& number) {
+  return (number.is_object() ? *number.begin() : number).get<double>();
+}
+
+std::string amount_text(const Json& number) {
+  return number.is_object() ? value_text(number) : fmt::format("{:.6g}", number.get<double>());
+}
+
+// Returns: the axis' values that the row tried, rising; empty where one is no number, or not in the others'
+// unit.
+std::vector<Json> numbers_tried(const SelectionRow& row, const std::string& key, size_t selected) {
   std::vector<Json> numbers;
+  std::set<std::string> units;
   for (const auto& c : row.candidates) {
-    const Value& value = c.values[selected];
-    if (const auto* i = std::get_if<int64_t>(&value))
-      numbers.emplace_back(*i);
-    else if (const auto* d = std::get_if<double>(&value))
-      numbers.emplace_back(*d);
-    else
-      return {};
+    numbers.push_back(number_in(key, c.values[selected]));
+    if (numbers.back().is_null()) return {};
+    units.insert(numbers.back().is_object() ? numbers.back().begin().key() : "");
   }
-  std::sort(numbers.begin(), numbers.end());
+  if (units.size() > 1) return {};
+  std::sort(numbers.begin(), numbers.end(), [](auto& a, auto& b) { return amount_of(a) < amount_of(b); });
   numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
   return numbers;
 }
@@ -180,17 +206,17 @@ std::optional<Json> next_after(const std::string& key, const std::vector<Json>& 
 // neither.
 std::string edge_text(const SelectionRow& row, const Candidate& chosen, const AxisSelection& selection,
                       size_t selected) {
-  const auto numbers = numbers_tried(row, selected);
+  const std::string& key = selection.axis.key;
+  const auto numbers = numbers_tried(row, key, selected);
   if (numbers.size() < 2) return "";
   const Value& value = chosen.values[selected];
-  const double at = std::holds_alternative<int64_t>(value) ? static_cast<double>(std::get<int64_t>(value))
-                                                           : std::get<double>(value);
-  const bool is_highest = at == numbers.back().get<double>();
-  if (!is_highest && at != numbers.front().get<double>()) return "";
+  const double at = amount_of(number_in(key, value));
+  const bool is_highest = at == amount_of(numbers.back());
+  if (!is_highest && at != amount_of(numbers.front())) return "";
   const AxisEnd end = is_highest ? AxisEnd::highest : AxisEnd::lowest;
-  const auto next = next_after(selection.axis.key, numbers, end);
+  const auto next = next_after(key, numbers, end);
   return fmt::format("is the {} of {} that were tried, {}{}", is_highest ? "highest" : "lowest", numbers.size(),
-                     value_text(value), next ? fmt::format("; {:.6g} comes next", next->get<double>()) : "");
+                     value_text(value), next ? "; " + amount_text(*next) + " comes next" : "");
 }
 
 // What of the row's other values the reader has to know.

@@ -38,6 +38,7 @@ TrialSettings settings_of(const TrialWords& words) {
   }
   s.train.lr = words.lr;
   s.train.batch = words.batch;
+  s.train.warmup = words.warmup;
   s.data.train = {{.path = "/data/" + words.regime + ".jsonl"}};
   s.budget.steps = History::kSteps;
   s.seed = words.seed;
@@ -46,7 +47,7 @@ TrialSettings settings_of(const TrialWords& words) {
 
 std::string cell_words(const TrialWords& w) {
   return w.regime + " " + std::to_string(w.rank) + " " + w.target + " " + std::to_string(w.lr) + " " +
-         std::to_string(w.batch) + w.tokenizer + w.from;
+         std::to_string(w.batch) + w.tokenizer + w.from + to_json(w.warmup).dump();
 }
 
 EvalResult loss(const EvalId& id, double value) {

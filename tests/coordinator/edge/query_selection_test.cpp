@@ -217,6 +217,26 @@ TEST_F(SelectionTest, ARowWhoseValuesHaveNotAllEndedIsNotFinal) {
   EXPECT_THAT(frame.notes, Contains("1 of 2 rows is not final: values of lr have no result yet"));
 }
 
+TEST_F(SelectionTest, ARowIsFinalOnceItsLastEvalsAreLostOrHaveFailed) {
+  const SweepTrial full = history.list({.rank = 0, .lr = 1e-3});
+  history.base_scores(2.31, 3.00);
+  history.grant(full);
+  history.end(full, OutcomeKind::completed, "");
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("not final")))) << "its weights were not kept";
+  const SweepTrial adapted = history.list({.rank = 4, .lr = 1e-3});
+  history.grant(adapted);
+  history.end(adapted, OutcomeKind::completed, "");
+  EXPECT_THAT(ask().notes, Contains(HasSubstr("1 of 2 rows is not final"))) << "they run on what was kept";
+}
+
+TEST_F(SelectionTest, AnEvalOfTheBaseThatHasFailedIsNotToCome) {
+  ran(4, 1e-4, 1.8);
+  history.base_eval_fails("no such file", true);
+  EXPECT_THAT(ask().notes, Contains(HasSubstr("not final"))) << "the base's other one is to come";
+  history.base_scores(2.31, 3.00);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("not final"))));
+}
+
 TEST_F(SelectionTest, NoChoiceIsFinalWhileTrialsAreNotStarted) {
   history.submit("quick", 2, 8);
   ran(4, 1e-4, 1.8);
@@ -249,6 +269,31 @@ TEST_F(SelectionTest, TheLowestEdgeIsNamedToo) {
   ran(4, 1e-4, 1.2), ran(4, 1e-3, 1.5), ran(4, 1e-2, 1.7);
   history.base_scores(2.31, 3.00);
   EXPECT_THAT(ask().notes, Contains(HasSubstr("is the lowest of 3 that were tried, 0.0001; 1e-05 comes next")));
+}
+
+// Results have a length as a text.
+TEST_F(SelectionTest, TheEdgeOfLengthsIsNamedWithTheOneThatComesNext) {
+  history.tune = Tuning{.axes = {"train.warmup"}, .by = ""};
+  history.submit("quick", 2);
+  const auto at_edge = [&](int rank, const StepsOrShare& first, const StepsOrShare& second,
+                           const StepsOrShare& third) {
+    history.ran({.rank = rank, .warmup = first}, 1.8, 3.0);
+    history.ran({.rank = rank, .warmup = second}, 1.5, 3.0);
+    history.ran({.rank = rank, .warmup = third}, 1.1, 3.0);
+  };
+  at_edge(4, {.steps = 2, .share = 0.1}, {.steps = 4, .share = 0.1}, {.steps = 10, .share = 0.1});
+  at_edge(8, {.steps = {}, .share = 0.05}, {.steps = {}, .share = 0.1}, {.steps = {}, .share = 0.15});
+  at_edge(16, {.steps = 2, .share = 0.1}, {.steps = {}, .share = 0.1}, {.steps = {}, .share = 0.15});
+  at_edge(32, {.steps = 2, .share = 0.1}, {.steps = 4, .share = 0.1}, {.steps = 6, .share = 0.1});
+  history.base_scores(2.31, 3.00);
+  const auto notes = ask().notes;
+  EXPECT_THAT(notes, Contains(AllOf(HasSubstr("rank 4,"),
+                                    testing::EndsWith("is the highest of 3 that were tried, 10"))));
+  EXPECT_THAT(notes, Contains(AllOf(HasSubstr("rank 8,"),
+                                    HasSubstr("is the highest of 3 that were tried, 15.0%; 20% comes next"))));
+  EXPECT_THAT(notes, Not(Contains(HasSubstr("rank 16,")))) << "steps and shares have no order";
+  EXPECT_THAT(notes, Contains(AllOf(HasSubstr("rank 32,"),
+                                    HasSubstr("is the highest of 3 that were tried, 6; 8 comes next"))));
 }
 
 TEST_F(SelectionTest, RowsThatTriedDifferentNumbersOfValuesAreNamed) {
