@@ -10,7 +10,9 @@ constexpr CoordinatorConfig kConfig{.heartbeat = Duration{5'000},
                                     .lease = Duration{30'000},
                                     .suspect_after = Duration{12'000},
                                     .backoff_min = Duration{1'000},
-                                    .backoff_max = Duration{20'000}};
+                                    .backoff_max = Duration{20'000},
+                                    .listed_at_once = 2,
+                                    .walked_at_once = 3};
 constexpr Duration kTurnMax{20};
 constexpr Duration kCoordinatorDownMax{40'000};
 constexpr Duration kDeafMax{60'000};

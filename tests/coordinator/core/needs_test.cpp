@@ -99,6 +99,7 @@ TEST(Needs, ASlotThatIsTooSmallDoesNotHaveAWholeGridListed) {
   submit("small", 4, 1);
   Hello hello{.boot = "a", .version = "test", .slots = {slot_with(sim::kSmallSlotBytes)}, .held = {}};
   core.step(Instant{}, FromWorker{WorkerName{"w1"}, hello}, effects);
+  while (core.next_deadline() == Instant{}) core.step(Instant{}, Wake{}, effects);
   EXPECT_EQ(core.state().sweeps().at(1).trials.size(), static_cast<size_t>(kMisfitsMax));
   EXPECT_EQ(core.state().sweeps().at(2).running_units(), 1) << "the slot was not left to the other sweep";
 }
