@@ -67,9 +67,8 @@ DrawnFile drawn_file(uint64_t seed) {
     out.top.push_back(line);
   out.axes = {"train.batch: [1, 2]", "train.warmup: [0%]"};
   if (random.below(2) == 0) {
-    out.axes.insert(out.axes.end(),
-                    {"train.optimizer: {values: [adamw, lion], when: batch > 1}",
-                     "model.dtype: {values: [bf16, fp32], when: optimizer == lion}"});
+    out.axes.insert(out.axes.end(), {"train.optimizer: {values: [adamw, lion], when: batch > 1}",
+                                     "model.dtype: {values: [bf16, fp32], when: optimizer == lion}"});
   }
   out.top.push_back("rows: {regime: {a: {data.train: a.txt}, b: {data.train: b.txt, data.packing: false}}}");
   const Lines more =
@@ -133,7 +132,8 @@ TEST(SweepProperties, AnOverrideIsTheEditedFile) {
     DrawnFile file = drawn_file(seed);
     const Change& change = changes[seed % changes.size()];
     const std::string pinned = change.edit.starts_with("regime") ? ", regime: a" : "";
-    file.blocks = {"full: {method: full" + pinned + "}", "lora: {method: lora, lora.rank: [2, 4]" + pinned + "}"};
+    file.blocks = {"full: {method: full" + pinned + "}",
+                   "lora: {method: lora, lora.rank: [2, 4]" + pinned + "}"};
     file.likes.clear();
     const auto overridden = ids_of(sweep(file.text(), {change.override_text}));
     file.blocks = {"full: {method: full, " + change.edit + "}",

@@ -157,7 +157,8 @@ TEST(SweepYaml, AMissingSettingOfOneLabelIsFoundBeforeAnythingRuns) {
   const std::string head =
       "version: 1\nname: s\nmodel: {path: m}\nbudget: {steps: 4}\nmethod: full\ntrain.lr: 1\n";
   EXPECT_EQ(error_in(head + "rows: {regime: {a: {data.train: a.txt}, b: {train.batch: 2}}}\n"),
-            "bad.yaml: data.train is required; nothing sets it (in some cells: data.train is set only with regime: a)");
+            "bad.yaml: data.train is required; nothing sets it (in some cells: data.train is set only with "
+            "regime: a)");
   const std::string no_method = kHead + "blocks:\n  a: {method: full}\n  b: {lora.rank: 8}\n";
   EXPECT_EQ(error_in(no_method), "bad.yaml:9:3: block b: method is required; nothing sets it");
   EXPECT_EQ(error_in(no_method, {"b:method=lora"}), "no error");
