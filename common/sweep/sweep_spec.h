@@ -259,21 +259,21 @@ struct SweepSpec {
   // Of the grid's trials only these, rising and apart; a trial that is listed twice counts where it stands
   // first.
   std::optional<std::vector<TrialRange>> taken{};  // absent: all
+  // Whether `taken` is all that two files list (--extend), of a grid that has more; absent: it is a part that
+  // somebody chose (--budget).
+  std::optional<bool> taken_unites{};
 };
 template <class Ar>
 void fields(Ar& ar, SweepSpec& s) {
   ar("version", s.version)("name", s.name)("blocks", s.blocks)("seeds", s.seeds)("run", s.run);
   ar("max_trials", s.max_trials)("inputs", s.inputs)("random", s.random)("tune", s.tune);
-  // Whether `taken` is all that two files list (--extend), of a grid that has more; absent: it is a part that
-  // somebody chose (--budget).
-  std::optional<bool> taken_unites{};
   ar("taken", s.taken);
+  later_field(ar, "taken_unites", s.taken_unites);
 }
 
 inline constexpr size_t kBlocksMax = 256;
 inline constexpr size_t kAxesMax = 32;            // of one block
 inline constexpr size_t kAxisPointsMax = 10'000;  // of one axis
-  later_field(ar, "taken_unites", s.taken_unites);
 inline constexpr size_t kSeedsMax = 100'000;
 
 // Checks a spec that came over the wire as strictly as a file: known keys, types, ranges, names, limits, rules
