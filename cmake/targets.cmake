@@ -17,11 +17,15 @@ function(ranktide_library name)
   endif()
 endfunction()
 
-# ranktide_test(NAME SOURCES a_test.cpp ... USES targets... [LABELS nightly] [TIMEOUT seconds])
+# Of the five places that a test preset gives away on two cores a test takes two, and one that mostly waits, for a lease,
+# a timeout or another process to come up, takes one: two that compute and one that waits, or one and three.
+set(RANKTIDE_PLACES_OF_A_TEST 2)
+
+# ranktide_test(NAME SOURCES a_test.cpp ... USES targets... [LABELS nightly] [TIMEOUT seconds] [WAITS])
 # One GoogleTest program, one CTest entry. Tests find the tree through RANKTIDE_SOURCE_DIR and the shared data, where it
 # exists, through RANKTIDE_SHARED_DATA (a test that needs it and finds none skips with a message).
 function(ranktide_test name)
-  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+  cmake_parse_arguments(T "WAITS" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
   add_executable(${name} ${T_SOURCES})
   # What a test does itself runs once; optimising it took half of its compile time.
   target_compile_options(${name} PRIVATE -O0)
@@ -36,6 +40,9 @@ function(ranktide_test name)
     set(T_TIMEOUT 1200)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT})
+  if(NOT T_WAITS)
+    set_tests_properties(${name} PROPERTIES PROCESSORS ${RANKTIDE_PLACES_OF_A_TEST})
+  endif()
   if(T_LABELS)
     set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}")
   endif()
