@@ -10,6 +10,7 @@
 #include "common/vocabulary/random.h"
 #include "tests/common/sweep/budget_sweeps.h"
 #include "tests/common/sweep/sweep_language.h"
+#include "tests/sanitised.h"
 
 namespace ranktide {
 namespace {
@@ -257,7 +258,7 @@ void expect_same_trials(const SweepSpec& spec, const Grid& grid,
 
 TEST(GridProperty, CountsAndTrialsAreThoseOfThePlainDefinition) {
   int64_t compared = 0, drawn = 0, merged = 0, excluded = 0, included = 0;
-  for (uint64_t seed = 0; seed < 400; ++seed) {
+  for (uint64_t seed = 0; seed < tried_of<uint64_t>(400); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const SweepSpec spec = SpecMaker(seed).spec();
     const auto grid = unless_refused([&] { return Grid(spec); });
@@ -278,11 +279,11 @@ TEST(GridProperty, CountsAndTrialsAreThoseOfThePlainDefinition) {
     }
   }
   // What a seed makes up is worth comparing.
-  EXPECT_GT(compared, 150);
-  EXPECT_GT(drawn, 10);
-  EXPECT_GT(merged, 40);
-  EXPECT_GT(excluded, 20);
-  EXPECT_GT(included, 20);
+  EXPECT_GT(compared, tried_of(150));
+  EXPECT_GT(drawn, tried_of(10));
+  EXPECT_GT(merged, tried_of(40));
+  EXPECT_GT(excluded, tried_of(20));
+  EXPECT_GT(included, tried_of(20));
 }
 
 // What told_apart names, and what every block that lists the trial adds to it.
@@ -321,7 +322,7 @@ int64_t expect_trials_of_groups_agree(const Grid& grid) {
 
 TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {
   int64_t groups = 0, trials = 0, parts = 0;
-  for (uint64_t seed = 0; seed < 300; ++seed) {
+  for (uint64_t seed = 0; seed < tried_of<uint64_t>(300); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SweepSpec spec = SpecMaker(seed).spec();
     const auto whole = unless_refused([&] { return trial_count(spec, Grid(spec).counts()); });
@@ -335,8 +336,8 @@ TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {
     trials += trial_count(spec, grid.counts());
     if (HasFailure()) return;
   }
-  EXPECT_GT(parts, 30);
-  EXPECT_GT(groups, 200);
+  EXPECT_GT(parts, tried_of(30));
+  EXPECT_GT(groups, tried_of(200));
   EXPECT_LT(groups, trials / 2) << "most trials stand for others";
 }
 
@@ -363,7 +364,7 @@ SweepSpec with_budgets(SweepSpec spec, SplitMix64& chance) {
 
 TEST(GridProperty, TrunksSaveWhatTheTrialsOneByOneSay) {
   int64_t trunks = 0, parts = 0;
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  for (uint64_t seed = 0; seed < tried_of<uint64_t>(200); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SplitMix64 chance(seed);
     const auto made = unless_refused([&] { return with_budgets(SpecMaker(seed).spec(), chance); });
@@ -381,14 +382,14 @@ TEST(GridProperty, TrunksSaveWhatTheTrialsOneByOneSay) {
     if (HasFailure()) return;
     trunks += counted.trunks;
   }
-  EXPECT_GT(trunks, 100);
-  EXPECT_GT(parts, 10);
+  EXPECT_GT(trunks, tried_of(100));
+  EXPECT_GT(parts, tried_of(10));
 }
 
 // Two specs share what both have ids of.
 TEST(GridProperty, TrialsOfBothAreThoseWhoseIdsBothHave) {
   int64_t some = 0;
-  for (uint64_t seed = 0; seed < 240; ++seed) {
+  for (uint64_t seed = 0; seed < tried_of<uint64_t>(240); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     const SweepSpec spec = SpecMaker(seed).spec();
     if (!unless_refused([&] { return Grid(spec).counts(); })) continue;
@@ -405,7 +406,7 @@ TEST(GridProperty, TrialsOfBothAreThoseWhoseIdsBothHave) {
     EXPECT_EQ(trials_of_both(CellCensus(grid), CellCensus(others)), both);
     some += both > 0 && both < std::ssize(ids) ? 1 : 0;
   }
-  EXPECT_GT(some, 20);
+  EXPECT_GT(some, tried_of(20));
 }
 
 }  // namespace
