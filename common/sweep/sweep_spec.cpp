@@ -248,9 +248,12 @@ int64_t raw_trials(const SweepSpec& spec) {
   __int128 trials = 0;
   for (const auto& block : spec.blocks) trials += cells_of(block, spec.random);
   trials *= static_cast<__int128>(spec.seeds.size());
-  if (trials > spec.max_trials)
-    throw SpecError("the grid has " + with_separators(trials) + " trials, more than " +
-                    with_separators(spec.max_trials) + "; shorten an axis, or raise --max-trials");
+  const int64_t most = std::min(spec.max_trials, kTrialsMax);
+  if (trials > most)
+    throw SpecError("the grid has " + with_separators(trials) + " trials, more than " + with_separators(most) +
+                    "; shorten an axis" +
+                    (trials > kTrialsMax ? " (--max-trials goes up to " + with_separators(kTrialsMax) + ")"
+                                         : ", or raise --max-trials"));
   return static_cast<int64_t>(trials);
 }
 

@@ -245,6 +245,8 @@ void fields(Ar& ar, TrialRange& r) {
 }
 
 inline constexpr int64_t kTrialsMaxDefault = 1'000'000;
+// Whatever a spec says of itself: every cell is looked at, and remembered for as long as that takes.
+inline constexpr int64_t kTrialsMax = 50'000'000;
 
 struct SweepSpec {
   int version = 1;
@@ -252,7 +254,7 @@ struct SweepSpec {
   std::vector<Block> blocks;
   std::vector<uint64_t> seeds{0};
   RunPolicy run;
-  int64_t max_trials = kTrialsMaxDefault;  // raw cells x seeds; raised by --max-trials
+  int64_t max_trials = kTrialsMaxDefault;  // raw cells x seeds; raised by --max-trials, to kTrialsMax at most
   Inputs inputs;
   std::optional<RandomSearch> random{};  // absent: every cell of the grid
   std::optional<Tuning> tune{};
@@ -283,8 +285,8 @@ void validate(const SweepSpec& spec);
 // The same for one block. Requires: raw_trials() accepts its sweep.
 void validate(const Block& block);
 
-// Returns: trials before exclusion and merging. Throws: SpecError when they are more than max_trials; the
-// product is taken in 128 bits from the axes' lengths, before anything is expanded.
+// Returns: trials before exclusion and merging. Throws: SpecError when they are more than max_trials or
+// kTrialsMax; the product is taken in 128 bits from the axes' lengths, before anything is expanded.
 int64_t raw_trials(const SweepSpec& spec);
 
 }  // namespace ranktide

@@ -220,10 +220,9 @@ TEST(Grid, AHugeProductIsRefusedBeforeItIsExpanded) {
   for (const char* key :
        {"train.lr", "train.eps", "train.weight_decay", "train.clip", "lora.alpha", "train.final_lr"})
     text += std::string("  ") + key + ": {min: 0.001, max: 1, count: 1000}\n";
-  EXPECT_EQ(
-      error_in(text),
-      "bad.yaml: the grid has 1,000,000,000,000,000,000 trials, more than 1,000,000; shorten an axis, or raise "
-      "--max-trials");
+  EXPECT_EQ(error_in(text),
+            "bad.yaml: the grid has 1,000,000,000,000,000,000 trials, more than 1,000,000; shorten an axis "
+            "(--max-trials goes up to 50,000,000)");
   SweepSpec spec = sweep(kLora);
   spec.blocks[0].axes.assign(32, Axis{.name = "a", .points = std::vector<AxisPoint>(10'000), .when = ""});
   const auto start = std::chrono::steady_clock::now();
@@ -309,6 +308,19 @@ SweepSpec with_inputs(SweepSpec spec) {
     spec.inputs.models[model_key(model)] = {
         .path = model.path, .base = BaseId("base"), .tokenizer_sha256 = "tok"};
   for (const auto& wanted : wanted_inputs(spec).data)
+// What a spec says of itself is its client's word.
+TEST(Grid, NoSweepHasMoreTrialsThanCanBeLookedAt) {
+  SweepSpec spec = sweep(kLora);
+  spec.max_trials = std::numeric_limits<int64_t>::max();
+  spec.blocks[0].axes.assign(2, Axis{.name = "a", .points = std::vector<AxisPoint>(7'000), .when = ""});
+  spec.seeds = {0, 1};
+  EXPECT_EQ(error_of([&] { validate(spec); }),
+            "the grid has 98,000,000 trials, more than 50,000,000; shorten an axis (--max-trials goes up to "
+            "50,000,000)");
+  spec.seeds = {0};
+  EXPECT_EQ(raw_trials(spec), 49'000'000);
+}
+
     spec.inputs.data[data_key(wanted.data, "tok")] = some_data();
   for (const auto& file : wanted_inputs(spec).files) spec.inputs.files[file] = "f";
   return spec;
