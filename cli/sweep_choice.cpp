@@ -52,7 +52,7 @@ void add_removal_option(CLI::App& command, SweepChoice& choice) {
 
 SweepSpec chosen_sweep(const SweepChoice& choice) {
   if (is_plan_file(choice.file)) return planned_sweep(choice);
-  SweepSpec spec = read_sweep(choice.file, overrides_of(choice), choice.max_trials);
+  SweepSpec spec = read_sweep(choice.file, choice.overrides, choice.max_trials);
   for (const std::string& part : choice.only) keep_only(spec, part);
   if (trial_count(spec, Grid(spec).counts()) == 0)
     throw SpecError(choice.file + ": --only leaves no trial; `ranktide plan` without it shows what there is");

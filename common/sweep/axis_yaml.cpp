@@ -1,13 +1,11 @@
 #include "common/sweep/axis_yaml.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <set>
-#include <tuple>
 
+#include "common/sweep/axis_range.h"
 #include "common/sweep/expression.h"
-#include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
 
@@ -20,130 +18,22 @@ SpecError bad(const ReadingPlace& place, const YamlNode& node, const std::string
   return place.source.error(node, message);
 }
 
-double number_at(const YamlNode& map, const std::string& word, const ReadingPlace& place) {
-  const YamlNode* node = map.find(word);
-  if (!node)
-    throw bad(
-        place, map,
-        "this axis needs `" + word + "` too: {min, max, step}, {min, max, count} or {log: [from, to], count}");
-  auto value = node->is_scalar() && !node->quoted ? read_number(node->text) : std::nullopt;
-  if (!value && node->is_scalar())
-    if (const auto whole = read_count(node->text)) value = static_cast<double>(*whole);
-  if (!value) throw bad(place, *node, word + " takes a number, got " + shown(*node));
-  return *value;
-}
-
-size_t checked_size(double n, const YamlNode& node, const ReadingPlace& place) {
-  if (!(n >= 1 && n <= static_cast<double>(kAxisPointsMax)))
-    throw bad(place, node,
-              "an axis has 1 to 10,000 values, this one would have " +
-                  (n < 9e15 ? std::to_string(std::llround(n)) : short_number(n)));
-  return static_cast<size_t>(n);
-}
-
-// Returns: `count` values, both ends included, to 6 significant digits. `at` gives the value a share t of the
-// way.
-std::vector<double> spread(size_t count, const auto& at) {
-  std::vector<double> out;
-  for (size_t i = 0; i < count; ++i)
-    out.push_back(rounded(at(count == 1 ? 0 : static_cast<double>(i) / static_cast<double>(count - 1))));
-  return out;
-}
-
-std::vector<double> stepped(const YamlNode& node, const ReadingPlace& place) {
-  const double from = number_at(node, "min", place);
-  const double to = number_at(node, "max", place);
-  const double step = number_at(node, "step", place);
-  if (!(step > 0)) throw bad(place, node, "step has to be above 0");
-  if (from > to) throw bad(place, node, "min is above max");
-  constexpr double kSlack = 1e-9;  // 0.1 .. 0.3 by 0.1 has three values in floating point too
-  const size_t count = checked_size(std::floor((to - from) / step + kSlack) + 1, node, place);
-  std::vector<double> out;
-  for (size_t i = 0; i < count; ++i) out.push_back(rounded(from + step * static_cast<double>(i)));
-  return out;
-}
-
-std::pair<double, double> log_ends(const YamlNode& log, const ReadingPlace& place) {
-  const bool two = log.is_list() && log.items.size() == 2;
-  const auto from = two ? read_number(log.items[0].text) : std::nullopt;
-  const auto to = two ? read_number(log.items[1].text) : std::nullopt;
-  if (!from || !to || *from <= 0 || *to <= 0)
-    throw bad(place, log, "log takes two numbers above 0: {log: [1e-5, 1e-3], count: 5}");
-  return {*from, *to};
-}
-
-std::vector<double> counted(const YamlNode& node, const ReadingPlace& place) {
-  const size_t count = checked_size(number_at(node, "count", place), node, place);
-  const YamlNode* log = node.find("log");
-  if (!log) {
-    const double from = number_at(node, "min", place);
-    const double to = number_at(node, "max", place);
-    if (from > to) throw bad(place, node, "min is above max");
-    return spread(count, [&](double t) { return from + (to - from) * t; });
-  }
-  const auto [from, to] = log_ends(*log, place);
-  return spread(count, [from = from, to = to](double t) { return from * std::pow(to / from, t); });
-}
-
-AxisPoint generated_point(const Setting& setting, double value, const YamlNode& node,
-                          const ReadingPlace& place) {
-  const std::string key(setting.key);
-  Json json = value;
-  if (setting.type == SettingType::count) json = std::llround(value);
-  if (setting.type == SettingType::steps_or_share) json = Json{{"steps", std::llround(value)}};
-  if (const auto wrong = refusal(setting, json)) throw bad(place, node, key + " " + *wrong);
-  return {.label = json.is_number_float() ? short_number(value) : std::to_string(std::llround(value)),
-          .set = {{key, json}}};
-}
-
-// Two ways to make the values of one axis: which of them was meant, nobody can say.
-void refuse_two_ways(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
-  const auto has = [&](std::string_view word) { return node.find(word) != nullptr; };
-  const std::string axis = "axis " + std::string(setting.key) + ": ";
-  if (has("step") && has("count")) throw bad(place, node, axis + "step and count exclude each other; keep one");
-  if (has("log") && (has("min") || has("max") || has("step")))
-    throw bad(place, node, axis + "log has both ends in it; leave min, max and step out");
-}
-
-// Where a random search draws from; both ends are values that the setting takes.
-DrawnRange open_range(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
-  refuse_two_ways(setting, node, place);
-  DrawnRange out;
-  if (const YamlNode* log = node.find("log")) {
-    std::tie(out.min, out.max) = log_ends(*log, place);
-    out.log = true;
-  } else {
-    out.min = number_at(node, "min", place);
-    out.max = number_at(node, "max", place);
-  }
-  if (!(out.min < out.max))
-    throw bad(place, node,
-              "axis " + std::string(setting.key) + ": its lower end has to be below its upper one");
-  for (const double end : {out.min, out.max}) generated_point(setting, end, node, place);
-  return out;
-}
-
-bool is_open_range(const YamlNode& node) {
-  return !node.find("step") && !node.find("count") &&
-         (node.find("log") || (node.find("min") && node.find("max")));
-}
-
-std::vector<AxisPoint> generated(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
-  refuse_two_ways(setting, node, place);
-  std::vector<AxisPoint> out;
-  for (const double value : node.find("step") ? stepped(node, place) : counted(node, place)) {
-    out.push_back(generated_point(setting, value, node, place));
-    if (out.size() > 1 && out[out.size() - 2].set == out.back().set)
-      throw bad(
-          place, node,
-          std::string(setting.key) + " would have " + out.back().label + " twice after rounding; lower count");
-  }
-  return out;
-}
-
 AxisPoint written_point(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
   const std::string key(setting.key);
   return {.label = label_of(node), .set = {{key, read_value(setting, key, node, place)}}};
+}
+
+// [0.9, 0.95] under an axis of which every value is a list: one value was meant, or an axis of one.
+void refuse_flat_list(const Setting& setting, const YamlNode& list, const ReadingPlace& place) {
+  const bool takes_lists_alone = is_list_typed(setting) && setting.type != SettingType::sources;
+  const bool is_flat =
+      std::any_of(list.items.begin(), list.items.end(), [](auto& item) { return item.is_scalar(); });
+  if (!takes_lists_alone || !is_flat) return;
+  const std::string key(setting.key), one = label_of(list);
+  read_value(setting, key, list, place);  // throws where it is no value either
+  throw bad(place, list,
+            key + " takes a list as one value, and these would be several; one value is written " + one +
+                ", an axis of such values [" + one + ", ...]");
 }
 
 std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, const ReadingPlace& place) {
@@ -153,7 +43,8 @@ std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, cons
     throw bad(place, list,
               "axis " + std::string(setting.key) +
                   " has no values, so the grid would be empty; give it at least one, or leave the key out");
-  checked_size(static_cast<double>(list.items.size()), list, place);
+  checked_axis_size(static_cast<double>(list.items.size()), list, place);
+  refuse_flat_list(setting, list, place);
   std::vector<AxisPoint> out;
   std::set<std::string> seen;
   for (const auto& item : list.items) {
@@ -288,9 +179,9 @@ Axis read_axis(const Setting& setting, const YamlNode& node, const ReadingPlace&
   else if (value)
     axis.points = {written_point(setting, *value, place)};
   else if (is_open_range(node))
-    axis.drawn = open_range(setting, node, place);
+    axis.drawn = read_open_range(setting, node, place);
   else
-    axis.points = generated(setting, node, place);
+    axis.points = read_range(setting, node, place);
   return axis;
 }
 
@@ -338,7 +229,8 @@ Axis read_zip(const YamlEntry& entry, const ReadingPlace& place) {
     const Setting& setting = varying_setting(column, place);
     const YamlNode& list = column.entry->value;
     if (!list.is_list()) throw bad(place, list, column.key + " takes a list inside a zip, got " + shown(list));
-    checked_size(static_cast<double>(list.items.size()), list, place);
+    checked_axis_size(static_cast<double>(list.items.size()), list, place);
+    refuse_flat_list(setting, list, place);
     if (column.entry == columns[0].entry) axis.points.resize(list.items.size());
     if (list.items.size() != axis.points.size())
       throw place.source.error(*columns[0].entry, "zip \"" + entry.key + "\": " + columns[0].key + " has " +

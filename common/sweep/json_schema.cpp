@@ -189,13 +189,14 @@ Json spelled_axis(Json properties, const std::vector<std::string>& required) {
 
 // {min, max, step} and the others that make numbers.
 Json generated_axis() {
-  const Json number = any_of({{{"type", "number"}}, text_like(kNumber + "[kMB]?")});
-  Json ends = list_of(any_of({{{"type", "number"}}, text_like(kNumber)}));
+  const Json number = any_of({{{"type", "number"}}, text_like(kNumber + "([kMB]|%)?")});
+  const Json count = any_of({{{"type", "integer"}, {"minimum", 1}}, text_like(kNumber + "[kMB]?")});
+  Json ends = list_of(number);
   ends["minItems"] = ends["maxItems"] = 2;
   return any_of(
       {spelled_axis({{"min", number}, {"max", number}, {"step", number}}, {"min", "max", "step"}),
-       spelled_axis({{"min", number}, {"max", number}, {"count", number}}, {"min", "max", "count"}),
-       spelled_axis({{"log", ends}, {"count", number}}, {"log", "count"}),
+       spelled_axis({{"min", number}, {"max", number}, {"count", count}}, {"min", "max", "count"}),
+       spelled_axis({{"log", ends}, {"count", count}}, {"log", "count"}),
        spelled_axis({{"min", number}, {"max", number}}, {"min", "max"}),  // search: random draws from these
        spelled_axis({{"log", ends}}, {"log"})});
 }

@@ -119,6 +119,17 @@ double rounded(double value, int digits) {
   return out;
 }
 
+double settled(double value) {
+  return std::floor(value) == value ? value : rounded(value);
+}
+
+std::string settled_number(double value) {
+  constexpr double kExactMax = 9007199254740992;  // 2^53
+  const double number = settled(value);
+  const bool has_all_digits = std::floor(number) == number && std::abs(number) <= kExactMax;
+  return has_all_digits ? std::to_string(static_cast<int64_t>(number)) : short_number(number);
+}
+
 std::string short_number(double value) {
   char buffer[32];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value);

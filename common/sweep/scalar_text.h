@@ -29,6 +29,13 @@ std::optional<int64_t> read_size_bytes(std::string_view text);
 // last bit.
 double rounded(double value, int digits = 6);
 
+// Returns: a computed number as somebody would have meant it: a whole one as it is, another rounded().
+double settled(double value);
+
+// Returns: the text of settled(value) that a file takes: whole numbers have all their digits, so that a count
+// reads them (300000, and not 3e+05).
+std::string settled_number(double value);
+
 // Returns: the shortest text that reads back as the same number: 0.0001, 5e-05, 16.
 std::string short_number(double value);
 

@@ -87,11 +87,11 @@ HydraValue range_values(const Call& call) {
   if (!stop || !(step > 0)) return problem("range takes a start, a stop and a step above 0");
   std::vector<std::string> texts;
   for (size_t i = 0;; ++i) {
-    const double value = rounded(start + step * static_cast<double>(i));
-    if (value >= *stop) break;
+    const double value = start + step * static_cast<double>(i);
+    if (settled(value) >= *stop) break;
     if (i == kRangeValuesMax)
       return problem("a range has at most " + std::to_string(kRangeValuesMax) + " values here");
-    texts.push_back(short_number(value));
+    texts.push_back(settled_number(value));
   }
   if (texts.empty()) return problem("the range has no values");
   return values_of(texts, true);

@@ -34,7 +34,7 @@ bool is_accumulation(const std::string& word) {
 }
 
 std::string range_text(const ForeignRange& range) {
-  const std::string min = short_number(rounded(range.min)), max = short_number(rounded(range.max));
+  const std::string min = settled_number(range.min), max = settled_number(range.max);
   if (range.is_log) return "{log: [" + min + ", " + max + "]}";
   return "{min: " + min + ", max: " + max + (range.step ? ", step: " + short_number(*range.step) : "") + "}";
 }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <gtest/gtest.h>
+#include <limits>
 
+#include "common/sweep/setting_value.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -102,6 +104,82 @@ TEST(Grid, ListTypedSettingsAreOneValue) {
                 kHead + "blocks: {a: {method: lora, lora.rank: 8, lora.target: [attn, q_proj+v_proj]}}\n"))[1]
                 .settings.lora->target,
             (std::vector<std::string>{"q_proj", "v_proj"}));
+}
+
+// Two values of a type whose values are lists, as a file spells them.
+std::pair<std::string, std::string> two_lists_of(SettingType type) {
+  switch (type) {
+    case SettingType::two_numbers:
+      return {"[0.8, 0.9]", "[0.7, 0.9]"};
+    case SettingType::sources:
+      return {"[a.txt, b.txt]", "[c.txt]"};
+    case SettingType::moments:
+      return {"[0, 50%, end]", "[end]"};
+    case SettingType::labels:
+      return {"[a100, nvlink]", "[h100]"};
+    default:
+      return {};
+  }
+}
+
+std::vector<const Setting*> list_typed_settings() {
+  std::vector<const Setting*> out;
+  for (const Setting& setting : settings())
+    if (is_list_typed(setting)) out.push_back(&setting);
+  return out;
+}
+
+TEST(ListTypedSettings, AListIsOneValueWhereverItStands) {
+  ASSERT_EQ(list_typed_settings().size(), 4U);
+  for (const Setting* setting : list_typed_settings()) {
+    const std::string key(setting->key);
+    const std::string list = two_lists_of(setting->type).first;
+    ASSERT_NE(list, "") << key;
+    const std::string line = key + ": " + list;
+    const SweepSpec given = sweep(kLora, {key + "=" + list});
+    EXPECT_EQ(given.blocks[0].axes.size(), 0U) << key;
+    if (key.starts_with("run.")) {
+      EXPECT_EQ(to_json(given), to_json(sweep(kLora + line + "\n"))) << key;
+    } else {
+      const SweepSpec edited = sweep(kLora + "blocks: {all: {" + line + "}}\n");
+      EXPECT_EQ(to_json(given.blocks), to_json(edited.blocks)) << key;
+    }
+  }
+}
+
+TEST(ListTypedSettings, AListOfListsIsAnAxisWhereThereMayBeOne) {
+  for (const Setting* setting : list_typed_settings()) {
+    const std::string key(setting->key);
+    const auto [one, other] = two_lists_of(setting->type);
+    const std::string in_file = kLora + "axes: {" + key + ": [" + one + ", " + other + "]}\n";
+    const std::string override_text = key + "=" + one + "," + other;
+    if (setting->part == SettingPart::training) {
+      EXPECT_EQ(sweep(in_file).blocks[0].axes.at(0).points.size(), 2U) << key;
+      EXPECT_EQ(sweep(kLora, {override_text}).blocks[0].axes.at(0).points.size(), 2U) << key;
+    } else {
+      EXPECT_NE(error_in(in_file), "no error") << key;
+      EXPECT_NE(error_in(kLora, {override_text}), "no error") << key;
+    }
+  }
+}
+
+// A list there means one value or several; which one, nobody can say.
+TEST(ListTypedSettings, AFlatListThatWouldBeAnAxisIsRefusedWithBothSpellings) {
+  for (const Setting* setting : list_typed_settings()) {
+    if (setting->type == SettingType::sources || setting->key.starts_with("run.")) continue;
+    const std::string key(setting->key);
+    const std::string list = two_lists_of(setting->type).first;
+    const std::string both = key +
+                             " takes a list as one value, and these would be several; one value is written " +
+                             list + ", an axis of such values [" + list + ", ...]";
+    EXPECT_NE(error_in(kLora + "axes: {" + key + ": " + list + "}\n").find(both), std::string::npos) << key;
+    EXPECT_NE(error_in(kLora + "zip: {z: {train.lr: [1, 2, 3], " + key + ": " + list + "}}\n").find(both),
+              std::string::npos)
+        << key;
+    const std::string flat = list.substr(1, list.size() - 2);
+    EXPECT_EQ(error_in(kLora, {key + "=" + flat}), "override \"" + key + "=" + flat + "\": " + both);
+  }
+  EXPECT_EQ(sweep(kLora, {"data.train=a.txt,b.txt"}).blocks[0].axes.at(0).points.size(), 2U);
 }
 
 SweepSpec sweep_on(const std::string& target) {
@@ -230,6 +308,19 @@ TEST(Grid, AHugeProductIsRefusedBeforeItIsExpanded) {
   EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(), 10);
 }
 
+// What a spec says of itself is its client's word.
+TEST(Grid, NoSweepHasMoreTrialsThanCanBeLookedAt) {
+  SweepSpec spec = sweep(kLora);
+  spec.max_trials = std::numeric_limits<int64_t>::max();
+  spec.blocks[0].axes.assign(2, Axis{.name = "a", .points = std::vector<AxisPoint>(7'000), .when = ""});
+  spec.seeds = {0, 1};
+  EXPECT_EQ(error_of([&] { validate(spec); }),
+            "the grid has 98,000,000 trials, more than 50,000,000; shorten an axis (--max-trials goes up to "
+            "50,000,000)");
+  spec.seeds = {0};
+  EXPECT_EQ(raw_trials(spec), 49'000'000);
+}
+
 // Asked one by one they would take half a minute.
 TEST(Grid, CellsAreCountedInTheirFactors) {
   const SweepSpec spec =
@@ -308,19 +399,6 @@ SweepSpec with_inputs(SweepSpec spec) {
     spec.inputs.models[model_key(model)] = {
         .path = model.path, .base = BaseId("base"), .tokenizer_sha256 = "tok"};
   for (const auto& wanted : wanted_inputs(spec).data)
-// What a spec says of itself is its client's word.
-TEST(Grid, NoSweepHasMoreTrialsThanCanBeLookedAt) {
-  SweepSpec spec = sweep(kLora);
-  spec.max_trials = std::numeric_limits<int64_t>::max();
-  spec.blocks[0].axes.assign(2, Axis{.name = "a", .points = std::vector<AxisPoint>(7'000), .when = ""});
-  spec.seeds = {0, 1};
-  EXPECT_EQ(error_of([&] { validate(spec); }),
-            "the grid has 98,000,000 trials, more than 50,000,000; shorten an axis (--max-trials goes up to "
-            "50,000,000)");
-  spec.seeds = {0};
-  EXPECT_EQ(raw_trials(spec), 49'000'000);
-}
-
     spec.inputs.data[data_key(wanted.data, "tok")] = some_data();
   for (const auto& file : wanted_inputs(spec).files) spec.inputs.files[file] = "f";
   return spec;

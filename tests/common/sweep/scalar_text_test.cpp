@@ -50,5 +50,15 @@ TEST(ScalarText, ComputedNumbersKeepSixDigits) {
   EXPECT_EQ(short_number(16), "16");
 }
 
+TEST(ScalarText, ASettledNumberHasNoLastBitsThatNobodyMeant) {
+  EXPECT_EQ(settled_number(0.1 + 0.2), "0.3");
+  EXPECT_EQ(settled_number(300'000), "300000");
+  EXPECT_EQ(settled_number(1'234'567), "1234567");
+  EXPECT_EQ(settled_number(-3), "-3");
+  EXPECT_EQ(settled_number(999'999.99999999), "1000000");
+  EXPECT_EQ(settled_number(1e20), "1e+20");
+  EXPECT_EQ(settled_number(5e-5), "5e-05");
+}
+
 }  // namespace
 }  // namespace ranktide

@@ -35,6 +35,8 @@ TEST(HydraOverride, RangesLeaveTheirStopOut) {
   EXPECT_EQ(told("range(1,10,4)"), "sweep 1 5 9");
   EXPECT_EQ(told("range(start=1,stop=3)"), "sweep 1 2");
   EXPECT_EQ(told("range(0,0.3,0.1)"), "sweep 0 0.1 0.2");
+  EXPECT_EQ(told("range(100000,300000,100000)"), "sweep 100000 200000");
+  EXPECT_EQ(told("range(1000000,1000003)"), "sweep 1000000 1000001 1000002");
   EXPECT_EQ(told("range(0,20000)"), "a range has at most 10000 values here");
   EXPECT_EQ(told("range(0,10000)").substr(told("range(0,10000)").rfind(' ')), " 9999");
   EXPECT_EQ(told("range(5,1)"), "the range has no values");
