@@ -13,16 +13,6 @@
 namespace ranktide {
 namespace {
 
-// The command line may still bring one.
-bool has_method(const Block& block) {
-  const auto brings_it = [](const Axis& axis) {
-    return std::any_of(axis.points.begin(), axis.points.end(),
-                       [](const AxisPoint& point) { return point.set.contains("method"); });
-  };
-  return block.constants.contains("method") || block.derive.contains("method") ||
-         std::any_of(block.axes.begin(), block.axes.end(), brings_it);
-}
-
 std::string better_block(const Setting& setting, const SweepDraft& sweep) {
   for (const auto& draft : sweep.blocks) {
     const auto it = draft.level.constants.find(std::string(setting.effect.key));
@@ -99,9 +89,8 @@ Block built(const BlockDraft& draft, const SweepDraft& sweep, const ReadingPlace
       if (!is_pinned_above(axis, above, block.name, changes)) pin(block, axis, labels);
     lay_over(block, *levels[i]);
   }
-  if (!has_method(block)) return block;  // nothing can be said of effects; the check says so of the block
-  refuse_keys_without_effect(draft, block, sweep, place);
-  drop_keys_without_effect(block);
+  // Without a method, which the command line may still bring, nothing can be said of effects.
+  if (has_method(block)) refuse_keys_without_effect(draft, block, sweep, place);
   return block;
 }
 

@@ -250,8 +250,15 @@ void apply_override(SweepSpec& spec, const std::string& text, const std::filesys
   if (!key) fail(o, "unknown key \"" + o.key + "\"" + key_remedy(o.key));
   if (*key == "seed") fail(o, "seed is set by seeds; write seeds=3 or seeds=1,2");
   const Setting& setting = *find_setting(*key);
-  if (key->starts_with("run.")) return set_run(spec.run, *key, read_value(setting, *key, node, place));
-  set_key(o, setting, node, place, blocks);
+  const Block* first = nullptr;
+  for (const Block& block : spec.blocks) {
+    if (!o.block.empty() && block.name != o.block) continue;
+    if (!has_method(block) || may_have_effect(setting, block)) return;
+    if (!first) first = &block;
+  }
+  RT_CHECK(first);
+  refuse_override(
+      o, *key + " has no effect with " + effect_ruled_out_by(setting, *first) + " (block " + first->name + ")");
 }
 
 void keep_only(SweepSpec& spec, const std::string& text) {

@@ -130,6 +130,15 @@ void pin(Block& block, const std::string& name, const std::vector<std::string>& 
   }
 }
 
+bool has_method(const Block& block) {
+  const auto brings_it = [](const Axis& axis) {
+    return std::any_of(axis.points.begin(), axis.points.end(),
+                       [](const AxisPoint& point) { return point.set.contains("method"); });
+  };
+  return block.constants.contains("method") || block.derive.contains("method") ||
+         std::any_of(block.axes.begin(), block.axes.end(), brings_it);
+}
+
 bool may_have_effect(const Setting& setting, const Block& block) {
   return !is_ruled_by_a_constant(setting, block) || has_effect(setting, block.constants);
 }

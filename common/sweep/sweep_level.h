@@ -35,6 +35,9 @@ void lay_over(Block& block, const Level& level);
 // Keeps these labels of the axis, where the block has it. Requires: it has them.
 void pin(Block& block, const std::string& name, const std::vector<std::string>& labels);
 
+// Returns: whether anything says the method; where nothing does, nothing can be said of effects.
+bool has_method(const Block& block);
+
 // Returns: whether the key can have an effect in some cell of the block: false only where a constant rules it
 // out.
 bool may_have_effect(const Setting& setting, const Block& block);
