@@ -65,7 +65,9 @@ BlockCells::BlockCells(Block block, const std::optional<RandomSearch>& search) :
     own_count_ = saturated_product(own_count_, own_points(axis));
   }
   for (const auto& [key, text] : block_.derive) derive_[key] = checked_rule(block_, "derive " + key, text);
-  for (const auto& rule : block_.exclude) exclude_.push_back(checked_rule(block_, "exclude", rule.text));
+  for (const auto& rule : block_.exclude)
+    exclude_.push_back(is_rule_of_file(rule) ? checked_rule(block_, "exclude", rule.text)
+                                             : named_rule(block_, kOnlyRule, rule.text));
   for (const auto& rule : when_)
     if (rule) add_keys(*rule);
   for (const auto& [key, rule] : derive_) add_keys(rule);

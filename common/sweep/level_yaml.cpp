@@ -39,6 +39,19 @@ std::optional<std::string> literal(const Json& value) {
   return quote + text + quote;
 }
 
+bool is_trained_by(const Axis& axis) {
+  return std::any_of(axis.points.begin(), axis.points.end(), [](const AxisPoint& point) {
+    return std::any_of(point.set.begin(), point.set.end(),
+                       [](auto& item) { return find_setting(item.first)->part == SettingPart::training; });
+  });
+}
+
+// An axis that sets only evals or moments would make cells that train the same and differ in nothing.
+std::string trains_nothing(const std::string& axis) {
+  return "axis " + axis +
+         " changes nothing in the training, so its trials would be equal; list the evals together";
+}
+
 class LevelReader {
  public:
   LevelReader(const ReadingPlace& place, std::string block, Below below)
@@ -106,16 +119,8 @@ class LevelReader {
       });
   }
 
-  // An axis that sets only evals or moments would make cells that train the same and differ in nothing.
   void add_axis(Axis axis, const YamlEntry& entry, Level& level) const {
-    const bool trains = std::any_of(axis.points.begin(), axis.points.end(), [](const AxisPoint& point) {
-      return std::any_of(point.set.begin(), point.set.end(),
-                         [](auto& item) { return find_setting(item.first)->part == SettingPart::training; });
-    });
-    if (!trains && axis.points.size() > 1)
-      throw bad(entry,
-                "axis " + axis.name +
-                    " changes nothing in the training, so its trials would be equal; list the evals together");
+    if (!is_trained_by(axis) && axis.points.size() > 1) throw bad(entry, trains_nothing(axis.name));
     level.axes.push_back(std::move(axis));
   }
 
@@ -347,10 +352,13 @@ Level read_block_level(const std::string& name, const YamlNode& node, const Belo
 Level read_override_level(const Setting& setting, const YamlNode& node, const ReadingPlace& place) {
   Level out;
   const std::string key(setting.key);
-  if (is_axis_value(setting, node))
+  if (is_axis_value(setting, node)) {
     out.axes.push_back(read_axis(setting, node, place));
-  else
+    if (!is_trained_by(out.axes[0]) && out.axes[0].points.size() > 1)
+      throw place.source.error(node, trains_nothing(key));
+  } else {
     out.constants[key] = read_value(setting, key, node, place);
+  }
   return out;
 }
 

@@ -1,121 +1,22 @@
 #include "common/sweep/overrides.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 
+#include "common/sweep/axis_yaml.h"
+#include "common/sweep/comparison_check.h"
 #include "common/sweep/expression.h"
 #include "common/sweep/level_yaml.h"
+#include "common/sweep/override_text.h"
 #include "common/sweep/rule_check.h"
-#include "common/sweep/scalar_text.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/sweep_head.h"
+#include "common/vocabulary/check.h"
 
 namespace ranktide {
 namespace {
-
-std::vector<std::string> split(const std::string& text, char separator) {
-  std::vector<std::string> out(1);
-  for (const char c : text) {
-    if (c == separator)
-      out.emplace_back();
-    else
-      out.back().push_back(c);
-  }
-  return out;
-}
-
-bool has_comma_outside_brackets(const std::string& text) {
-  int depth = 0;
-  char quote = 0;
-  for (const char c : text) {
-    if (quote != 0)
-      quote = c == quote ? '\0' : quote;
-    else if (c == '\'' || c == '"')
-      quote = c;
-    else if (c == '[' || c == '{')
-      ++depth;
-    else if (c == ']' || c == '}')
-      --depth;
-    else if (c == ',' && depth == 0)
-      return true;
-  }
-  return false;
-}
-
-bool takes_arguments(const std::string& value, const std::string& function) {
-  return value.starts_with(function + "(") && value.ends_with(")");
-}
-
-std::string arguments_of(const std::string& value, const std::string& function) {
-  return value.substr(function.size() + 1, value.size() - function.size() - 2);
-}
-
-// An override, taken apart: [block:]key=value or ~key.
-struct Override {
-  std::string name;   // as messages call it: override "train.lr=fast"
-  std::string block;  // empty: every block
-  std::string key;
-  std::string value;
-  bool drops = false;
-};
-
-[[noreturn]] void fail(const Override& o, const std::string& message) {
-  throw SpecError(o.name + ": " + message);
-}
-
-Override parsed(std::string text) {
-  Override out{.name = "override \"" + text + "\"", .block = "", .key = "", .value = ""};
-  while (text.starts_with('+')) text.erase(0, 1);
-  if (text.starts_with('~')) {
-    out.drops = true;
-    out.key = text.substr(1);
-    return out;
-  }
-  const size_t equals = text.find('=');
-  if (equals == std::string::npos || equals == 0) fail(out, "expected key=value, ~key or block:key=value");
-  out.key = text.substr(0, equals);
-  out.value = text.substr(equals + 1);
-  if (const size_t colon = out.key.find(':'); colon != std::string::npos) {
-    out.block = out.key.substr(0, colon);
-    out.key = out.key.substr(colon + 1);
-  }
-  return out;
-}
-
-// range(0,3) is 0, 1, 2 and range(1,10,4) is 1, 5, 9, as in Hydra and Python.
-std::string range_values(const Override& o) {
-  const auto parts = split(arguments_of(o.value, "range"), ',');
-  std::vector<double> numbers;
-  for (const auto& part : parts) {
-    const auto number = read_number(part.substr(std::min(part.find_first_not_of(' '), part.size())));
-    if (!number) fail(o, "range takes whole or decimal numbers: range(0,3) or range(1,10,4)");
-    numbers.push_back(*number);
-  }
-  if (numbers.size() < 2 || numbers.size() > 3)
-    fail(o, "range takes two or three numbers: range(0,3), range(1,10,4)");
-  const double step = numbers.size() == 3 ? numbers[2] : 1;
-  if (!(step > 0) || numbers[1] <= numbers[0])
-    fail(o, "range has no values; its end has to be above its start and its step above 0: range(0,3)");
-  if ((numbers[1] - numbers[0]) / step > static_cast<double>(kAxisPointsMax))
-    fail(o, "range has more than 10,000 values");
-  std::string out;
-  for (int i = 0; numbers[0] + step * i < numbers[1]; ++i)
-    out += (out.empty() ? "" : ", ") + short_number(rounded(numbers[0] + step * i));
-  return out;
-}
-
-// Returns: the value in the file's own spelling; a list of alternatives becomes an axis whatever the key's
-// type.
-std::string yaml_value(const Override& o) {
-  if (takes_arguments(o.value, "choice")) return "{values: [" + arguments_of(o.value, "choice") + "]}";
-  if (takes_arguments(o.value, "range")) return "{values: [" + range_values(o) + "]}";
-  for (const char* function : {"interval", "glob", "sort", "shuffle", "tag"})  // Hydra has them
-    if (takes_arguments(o.value, function))
-      fail(o, std::string(function) +
-                  " is not known here; there are choice(a,b) and range(0,3), and in a file   search: "
-                  "{random: 40}");
-  return has_comma_outside_brackets(o.value) ? "{values: [" + o.value + "]}" : o.value;
-}
 
 std::vector<Block*> blocks_of(const Override& o, SweepSpec& spec) {
   std::vector<Block*> out;
@@ -124,85 +25,148 @@ std::vector<Block*> blocks_of(const Override& o, SweepSpec& spec) {
     names.push_back(block.name);
     if (o.block.empty() || block.name == o.block) out.push_back(&block);
   }
-  if (out.empty()) fail(o, "there is no block \"" + o.block + "\"" + nearest_remedy(o.block, names));
+  if (out.empty()) refuse_override(o, "there is no block \"" + o.block + "\"" + nearest_remedy(o.block, names));
   return out;
 }
 
 void drop_axis(const Override& o, SweepSpec& spec) {
   const std::string key = full_key(o.key).value_or(o.key);
   size_t dropped = 0;
-  for (auto& block : spec.blocks)
-    dropped += std::erase_if(block.axes, [&](auto& axis) { return axis.name == key; });
-  if (dropped == 0) fail(o, "no block has an axis " + key);
+  for (Block* block : blocks_of(o, spec))
+    dropped += std::erase_if(block->axes, [&](auto& axis) { return axis.name == key; });
+  if (dropped > 0) return;
+  refuse_override(o,
+                  o.block.empty() ? "no block has an axis " + key : "block " + o.block + " has no axis " + key);
+}
+
+// What there is once in a sweep cannot be set in one block.
+void refuse_block_before(const Override& o, const std::string& key) {
+  if (o.block.empty()) return;
+  const std::string whole = o.drops ? "~" + o.key : o.key + "=" + o.value;
+  refuse_override(
+      o, key + " is the whole sweep's, and no block has its own; write it without the block: " + whole);
 }
 
 void drop(const Override& o, SweepSpec& spec) {
+  if (o.key != "search" && o.key != "tune") return drop_axis(o, spec);
+  refuse_block_before(o, o.key);
   if (o.key == "search")
     spec.random.reset();
-  else if (o.key == "tune")
-    spec.tune.reset();
   else
-    drop_axis(o, spec);
+    spec.tune.reset();
+}
+
+// Returns: the alternatives of a value, a,b or choice(a,b); nullptr for one value.
+const YamlNode* alternatives_in(const YamlNode& node) {
+  const YamlNode* values = node.entries.size() == 1 ? node.find("values") : nullptr;
+  return values && values->is_list() ? values : nullptr;
+}
+
+// Returns: whether the key was one of those that a sweep has beside its settings; it is set now.
+bool set_head(const Override& o, const YamlNode& node, const ReadingPlace& place, SweepSpec& spec) {
+  if (o.key != "seeds" && o.key != "search" && o.key != "tune" && o.key != "name") return false;
+  refuse_block_before(o, o.key);
+  const YamlNode* alternatives = alternatives_in(node);
+  if (o.key == "seeds")
+    spec.seeds = read_seeds(alternatives ? *alternatives : node, place);  // 3 is a count, 1,2 and [5] are lists
+  else if (o.key == "search")
+    spec.random = read_search(node, place);
+  else if (o.key == "tune")
+    spec.tune = read_tuning(alternatives ? *alternatives : node, place);
+  else if (alternatives)
+    refuse_override(o, "a sweep has one name, got " + o.value);
+  else
+    spec.name = read_sweep_name(node, place);
+  return true;
+}
+
+void check_label(const Override& o, const YamlNode& label, const Axis& axis, const Block& block) {
+  std::vector<std::string_view> legal;
+  for (const auto& point : axis.points) legal.push_back(point.label);
+  if (label.is_scalar() && std::find(legal.begin(), legal.end(), label.text) != legal.end()) return;
+  refuse_override(o, o.key + " has no label " + shown(label) + " in block " + block.name +
+                         nearest_remedy(label.text, legal));
 }
 
 // Returns: whether the key named a rows or zip axis. Its labels are now those of the value, where nothing later
 // says which they are.
-bool pin_labels(const Override& o, const std::vector<Block*>& blocks,
+bool pin_labels(const Override& o, const YamlNode& node, const std::vector<Block*>& blocks,
                 const std::vector<OverrideChange>& later) {
+  const YamlNode* several = node.is_list() ? &node : alternatives_in(node);
+  const std::vector<YamlNode> labels = several ? several->items : std::vector<YamlNode>{node};
   bool found = false;
   for (Block* block : blocks) {
     const auto axis =
         std::find_if(block->axes.begin(), block->axes.end(), [&](auto& a) { return a.name == o.key; });
     if (axis == block->axes.end() || find_setting(axis->name)) continue;
     found = true;
-    const auto labels = split(o.value, ',');
-    std::vector<std::string_view> legal;
-    for (const auto& point : axis->points) legal.push_back(point.label);
-    for (const auto& label : labels)
-      if (std::find(legal.begin(), legal.end(), label) == legal.end())
-        fail(o,
-             o.key + " has no label \"" + label + "\" in block " + block->name + nearest_remedy(label, legal));
+    std::vector<std::string> kept;
+    for (const YamlNode& label : labels) {
+      check_label(o, label, *axis, *block);
+      kept.push_back(label.text);
+    }
     const auto says_it = [&](const OverrideChange& change) { return change.sets(o.key, block->name); };
-    if (std::none_of(later.begin(), later.end(), says_it)) pin(*block, o.key, labels);
+    if (std::none_of(later.begin(), later.end(), says_it)) pin(*block, o.key, kept);
   }
   return found;
 }
 
-void set_key(const Override& o, const Setting& setting, const YamlNode& node, const ReadingPlace& place,
-             const std::vector<Block*>& blocks) {
-  const Level level = read_override_level(setting, node, place);
-  bool reached = false;
-  for (Block* block : blocks) {
-    if (!may_have_effect(setting, *block)) continue;
-    reached = true;
-    lay_over(*block, level);
-  }
-  if (reached) return;
+// A section takes a map in a file, where its keys stand below each other.
+void refuse_section(const Override& o, const YamlNode& node) {
+  if (!node.is_map() || node.entries.empty() || !is_section(o.key)) return;
+  const std::string first = o.key + "." + node.entries[0].key;
+  if (full_key(o.key) && !find_setting(first) && !is_section(first)) return;  // train={path: ...} is data.train
+  refuse_override(o, o.key + " is a section; on the command line each of its keys is named:   " + first + "=" +
+                         label_of(node.entries[0].value));
+}
+
+void set_policy(const Override& o, const Setting& setting, const YamlNode& node, const ReadingPlace& place,
+                RunPolicy& run) {
   const std::string key(setting.key);
-  fail(o, key + " has no effect with " + effect_ruled_out_by(setting, *blocks[0]) + " (block " +
-              blocks[0]->name + ")");
+  refuse_block_before(o, key);
+  if (alternatives_in(node))
+    refuse_override(o,
+                    key + " is the whole sweep's and takes one value, got " + o.value +
+                        (is_list_typed(setting) ? "; a list is written " + o.key + "=[" + o.value + "]" : ""));
+  set_run(run, key, read_value(setting, key, node, place));
 }
 
 // An axis that another block has is no mistake; a name that no block knows is.
-void drop_blocks_that_cannot_hold(SweepSpec& spec, const std::string& text) {
-  std::optional<SpecError> first;
-  const auto cannot_hold = [&](const Block& block) {
-    try {
-      checked_rule(block, "--only", text);
-      return false;
-    } catch (const SpecError& e) {
-      if (!first) first = e;
-      return true;
-    }
-  };
-  std::erase_if(spec.blocks, cannot_hold);
-  if (spec.blocks.empty()) throw *first;
+void drop_blocks_that_lack_a_name(SweepSpec& spec, const std::string& text) {
+  RT_CHECK(!spec.blocks.empty());
+  const Expression rule = parse_expression(text);
+  const auto lacks_one = [&](const Block& block) { return unknown_word(block, rule).has_value(); };
+  if (std::all_of(spec.blocks.begin(), spec.blocks.end(), lacks_one))
+    named_rule(spec.blocks[0], kOnlyRule, text);  // throws
+  std::erase_if(spec.blocks, lacks_one);
+}
+
+using LabelsOfAxes = std::map<std::string, std::vector<AxisPoint>>;  // by name of a rows or zip axis
+
+LabelsOfAxes labels_in(const std::vector<Block>& blocks) {
+  LabelsOfAxes out;
+  std::set<std::pair<std::string, std::string>> seen;
+  for (const Block& block : blocks)
+    for (const Axis& axis : block.axes)
+      for (const AxisPoint& point : axis.points)
+        if (!find_setting(axis.name) && seen.emplace(axis.name, point.label).second)
+          out[axis.name].push_back({.label = point.label, .set = {}});
+  return out;
+}
+
+// A label that no block has is a mistake. One that only others have is none, nor is it in a block that pins the
+// axis, where it alone would take any text.
+void check_labels(const Block& block, const LabelsOfAxes& labels, const std::string& text) {
+  Block asked = block;
+  for (Axis& axis : asked.axes)
+    if (const auto all = labels.find(axis.name); all != labels.end()) axis.points = all->second;
+  refuse_impossible_comparisons(asked, kOnlyRule, checked_rule(asked, kOnlyRule, text));
 }
 
 }  // namespace
 
 OverrideChange change_of(const std::string& text) {
-  const Override o = parsed(text);
+  const Override o = override_of(text);
   return {.block = o.block, .key = full_key(o.key).value_or(o.key), .value = o.value, .drops = o.drops};
 }
 
@@ -219,36 +183,27 @@ std::vector<OverrideChange> changes_of(const std::vector<std::string>& texts) {
 
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder,
                     const std::vector<OverrideChange>& later) {
-  const Override o = parsed(text);
+  const Override o = override_of(text);
   if (o.drops) return drop(o, spec);
   const auto blocks = blocks_of(o, spec);
-  if (pin_labels(o, blocks, later)) return;
-
-  const bool is_list_of_names = o.key == "seeds" || (o.key == "tune" && !o.value.starts_with('{'));
-  const SourceText source =
-      SourceText::without_lines(o.name, is_list_of_names ? "[" + o.value + "]" : yaml_value(o));
+  const SourceText source = SourceText::without_lines(o.name, yaml_of(o));
   const YamlNode node = parse_yaml(source);
   const ReadingPlace place{source, folder};
-  if (o.key == "seeds") {
-    spec.seeds = read_seeds(node.items.size() == 1 ? node.items[0] : node,
-                            place);  // 3 is a count, 1,2 and [5] are lists
-    return;
-  }
-  if (o.key == "search") {
-    spec.random = read_search(node, place);
-    return;
-  }
-  if (o.key == "tune") {
-    spec.tune = read_tuning(node.items.size() == 1 ? node.items[0] : node, place);
-    return;
-  }
-  if (o.key == "name") {
-    spec.name = read_sweep_name(node, place);
-    return;
-  }
+  if (set_head(o, node, place, spec) || pin_labels(o, node, blocks, later)) return;
+  refuse_section(o, node);
   const auto key = full_key(o.key);
-  if (!key) fail(o, "unknown key \"" + o.key + "\"" + key_remedy(o.key));
-  if (*key == "seed") fail(o, "seed is set by seeds; write seeds=3 or seeds=1,2");
+  if (!key) refuse_override(o, "unknown key \"" + o.key + "\"" + key_remedy(o.key));
+  if (*key == "seed") refuse_override(o, "seed is set by seeds; write seeds=3 or seeds=1,2");
+  const Setting& setting = *find_setting(*key);
+  if (key->starts_with("run.")) return set_policy(o, setting, node, place, spec.run);
+  const Level level = read_override_level(setting, node, place);
+  for (Block* block : blocks) lay_over(*block, level);
+}
+
+void refuse_without_effect(const SweepSpec& spec, const std::string& text) {
+  const Override o = override_of(text);
+  const auto key = full_key(o.key);
+  if (o.drops || !key || key->starts_with("run.")) return;
   const Setting& setting = *find_setting(*key);
   const Block* first = nullptr;
   for (const Block& block : spec.blocks) {
@@ -264,7 +219,7 @@ void apply_override(SweepSpec& spec, const std::string& text, const std::filesys
 void keep_only(SweepSpec& spec, const std::string& text) {
   constexpr std::string_view kBlocks = "block=";
   if (text.starts_with(kBlocks)) {
-    const auto names = split(text.substr(kBlocks.size()), ',');
+    const auto names = split_at(text.substr(kBlocks.size()), ',');
     for (const auto& name : names)
       blocks_of({.name = "--only " + text, .block = name, .key = "", .value = ""}, spec);
     std::erase_if(spec.blocks, [&](auto& block) {
@@ -277,7 +232,9 @@ void keep_only(SweepSpec& spec, const std::string& text) {
   } catch (const ExpressionError& e) {
     throw SpecError("--only: " + std::string(e.what()));
   }
-  drop_blocks_that_cannot_hold(spec, text);
+  const LabelsOfAxes labels = labels_in(spec.blocks);
+  drop_blocks_that_lack_a_name(spec, text);
+  for (const Block& block : spec.blocks) check_labels(block, labels, text);
   for (auto& block : spec.blocks) block.exclude.push_back({.text = "not (" + text + ")", .where = kOnlyRule});
 }
 

@@ -29,15 +29,21 @@ OverrideChange change_of(const std::string& text);
 // Returns: the changes of those that are overrides; the others are refused when they are applied.
 std::vector<OverrideChange> changes_of(const std::vector<std::string>& texts);
 
-// Applies one override to every block where the key means something. Keys are full or a unique last part (rank,
-// lr); also seeds, name, search, tune, run.* and the names of rows. Relative paths start at `folder`, the sweep
-// file's. Does not validate: several overrides may only together make a whole. Throws: SpecError naming the
-// override. `later`: what follows on the command line; of two that say an axis' labels the later one does.
+// Applies one override to every block that it speaks of, whether the key has an effect there or not: an
+// override that follows may give it one. Keys are full or a unique last part (rank, lr); also seeds, name,
+// search, tune, run.* and the names of rows. Relative paths start at `folder`, the sweep file's. Does not
+// validate: several overrides may only together make a whole. Throws: SpecError naming the override. `later`:
+// what follows on the command line; of two that say an axis' labels the later one does.
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder,
                     const std::vector<OverrideChange>& later = {});
 
+// Asked once all overrides are applied. Throws: SpecError naming the override where its key has an effect in no
+// block that it speaks of.
+void refuse_without_effect(const SweepSpec& spec, const std::string& text);
+
 // --only: `block=lora,full` keeps those blocks, any other expression keeps the cells where it holds; a block
-// that has not got what it speaks of keeps none. Throws: SpecError.
+// that has not got a name that it speaks of keeps none. Throws: SpecError, also for a value or a label that no
+// block has.
 void keep_only(SweepSpec& spec, const std::string& text);
 
 }  // namespace ranktide

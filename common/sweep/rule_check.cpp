@@ -43,16 +43,26 @@ void check_comparison(const Block& block, const TextComparison& comparison) {
 void check_words(const Block& block, const std::string& what, const Expression& rule) {
   constexpr std::string_view kDerive = "derive ";
   const std::string derived = what.starts_with(kDerive) ? what.substr(kDerive.size()) : "";
+  if (const auto word = unknown_word(block, rule))
+    throw ExpressionError(
+        "unknown name \"" + *word + "\" in \"" + block.name + "\"" + word_remedy(block, rule, *word, derived),
+        0);
+}
+
+[[noreturn]] void refuse_rule(const Block& block, const std::string& what, const ExpressionError& error) {
+  throw SpecError("block " + block.name + ": " + what + ": " + error.what());
+}
+
+}  // namespace
+
+std::optional<std::string> unknown_word(const Block& block, const Expression& rule) {
   std::set<std::string> values;
   for (const auto& comparison : text_comparisons(rule))
     if (is_known(block, comparison.name)) values.insert(comparison.value->text);
   for (const auto& word : words_of(rule))
-    if (!is_known(block, word) && !values.contains(word) && word != "true" && word != "false")
-      throw ExpressionError("unknown name \"" + word + "\" in \"" + block.name + "\"" + word_remedy(block, rule, word, derived),
-                            0);
+    if (!is_known(block, word) && !values.contains(word) && word != "true" && word != "false") return word;
+  return std::nullopt;
 }
-
-}  // namespace
 
 Expression checked_rule(const Block& block, const std::string& what, const std::string& text) {
   try {
@@ -61,7 +71,17 @@ Expression checked_rule(const Block& block, const std::string& what, const std::
     check_words(block, what, rule);
     return rule;
   } catch (const ExpressionError& e) {
-    throw SpecError("block " + block.name + ": " + what + ": " + e.what());
+    refuse_rule(block, what, e);
+  }
+}
+
+Expression named_rule(const Block& block, const std::string& what, const std::string& text) {
+  try {
+    Expression rule = parse_expression(text);
+    check_words(block, what, rule);
+    return rule;
+  } catch (const ExpressionError& e) {
+    refuse_rule(block, what, e);
   }
 }
 

@@ -49,12 +49,17 @@ ReadSweep read_all(const SourceText& source, const std::filesystem::path& base_f
   out.spec = out.draft.head;
   out.spec.max_trials = max_trials;
   out.spec.blocks = built_blocks(out.draft, changes_of(overrides), place);
-  if (errors.count() > 0 && overrides.empty()) check_blocks(out.draft, out.spec.blocks, place);
+  if (errors.count() > 0 && overrides.empty()) {
+    finish_blocks(out.spec);
+    check_blocks(out.draft, out.spec.blocks, place);
+  }
   errors.throw_if_any();
   for (auto text = overrides.begin(); text != overrides.end(); ++text)
     errors.attempt([&] {
       apply_override(out.spec, *text, place.folder, changes_of({std::next(text), overrides.end()}));
     });
+  errors.throw_if_any();
+  for (const auto& text : overrides) errors.attempt([&] { refuse_without_effect(out.spec, text); });
   errors.throw_if_any();
   finish_blocks(out.spec);
   add_included_cells(out.draft, out.spec, place);
