@@ -182,7 +182,8 @@ std::function<int()> setup_plan(CLI::App& command, const GlobalOptions& globals)
   CLI::Option* const explain =
       command.add_option("--explain", options->explain, "print where a key's value comes from, and stop");
   command.add_option("--block", options->block, "of one block, with --explain")->needs(explain);
-  for (const char* other : {"--only", "--list", "--output", "--diff", "--extend", "--budget"})
+  for (const char* other :
+       {"--only", "--list", "--output", "--diff", "--extend", "--budget", "--recompute-numerics"})
     explain->excludes(command.get_option(other));
   return [options, &globals] {
     if (!options->explain.empty())

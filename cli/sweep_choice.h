@@ -17,12 +17,13 @@ struct SweepChoice {
   std::vector<std::string> overrides;
   std::vector<std::string> only;  // each narrows further
   int64_t max_trials = kTrialsMaxDefault;
-  bool extend = false;          // keep what an earlier revision lists
-  std::string budget;           // hours of slots; empty: none
-  bool cancel_removed = false;  // what runs of trials that the sweep lists no more
+  bool recompute_numerics = false;  // as other trials, of this version's arithmetic
+  bool extend = false;              // keep what an earlier revision lists
+  std::string budget;               // hours of slots; empty: none
+  bool cancel_removed = false;      // what runs of trials that the sweep lists no more
 };
 
-// Adds the file, the overrides, --only, --max-trials, --extend and --budget to a command.
+// Adds the file, the overrides, --only, --max-trials, --recompute-numerics, --extend and --budget to a command.
 void add_sweep_options(CLI::App& command, SweepChoice& choice);
 // Adds --cancel-removed, where the sweep is handed in. Requires: add_sweep_options was called.
 void add_removal_option(CLI::App& command, SweepChoice& choice);

@@ -248,7 +248,8 @@ std::optional<SweepTrial> Grid::looked_up(const Place& place) const {
 
 BaseId base_subject(const SweepTrial& trial) {
   const bool reads_its_own = trial.settings.model.tokenizer.empty();
-  return reads_its_own ? trial.base : base_read_by(trial.base, trial.tokenizer_sha256);
+  const BaseId base = reads_its_own ? trial.base : base_read_by(trial.base, trial.tokenizer_sha256);
+  return trial.settings.engine ? base_computed_by(base, *trial.settings.engine) : base;
 }
 
 }  // namespace ranktide

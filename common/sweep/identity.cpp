@@ -170,6 +170,10 @@ BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256) {
   return BaseId{hash_of("base", {{"base", base.text}, {"tokenizer", tokenizer_sha256}})};
 }
 
+BaseId base_computed_by(const BaseId& base, const EngineSettings& engine) {
+  return BaseId{hash_of("base", {{"base", base.text}, {"engine", to_json(engine)}})};
+}
+
 std::string model_key(const ModelSettings& model) {
   return model.tokenizer.empty() ? model.path : model.path + kWith + model.tokenizer;
 }

@@ -56,6 +56,9 @@ EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id);
 // Returns: the base as another tokenizer than its own reads it: to an eval that is another base.
 BaseId base_read_by(const BaseId& base, const std::string& tokenizer_sha256);
 
+// Returns: the same for an engine that a sweep asks for: what the base scored by another is not taken for it.
+BaseId base_computed_by(const BaseId& base, const EngineSettings& engine);
+
 // Returns: the key of Inputs::models: the path, and the tokenizer's where it is not the model's own.
 std::string model_key(const ModelSettings& model);
 // Returns: the path of the tokenizer that such a key of a model at `model_path` speaks of; empty for another

@@ -225,6 +225,13 @@ const std::vector<Setting>& table() {
        .doc = "set by `seeds`: drives data order, adapter init and dropout",
        .min = 0,
        .max = kCountMax},
+      {.key = "engine.numerics",
+       .type = count,
+       .default_text = "none",
+       .doc = "version of the engine's arithmetic that computes it, as `plan --recompute-numerics` sets it; a "
+              "trainer of another version refuses the trial",
+       .min = 1,
+       .max = 1e9},
       {.key = "eval.learn",
        .type = evals,
        .default_text = "none",

@@ -31,7 +31,7 @@ Json told_of(const Setting& setting, const Json& written) {
   const std::string key(setting.key);
   const size_t dot = key.find('.');
   if (dot == std::string::npos) return written.value(key, Json());
-  const Json& section = written.at(key.substr(0, dot));
+  const Json section = written.value(key.substr(0, dot), Json());
   if (section.is_null()) return {};
   if (key == "train.betas") return {section.at("beta1"), section.at("beta2")};
   if (key == "lora.target") return joined_modules(section.at("target"));

@@ -212,6 +212,15 @@ void fields(Ar& ar, FileContent& f) {
 }
 
 // One fully resolved configuration. Paths are absolute; content hashes stand in identity, not here.
+// Of what computes it. Set only where results of another version are to be computed again.
+struct EngineSettings {
+  int numerics = 0;  // numerics.h
+};
+template <class Ar>
+void fields(Ar& ar, EngineSettings& e) {
+  ar("numerics", e.numerics);
+}
+
 struct TrialSettings {
   ModelSettings model;
   Method method = Method::lora;
@@ -220,11 +229,13 @@ struct TrialSettings {
   DataSettings data;
   Budget budget;
   uint64_t seed = 0;
+  std::optional<EngineSettings> engine{};  // absent: whatever version there is
 };
 template <class Ar>
 void fields(Ar& ar, TrialSettings& t) {
   ar("model", t.model)("method", t.method)("lora", t.lora)("train", t.train)("data", t.data);
   ar("budget", t.budget)("seed", t.seed);
+  later_field(ar, "engine", t.engine);
 }
 
 // What is evaluated and how. Its name and role belong to the sweep, not to the spec.
@@ -338,7 +349,8 @@ struct EnumTexts<OutcomeKind> {
 };
 
 // How an attempt ended. diverged is a result, not an error; stopped means "checkpointed on request, not ended";
-// refused means that this worker cannot begin it, as an input is nowhere to be had here.
+// refused means that this worker cannot begin it, as an input is nowhere to be had here or its engine is
+// another.
 struct Outcome {
   OutcomeKind kind = OutcomeKind::completed;
   Step step = 0;                  // steps done; for diverged the step whose loss or gradient was not finite

@@ -90,6 +90,7 @@ Json flat_settings(const TrialSettings& settings) {
   if (settings.budget.tokens) out["budget.tokens"] = *settings.budget.tokens;
   if (settings.budget.epochs) out["budget.epochs"] = *settings.budget.epochs;
   out["seed"] = settings.seed;
+  if (settings.engine) out["engine.numerics"] = settings.engine->numerics;
   return out;
 }
 

@@ -10,6 +10,8 @@
 #include "cli/makespan.h"
 #include "cli/plan_difference.h"
 #include "cli/plan_file.h"
+#include "cli/sweep_choice.h"
+#include "common/vocabulary/numerics.h"
 #include "tests/cli/plan_world.h"
 
 namespace ranktide::cli {
@@ -50,6 +52,18 @@ class Selection : public PlanWorld {
     for (const std::string& line : lines) out << line << "\n";
   }
 };
+
+TEST_F(Selection, ResultsOfAnotherVersionAreComputedAgainAsNewTrials) {
+  std::ofstream(path("s.yaml")) << text();
+  SweepChoice choice{.file = path("s.yaml").string(), .overrides = {}, .only = {}, .budget = {}};
+  const SweepSpec as_written = chosen_sweep(choice);
+  choice.recompute_numerics = true;
+  const SweepSpec spec = chosen_sweep(choice);
+  ASSERT_EQ(spec.blocks.size(), 2U);
+  for (const Block& block : spec.blocks) EXPECT_EQ(block.constants.at("engine.numerics"), kNumericsVersion);
+  for (const Block& block : as_written.blocks) EXPECT_FALSE(block.constants.contains("engine.numerics"));
+  EXPECT_THAT(command_line_of(choice), HasSubstr(" --recompute-numerics"));
+}
 
 TEST(HourBudgetText, IsHoursOfSlotsOfGpusOrOfCpuSlots) {
   EXPECT_EQ(read_hour_budget("20gpuh").on, ComputedOn::gpu);

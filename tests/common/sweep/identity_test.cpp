@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/sweep/trial_values.h"
 #include "tests/common/sweep/sweep_language.h"
 
 namespace ranktide {
@@ -82,6 +83,20 @@ TEST(Identity, ABaseIsAnotherOneOnlyWhereModelTokenizerIsSet) {
   EXPECT_NE(base_subject(read), own.base);
   EXPECT_EQ(base_subject(read), base_read_by(BaseId("b0"), "t0"));
   EXPECT_NE(base_subject(read), base_read_by(BaseId("b0"), "t1"));
+}
+
+TEST(Identity, TheEnginesVersionIsInItOnlyWhereTheSweepAsksForOne) {
+  const auto with = [](const std::string& version) {
+    return trials_of(known(sweep(kLora + "engine.numerics: " + version + "\n")))[0];
+  };
+  const SweepTrial plain = trials_of(known(sweep(kLora)))[0];
+  EXPECT_FALSE(to_json(plain.settings).contains("engine"));
+  EXPECT_NE(with("8").id, plain.id);
+  EXPECT_NE(with("8").stage, with("9").stage);
+  EXPECT_NE(base_subject(with("8")), base_subject(plain)) << "gain is to a base of the same arithmetic";
+  EXPECT_EQ(from_json<TrialSettings>(to_json(with("8").settings)).engine->numerics, 8);
+  EXPECT_EQ(values_of(with("8").settings).at("engine.numerics"), 8);
+  EXPECT_FALSE(values_of(plain.settings).contains("engine.numerics"));
 }
 
 TEST(Identity, AModelsKeySaysWhereItsTokenizerLies) {

@@ -4,15 +4,13 @@
 
 #include <string>
 
+#include "common/vocabulary/numerics.h"
+
 namespace c10 {
 struct Device;
 }
 
 namespace ranktide {
-
-// Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not
-// resumed.
-inline constexpr int kNumericsVersion = 8;
 
 struct Engine {
   int threads = 1;  // that results depend on: the CPU's where it computes, 1 on any other device

@@ -18,6 +18,21 @@
 namespace ranktide {
 namespace {
 
+// Of a trial that is to be computed by another version; some other worker may have that.
+std::optional<Outcome> refusal_of(const Work& work) {
+  const bool asks = work.stage && work.stage->settings.engine;
+  if (!asks || work.stage->settings.engine->numerics == kNumericsVersion) return std::nullopt;
+  Outcome out;
+  out.kind = OutcomeKind::refused;
+  out.message = "engine.numerics: the trial is to be computed by version " +
+                std::to_string(work.stage->settings.engine->numerics) +
+                " of the engine's arithmetic, and this worker's is version " +
+                std::to_string(kNumericsVersion) +
+                "; bring its ranktide to that version, or submit the sweep again without engine.numerics, or "
+                "with --recompute-numerics by a ranktide of the workers' version";
+  return out;
+}
+
 struct DeviceLost : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -59,6 +74,7 @@ class Server {
 
   Outcome run(const CommandInbox::Order& order, WorkReporter& reporter) {
     const Work& work = order.run.work;
+    if (auto refused = refusal_of(work)) return *std::move(refused);
     if (work.kind == WorkKind::evaluate)
       return run_evals({work.stage, work.base, work.tokenizer_sha256, work.model, work.evals, work.microbatch},
                        folders_, inputs_, reporter, order.stop);

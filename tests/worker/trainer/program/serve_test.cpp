@@ -203,6 +203,17 @@ TEST_F(Serve, EvalsThatNobodyWaitsForEndHalfwayAndRunWhenTheTrialIsWantedAgain) 
   }
 }
 
+TEST_F(Serve, RefusesATrialThatIsToBeComputedByAnotherVersion) {
+  Work work = training("newer", Method::lora, 3);
+  work.stage->settings.engine = EngineSettings{.numerics = kNumericsVersion + 1};
+  const Told told = run(work, 1);
+  EXPECT_EQ(told.outcome->kind, OutcomeKind::refused);
+  EXPECT_TRUE(told.outcome->message.starts_with("engine.numerics: the trial is to be computed by version "))
+      << told.outcome->message;
+  work.stage->settings.engine->numerics = kNumericsVersion;
+  EXPECT_EQ(run(work, 2).outcome->kind, OutcomeKind::completed);
+}
+
 TEST_F(Serve, EndsWithZeroAfterACheckpointWhenTheCommandPipeEnds) {
   Work work = training("left", Method::lora, 100'000);
   bool closed = false;
