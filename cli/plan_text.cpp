@@ -7,6 +7,7 @@
 
 #include "cli/terminal.h"
 #include "common/sweep/overrides.h"
+#include "common/sweep/tuning_check.h"
 
 namespace ranktide::cli {
 namespace {
@@ -143,7 +144,7 @@ std::string tuning_text(const SweepPlan& plan) {
   const Tuning& tune = *plan.spec.tune;
   return head_text(plan, "tune") +
          fmt::format("{} by {}{}\n", fmt::join(tune.axes, ", "), tune.by.empty() ? "learning" : tune.by,
-                     tune.extend > 0
+                     may_be_extended(plan.spec)
                          ? fmt::format("; up to {} more values where the best one is an end: not counted here",
                                        tune.extend)
                          : "");

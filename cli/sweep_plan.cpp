@@ -218,6 +218,7 @@ void require_inputs(const PreparedSweep& sweep) {
   throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
                                          fmt::join(sweep.unreadable, "\n       ")));
 }
+  plan.spec.taken_unites.reset();
 
 SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
   SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};

@@ -63,6 +63,14 @@ TEST(PlanText, OfEverySweepFileOfTheTreeCountsItsTrials) {
   }
 }
 
+TEST(PlanText, NoMoreValuesArePromisedOfAPartThatSomebodyChose) {
+  SweepPlan plan = plan_without_inputs(fs::path(RANKTIDE_SOURCE_DIR) / "tests/cli/plans/tune.yaml");
+  ASSERT_THAT(plan_text(plan, {}), HasSubstr("up to 2 more values"));
+  plan.spec.taken_unites = true;
+  take_only(plan, {0, 1});
+  EXPECT_THAT(plan_text(plan, {}), HasSubstr("tune   train.lr by learning\n"));
+}
+
 using PlanOf = PlanWorld;
 
 TEST_F(PlanOf, MeasuredProductsHasHoursOfBlocksAndAnInterval) {
