@@ -37,7 +37,7 @@ std::string why_not(const SourceInput& source, const Unit* unit, const std::set<
     return "is " + std::string(text_of(unit->life)) + "; a trial starts from one that has completed";
   if (unit->kept == Keep::none && !is_shelved(source, shelved))
     return "has left no weights: run.keep of its sweep kept none (adapters, of LoRA, weights or delta do), or "
-           "its worker was forgotten";
+           "its worker was forgotten and the coordinator has no copy";
   return "";
 }
 

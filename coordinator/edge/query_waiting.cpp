@@ -217,14 +217,22 @@ struct Found {
   Away away;
 };
 
-// Only where the weights lie that a unit needs may it run: other workers' slots are none for it.
+bool has_slot_for(const ReadyUnit& unit, const SlotNeeds& needs, const SlotsByWorker& here) {
+  return std::any_of(here.begin(), here.end(), [&](const auto& worker) {
+    return (unit.home.empty() || unit.home == worker.first) &&
+           has_one(worker.second, needs, unit.predicted_bytes);
+  });
+}
+
+// Where the weights lie that a unit needs it may run, and anywhere once the coordinator has them too.
 Found look_through(const Reader& reader, const std::string& sweep, const SlotsByWorker& here) {
   const SlotNeeds own = needs_in(reader.select("SELECT needs FROM sweep WHERE name=?1", {sweep}).rows.at(0)[0]);
   const std::vector<OtherWish> others = other_wishes(reader, sweep);
   Found out;
   for (ReadyUnit& unit : ready_units(reader, sweep)) {
+    if (has_slot_for(unit, needs_of(unit, own, others), here)) continue;
     const bool is_away = !unit.home.empty() && !here.contains(unit.home);
-    if (is_away && has_artifacts(reader, unit.source)) {
+    if (!unit.home.empty() && has_artifacts(reader, unit.source)) {
       unit.home.clear();
     } else if (is_away) {
       ++(unit.is_trial ? out.away.trials : out.away.evals);
@@ -232,11 +240,7 @@ Found look_through(const Reader& reader, const std::string& sweep, const SlotsBy
       continue;
     }
     const SlotNeeds needs = needs_of(unit, own, others);
-    const bool fits = std::any_of(here.begin(), here.end(), [&](const auto& worker) {
-      return (unit.home.empty() || unit.home == worker.first) &&
-             has_one(worker.second, needs, unit.predicted_bytes);
-    });
-    if (fits) continue;
+    if (has_slot_for(unit, needs, here)) continue;
     add(out.misfits, unit, needs);
     out.homes.insert(unit.home);
   }

@@ -139,6 +139,20 @@ TEST_F(TrunkThatEnds, WithoutLeavingAnythingSharesNoSteps) {
   EXPECT_EQ(status().steps_left, kAlone);
 }
 
+// Whoever was to leave it last has begun for another sweep.
+TEST_F(TrunkThatEnds, EarlierThanItWasToCountsUpToThere) {
+  history.record(LeaseGranted{.lease = history.trunk(),
+                              .worker = WorkerName{"w1"},
+                              .boot = "a",
+                              .slots = {0},
+                              .evals = {},
+                              .trunk_to = 8});
+  ASSERT_EQ(status().running.size(), 1U);
+  EXPECT_EQ(status().running[0].trial, other.id.text);
+  EXPECT_EQ(status().running[0].steps, 8);
+  EXPECT_EQ(status().steps_left, kAlone);
+}
+
 // Two of three wait for it; what it told the first time stays in their curves.
 TEST_F(TrunkThatEnds, IsAtItsBeginningWhenItIsTrainedAgain) {
   const SweepTrial gone = history.list_branch({.rank = 16}, 11);

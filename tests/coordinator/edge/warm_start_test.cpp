@@ -201,9 +201,12 @@ TEST_F(WarmStartTest, FitsNoSlotButOneOfTheWorkerThatHasItsSource) {
   const auto waiting = sweep_status(history.reader(), "warm")->waiting;
   ASSERT_TRUE(waiting.has_value()) << "w2 has GPUs, and not the weights";
   EXPECT_EQ(waiting->slots, 1);
-  EXPECT_EQ(waiting->message,
-            "1 trial waits for a slot that fits: it needs a GPU; the only slot of w1, where what it starts from "
-            "lies, lacks some of that (see run.needs of the sweep)");
+  EXPECT_EQ(
+      waiting->message,
+      "1 trial waits for a slot that fits: it needs a GPU; the only slot of w1, where what it starts from "
+      "lies, lacks some of that (see run.needs of the sweep)");
+  std::filesystem::create_directories(folder.path() / "artifacts" / source.id.text);
+  EXPECT_FALSE(sweep_status(history.reader(), "warm")->waiting) << "w2 fetches them";
 }
 
 TEST_F(WarmStartTest, WaitsForAGpuWhereItsSweepNeedsOne) {
