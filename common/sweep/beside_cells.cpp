@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace ranktide {
-namespace {
-
-constexpr size_t kBesideMax = 256;  // cells that are looked at for one trunk
-
-}  // namespace
 
 bool sets_budget(const Axis& axis) {
   return std::any_of(axis.points.begin(), axis.points.end(), [](const AxisPoint& point) {
@@ -22,9 +17,10 @@ BesideCells::BesideCells(const Block& block) {
   for (auto axis = block.axes.rbegin(); axis != block.axes.rend(); ++axis) {
     const auto points = static_cast<int64_t>(axis->points.size());
     if (points > 1 && sets_budget(*axis)) {
-      if (offsets_.size() * axis->points.size() > kBesideMax) {
+      if (offsets_.size() * axis->points.size() > kBesideCellsMax) {
         axes_.clear();
         offsets_ = {0};
+        are_too_many_ = true;
         return;
       }
       std::vector<int64_t> grown;

@@ -183,6 +183,13 @@ void note_too_much(const Block& block, const std::vector<SweepTrial>& trials, st
   if (!why.empty() && !is_known) lines.push_back(head + why + ")");
 }
 
+void note_too_many_beside(const Block& block, std::vector<std::string>& lines) {
+  const std::string line = "none on " + names_of_budget_axes(block) + " (more than " +
+                           std::to_string(kBesideCellsMax) +
+                           " cells differ in that alone, and up to so many are looked at for a trunk)";
+  if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+}
+
 // Adds what one trunk saves at each of so many places.
 void add(SharedWork& out, const SharedWork& trunk, int64_t places, const std::string& block) {
   out.trials += trunk.trials * places;
@@ -217,6 +224,7 @@ SharedWork shared_work(const Grid& grid, const CellCensus& census, size_t tellin
     const BlockSpan span{.block = block, .first = first};
     first += crossed_cells(block) + static_cast<int64_t>(block.include.size());
     const BesideCells beside(block);
+    if (beside.are_too_many()) note_too_many_beside(block, out.nothing_on);
     if (beside.offsets().size() == 1) continue;
     for (const AlikePlaces& places : places_in(grid, census, telling, span, beside)) {
       looks += std::ssize(places.listed);

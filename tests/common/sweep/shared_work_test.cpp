@@ -54,6 +54,18 @@ TEST(SharedWork, IsNothingByATrunkOfMoreBranchesThanOneMayHave) {
       ElementsAre("none on budget.steps (65 trials begin alike, and a trunk has 64 branches at most)"));
 }
 
+TEST(SharedWork, IsNothingWhereMoreCellsDifferInTheirBudgetThanAreLookedAtAndSaysSo) {
+  const auto text_of = [](int budgets_of_it) {
+    std::string steps = "[10";
+    for (int at = 11; at < 10 + budgets_of_it; ++at) steps += ", " + std::to_string(at);
+    return sharing_text(shared_work(Grid(budgets("schedule: constant, warmup: 0", "seeds: 2\n", steps + "]"))));
+  };
+  EXPECT_THAT(text_of(256), ElementsAre(HasSubstr("256 trials begin alike")));
+  EXPECT_THAT(text_of(257),
+              ElementsAre("none on budget.steps (more than 256 cells differ in that alone, and up to "
+                          "so many are looked at for a trunk)"));
+}
+
 TEST(SharedWork, SaysWhyNothingIsSharedAndWhatWould) {
   EXPECT_THAT(
       sharing_text(shared_work(Grid(budgets("schedule: cosine", "seeds: 2\n")))),
