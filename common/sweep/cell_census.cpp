@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
-#include <unordered_map>
 
 #include "common/sweep/taken_trials.h"
 #include "common/vocabulary/check.h"
@@ -20,20 +18,59 @@ uint64_t mixed(uint64_t hash) {
   return hash ^ hash >> 31;
 }
 
+// Which group is whose, by what its trials tell. A table of open places and no std::unordered_map: where there
+// is a group for each cell, that takes twice the memory and a call for each.
+class GroupPlaces {
+ public:
+  // Returns: the group's place; of one that is new the next.
+  uint32_t of(uint64_t key) {
+    if (2 * keys_.size() >= places_.size()) grow();
+    uint32_t& place = find(key);
+    if (place == kNoGroup) {
+      place = static_cast<uint32_t>(keys_.size());
+      keys_.push_back(key);
+    }
+    return place;
+  }
+
+ private:
+  uint32_t& find(uint64_t key) {
+    const size_t last = places_.size() - 1;  // one less than a power of two
+    size_t at = mixed(key) & last;
+    while (places_[at] != kNoGroup && keys_[places_[at]] != key) at = (at + 1) & last;
+    return places_[at];
+  }
+
+  void grow() {
+    places_.assign(std::max<size_t>(1024, 2 * places_.size()), kNoGroup);
+    for (size_t group = 0; group < keys_.size(); ++group) find(keys_[group]) = static_cast<uint32_t>(group);
+  }
+
+  std::vector<uint64_t> keys_;    // by group
+  std::vector<uint32_t> places_;  // kNoGroup: open
+};
+
 }  // namespace
 
 // Equal cells stand side by side once they are sorted, the one that runs first.
 CellCensus::CellCensus(const Grid& grid, const std::vector<Telling>& tellings) : grid_(grid) {
   const CellTeller teller(tellings);
+  size_t things = 0;
+  for (const Telling& telling : tellings) things += things_in(telling);
   Grid::SeenCells seen;
   const auto cells = static_cast<size_t>(grid.raw_count_) / grid.spec_.seeds.size();
   seen.cells.reserve(cells);
-  seen.told.assign(tellings.size(), std::vector<uint64_t>(cells));
+  seen.told.assign(things, std::vector<uint64_t>(cells));
   for (size_t block = 0; block < grid.blocks_.size(); ++block)
     counts_.push_back(grid.count_of(block, teller, seen));
   std::sort(seen.cells.begin(), seen.cells.end());
   count_up(seen.cells);
-  for (const auto& told : seen.told) groupings_.push_back(grouped(seen.cells, told));
+  const Distinct distinct = distinct_of(seen.cells, cells);
+  std::span<const std::vector<uint64_t>> told = seen.told;
+  for (const Telling& telling : tellings) {
+    groupings_.push_back(grouped(distinct, told.first(things_in(telling))));
+    told = told.subspan(things_in(telling));
+  }
   const auto is_equal = [](const SeenCell& a, const SeenCell& b) { return a.print == b.print; };
   seen.cells.erase(std::unique(seen.cells.begin(), seen.cells.end(), is_equal), seen.cells.end());
   cells_ = std::move(seen.cells);
@@ -51,51 +88,54 @@ void CellCensus::count_up(const std::vector<SeenCell>& seen) {
   }
 }
 
-// Every later block adds its view of a cell to the trial, by the first of its cells that is equal.
-CellCensus::Grouping CellCensus::grouped(const std::vector<SeenCell>& seen,
-                                         const std::vector<uint64_t>& told) const {
-  Grouping out{.groups = {}, .of = std::vector<uint32_t>(told.size(), kNoGroup)};
-  std::unordered_map<uint64_t, uint32_t> by_key;
-  for (size_t i = 0, end = 0; i < seen.size(); i = end) {
-    size_t block = grid_.block_of(seen[i].cell);
-    uint64_t key = mixed(block) + told[static_cast<size_t>(seen[i].cell)];
-    for (end = i + 1; end < seen.size() && seen[end].print == seen[i].print; ++end)
-      if (const size_t own = grid_.block_of(seen[end].cell); own != block) {
-        key = mixed(mixed(key) + own) + told[static_cast<size_t>(seen[end].cell)];
-        block = own;
-      }
-    const int64_t trials = grid_.taken_of(seen[i].cell);
-    if (trials == 0) continue;
-    const auto [place, is_new] = by_key.try_emplace(key, static_cast<uint32_t>(out.groups.size()));
-    if (is_new) out.groups.push_back({.sample = seen[i].cell});
-    TrialsAlike& group = out.groups[place->second];
-    group.trials += trials;
-    group.sample = std::min(group.sample, seen[i].cell);
-    out.of[static_cast<size_t>(seen[i].cell)] = place->second;
+CellCensus::Distinct CellCensus::distinct_of(const std::vector<SeenCell>& seen, size_t cells) {
+  Distinct out{.is_first = std::vector<bool>(cells), .equal = {}};
+  size_t first = 0;
+  for (size_t i = 0; i < seen.size(); ++i) {
+    if (seen[i].print != seen[first].print) first = i;
+    if (i == first)
+      out.is_first[static_cast<size_t>(seen[i].cell)] = true;
+    else
+      out.equal.emplace_back(seen[first].cell, seen[i].cell);
   }
-  order(out);
+  std::sort(out.equal.begin(), out.equal.end());
   return out;
 }
 
-// Samples are cells until here.
-void CellCensus::order(Grouping& grouping) const {
-  const std::vector<TrialsAlike>& groups = grouping.groups;
-  std::vector<uint32_t> order(groups.size()), place(groups.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return groups[a].sample < groups[b].sample; });
-  std::vector<TrialsAlike> ordered;
-  ordered.reserve(groups.size());
-  for (const uint32_t group : order) {
-    place[group] = static_cast<uint32_t>(ordered.size());
-    ordered.push_back(groups[group]);
-    int64_t& sample = ordered.back().sample;
-    sample *= static_cast<int64_t>(grid_.spec_.seeds.size());
-    while (!takes(grid_.spec_, sample)) ++sample;
+// Every later block adds its view of a cell to the trial, by the first of its cells that is equal.
+CellCensus::Grouping CellCensus::grouped(const Distinct& distinct,
+                                         std::span<const std::vector<uint64_t>> told) const {
+  Grouping out{.groups = {}, .of = std::vector<uint32_t>(told[0].size(), kNoGroup)};
+  GroupPlaces places;
+  auto equal = distinct.equal.begin();
+  for (int64_t cell = 0; cell < std::ssize(out.of); ++cell) {
+    const auto number = static_cast<size_t>(cell);
+    if (!distinct.is_first[number]) continue;
+    size_t block = grid_.block_of(cell);
+    std::array<uint64_t, 2> keys{};
+    for (size_t thing = 0; thing < told.size(); ++thing) keys[thing] = mixed(block) + told[thing][number];
+    for (; equal != distinct.equal.end() && equal->first == cell; ++equal) {
+      const size_t own = grid_.block_of(equal->second);
+      for (size_t thing = 0; own != block && thing < told.size(); ++thing)
+        keys[thing] = mixed(mixed(keys[thing]) + own) + told[thing][static_cast<size_t>(equal->second)];
+      block = own;
+    }
+    const int64_t trials = grid_.taken_of(cell);
+    if (trials == 0) continue;
+    const uint32_t place = places.of(told.size() == 1 ? keys[0] : mixed(keys[0]) + keys[1]);
+    if (place == out.groups.size())
+      out.groups.push_back({.sample = first_taken(cell), .trials = 0, .told = keys});
+    out.groups[place].trials += trials;
+    out.of[number] = place;
   }
-  grouping.groups = std::move(ordered);
-  for (uint32_t& group : grouping.of)
-    if (group != kNoGroup) group = place[group];
+  return out;
+}
+
+// Returns: raw index of the first trial of the cell that the spec takes. Requires: it takes one.
+int64_t CellCensus::first_taken(int64_t cell) const {
+  int64_t out = cell * static_cast<int64_t>(grid_.spec_.seeds.size());
+  while (!takes(grid_.spec_, out)) ++out;
+  return out;
 }
 
 std::optional<int64_t> CellCensus::find(const CellPrint& print) const {

@@ -10,7 +10,7 @@
 namespace ranktide {
 namespace {
 
-// Of all tables of a block, 40 bytes each; more answers are worked out each time they are asked for. A spec may
+// Of all tables of a block, 48 bytes each; more answers are worked out each time they are asked for. A spec may
 // have as many rules as its text has room for.
 constexpr int64_t kAnswersMax = 1 << 21;
 
@@ -69,7 +69,7 @@ void CellFactors::add_evals(const AxisReach& reach) {
   std::vector<const Setting*> told;
   for (const Setting& setting : settings()) {
     const std::string key(setting.key);
-    if (!key.starts_with("eval.") || !teller_.tells(key)) continue;
+    if (!key.starts_with("eval.") || !teller_.find(key)) continue;
     own.add(reach.of_setting(key));
     told.push_back(&setting);
   }
@@ -120,28 +120,44 @@ CellFactors::Factor CellFactors::rule_factor(const AxisReach& reach, const Rule&
   RuleWords words(block_, reach, rule.text, RuleWords::Use::excludes, room_);
   if (!words.is_worth_it()) return out;
   room_ -= words.meanings();
-  out.words.push_back(std::move(words));
+  out.by_words.push_back({.words = std::move(words)});
   return out;
 }
 
-// Only where every one of them is derived, and always has an effect: else the cell decides more than its value.
+// Returns: those that a derivation gives in every cell, of settings of which the others are never set and have
+// no default; none where any of them is anything else: then the cell decides more than their values. One budget
+// that is derived is the one budget that there has to be, where nothing sets another.
+std::vector<const Setting*> CellFactors::derived_alone(const AxisReach& reach,
+                                                       const std::vector<const Setting*>& settings) const {
+  std::vector<const Setting*> out;
+  for (const Setting* setting : settings) {
+    const std::string key(setting->key);
+    if (!setting->effect.key.empty()) return {};
+    if (block_.derive.contains(key))
+      out.push_back(setting);
+    else if (!is_of_budget({setting}) || block_.constants.contains(key) || reach.of_setting(key).axes != 0)
+      return {};
+  }
+  const auto budgets =
+      std::count_if(out.begin(), out.end(), [](const Setting* s) { return is_of_budget({s}); });
+  return is_of_budget(settings) && budgets != 1 ? std::vector<const Setting*>{} : out;
+}
+
 CellFactors::Factor CellFactors::settings_factor(const AxisReach& reach, const Reach& own,
                                                  std::vector<const Setting*> settings) {
   Factor out = factor(own, std::move(settings), {});
   if (!out.answers.empty()) return out;
-  for (const Setting* setting : out.settings) {
-    const auto rule = block_.derive.find(std::string(setting->key));
-    if (rule == block_.derive.end() || !setting->effect.key.empty()) return out;
-  }
-  std::vector<RuleWords> words;
+  std::vector<WorkedOut> all;
   int64_t room = room_;
-  for (const Setting* setting : out.settings) {
-    const std::string& rule = block_.derive.at(std::string(setting->key));
-    words.emplace_back(block_, reach, rule, RuleWords::Use::derives, room);
-    if (!words.back().is_worth_it()) return out;
-    room -= words.back().meanings();
+  for (const Setting* setting : derived_alone(reach, out.settings)) {
+    const std::string key(setting->key);
+    RuleWords words(block_, reach, block_.derive.at(key), RuleWords::Use::derives, room);
+    if (!words.is_worth_it()) return out;
+    room -= words.meanings();
+    all.push_back({.words = std::move(words), .setting = setting, .key = key, .told_as = teller_.find(key)});
   }
-  out.words = std::move(words);
+  if (all.empty()) return out;
+  out.by_words = std::move(all);
   room_ = room;
   return out;
 }
@@ -179,29 +195,37 @@ void CellFactors::add_settings_of(const Factor& factor, const CellSettings& foun
   teller_.add(values, out.told);
 }
 
+// Returns: whether it is known. What always has an effect stands in an identity as it is derived.
+bool CellFactors::add_derived(WorkedOut& derived, const std::vector<uint32_t>& stands, Answer& out) {
+  const auto value = derived.words.value_at(stands);
+  if (!value) return false;
+  try {
+    const Json fitting = derived_value(*derived.setting, *value);
+    const CellPrint print = print_of(derived.key, identity_value(derived.key, fitting));
+    out.print += print;
+    if (derived.told_as) CellTeller::add(*derived.told_as, fitting, print, out.told);
+    return true;
+  } catch (const SpecError&) {
+    return false;
+  }
+}
+
 CellFactors::Answer CellFactors::ask_words(Factor& factor, const std::vector<uint32_t>& stands) const {
   Answer out{.kind = CellLook::Kind::cell};
-  for (size_t i = 0; i < factor.words.size(); ++i) {
-    const auto value = factor.words[i].value_at(stands);
-    if (!value) return {.kind = CellLook::Kind::unsure};
-    if (factor.settings.empty()) {
-      if (!value->is_boolean()) return {.kind = CellLook::Kind::unsure};
-      return {.kind = value->get<bool>() ? CellLook::Kind::excluded : CellLook::Kind::cell};
+  for (WorkedOut& each : factor.by_words) {
+    if (each.setting) {
+      if (!add_derived(each, stands, out)) return {.kind = CellLook::Kind::unsure};
+      continue;
     }
-    const std::string key(factor.settings[i]->key);
-    try {
-      const Json derived = derived_value(*factor.settings[i], *value);
-      out.print += print_of(key, identity_value(key, derived));
-      teller_.add(key, derived, out.told);
-    } catch (const SpecError&) {
-      return {.kind = CellLook::Kind::unsure};
-    }
+    const auto holds = each.words.value_at(stands);
+    if (!holds || !holds->is_boolean()) return {.kind = CellLook::Kind::unsure};
+    if (holds->get<bool>()) return {.kind = CellLook::Kind::excluded};
   }
   return out;
 }
 
 CellFactors::Answer CellFactors::answer(Factor& factor, const std::vector<uint32_t>& stands) const {
-  if (!factor.words.empty()) return ask_words(factor, stands);
+  if (!factor.by_words.empty()) return ask_words(factor, stands);
   int64_t cell = 0;
   for (const auto& [axis, stride] : factor.strides) cell += stands[axis] * stride;
   if (factor.answers.empty()) return ask(factor, cell);

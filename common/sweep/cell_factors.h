@@ -39,20 +39,30 @@ class CellFactors {
     evals,   // they tell apart, and train nothing
     source,  // whether the trial may start from the one that model.from names
   };
+  // An expression that is worked out in each cell.
+  struct WorkedOut {
+    RuleWords words;
+    const Setting* setting = nullptr;  // that it is derived for; nullptr: it is an exclude rule
+    std::string key{};                 // of the setting
+    const CellTeller::Key* told_as = nullptr;
+  };
   struct Factor {
     std::vector<std::pair<size_t, int64_t>> strides;  // axis of the whole block -> cells from point to point
     BlockCells cells;
     std::vector<const Setting*> settings;  // whose values it gives
     Asked asked = Asked::identity;
-    std::vector<Answer> answers;     // by cell; empty where a table is not worth its memory
-    std::vector<RuleWords> words{};  // without such a table: of a rule, or beside settings
+    std::vector<Answer> answers;        // by cell; empty where a table is not worth its memory
+    std::vector<WorkedOut> by_words{};  // without such a table: the rule, or all that the settings give
   };
   Factor factor(const Reach& reach, std::vector<const Setting*> settings, std::vector<Rule> exclude);
   Factor rule_factor(const AxisReach& reach, const Rule& rule);
   Factor settings_factor(const AxisReach& reach, const Reach& own, std::vector<const Setting*> settings);
   Answer ask(const Factor& factor, int64_t cell) const;
   void add_settings_of(const Factor& factor, const CellSettings& found, Answer& out) const;
+  std::vector<const Setting*> derived_alone(const AxisReach& reach,
+                                            const std::vector<const Setting*>& settings) const;
   Answer ask_words(Factor& factor, const std::vector<uint32_t>& stands) const;
+  static bool add_derived(WorkedOut& derived, const std::vector<uint32_t>& stands, Answer& out);
   Answer answer(Factor& factor, const std::vector<uint32_t>& stands) const;
   void add_settings(const AxisReach& reach);
   void add_evals(const AxisReach& reach);

@@ -1,7 +1,8 @@
 #pragma once
 // 128 bits that stand for what a cell trains, so that walks over many cells can tell equal ones: the sum of one
-// hash for each setting of its identity. It lives in memory only, is no id, and goes to no disk and no wire.
-// Whoever acts on a single match compares the identities too. Pure functions.
+// hash for each setting of its identity. A fast one and no cryptographic one, as there is one for each cell
+// where a value is derived. It lives in memory only, is no id, and goes to no disk and no wire. Whoever acts on
+// a single match compares the identities too. Pure functions.
 
 #include <compare>
 #include <cstdint>

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/sweep/cell_print.h"
 #include "common/sweep/settings.h"
 
 namespace ranktide {
@@ -20,31 +21,43 @@ namespace ranktide {
 struct Telling {
   std::set<std::string> by_value{};
   std::set<std::string> by_sign{};  // numbers of which only counts whether they are above zero
+  std::set<std::string> apart{};  // by their values, too, and by themselves: what they say and what the others
+                                  // do are two things (TrialsAlike::told). A key may be among both
 };
-inline constexpr size_t kTellingsMax = 2;  // of one walk; each is eight bytes a cell
 
-using CellTold = std::array<uint64_t, kTellingsMax>;  // beside the tellings; 0 beyond
+// What one cell tells: of each telling one thing, or two where anything is told apart; 0 beyond. Each is eight
+// bytes a cell.
+inline constexpr size_t kToldMax = 3;
+using CellTold = std::array<uint64_t, kToldMax>;
+
+// Returns: of how many things a telling is.
+inline size_t things_in(const Telling& telling) {
+  return telling.apart.empty() ? 1 : 2;
+}
 
 class CellTeller {
  public:
-  // Requires: at most kTellingsMax tellings; no key in both sets of one.
+  // Of one setting.
+  struct Key {
+    std::array<bool, kToldMax> by_value{};
+    std::array<bool, kToldMax> by_sign{};
+    uint64_t above_zero = 0;
+  };
+
+  // Requires: at most kToldMax things; no key in by_value and by_sign of one telling.
   explicit CellTeller(const std::vector<Telling>& tellings);
 
+  // Returns: nullptr for a setting that tells nothing. Outlives: this outlives what is returned.
+  const Key* find(const std::string& key) const;
+
   // Adds what a setting tells by its value: an effective one, of which paths stand as they were set.
-  void add(const std::string& key, const Json& value, CellTold& told) const;
+  // `print`: of that value (cell_print.h).
+  static void add(const Key& key, const Json& value, const CellPrint& print, CellTold& told);
 
   // Adds what all of these tell.
   void add(const SettingValues& values, CellTold& told) const;
 
-  // Returns: whether a setting tells anything.
-  bool tells(const std::string& key) const { return keys_.contains(key); }
-
  private:
-  struct Key {
-    std::array<bool, kTellingsMax> by_value{};
-    std::array<bool, kTellingsMax> by_sign{};
-    uint64_t above_zero = 0;
-  };
   std::map<std::string, Key> keys_;
 };
 

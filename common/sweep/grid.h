@@ -96,7 +96,7 @@ class Grid {
   };
   struct SeenCells {
     std::vector<SeenCell> cells{};
-    std::vector<std::vector<uint64_t>> told{};  // beside the tellings, by number of a cell
+    std::vector<std::vector<uint64_t>> told{};  // beside what cells tell, by number of a cell
     void add(const CellLook& look, int64_t cell);
   };
   BlockCount count_of(size_t block, const CellTeller& teller, SeenCells& seen) const;

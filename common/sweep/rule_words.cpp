@@ -5,52 +5,96 @@
 namespace ranktide {
 namespace {
 
-constexpr int64_t kMeaningsMax = 1 << 17;  // of one word; a table of more would cost what it spares
+constexpr int64_t kMeaningsMax = 1 << 17;  // of one part; a table of more would cost what it spares
 
 // Thrown and caught here: an expression has no way to say that it does not know.
 struct NotKnown {};
+
+Reach reach_of(const Expression& rule, const AxisReach& reach) {
+  Reach out;
+  for (const std::string& word : words_of(rule)) out.add(reach.of_rule(word));
+  return out;
+}
+
+// Whether it hangs on the axes of one word, so that its table is no larger than the word's would be. A list has
+// no value by itself, and a number needs no table.
+bool is_part(const Expression& rule, const AxisReach& reach) {
+  if (rule.kind == Expression::Kind::word) return true;
+  const std::vector<std::string> words = words_of(rule);
+  const AxisSet axes = reach_of(rule, reach).axes;
+  return rule.kind != Expression::Kind::list &&
+         std::any_of(words.begin(), words.end(),
+                     [&](const std::string& word) { return reach.of_rule(word).axes == axes; });
+}
 
 }  // namespace
 
 RuleWords::RuleWords(const Block& block, const AxisReach& reach, const std::string& rule, Use use,
                      int64_t meanings_max)
-    : rule_(parse_expression(rule)), use_(use) {
-  const int64_t cells = crossed_cells(block);
+    : use_(use) {
   int64_t left = meanings_max;
-  for (const std::string& name : words_of(rule_)) {
-    const Reach own = reach.of_rule(name);
-    Word word{.name = name, .strides = {}, .cells = BlockCells(narrowed(block, own)), .meanings = {}};
-    int64_t stride = 1;
-    for (size_t axis = block.axes.size(); axis-- > 0;) {
-      if ((own.axes >> axis & 1) == 0) continue;
-      const auto points = static_cast<int64_t>(block.axes[axis].points.size());
-      if (points > 1) word.strides.emplace_back(axis, stride);
-      stride *= points;
-      if (stride > kMeaningsMax) break;
-    }
-    // A word that hangs on every axis would be asked as often as there are cells.
-    is_worth_it_ = stride <= std::min(kMeaningsMax, left) && stride < cells;
-    if (!is_worth_it_) return;
-    left -= stride;
-    word.meanings.resize(static_cast<size_t>(stride));
-    words_.push_back(std::move(word));
+  rule_ = taken_apart(block, reach, parse_expression(rule), left);
+  std::vector<std::string> names;
+  for (const Part& part : parts_) names.push_back(part.name);
+  numbers_ = NumberRule::of(rule_, names);
+}
+
+// A word keeps its name: beside a comparison one that is no name is a text.
+Expression RuleWords::taken_apart(const Block& block, const AxisReach& reach, const Expression& rule,
+                                  int64_t& left) {
+  Expression out = rule;
+  if (!is_worth_it_) return out;
+  if (is_part(rule, reach)) {
+    out.text = part_of(block, reach_of(rule, reach), rule, left);
+    out.kind = Expression::Kind::word;
+    out.operands.clear();
+    return out;
   }
+  for (Expression& operand : out.operands) operand = taken_apart(block, reach, operand, left);
+  return out;
+}
+
+// Returns: its name. A part that hangs on every axis would be asked as often as there are cells.
+std::string RuleWords::part_of(const Block& block, const Reach& own, const Expression& rule, int64_t& left) {
+  const bool is_word = rule.kind == Expression::Kind::word;
+  const std::string name = is_word ? rule.text : "#" + std::to_string(parts_.size());
+  if (std::any_of(parts_.begin(), parts_.end(), [&](const Part& part) { return part.name == name; }))
+    return name;
+  Part part{
+      .name = name, .rule = rule, .strides = {}, .cells = BlockCells(narrowed(block, own)), .meanings = {}};
+  int64_t stride = 1;
+  for (size_t axis = block.axes.size(); axis-- > 0;) {
+    if ((own.axes >> axis & 1) == 0) continue;
+    const auto points = static_cast<int64_t>(block.axes[axis].points.size());
+    if (points > 1) part.strides.emplace_back(axis, stride);
+    stride *= points;
+    if (stride > kMeaningsMax) break;
+  }
+  is_worth_it_ = stride <= std::min(kMeaningsMax, left) && stride < crossed_cells(block);
+  if (!is_worth_it_) return name;
+  left -= stride;
+  part.meanings.resize(static_cast<size_t>(stride));
+  parts_.push_back(std::move(part));
+  return name;
 }
 
 int64_t RuleWords::meanings() const {
   int64_t out = 0;
-  for (const Word& word : words_) out += std::ssize(word.meanings);
+  for (const Part& part : parts_) out += std::ssize(part.meanings);
   return out;
 }
 
 // A default may hang on what is derived, and a derivation is worked out before that.
-RuleWords::Meaning RuleWords::ask(const Word& word, int64_t cell) const {
+RuleWords::Meaning RuleWords::ask(const Part& part, int64_t cell) const {
   try {
-    const auto found = use_ == Use::derives ? word.cells.underived_at(cell) : word.cells.at(cell);
+    const auto found = use_ == Use::derives ? part.cells.underived_at(cell) : part.cells.at(cell);
     if (!found) return {.kind = Meaning::Kind::unsure};
-    auto value = word.cells.meaning(word.name, *found);
+    const NameLookup names = [&](const std::string& name) { return part.cells.meaning(name, *found); };
+    auto value = part.rule.kind == Expression::Kind::word ? names(part.rule.text)
+                                                          : std::optional(evaluate(part.rule, names));
     if (!value) return {.kind = Meaning::Kind::nothing};
-    return {.kind = Meaning::Kind::value, .value = *std::move(value)};
+    const PlainValue plain = plain_of(*value);
+    return {.kind = Meaning::Kind::value, .value = *std::move(value), .plain = plain};
   } catch (const ExpressionError&) {
     return {.kind = Meaning::Kind::unsure};
   } catch (const SpecError&) {
@@ -58,19 +102,28 @@ RuleWords::Meaning RuleWords::ask(const Word& word, int64_t cell) const {
   }
 }
 
-const RuleWords::Meaning& RuleWords::meaning(Word& word, const std::vector<uint32_t>& stands) {
+const RuleWords::Meaning& RuleWords::meaning(Part& part, const std::vector<uint32_t>& stands) {
   int64_t cell = 0;
-  for (const auto& [axis, stride] : word.strides) cell += stands[axis] * stride;
-  Meaning& known = word.meanings[static_cast<size_t>(cell)];
-  if (known.kind == Meaning::Kind::unasked) known = ask(word, cell);
+  for (const auto& [axis, stride] : part.strides) cell += stands[axis] * stride;
+  Meaning& known = part.meanings[static_cast<size_t>(cell)];
+  if (known.kind == Meaning::Kind::unasked) known = ask(part, cell);
   return known;
 }
 
 std::optional<Json> RuleWords::value_at(const std::vector<uint32_t>& stands) {
+  if (numbers_) {
+    const auto part_at = [&](size_t part) { return meaning(parts_[part], stands).plain; };
+    const PlainValue plain = numbers_->at(part_at);
+    if (plain.kind != PlainValue::Kind::unknown) return json_of(plain);
+  }
+  return looked_up(stands);
+}
+
+std::optional<Json> RuleWords::looked_up(const std::vector<uint32_t>& stands) {
   const NameLookup names = [&](const std::string& name) -> std::optional<Json> {
-    const auto word = std::find_if(words_.begin(), words_.end(), [&](auto& w) { return w.name == name; });
-    if (word == words_.end()) return std::nullopt;
-    const Meaning& found = meaning(*word, stands);
+    const auto part = std::find_if(parts_.begin(), parts_.end(), [&](auto& p) { return p.name == name; });
+    if (part == parts_.end()) return std::nullopt;
+    const Meaning& found = meaning(*part, stands);
     if (found.kind == Meaning::Kind::unsure) throw NotKnown();
     return found.kind == Meaning::Kind::value ? std::optional(found.value) : std::nullopt;
   };

@@ -1,7 +1,7 @@
 #pragma once
-// An expression, of a rule or a derivation, that hangs on every axis of its block, over many cells. Each of its
-// words hangs on fewer: what a word means for one combination of those is asked of BlockCells once, and looked
-// up from then on, so that a cell costs the expression alone. Not const: its tables fill as they are asked. One
+// An expression, of a rule or a derivation, that hangs on every axis of its block, over many cells. Its parts
+// hang on fewer: what a part is for one combination of those is asked of BlockCells once, and looked up from
+// then on, so that a cell costs what joins the parts alone. Not const: its tables fill as they are asked. One
 // thread.
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 #include "common/sweep/axis_reach.h"
 #include "common/sweep/block_cells.h"
 #include "common/sweep/expression.h"
+#include "common/sweep/number_rule.h"
 
 namespace ranktide {
 
@@ -19,7 +20,7 @@ class RuleWords {
  public:
   enum class Use { excludes, derives };  // what is derived is seen by the first alone
 
-  // `meanings_max`: of all words together. Requires: the rule has been checked; no axis of the block is drawn.
+  // `meanings_max`: of all parts together. Requires: the rule has been checked; no axis of the block is drawn.
   // Reads the block now and not later.
   RuleWords(const Block& block, const AxisReach& reach, const std::string& rule, Use use, int64_t meanings_max);
 
@@ -37,19 +38,26 @@ class RuleWords {
   struct Meaning {
     enum class Kind : uint8_t { unasked, unsure, nothing, value } kind = Kind::unasked;
     Json value{};
+    PlainValue plain{};  // unknown unless it is of kind value
   };
-  struct Word {
-    std::string name;
+  // A word, or an expression that hangs on no more axes than one of its words does.
+  struct Part {
+    std::string name;  // what stands for it in rule_
+    Expression rule;
     std::vector<std::pair<size_t, int64_t>> strides;  // axis of the whole block -> cells from point to point
     BlockCells cells;
     std::vector<Meaning> meanings;  // by cell
   };
-  Meaning ask(const Word& word, int64_t cell) const;
-  const Meaning& meaning(Word& word, const std::vector<uint32_t>& stands);
+  Expression taken_apart(const Block& block, const AxisReach& reach, const Expression& rule, int64_t& left);
+  std::string part_of(const Block& block, const Reach& own, const Expression& rule, int64_t& left);
+  Meaning ask(const Part& part, int64_t cell) const;
+  const Meaning& meaning(Part& part, const std::vector<uint32_t>& stands);
+  std::optional<Json> looked_up(const std::vector<uint32_t>& stands);
 
-  Expression rule_;
   Use use_;
-  std::vector<Word> words_;
+  std::vector<Part> parts_;
+  Expression rule_;                    // of the names of parts
+  std::optional<NumberRule> numbers_;  // the same, where numbers and conditions are all that it takes
   bool is_worth_it_ = true;
 };
 

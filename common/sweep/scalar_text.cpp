@@ -1,5 +1,6 @@
 #include "common/sweep/scalar_text.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <string>
@@ -56,6 +57,31 @@ std::optional<double> finite(const std::string& digits) {
   return end.ec == std::errc() && std::isfinite(value) ? std::optional(value) : std::nullopt;
 }
 
+// All that a double holds exactly.
+constexpr std::array<double, 23> kPowersOfTen{1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                              1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                              1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+double times_power_of_ten(double value, int power) {
+  const double ten = kPowersOfTen[static_cast<size_t>(std::abs(power))];
+  return power >= 0 ? value * ten : value / ten;
+}
+
+// Returns: what rounded() has by way of a text, in a tenth of the time; nullopt where that is not certain. The
+// digits are those of the nearest whole number, which a last bit of the scaled value moves only near a tie; a
+// whole number and a power of ten that are both exact give the double nearest to what the text says.
+std::optional<double> rounded_by_scaling(double value, int digits) {
+  constexpr double kNearTie = 1e-5;  // far more than the scaled value may be off
+  const double size = std::abs(value);
+  if (!(size > 1e-15 && size < 1e15) || digits < 1 || digits > 8) return std::nullopt;
+  const int power = digits - 1 - static_cast<int>(std::floor(std::log10(size)));
+  const double scaled = times_power_of_ten(size, power), most = times_power_of_ten(1, digits);
+  if (scaled < most / 10 || scaled >= most) return std::nullopt;  // the logarithm's own last bit
+  const double below = std::floor(scaled), rest = scaled - below;
+  if (std::abs(rest - 0.5) < kNearTie) return std::nullopt;
+  return std::copysign(times_power_of_ten(rest < 0.5 ? below : below + 1, -power), value);
+}
+
 }  // namespace
 
 std::optional<double> read_number(std::string_view text) {
@@ -110,6 +136,7 @@ std::optional<int64_t> read_size_bytes(std::string_view text) {
 }
 
 double rounded(double value, int digits) {
+  if (const auto scaled = rounded_by_scaling(value, digits)) return *scaled;
   char buffer[64];
   const auto end =
       std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, digits - 1);

@@ -78,5 +78,41 @@ TEST(RuleWords, AreAskedOfTheCellWhereTheirTablesSpareNothing) {
   EXPECT_FALSE(all.is_worth_it()) << "as many meanings as cells";
 }
 
+// Texts, settings without a value, errors in cells that are not asked and numbers alone: all of it is as if the
+// rule were evaluated in the cell.
+TEST(RuleWords, SayWhatTheRuleDoesInTheCell) {
+  const Block block = block_of_four_axes();
+  const AxisReach reach(block);
+  const BlockCells cells(block);
+  for (const char* text :
+       {"warmup + rank > 4 and regime == a", "batch * rank if regime == a else alpha + warmup",
+        "warmup == rank / 4", "schedule == wsd or rank / (rank - 4) > warmup",
+        "max(rank, 3 * warmup) in (4, 8) and regime != b", "min(rank, 8 * warmup) - clip",
+        "warmup >= 1 or rank == 4", "(regime == a) == (rank == 4)",
+        "schedule if rank > 4 and regime == b else schedule",
+        "sqrt(rank) ** (2 * warmup) - round(batch / 2)"}) {
+    RuleWords words(block, reach, text, RuleWords::Use::excludes, 1000);
+    ASSERT_TRUE(words.is_worth_it()) << text;
+    const Expression rule = parse_expression(text);
+    std::vector<uint32_t> stands(4);
+    int64_t told = 0;
+    for (int64_t cell = 0; cell < cells.count(); ++cell) {
+      for (int64_t axis = 3, left = cell; axis >= 0; --axis, left /= 2)
+        stands[static_cast<size_t>(axis)] = static_cast<uint32_t>(left % 2);
+      const auto found = cells.at(cell);
+      if (!found) continue;
+      const auto value = words.value_at(stands);
+      try {
+        const NameLookup names = [&](const std::string& name) { return cells.meaning(name, *found); };
+        EXPECT_EQ(value, evaluate(rule, names)) << text << " in " << cell;
+        ++told;
+      } catch (const ExpressionError&) {
+        EXPECT_EQ(value, std::nullopt) << text << " in " << cell;
+      }
+    }
+    EXPECT_GT(told, 0) << text;
+  }
+}
+
 }  // namespace
 }  // namespace ranktide

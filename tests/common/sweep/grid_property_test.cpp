@@ -294,11 +294,19 @@ Json told_of(const SweepTrial& trial) {
       trial.settings.train.clip > 0};
 }
 
+Json but_for_length(const SweepTrial& trial) {
+  Json out = told_of(trial);
+  out.erase(4);
+  return out;
+}
+
 // Returns: how many groups there are.
 int64_t expect_trials_of_groups_agree(const Grid& grid) {
-  const CellCensus census(grid, {{.by_value = {"method", "lora.rank", "train.batch", "budget.steps", "eval.at"},
-                                  .by_sign = {"train.clip"}}});
+  const CellCensus census(grid, {{.by_value = {"method", "lora.rank", "train.batch"},
+                                  .by_sign = {"train.clip"},
+                                  .apart = {"train.batch", "budget.steps", "eval.at"}}});
   std::vector<int64_t> trials(census.groups().size());
+  std::map<uint64_t, Json> told, told_apart;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     const auto trial = grid.at(raw);
     if (!trial) continue;
@@ -307,6 +315,9 @@ int64_t expect_trials_of_groups_agree(const Grid& grid) {
     const int64_t sample = census.groups()[group].sample;
     EXPECT_LE(sample, raw);
     EXPECT_EQ(told_of(*trial), told_of(grid.at(sample).value()));
+    const auto& [of_it, apart] = census.groups()[group].told;
+    EXPECT_EQ(told.try_emplace(of_it, but_for_length(*trial)).first->second, but_for_length(*trial));
+    EXPECT_EQ(told_apart.try_emplace(apart, trial->eval_at).first->second, Json(trial->eval_at));
     if (trials[group]++ == 0) {
       EXPECT_EQ(sample, raw) << "the first of them";
     }
@@ -318,6 +329,43 @@ int64_t expect_trials_of_groups_agree(const Grid& grid) {
   for (size_t group = 0; group < trials.size(); ++group)
     EXPECT_EQ(census.groups()[group].trials, trials[group]);
   return std::ssize(trials);
+}
+
+// Worked out in each cell over tables of its parts: budgets, settings that a telling reads, and both at once;
+// equal values, signs, cells that a rule drops.
+TEST(GridProperty, WhatIsDerivedFromEveryAxisIsWhatTheCellsSay) {
+  const auto derived = [](const std::string& rules) {
+    return sweep(
+        "version: 1\nname: s\nmodel: {path: m}\ndata: {train: d.txt}\nmethod: lora\nseeds: 2\n"
+        "axes: {lora.rank: [4, 8, 16], train.lr: [1e-4, 2e-4, 1e-3], train.eps: [1e-9, 1e-8, 1e-7]}\n" +
+        rules);
+  };
+  int64_t groups = 0;
+  for (const char* rules :
+       {"derive: {budget.steps: rank + round(1e4 * lr) * 3 + round(1e9 * eps) * 7}\n",
+        "derive: {budget.steps: 'max(rank + round(1e4 * lr) * round(1e9 * eps), 30)', train.clip: rank * lr * "
+        "eps}\n",
+        "derive: {budget.epochs: rank * lr * eps * 1e10, train.batch: 'max(rank * 1e4 * lr * 1e8 * eps, 4)'}\n"
+        "exclude: [rank * lr * eps > 1e-10, rank == 4 and lr == 1e-4]\n",
+        "derive: {budget.steps: 'max(rank + 1e4 * lr - 1e9 * eps, 1)'}\nexclude: [rank + 1e4 * lr - 1e9 * eps "
+        "< -9]\n",
+        "budget: {steps: 4}\nderive: {train.clip: rank * lr - 4e-4 if eps == 1e-8 else 0, "
+        "train.weight_decay: (2 if rank == 4 else 1) * lr * (1 if eps > 1e-8 else 2)}\n"}) {
+    SCOPED_TRACE(rules);
+    const SweepSpec spec = derived(rules);
+    const Grid grid(spec);
+    const PlainGrid slow = plain(spec);
+    expect_same_counts(grid.counts(), slow.counts);
+    expect_same_trials(spec, grid, slow.cells);
+    groups += expect_trials_of_groups_agree(grid);
+  }
+  EXPECT_GT(groups, 60);
+  const SweepSpec twice = [&] {
+    SweepSpec out = derived("derive: {budget.steps: rank + 1e4 * lr + 1e9 * eps}\n");
+    out.blocks[0].constants["budget.epochs"] = 2.0;
+    return out;
+  }();
+  EXPECT_THROW(Grid(twice).counts(), SpecError) << "a trial has one budget";
 }
 
 TEST(GridProperty, TrialsOfOneGroupAgreeInWhatIsToldApart) {

@@ -1,9 +1,22 @@
 #include "common/sweep/scalar_text.h"
 
+#include <charconv>
+#include <cmath>
 #include <gtest/gtest.h>
+
+#include "common/vocabulary/random.h"
 
 namespace ranktide {
 namespace {
+
+// Ids hang on it bit by bit.
+double rounded_by_text(double value, int digits) {
+  char text[64];
+  const auto end = std::to_chars(text, text + sizeof text, value, std::chars_format::scientific, digits - 1);
+  double out = 0;
+  std::from_chars(text, end.ptr, out);
+  return out;
+}
 
 TEST(ScalarText, ReadsNumbersThatPyYamlTakesForText) {
   EXPECT_EQ(read_number("1e-4"), 1e-4);
@@ -48,6 +61,28 @@ TEST(ScalarText, ComputedNumbersKeepSixDigits) {
   EXPECT_EQ(rounded(0.1 + 0.2), 0.3);
   EXPECT_EQ(short_number(rounded(1e-5 * 3.1622776601683795)), "3.16228e-05");
   EXPECT_EQ(short_number(16), "16");
+}
+
+TEST(ScalarText, ComputedNumbersAreThoseOfTheirText) {
+  SplitMix64 random(7);
+  const auto expect_same = [](double value, int digits) {
+    ASSERT_EQ(rounded(value, digits), rounded_by_text(value, digits)) << short_number(value) << " " << digits;
+  };
+  for (int i = 0; i < 50'000; ++i) {
+    const int digits = i % 10 == 0 ? 1 + i / 10 % 12 : 6;
+    const double share = static_cast<double>(random.below(1 << 30)) / (1 << 30);
+    const double value = (1 + 9 * share) * std::pow(10, static_cast<double>(random.below(40)) - 20);
+    expect_same(i % 3 == 0 ? -value : value, digits);
+    // Near a tie, and where a digit more begins.
+    const double whole = static_cast<double>(random.below(900'000) + 100'000);
+    const double scale = std::pow(10, static_cast<double>(random.below(30)) - 20);
+    for (const double tie : {whole + 0.5, whole + 0.5 + 1e-9, whole + 0.5 - 1e-9, whole, 999'999.5, 999'999.4})
+      expect_same(tie * scale, digits);
+  }
+  for (const double value : {0.0, 1e-300, 1e300, 9.999995, 9.9999949999999, 1e15, 1e-15, 123456.5, 0.1, 1e6})
+    for (const double near : {std::nextafter(value, 0), value, std::nextafter(value, 1e308)})
+      for (int digits = 1; digits <= 17; ++digits) expect_same(near, digits);
+  EXPECT_TRUE(std::signbit(rounded(-0.0)));
 }
 
 TEST(ScalarText, ASettledNumberHasNoLastBitsThatNobodyMeant) {
