@@ -85,12 +85,23 @@ ApiResponse answer_query(const Reader& reader, const Target& target) {
   return {.type = media_type(*format), .body = print(query(reader, request), *format)};
 }
 
-ApiResponse answer_sweeps(const Reader& reader, const Target& target) {
+bool repeats_something(const SweepStatus& status) {
+  return std::any_of(status.running.begin(), status.running.end(),
+                     [](const RunningTrial& trial) { return trial.repeats_to > 0; });
+}
+
+ApiResponse answer_sweeps(const Reader& reader, const Target& target, const TellProgress& progress) {
   const std::string name = argument_of(target, "name", "");
-  if (name.empty()) return {.body = printed(to_json(all_sweep_status(reader)))};
-  const auto status = sweep_status(reader, name);
-  if (!status) return failure(404, "no sweep named \"" + name + "\"; `ranktide status` lists them");
-  return {.body = printed(to_json(std::vector<SweepStatus>{*status}))};
+  std::vector<SweepStatus> sweeps;
+  if (name.empty())
+    sweeps = all_sweep_status(reader);
+  else if (auto status = sweep_status(reader, name))
+    sweeps.push_back(*std::move(status));
+  else
+    return failure(404, "no sweep named \"" + name + "\"; `ranktide status` lists them");
+  for (SweepStatus& status : sweeps)
+    if (progress && repeats_something(status)) show_repeats(status, progress());
+  return {.body = printed(to_json(sweeps))};
 }
 
 ApiResponse answer_trials(const Reader& reader, const Target& target) {
@@ -167,21 +178,16 @@ std::string selection_arguments(const auto& request) {
 
 using Read = ApiResponse (*)(const Reader&, const Target&);
 
-constexpr std::string_view kReport = "/api/v1/report";
+constexpr std::string_view kReport = "/api/v1/report", kSweeps = "/api/v1/sweeps";
 
 const std::map<std::string, Read>& reads() {
-  static const std::map<std::string, Read> kReads = {{"/api/v1/query", answer_query},
-                                                     {"/api/v1/sweeps", answer_sweeps},
-                                                     {"/api/v1/trials", answer_trials},
-                                                     {"/api/v1/attempts", answer_attempts},
-                                                     {"/api/v1/log", answer_log},
-                                                     {"/api/v1/workers", answer_workers},
-                                                     {"/api/v1/standings", answer_standings},
-                                                     {"/api/v1/measured", answer_measured},
-                                                     {"/api/v1/models", answer_models},
-                                                     {"/api/v1/settings", answer_settings},
-                                                     {"/api/v1/source", answer_source},
-                                                     {"/api/v1/spec", answer_spec}};
+  static const std::map<std::string, Read> kReads = {
+      {"/api/v1/query", answer_query},       {"/api/v1/trials", answer_trials},
+      {"/api/v1/attempts", answer_attempts}, {"/api/v1/log", answer_log},
+      {"/api/v1/workers", answer_workers},   {"/api/v1/standings", answer_standings},
+      {"/api/v1/measured", answer_measured}, {"/api/v1/models", answer_models},
+      {"/api/v1/settings", answer_settings}, {"/api/v1/source", answer_source},
+      {"/api/v1/spec", answer_spec}};
   return kReads;
 }
 
@@ -260,15 +266,17 @@ ApiResponse unforeseen(const std::exception& error) {
 }
 
 bool is_readable(const std::string& path) {
-  return reads().contains(path) || path == kReport || is_artifact_path(path);
+  return reads().contains(path) || path == kReport || path == kSweeps || is_artifact_path(path);
 }
 
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& text,
-                        const std::string& version, std::chrono::milliseconds time, ArtifactHasher* hasher) {
+                        const std::string& version, std::chrono::milliseconds time, ArtifactHasher* hasher,
+                        const TellProgress& progress) {
   try {
     const Target target = parse_target(text);
     if (is_artifact_path(target.path)) return answer_artifact(data_folder, target, hasher);
     if (target.path == kReport) return answer_report(Reader(data_folder, time), target, version);
+    if (target.path == kSweeps) return answer_sweeps(Reader(data_folder, time), target, progress);
     const auto read = reads().find(target.path);
     if (read == reads().end()) return failure(404, "nothing is served at " + target.path);
     return read->second(Reader(data_folder, time), target);

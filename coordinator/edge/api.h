@@ -18,6 +18,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -46,10 +47,12 @@ bool is_readable(const std::string& path);
 // How long one answer may read from the database; under the time that clients wait in silence (http_client.h).
 constexpr std::chrono::milliseconds kReadTime = std::chrono::seconds{30};
 class ArtifactHasher;
-// version: of this program, for reports. hasher: artifact_routes.h's.
+using TellProgress = std::function<std::vector<Progress>()>;
+// version: of this program, for reports. hasher: artifact_routes.h's. progress: of what runs, where a
+// coordinator answers.
 ApiResponse answer_read(const std::filesystem::path& data_folder, const std::string& target,
                         const std::string& version = "", std::chrono::milliseconds time = kReadTime,
-                        ArtifactHasher* hasher = nullptr);
+                        ArtifactHasher* hasher = nullptr, const TellProgress& progress = {});
 
 // A target's parts, percent-decoded; a name may repeat. Throws: QueryError for a broken escape.
 struct Target {

@@ -168,8 +168,9 @@ void HttpSession::follow_events(const Target& target, const Caller& caller) {
 void HttpSession::read_on_pool() {
   asio::post(service_.reads, [self = shared_from_this()]() mutable {
     const HttpServerConfig& config = self->service_.config;
-    auto response = answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version,
-                                kReadTime, &self->service_.hasher);
+    auto response =
+        answer_read(config.data_folder, text_of(self->parser_->get().target()), config.version, kReadTime,
+                    &self->service_.hasher, [&] { return self->service_.mailbox.live().progress; });
     auto& io = self->service_.io;
     asio::post(io, [self = std::move(self), response = std::move(response)] { self->write(response); });
   });

@@ -41,7 +41,7 @@ constexpr const char* kRunningColumns =
     " WHERE attempt=a.attempt AND at>a.started)"
     ", coalesce((SELECT CASE WHEN EXISTS(SELECT 1 FROM attempt f WHERE f.unit=a.unit AND f.attempt>=p.attempt"
     " AND f.end_reason='completed') THEN p.step END FROM stage g JOIN point p ON p.stage=g.number"
-    " WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 1), 0)";
+    " WHERE g.id=t.stage ORDER BY p.step DESC LIMIT 1), 0), a.unit";
 std::string for_trials(int64_t n, Step repeats_to) {
   if (n <= 1) return "";
   const std::string again = repeats_to > 0 ? ", again up to step " + std::to_string(repeats_to) : "";
@@ -62,17 +62,18 @@ void add_running(const Reader& reader, const char* which, SweepStatus& status) {
   for (const auto& v : reader.select(std::string(kRunningColumns) + which, {status.name}).rows) {
     const int64_t step = integer(v[5]);
     status.running.push_back({.trial = text(v[0]),
+                              .unit = text(v[11]),
                               .attempt = integer(v[1]),
                               .worker = text(v[2]),
                               .slots = text(v[3]),
                               .started_ms = integer(v[4]),
                               .step = step,
                               .repeats_to = integer(v[10]),
-                              .steps = integer(v[11]),
+                              .steps = integer(v[12]),
                               .loss = step > 0 ? real(v[7]) : 0,
                               .tokens_per_second = step > 0 ? real(v[8]) : 0,
                               .seconds_per_step = real(v[9]),
-                              .settings = text(v[6]) + for_trials(integer(v[12]), integer(v[10]))});
+                              .settings = text(v[6]) + for_trials(integer(v[13]), integer(v[10]))});
   }
   status.slots_at_work = static_cast<int64_t>(status.running.size());
 }
@@ -214,6 +215,20 @@ bool has_ended(const SweepStatus& status) {
 
 bool has_failures(const SweepStatus& status) {
   return trials_in(status, "failed") > 0 || status.failed_evals;
+}
+
+void show_repeats(SweepStatus& status, const std::vector<Progress>& progress) {
+  for (RunningTrial& running : status.running) {
+    if (running.repeats_to == 0) continue;
+    const auto told = std::find_if(progress.begin(), progress.end(), [&](const Progress& p) {
+      return p.lease.unit.text == running.unit && p.lease.attempt == running.attempt;
+    });
+    if (told == progress.end() || told->step <= running.step) continue;
+    status.steps_left -= std::min(told->step, running.steps) - running.step;
+    running.step = told->step;
+    running.loss = told->loss;
+    running.tokens_per_second = told->tokens_per_second;
+  }
 }
 
 std::optional<double> seconds_left(const SweepStatus& status) {

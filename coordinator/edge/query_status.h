@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/vocabulary/wire.h"
+#include "common/vocabulary/work.h"
 #include "coordinator/edge/query_waiting.h"
 #include "coordinator/edge/reader.h"
 
@@ -16,12 +17,13 @@ namespace ranktide {
 
 struct RunningTrial {
   std::string trial;
+  std::string unit{};  // that runs: the trial's stage, or a trunk
   int64_t attempt = 0;
   std::string worker;
   std::string slots;       // "0" or "0,1"
   int64_t started_ms = 0;  // wall clock
-  int64_t step = 0;        // of the newest durable point; of a trunk that is trained again, of a new one
-  int64_t repeats_to = 0;  // of a trunk that is trained again: known up to here, and told anew beyond; 0: no repeat
+  int64_t step = 0;        // of the newest durable point; of what a trunk repeats show_repeats() tells
+  int64_t repeats_to = 0;  // of a trunk that is trained again: points are known up to here; 0: no repeat
   int64_t steps = 0;
   double loss = 0;  // of that step; 0 before the first
   double tokens_per_second = 0;
@@ -30,8 +32,10 @@ struct RunningTrial {
 };
 template <class Ar>
 void fields(Ar& ar, RunningTrial& t) {
-  ar("trial", t.trial)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)("started_ms", t.started_ms);
-  ar("step", t.step)("repeats_to", t.repeats_to)("steps", t.steps)("loss", t.loss)("tokens_per_second", t.tokens_per_second);
+  ar("trial", t.trial)("unit", t.unit)("attempt", t.attempt)("worker", t.worker)("slots", t.slots)(
+      "started_ms", t.started_ms);
+  ar("step", t.step)("repeats_to", t.repeats_to)("steps", t.steps)("loss", t.loss)("tokens_per_second",
+                                                                                   t.tokens_per_second);
   ar("seconds_per_step", t.seconds_per_step)("settings", t.settings);
 }
 
@@ -77,6 +81,10 @@ void fields(Ar& ar, SweepStatus& s) {
 
 // Returns: whether nothing more will happen: finished with its evals, stopped or cancelled.
 bool has_ended(const SweepStatus& status);
+
+// What a trunk repeats leaves no points, so that nothing durable says where it stands: its worker does, in
+// `progress` (Coordinator::progress()).
+void show_repeats(SweepStatus& status, const std::vector<Progress>& progress);
 
 // Returns: an estimate of the time to the end; nullopt before anything was measured or while nothing runs.
 std::optional<double> seconds_left(const SweepStatus& status);

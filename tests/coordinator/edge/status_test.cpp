@@ -176,6 +176,16 @@ TEST_F(TrunkThatEnds, IsAtItsBeginningWhenItIsTrainedAgain) {
       << again.running[0].settings;
   EXPECT_EQ(again.running[0].loss, 0);
   EXPECT_EQ(again.steps_left, kShared + History::kSteps);
+  const auto shown = [&](Attempt attempt) {
+    SweepStatus out = again;
+    show_repeats(out,
+                 {{.lease = {history.trunk().unit, attempt}, .phase = "training", .step = 5, .loss = 1.7}});
+    return out;
+  };
+  EXPECT_EQ(shown(2).running[0].step, 5) << "as its worker says";
+  EXPECT_EQ(shown(2).running[0].loss, 1.7);
+  EXPECT_EQ(shown(2).steps_left, again.steps_left - 5);
+  EXPECT_EQ(shown(1).running[0].step, 0) << "of another attempt";
   tell(2, {{3, "loss", 2.0}, {9, "loss", 1.4}});
   EXPECT_EQ(status().running.at(0).step, 9) << "further than it had come";
   EXPECT_EQ(status().running.at(0).repeats_to, 0);
