@@ -48,22 +48,27 @@ bool labels_are_read(const Block& block, const std::string& name) {
                      [&](auto& axis) { return !axis.when.empty() && reads(axis.when); });
 }
 
+// Takes the keys from the labels. Returns: whether that leaves an axis of equal cells.
+bool sets_nothing_without(Axis& axis, const std::set<std::string>& keys, const Block& block) {
+  size_t erased = 0;
+  size_t left = 0;
+  for (AxisPoint& point : axis.points) {
+    erased += std::erase_if(point.set, [&](const auto& item) { return keys.contains(item.first); });
+    left += point.set.size();
+  }
+  return erased > 0 && left == 0 && !labels_are_read(block, axis.name);
+}
+
 // Common keys are for the blocks where they mean something; elsewhere they would only make equal cells.
 void drop_keys_without_effect(Block& block) {
   std::set<std::string> idle;
   for (const Setting& setting : settings())
     if (!may_have_effect(setting, block)) idle.emplace(setting.key);
-  const auto is_idle = [&](const auto& item) { return idle.contains(item.first); };
-  std::erase_if(block.constants, is_idle);
+  std::erase_if(block.constants, [&](const auto& item) { return idle.contains(item.first); });
   std::set<std::string> emptied;
   for (Axis& axis : block.axes) {
-    size_t erased = 0;
-    size_t left = 0;
-    for (AxisPoint& point : axis.points) {
-      erased += std::erase_if(point.set, is_idle);
-      left += point.set.size();
-    }
-    if (idle.contains(axis.name) || (erased > 0 && left == 0 && !labels_are_read(block, axis.name)))
+    const bool is_of_a_key = find_setting(axis.name);
+    if (is_of_a_key ? idle.contains(axis.name) : sets_nothing_without(axis, idle, block))
       emptied.insert(axis.name);
   }
   std::erase_if(block.axes, [&](const Axis& axis) { return emptied.contains(axis.name); });

@@ -90,8 +90,8 @@ bool is_ruled_by_a_constant(const Setting& setting, const Block& block) {
   const std::string ruler(setting.effect.key);
   if (ruler.empty() || block.derive.contains(ruler)) return false;
   return std::none_of(block.axes.begin(), block.axes.end(), [&](const Axis& axis) {
-    return (axis.drawn && axis.name == ruler) ||
-           std::any_of(axis.points.begin(), axis.points.end(),
+    if (find_setting(axis.name)) return axis.name == ruler;  // it sets no other key; it may have 10,000 points
+    return std::any_of(axis.points.begin(), axis.points.end(),
                        [&](auto& point) { return point.set.contains(ruler); });
   });
 }
