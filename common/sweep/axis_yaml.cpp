@@ -33,7 +33,7 @@ void refuse_flat_list(const Setting& setting, const YamlNode& list, const Readin
   read_value(setting, key, list, place);  // throws where it is no value either
   throw bad(place, list,
             key + " takes a list as one value, and these would be several; one value is written " + one +
-                ", an axis of such values [" + one + ", ...]");
+                (setting.part == SettingPart::training ? ", an axis of such values [" + one + ", ...]" : ""));
 }
 
 std::vector<AxisPoint> listed(const Setting& setting, const YamlNode& list, const ReadingPlace& place) {
