@@ -4,7 +4,7 @@
 #include <map>
 #include <set>
 
-#include "common/sweep/early_stop.h"
+#include "cli/stopped_values.h"
 #include "common/sweep/taken_trials.h"
 #include "common/sweep/trial_values.h"
 #include "common/vocabulary/check.h"
@@ -33,18 +33,6 @@ bool lacks_evals(const SweepTrial& trial, const TrialStanding& standing) {
   const std::set<std::string> done(standing.evals.begin(), standing.evals.end());
   return std::any_of(trial.evals.begin(), trial.evals.end(),
                      [&](const EvalTask& task) { return !done.contains(task.spec_id.substr(0, kEvalDigits)); });
-}
-
-// Returns: how the past names this sweep where it has stopped trials early, by what its file still says; empty
-// where it stops none.
-std::string stopper_of(const SweepSpec& spec) {
-  const std::string policy = early_stop_policy(spec);
-  return policy.empty() ? "" : stopped_by(spec.name, policy);
-}
-
-bool is_stopped_by(const TrialStanding& standing, const std::string& stopper) {
-  const auto& all = standing.stopped_by;
-  return std::find(all.begin(), all.end(), stopper) != all.end();
 }
 
 Fate fate_of(const SweepTrial& trial, const TrialStanding& standing, bool is_served) {
@@ -116,22 +104,23 @@ void for_each_standing(const Past& past, const Visit& visit) {
 
 std::vector<KnownTrial> known_in(const Grid& grid, const CellCensus& census, const Past& past) {
   const SweepSpec& spec = grid.spec();
-  const std::string stopper = stopper_of(spec);
+  StoppedValues stopped(grid);
   PlacesInGrid places(grid, census);
   std::map<size_t, SweepTrial> samples;  // by place of the group: what a fate hangs on is the same in it
   std::vector<KnownTrial> out;
   for_each_standing(past, [&](const TrialStanding& standing) {
     const auto raw = places.of(standing);
     if (!raw) return;
+    stopped.add(*raw, standing);
     const size_t group = census.group_of(*raw / std::ssize(spec.seeds));
     auto sample = samples.find(group);
     if (sample == samples.end()) sample = samples.emplace(group, sample_of(grid, census.groups()[group])).first;
     out.push_back({.raw = *raw,
-                   .fate = is_stopped_by(standing, stopper) ? Fate::stopped_early
-                                                            : fate_of(sample->second, standing, past.is_served),
+                   .fate = fate_of(sample->second, standing, past.is_served),
                    .left_less = standing.state == "completed" && !standing.keep.empty() &&
                                 leaves_less(kept_of(standing), spec.run.keep, sample->second.settings.method)});
   });
+  stopped.mark(out);
   std::sort(out.begin(), out.end(), [](const KnownTrial& a, const KnownTrial& b) { return a.raw < b.raw; });
   return out;
 }

@@ -1,6 +1,7 @@
 #include "coordinator/edge/query_past.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "common/vocabulary/protocol.h"
 #include "common/vocabulary/wire.h"
@@ -13,8 +14,12 @@ constexpr const char* kStandings =
     " coalesce((SELECT group_concat(substr(e.spec, 1, ?3)) FROM eval e"
     "   WHERE e.subject=g.id AND e.step=g.to_step AND e.state='finished'), ''),"
     " CASE WHEN ?4 THEN t.params ELSE '' END,"
-    " coalesce((SELECT group_concat(w.name || ' ' || s.policy) FROM stopped_cell s JOIN sweep w ON w.id=s.sweep"
-    "   WHERE s.cell=t.cell), '')"
+    " coalesce((SELECT group_concat(s.rung || ' ' || coalesce(printf('%!.17g', s.score), '') || ' ' || w.name"
+    "   || ' ' || s.policy) FROM stopped_cell s JOIN sweep w ON w.id=s.sweep WHERE s.cell=t.cell), ''),"
+    " CASE WHEN EXISTS(SELECT 1 FROM stopped_cell) THEN coalesce((SELECT"
+    "   group_concat(substr(e.spec, 1, ?3) || ' ' || e.step || ' ' || printf('%!.17g', e.sign*e.value))"
+    "   FROM eval e WHERE e.subject=g.id AND e.step>0 AND e.step<g.to_step AND e.state='finished'"
+    "   AND e.value IS NOT NULL), '') ELSE '' END"
     " FROM trial t"
     " JOIN stage g ON g.number=t.stage LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
@@ -44,6 +49,41 @@ std::vector<std::string> parts_of(const std::string& list) {
   return out;
 }
 
+// Takes a word off the front of what a row tells, as the statements above join them.
+std::string next_word(std::string& text) {
+  const size_t end = std::min(text.find(' '), text.size());
+  std::string out = text.substr(0, end);
+  text.erase(0, end + 1);
+  return out;
+}
+
+double double_of(const std::string& text) {
+  double out = 0;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return out;
+}
+
+std::vector<StandingVerdict> verdicts_of(const std::string& list) {
+  std::vector<StandingVerdict> out;
+  for (std::string text : parts_of(list)) {
+    const int rung = std::stoi(next_word(text));
+    const std::string score = next_word(text);
+    out.push_back({.by = text, .rung = rung, .score = {}});
+    if (!score.empty()) out.back().score = double_of(score);
+  }
+  return out;
+}
+
+std::vector<StandingScore> scores_of(const std::string& list) {
+  std::vector<StandingScore> out;
+  for (std::string text : parts_of(list)) {
+    std::string spec = next_word(text);
+    const Step step = std::stoll(next_word(text));
+    out.push_back({.spec = std::move(spec), .step = step, .score = double_of(text)});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string stopped_by(const std::string& sweep, const std::string& policy) {
@@ -63,7 +103,8 @@ std::vector<TrialStanding> trials_after(const Reader& reader, const std::string&
                    .keep = std::get<std::string>(row[3]),
                    .evals = parts_of(std::get<std::string>(row[4])),
                    .settings = {},
-                   .stopped_by = parts_of(std::get<std::string>(row[6]))});
+                   .verdicts = verdicts_of(std::get<std::string>(row[6])),
+                   .shown = scores_of(std::get<std::string>(row[7]))});
     if (told == Told::settings)
       out.back().settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[5])));
   }

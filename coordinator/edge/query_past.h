@@ -12,6 +12,28 @@
 
 namespace ranktide {
 
+// That a sweep has stopped the trial's value early.
+struct StandingVerdict {
+  std::string by;               // stopped_by()
+  int rung = 0;                 // where its scout was behind ...
+  std::optional<double> score;  // ... with this; absent: no number, or it diverged
+};
+template <class Ar>
+void fields(Ar& ar, StandingVerdict& v) {
+  ar("by", v.by)("rung", v.rung)("score", v.score);
+}
+
+// What the trial has shown on its way.
+struct StandingScore {
+  std::string spec;  // the first kEvalDigits of it
+  Step step = 0;     // below its last
+  double score = 0;
+};
+template <class Ar>
+void fields(Ar& ar, StandingScore& s) {
+  ar("spec", s.spec)("step", s.step)("score", s.score);
+}
+
 struct TrialStanding {
   std::string trial;
   std::string state;            // of its stage: ready, running, completed, ...
@@ -20,16 +42,17 @@ struct TrialStanding {
   // Of the weights at its end: the specs of evals that have a result, the first kEvalDigits of each.
   std::vector<std::string> evals{};
   std::optional<TrialSettings> settings{};  // where they were asked for
-  // The sweeps that have stopped it early, each with the policy that it was by: stopped_by().
-  std::vector<std::string> stopped_by{};
+  std::vector<StandingVerdict> verdicts{};  // one for each sweep that has stopped it early
+  std::vector<StandingScore> shown{};       // where any value of the folder was stopped early
 };
 template <class Ar>
 void fields(Ar& ar, TrialStanding& t) {
   ar("trial", t.trial)("state", t.state)("checkpoint_step", t.checkpoint_step)("keep", t.keep);
   ar("evals", t.evals)("settings", t.settings);
-  later_field(ar, "stopped_by", t.stopped_by);
+  later_field(ar, "verdicts", t.verdicts);
+  later_field(ar, "shown", t.shown);
 }
-// Returns: how TrialStanding names a sweep and its early_stop_policy().
+// Returns: how StandingVerdict names a sweep and its early_stop_policy().
 std::string stopped_by(const std::string& sweep, const std::string& policy);
 
 inline constexpr size_t kEvalDigits = 16;  // of a spec's id: a page of trials with whole ones would be long

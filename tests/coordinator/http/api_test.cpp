@@ -98,15 +98,45 @@ TEST(Standings, TellWhichSweepStoppedATrialEarlyAndByWhichPolicy) {
   history.begin();
   history.submit("tide");
   const SweepTrial trial = history.list({.rank = 4});
-  history.record(CellStoppedEarly{.sweep = 1,
-                                  .revision = 1,
-                                  .cell = trial.cell,
-                                  .verdict = {.policy = "p", .at = 3, .place = 2, .of = 2},
-                                  .stages = {trial.stage}});
-  const auto stoppers = [&] { return trials_after(history.reader(), "").at(0).stopped_by; };
-  EXPECT_EQ(stoppers(), std::vector<std::string>{stopped_by("tide", "p")});
+  history.record(
+      CellStoppedEarly{.sweep = 1,
+                       .revision = 1,
+                       .cell = trial.cell,
+                       .verdict = {.policy = "p", .rung = 1, .at = 3, .score = -0.1, .place = 2, .of = 2},
+                       .stages = {trial.stage}});
+  const auto verdicts = [&] { return trials_after(history.reader(), "").at(0).verdicts; };
+  ASSERT_EQ(verdicts().size(), 1u);
+  EXPECT_EQ(verdicts().at(0).by, stopped_by("tide", "p"));
+  EXPECT_EQ(verdicts().at(0).rung, 1);
+  EXPECT_EQ(verdicts().at(0).score, -0.1) << "to the last digit: it is compared";
   history.submit("tide", 2);
-  EXPECT_TRUE(stoppers().empty()) << "this revision stops nothing";
+  EXPECT_TRUE(verdicts().empty()) << "this revision stops nothing";
+}
+
+TEST(Standings, TellWhatATrialHasShownOnItsWayOnceAValueWasStopped) {
+  TemporaryFolder folder;
+  History history(folder.path());
+  history.begin();
+  history.submit("tide");
+  TrialWords words{.rank = 4};
+  words.is_evaluated_midway = true;
+  const SweepTrial trial = history.list(words), other = history.list({.rank = 8});
+  history.grant(trial);
+  history.midway(trial, 0.1, 3);
+  const auto shown = [&] {
+    for (const TrialStanding& standing : trials_after(history.reader(), ""))
+      if (standing.trial == trial.id.text) return standing.shown;
+    return std::vector<StandingScore>{};
+  };
+  EXPECT_TRUE(shown().empty()) << "nobody would weigh it";
+  history.record(CellStoppedEarly{
+      .sweep = 1, .revision = 1, .cell = other.cell, .verdict = {.policy = "p"}, .stages = {other.stage}});
+  ASSERT_EQ(shown().size(), 2u) << "of two evals";
+  const double best = std::max(shown().at(0).score, shown().at(1).score);
+  EXPECT_EQ(best, -0.1) << "to the last digit, and higher is better";
+  EXPECT_EQ(shown().at(0).spec.size(), kEvalDigits);
+  EXPECT_GT(shown().at(0).step, 0);
+  EXPECT_LT(shown().at(0).step, trial.steps);
 }
 
 TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
