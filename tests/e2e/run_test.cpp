@@ -250,7 +250,7 @@ TEST(Run, EndsWithTheReasonWhenNothingFitsASlot) {
 
 TEST(Run, EndsWhenItsSweepIsStoppedFromAnotherShellAndCountsWhatNeverStarted) {
   const TinyWorld world;
-  world.write_sweep(TinyWorld::sweep_text(1000, 2));
+  world.write_sweep(TinyWorld::sweep_text(300, 2));
   Program program(world.command({"run", world.sweep().string(), "--slots", "1"}), world.folder() / "program");
   ASSERT_TRUE(program.says("step ", 300s));
   EXPECT_EQ(world.ranktide({"stop", "tiny"}).exit_code, 0);

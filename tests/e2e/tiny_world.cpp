@@ -164,7 +164,10 @@ Json TinyWorld::query_rows(std::vector<std::string> arguments) const {
   return parse_json(ended.out).at("rows");
 }
 
-int steps_of_a_long_trial(double seconds) {
+namespace {
+
+// Of the shortest of one trial per cell, each alone.
+double seconds_of_a_step() {
   constexpr int kTried = 400;
   const TinyWorld probe;
   probe.write_sweep(TinyWorld::sweep_text(kTried, 1));
@@ -174,7 +177,14 @@ int steps_of_a_long_trial(double seconds) {
   for (const Json& row : probe.query_rows({"--trials"}))
     if (row.at("method") != "base") shortest = std::min(shortest, row.at("seconds").get<double>());
   EXPECT_GT(shortest, 0);
-  return std::max(100, static_cast<int>(std::ceil(kTried * seconds / shortest)));
+  return shortest / kTried;
+}
+
+}  // namespace
+
+int steps_of_a_long_trial(double seconds) {
+  static const double kSecondsOfAStep = seconds_of_a_step();  // asked once a program: it takes a whole run
+  return std::max(100, static_cast<int>(std::ceil(seconds / kSecondsOfAStep)));
 }
 
 fs::path ranktide_program() {
