@@ -122,6 +122,10 @@ std::optional<std::string> HashCache::known_sha256(const fs::path& file) const {
   return entry ? std::optional(entry->hash) : std::nullopt;
 }
 
+bool HashCache::is_as_read() const {
+  return stamp_of({file_}) == read_stamp_;
+}
+
 std::optional<fs::path> HashCache::known_file(const std::string& sha256) {
   read_again();  // of what other processes found, too
   for (const auto& [key, entry] : entries_) {
@@ -168,6 +172,7 @@ bool HashCache::can_be_kept(const std::string& key, const Entry& entry) {
 }
 
 void HashCache::read_again() {
+  read_stamp_ = stamp_of({file_});  // before: what is written meanwhile is new
   const Json stored = read_entries(file_);
   if (!stored.is_object() || stored.size() > kHashEntriesMax) return;
   for (const auto& [key, entry] : stored.items())

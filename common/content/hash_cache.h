@@ -38,6 +38,9 @@ class HashCache {
   void learn_sha256(const std::filesystem::path& file, const std::string& sha256);
   // Returns: the SHA-256 of a file that was hashed before and looks as it did then; it is not read.
   std::optional<std::string> known_sha256(const std::filesystem::path& file) const;
+  // Returns: whether its file looks as it did when it was read, so that there is nothing new in it. For who
+  // keeps one for long, and makes another where not.
+  bool is_as_read() const;
   // Returns: a file that was hashed before, looks as it did then and has this SHA-256.
   std::optional<std::filesystem::path> known_file(const std::string& sha256);
   // Returns: the folders with a file of this name that was hashed before, by path. It may have changed since.
@@ -58,6 +61,7 @@ class HashCache {
   void save();
 
   std::filesystem::path file_;
+  std::string read_stamp_;  // of it
   std::map<std::string, Entry> entries_;
   std::map<std::string, Entry> fresh_;  // of entries_, not saved yet
 };

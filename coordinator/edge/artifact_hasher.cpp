@@ -44,9 +44,9 @@ ArtifactHasher::~ArtifactHasher() {
 
 std::optional<HashingStanding> ArtifactHasher::hash(const std::vector<fs::path>& files,
                                                     std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
   std::vector<fs::path> unknown = unknown_of(files);
   if (unknown.empty()) return std::nullopt;
-  std::unique_lock lock(mutex_);
   queue(unknown);
   changed_.wait_for(lock, patience, [&] { return is_ending_ || !is_under_way(unknown); });
   throw_faults(unknown);
@@ -55,15 +55,25 @@ std::optional<HashingStanding> ArtifactHasher::hash(const std::vector<fs::path>&
   return standing_of(files, unknown);
 }
 
-std::vector<fs::path> ArtifactHasher::unknown_of(const std::vector<fs::path>& files) const {
-  const HashCache hashes(cache_);
-  std::vector<fs::path> out;
-  for (const fs::path& file : files)
-    if (!hashes.known_sha256(file)) out.push_back(file);
-  return out;
+std::optional<std::string> ArtifactHasher::known_sha256(const fs::path& file) {
+  const std::lock_guard lock(mutex_);
+  return hashes().known_sha256(file);
 }
 
 // Requires, here and below: the mutex is held.
+const HashCache& ArtifactHasher::hashes() {
+  if (!read_ || !read_->is_as_read()) read_.emplace(cache_);
+  return *read_;
+}
+
+std::vector<fs::path> ArtifactHasher::unknown_of(const std::vector<fs::path>& files) {
+  const HashCache& known = hashes();
+  std::vector<fs::path> out;
+  for (const fs::path& file : files)
+    if (!known.known_sha256(file)) out.push_back(file);
+  return out;
+}
+
 void ArtifactHasher::queue(const std::vector<fs::path>& files) {
   for (const fs::path& file : files) {
     const bool is_queued =

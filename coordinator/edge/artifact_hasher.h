@@ -18,6 +18,8 @@
 #include <thread>
 #include <vector>
 
+#include "common/content/hash_cache.h"
+
 namespace ranktide {
 
 inline constexpr size_t kHashedFilesMax = 10'000;  // that wait; who asks for more asks again when there is room
@@ -41,9 +43,12 @@ class ArtifactHasher {
   // again when it is asked for again.
   std::optional<HashingStanding> hash(const std::vector<std::filesystem::path>& files,
                                       std::chrono::milliseconds patience);
+  // Returns: nullopt for a file that hash() has not ended with.
+  std::optional<std::string> known_sha256(const std::filesystem::path& file);
 
  private:
-  std::vector<std::filesystem::path> unknown_of(const std::vector<std::filesystem::path>& files) const;
+  const HashCache& hashes();
+  std::vector<std::filesystem::path> unknown_of(const std::vector<std::filesystem::path>& files);
   void queue(const std::vector<std::filesystem::path>& files);
   bool is_under_way(const std::vector<std::filesystem::path>& files) const;
   void throw_faults(const std::vector<std::filesystem::path>& files);
@@ -58,9 +63,10 @@ class ArtifactHasher {
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable changed_;
   bool is_ending_ = false;
-  std::deque<std::filesystem::path> waiting_;            // at most kHashedFilesMax
-  std::filesystem::path current_;                        // empty: none
-  int64_t current_bytes_ = 0;                            // of it, hashed
+  std::optional<HashCache> read_;              // what others ask for again and again, at most kHashEntriesMax
+  std::deque<std::filesystem::path> waiting_;  // at most kHashedFilesMax
+  std::filesystem::path current_;              // empty: none
+  int64_t current_bytes_ = 0;                  // of it, hashed
   std::map<std::filesystem::path, std::string> faults_;  // of files that were asked for and not told
   std::thread thread_;                                   // begins with the first file
 };

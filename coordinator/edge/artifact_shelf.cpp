@@ -72,11 +72,10 @@ std::vector<InputFile> ArtifactShelf::files_of(const std::string& trial) {
     if (entry.is_regular_file()) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   const bool is_hashed = !hasher_.hash(files, kHashPatience);
-  const HashCache hashes(config_.hashes);
   std::vector<InputFile> out;
   for (const fs::path& file : files)
     out.push_back({file.lexically_relative(place).generic_string(),
-                   is_hashed ? hashes.known_sha256(file).value_or("") : "",
+                   is_hashed ? hasher_.known_sha256(file).value_or("") : "",
                    static_cast<int64_t>(fs::file_size(file))});
   return out;
 }

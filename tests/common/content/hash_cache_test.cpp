@@ -46,6 +46,15 @@ TEST_F(HashCacheTest, ATornCacheCostsTimeOnly) {
   EXPECT_EQ(ask(), "hash2");
 }
 
+TEST_F(HashCacheTest, KnowsWhetherSomebodyHasWrittenMore) {
+  const HashCache kept(folder_ / "cache");
+  EXPECT_TRUE(kept.is_as_read()) << "nothing was there";
+  ask();
+  EXPECT_FALSE(kept.is_as_read());
+  const HashCache later(folder_ / "cache");
+  EXPECT_TRUE(later.is_as_read());
+}
+
 TEST_F(HashCacheTest, AMissingFileIsNeverRemembered) {
   fs::remove(file());
   EXPECT_EQ(ask(), "hash1");

@@ -219,6 +219,21 @@ TEST_F(Api, GivesWhatATrialLeftInPieces) {
   EXPECT_EQ(get(artifact + "/none").status, 404);
 }
 
+// Of 50,000 entries that are read for each question of each worker.
+TEST_F(Api, HashesAreReadAgainOnlyWhereTheirFileHasChanged) {
+  const auto file = folder_.path() / "adapter.safetensors", cache = folder_.path() / "cache";
+  std::ofstream(file) << "weights";
+  ArtifactHasher hasher(cache);
+  ASSERT_FALSE(hasher.hash({file}, std::chrono::seconds(30)));
+  ASSERT_EQ(hasher.known_sha256(file), sha256_hex("weights"));
+  const auto written = std::filesystem::last_write_time(cache / "hashes.json");
+  std::fstream(cache / "hashes.json", std::ios::in | std::ios::out) << "torn";
+  std::filesystem::last_write_time(cache / "hashes.json", written);
+  EXPECT_EQ(hasher.known_sha256(file), sha256_hex("weights")) << "it is remembered";
+  std::filesystem::last_write_time(cache / "hashes.json", written + std::chrono::seconds(1));
+  EXPECT_FALSE(hasher.known_sha256(file));
+}
+
 // The first list of a large artifact waited for hours, and with it one of four threads.
 TEST_F(Api, AnArtifactsListIsAskedForAgainWhileASlowDiskIsHashed) {
   const auto folder = artifacts_folder(folder_.path(), TrialId{trial_});
