@@ -323,7 +323,7 @@ TEST_F(BadInput, ADataFolderOfAnOlderVersionIsBroughtUpToDateByRunAndNamedByPlan
 }
 
 TEST_F(BadInput, ASecondRunOnTheSameDataFolderIsRefusedAndHarmsNothing) {
-  world_.write_sweep(TinyWorld::sweep_text(1000, 1));
+  world_.write_sweep(TinyWorld::sweep_text(250, 1));
   Program first(world_.command({"run", world_.sweep().string(), "--slots", "1"}), world_.folder() / "first");
   ASSERT_TRUE(first.says("step ", 300s));
   const Ended second = run_sweep();

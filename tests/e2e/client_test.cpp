@@ -53,7 +53,7 @@ TEST_F(Client, ALogIsFollowedFromAnotherMachineThanTheOneThatWritesIt) {
 }
 
 TEST_F(Client, ASweepIsPausedResumedStoppedAndTriedAgain) {
-  ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=200"}).exit_code, 0);
+  ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=50"}).exit_code, 0);
   EXPECT_EQ(ask({"pause", "tiny"}).exit_code, 0);
   EXPECT_EQ(state_of("tiny"), "paused");
   const auto n1 = worker("n1");
