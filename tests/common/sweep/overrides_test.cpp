@@ -31,7 +31,7 @@ TEST(Overrides, ReachEveryBlockWhereTheKeyMeansSomething) {
             "override \"lora.rank=8\": lora.rank has no effect with method: full (block all)");
 }
 
-TEST(Overrides, HaveNoOrderAmongDifferentKeys) {
+TEST(Overrides, MayBringTheKeyThatAnotherHangsOnBeforeOrAfterIt) {
   const std::string full = kHead + "method: full\n";
   EXPECT_EQ(ids_of(sweep(full, {"lora.rank=4", "method=lora"})),
             ids_of(sweep(full, {"method=lora", "lora.rank=4"})));
