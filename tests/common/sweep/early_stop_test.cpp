@@ -209,7 +209,8 @@ TEST(EarlyStop, AScaleThatTheBlockSetsItselfDoesNotFollowTheRank) {
                  .derive = {{"budget.steps", "100 if lora.alpha > 20 else 50"}},
                  .exclude = {}};
   EXPECT_EQ(with_derived({"lora.rank"}, constant), (std::set<std::string>{"lora.rank"}));
-  const Block crossed = sweep(kHead + "method: lora\naxes: {lora.rank: [4, 8], lora.alpha: [16, 32]}\n").blocks[0];
+  const Block crossed =
+      sweep(kHead + "method: lora\naxes: {lora.rank: [4, 8], lora.alpha: [16, 32]}\n").blocks[0];
   EXPECT_EQ(with_derived({"lora.rank"}, crossed), (std::set<std::string>{"lora.rank"}));
   const Block derived = sweep(kHead + "method: lora\nlora.rank: 8\nderive: {lora.alpha: 4 * rank}\n").blocks[0];
   EXPECT_EQ(with_derived({"lora.rank"}, derived), (std::set<std::string>{"lora.alpha", "lora.rank"}));

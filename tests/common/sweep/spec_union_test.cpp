@@ -83,7 +83,8 @@ TEST(SpecUnion, SeedsOfOneDoNotReachTheCellsOfTheOther) {
 
 // Somebody's choice of a part stays one, whatever it is united with.
 TEST(SpecUnion, APartThatNobodyChoseIsMarkedAsWhatTwoFilesList) {
-  const SweepSpec old = sweep(kUnionBlocks, {"seeds=2"}), spec = sweep(kUnionBlocks, {"lora.rank=64", "seeds=3"});
+  const SweepSpec old = sweep(kUnionBlocks, {"seeds=2"}),
+                  spec = sweep(kUnionBlocks, {"lora.rank=64", "seeds=3"});
   const SweepSpec both = extended(old, spec);
   ASSERT_TRUE(both.taken);
   EXPECT_EQ(both.taken_unites, true);
