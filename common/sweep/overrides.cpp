@@ -200,6 +200,18 @@ void apply_override(SweepSpec& spec, const std::string& text, const std::filesys
   for (Block* block : blocks) lay_over(*block, level);
 }
 
+std::vector<std::string> labels_first(std::vector<std::string> overrides, const SweepSpec& spec) {
+  std::set<std::string> names;
+  for (const Block& block : spec.blocks)
+    for (const Axis& axis : block.axes)
+      if (!find_setting(axis.name)) names.insert(axis.name);
+  std::stable_partition(overrides.begin(), overrides.end(), [&](const std::string& text) {
+    const auto change = changes_of({text});
+    return !change.empty() && names.contains(change[0].key);
+  });
+  return overrides;
+}
+
 void refuse_without_effect(const SweepSpec& spec, const std::string& text) {
   const Override o = override_of(text);
   const auto key = full_key(o.key);

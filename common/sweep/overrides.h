@@ -37,6 +37,10 @@ std::vector<OverrideChange> changes_of(const std::vector<std::string>& texts);
 void apply_override(SweepSpec& spec, const std::string& text, const std::filesystem::path& folder,
                     const std::vector<OverrideChange>& later = {});
 
+// Returns: the overrides in the order in which they are applied: first those that name a rows or zip axis of
+// the spec, since a key that is set may leave such an axis nothing to set, and so none.
+std::vector<std::string> labels_first(std::vector<std::string> overrides, const SweepSpec& spec);
+
 // Asked once all overrides are applied. Throws: SpecError naming the override where its key has an effect in no
 // block that it speaks of.
 void refuse_without_effect(const SweepSpec& spec, const std::string& text);

@@ -54,9 +54,10 @@ ReadSweep read_all(const SourceText& source, const std::filesystem::path& base_f
     check_blocks(out.draft, out.spec.blocks, place);
   }
   errors.throw_if_any();
-  for (auto text = overrides.begin(); text != overrides.end(); ++text)
+  const auto ordered = labels_first(overrides, out.spec);
+  for (auto text = ordered.begin(); text != ordered.end(); ++text)
     errors.attempt([&] {
-      apply_override(out.spec, *text, place.folder, changes_of({std::next(text), overrides.end()}));
+      apply_override(out.spec, *text, place.folder, changes_of({std::next(text), ordered.end()}));
     });
   errors.throw_if_any();
   for (const auto& text : overrides) errors.attempt([&] { refuse_without_effect(out.spec, text); });

@@ -43,6 +43,14 @@ TEST(Overrides, MayBringTheKeyThatAnotherHangsOnBeforeOrAfterIt) {
               "override \"lora.rank=4\": lora.rank has no effect with method: full (block all)");
 }
 
+// The data alone is what the axis sets.
+TEST(Overrides, PinAnAxisThatAKeyOfTheirsEmptiesBeforeOrAfterIt) {
+  const std::string text = kLora + "rows: {regime: {a: {data.train: a.txt}, b: {data.train: b.txt}}}\n";
+  const auto ids = ids_of(sweep(text, {"regime=b", "data.train=c.txt"}));
+  EXPECT_EQ(ids.size(), 1U);
+  EXPECT_EQ(ids_of(sweep(text, {"data.train=c.txt", "regime=b"})), ids);
+}
+
 // What a block had no use for before the command line changed it is there for it now, as in an edited file.
 TEST(Overrides, BringCommonKeysIntoEffect) {
   const std::string common = kHead + "axes: {lora.rank: [4, 8]}\ntrain.schedule: wsd\ntrain.cooldown: 50%\n";
