@@ -5,6 +5,7 @@
 
 #include "common/model/microbatch.h"
 #include "common/model/step_time.h"
+#include "common/sweep/early_stop.h"
 #include "common/sweep/identity.h"
 
 namespace ranktide::cli {
@@ -75,6 +76,19 @@ double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const
   for (const EvalTask& task : trial.evals)
     seconds += static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, sizes.of(task.spec));
   return seconds;
+}
+
+// Predicted likewise: of the eval that values are compared by, at the rungs where it is not run anyway.
+double rungs_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const EarlyStop& policy,
+                     const ModelShape& shape, EvalSizes& sizes) {
+  const auto task = std::find_if(trial.evals.begin(), trial.evals.end(),
+                                 [&](const EvalTask& each) { return each.name == policy.by; });
+  if (task == trial.evals.end()) return 0;
+  const std::vector<Rung> rungs = rungs_of(policy, trial.steps);
+  const auto runs = std::count_if(rungs.begin(), rungs.end(), [&](const Rung& rung) {
+    return !std::binary_search(trial.eval_at.begin(), trial.eval_at.end(), rung.at);
+  });
+  return static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, sizes.of(task->spec));
 }
 
 // Measured and predicted seconds of finished trials, together and one by one.
@@ -244,6 +258,9 @@ std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
   const double step = step_seconds(timing_.speeds, settings, *shape, lengths_in(*data), run_.microbatch);
   out.eval_seconds = correction.factor * evals_seconds(timing_.speeds, trial, *shape, evals_);
   out.seconds = correction.factor * step * static_cast<double>(trial.steps) + out.eval_seconds;
+  if (run_.stop_early)
+    out.rung_seconds =
+        correction.factor * rungs_seconds(timing_.speeds, trial, *run_.stop_early, *shape, evals_);
   out.spread = correction.spread;
   out.trials = correction.trials;
   return out;

@@ -70,6 +70,7 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
 struct TrialCost {
   double seconds = 0;       // of its training and its evals, on a slot; 0 where nothing tells
   double eval_seconds = 0;  // of these
+  double rung_seconds = 0;  // of the evals that it runs at rungs beside, where it scouts; not in `seconds`
   double spread = 0;        // how far off they may be, as a share of them
   int64_t memory_bytes = 0;
   double memory_spread = 0;  // how far off they may be, as a share of them
@@ -86,10 +87,11 @@ Telling settings_of_cost();
 // What trials of one sweep cost. Reads each model's shape and each eval's file once. One thread.
 class TrialCosts {
  public:
-  // Outlives: inputs and timing outlive this. `run`: of the sweep, for its microbatch and keep.
+  // Outlives: inputs and timing outlive this. `run`: of the sweep, for its microbatch, keep and stop_early.
   TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run = {});
 
-  // Returns: nullopt for a trial whose model or data is not readable (it is provisional).
+  // Returns: nullopt for a trial whose model or data is not readable (it is provisional). Every trial costs as
+  // one that scouts would, where the sweep stops early: seeds cost alike but for that.
   std::optional<TrialCost> of(const SweepTrial& trial);
 
  private:

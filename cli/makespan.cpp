@@ -93,7 +93,7 @@ Makespan makespan_of(const SweepPlan& plan, const SlotsThere& there) {
       leave_out(out.unplaced, group, bytes);
     else {
       jobs.push_back({.seconds = group.seconds(), .bytes = bytes, .count = group.trials});
-      longest = std::max(longest, group.cost->seconds);
+      longest = std::max(longest, group.cost->seconds + (group.scouts > 0 ? group.cost->rung_seconds : 0));
     }
   }
   if (!jobs.empty()) out.seconds = std::max(seconds_on(std::move(jobs), slots), longest);

@@ -171,7 +171,7 @@ std::string evals_text(const SweepPlan& plan) {
   for (const PlannedGroup& group : plan.groups) {
     if (group.fate != Fate::evals_lost) continue;
     is_costed = is_costed && group.cost && is_known(group.cost->basis);
-    seconds += group.cost ? static_cast<double>(group.trials) * group.cost->seconds : 0;
+    seconds += group.cost ? static_cast<double>(group.trials) * group.seconds() : 0;
   }
   return out +
          fmt::format(

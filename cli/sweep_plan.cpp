@@ -25,7 +25,7 @@ namespace {
 void add_to(CostRange& range, const PlannedGroup& group) {
   const TrialCost& cost = *group.cost;
   range.seconds_min = std::min(range.seconds_min, cost.seconds);
-  range.seconds_max = std::max(range.seconds_max, cost.seconds);
+  range.seconds_max = std::max(range.seconds_max, cost.seconds + (group.scouts > 0 ? cost.rung_seconds : 0));
   range.memory_bytes_min = std::min(range.memory_bytes_min, cost.memory_bytes);
   range.memory_bytes_max = std::max(range.memory_bytes_max, cost.memory_bytes);
   range.memory_spread = std::max(range.memory_spread, cost.memory_spread);
@@ -35,26 +35,42 @@ void add_to(CostRange& range, const PlannedGroup& group) {
   range.basis = std::min(range.basis, cost.basis);
 }
 
-using Fates = std::map<std::pair<Fate, bool>, int64_t>;  // and left_less -> trials
+struct Counted {
+  int64_t trials = 0;
+  int64_t scouts = 0;
+};
+using Fates = std::map<std::pair<Fate, bool>, Counted>;  // by fate and left_less
 
-// Of each kind of trials as many groups as there are fates.
+// Of each kind of trials as many groups as there are fates. A kind has whole cells, so that its scouts need not
+// be looked for; of a part of a sweep it has about as many.
 std::vector<PlannedGroup> groups_of(const SweepSpec& spec, const CellCensus& census,
                                     const std::vector<KnownTrial>& known) {
   std::map<size_t, Fates> told;
   const auto seeds = static_cast<int64_t>(spec.seeds.size());
-  for (const KnownTrial& trial : known)
-    ++told[census.group_of(trial.raw / seeds)][{trial.fate, trial.left_less}];
+  const bool has_scouts = spec.run.stop_early.has_value();
+  for (const KnownTrial& trial : known) {
+    Counted& counted = told[census.group_of(trial.raw / seeds)][{trial.fate, trial.left_less}];
+    ++counted.trials;
+    counted.scouts += has_scouts && trial.raw % seeds == 0 ? 1 : 0;
+  }
   std::vector<PlannedGroup> out;
   out.reserve(census.groups().size());
   for (size_t place = 0; place < census.groups().size(); ++place) {
     const TrialsAlike& all = census.groups()[place];
-    int64_t fresh = all.trials;
+    Counted fresh{.trials = all.trials, .scouts = has_scouts ? all.trials / seeds : 0};
     if (const auto fates = told.find(place); fates != told.end())
-      for (const auto& [fate, trials] : fates->second) {
-        out.push_back({all.sample, {}, trials, fate.first, fate.second});
-        fresh -= trials;
+      for (const auto& [fate, counted] : fates->second) {
+        out.push_back({.sample = all.sample,
+                       .blocks = {},
+                       .trials = counted.trials,
+                       .scouts = counted.scouts,
+                       .fate = fate.first,
+                       .left_less = fate.second});
+        fresh.trials -= counted.trials;
+        fresh.scouts = std::max<int64_t>(0, fresh.scouts - counted.scouts);
       }
-    if (fresh > 0) out.push_back({.sample = all.sample, .blocks = {}, .trials = fresh});
+    if (fresh.trials > 0)
+      out.push_back({.sample = all.sample, .blocks = {}, .trials = fresh.trials, .scouts = fresh.scouts});
   }
   return out;
 }
@@ -145,6 +161,11 @@ bool is_trained(Fate fate) {
   return fate == Fate::done || fate == Fate::evals || fate == Fate::evals_lost || fate == Fate::stopped_early;
 }
 
+double PlannedGroup::seconds() const {
+  const double rungs = cost->rung_seconds * static_cast<double>(scouts) / static_cast<double>(trials);
+  return cost->seconds + rungs - spared_seconds;
+}
+
 int64_t SweepPlan::trials() const {
   return trial_count(spec, blocks);
 }
@@ -218,7 +239,6 @@ void require_inputs(const PreparedSweep& sweep) {
   throw CommandError(kUsage, fmt::format("{}\nhint: paths in a sweep file are relative to its folder",
                                          fmt::join(sweep.unreadable, "\n       ")));
 }
-  plan.spec.taken_unites.reset();
 
 SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
   SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
@@ -240,6 +260,7 @@ void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable
 
 void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
   plan.spec.taken = ranges_of(raw);
+  plan.spec.taken_unites.reset();
   std::erase_if(plan.known, [&](const KnownTrial& trial) { return !takes(plan.spec, trial.raw); });
   const Grid grid(plan.spec);
   count_up(plan, grid, CellCensus(grid, tellings_of(plan.spec)));
@@ -253,10 +274,13 @@ void for_each_trial(const SweepPlan& plan, const std::function<void(const Planne
   TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
   auto known = plan.known.begin();
   PlannedTrial planned;
+  std::optional<TrialCost> cost;
   for (int64_t raw = 0; raw < grid.raw_count(); ++raw) {
     auto trial = grid.at(raw);
     if (!trial) continue;
-    if (trial->cell != planned.trial.cell) planned.cost = costs.of(*trial);  // seeds cost alike
+    if (trial->cell != planned.trial.cell) cost = costs.of(*trial);  // seeds cost alike
+    planned.cost = cost;
+    if (planned.cost && trial->race) planned.cost->seconds += planned.cost->rung_seconds;
     while (known != plan.known.end() && known->raw < raw) ++known;
     planned.fate = known != plan.known.end() && known->raw == raw ? known->fate : Fate::fresh;
     planned.trial = *std::move(trial);

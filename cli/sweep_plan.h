@@ -92,14 +92,15 @@ struct PlannedGroup {
   int64_t sample = 0;  // raw index of one that costs so
   std::vector<std::string> blocks;
   int64_t trials = 0;
+  int64_t scouts = 0;  // of these: trials of the first seed, where the sweep stops early
   Fate fate = Fate::fresh;
   bool left_less = false;  // completed, but they left less on disk than run.keep asks for now
   std::optional<TrialCost> cost{};
   int64_t costs_as = 0;       // raw index of the one of SweepPlan::samples that cost was worked out for
   Step steps = 0;             // of one
   double spared_seconds = 0;  // of one, in the mean of its block: what trunks train for several
-  // Returns: what one takes, but for that. Requires: cost.
-  double seconds() const { return cost->seconds - spared_seconds; }
+  // Returns: what one takes in the mean, but for that, and with the rungs of those that scout. Requires: cost.
+  double seconds() const;
 };
 
 // Trials that are resolved for what they cost, some 0.2 ms each.

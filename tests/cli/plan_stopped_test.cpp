@@ -1,4 +1,4 @@
-// What a plan says of a sweep whose run.stop_early stops values: which stay stopped.
+// What a plan says of a sweep whose run.stop_early stops values: which stay stopped, and what its scouts run.
 
 #include <gmock/gmock.h>
 
@@ -89,6 +89,33 @@ TEST_F(PlanOfARace, WhereAnotherSeedScoutsNobodyIsKnownToBeAhead) {
   std::string sweep = race();
   sweep.replace(sweep.find("seeds: 2"), 8, "seeds: [1, 0]");
   EXPECT_EQ(fates(sweep, past()), (Words{"done", "done", "new", "resumable", "new", "resumable"}));
+}
+
+TEST_F(PlanOfARace, ScoutsRunTheEvalAtTheRungsToo) {
+  std::ofstream(path("held.txt")) << std::string(20'000, 'x');
+  const SweepPlan raced = plan(race()), all = plan(race("1e-4, 1e-3, 1e-2", "", ""));
+  const auto costs = listed(raced).costs, plain = listed(all).costs;
+  const double eval = plain.at(0)->eval_seconds;
+  ASSERT_GT(eval, 0);
+  EXPECT_NEAR(costs.at(0)->seconds, plain.at(0)->seconds + eval, 1e-9 * eval) << "the scout, at one rung";
+  EXPECT_NEAR(costs.at(1)->seconds, plain.at(1)->seconds, 1e-9 * eval) << "the other seed";
+  EXPECT_NEAR(raced.estimate->slot_seconds, all.estimate->slot_seconds + 3 * eval, 1e-9 * eval);
+  EXPECT_NEAR(cost_range(raced, raced.blocks.at(0).block)->seconds_max, plain.at(0)->seconds + eval,
+              1e-9 * eval);
+  const SweepPlan begun = plan(race(), past());
+  EXPECT_EQ(begun.estimate->slot_seconds, 0) << "those that are stopped run nothing";
+  const SweepPlan edited = plan(race("1e-3, 1e-2"), past());
+  EXPECT_NEAR(edited.estimate->slot_seconds, 2 * plain.at(0)->seconds + eval, 1e-9 * eval)
+      << "of two that are left one scouts";
+}
+
+TEST_F(PlanOfARace, AnEvalThatIsRunAtTheRungAnywayCostsOnce) {
+  std::ofstream(path("held.txt")) << std::string(20'000, 'x');
+  std::string sweep = race();
+  sweep.replace(sweep.find("eval: {learn"), 12, "eval: {at: [50%, 100%], learn");
+  const auto costs = listed(plan(sweep)).costs;
+  EXPECT_EQ(costs.at(0)->rung_seconds, 0);
+  EXPECT_EQ(costs.at(0)->seconds, costs.at(1)->seconds);
 }
 
 }  // namespace
