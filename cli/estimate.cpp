@@ -68,27 +68,21 @@ double seconds_of(const ProductSpeeds& speeds, const TrialSettings& settings, co
   return size.tokens / forward * eval_seconds(speeds, settings, shape, load).sum();
 }
 
-// Predicted, before it is corrected.
-double evals_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape,
+// Of all evals once. Predicted, before it is corrected.
+double round_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape,
                      EvalSizes& sizes) {
-  const auto runs = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
   double seconds = 0;
   for (const EvalTask& task : trial.evals)
-    seconds += static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, sizes.of(task.spec));
+    seconds += seconds_of(speeds, trial.settings, shape, sizes.of(task.spec));
   return seconds;
 }
 
-// Predicted likewise: of the eval that values are compared by, at the rungs where it is not run anyway.
-double rungs_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const EarlyStop& policy,
-                     const ModelShape& shape, EvalSizes& sizes) {
+// Predicted likewise: of the eval that values are compared by.
+double rung_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const EarlyStop& policy,
+                    const ModelShape& shape, EvalSizes& sizes) {
   const auto task = std::find_if(trial.evals.begin(), trial.evals.end(),
                                  [&](const EvalTask& each) { return each.name == policy.by; });
-  if (task == trial.evals.end()) return 0;
-  const std::vector<Rung> rungs = rungs_of(policy, trial.steps);
-  const auto runs = std::count_if(rungs.begin(), rungs.end(), [&](const Rung& rung) {
-    return !std::binary_search(trial.eval_at.begin(), trial.eval_at.end(), rung.at);
-  });
-  return static_cast<double>(runs) * seconds_of(speeds, trial.settings, shape, sizes.of(task->spec));
+  return task == trial.evals.end() ? 0 : seconds_of(speeds, trial.settings, shape, sizes.of(task->spec));
 }
 
 // Measured and predicted seconds of finished trials, together and one by one.
@@ -124,6 +118,16 @@ Correction correction_of(const Ratios& ratios, double spread_min) {
   const auto n = static_cast<double>(ratios.each.size());
   const double spread = n < 2 ? kSpreadOfOne : std::max(spread_min, 2 * std::sqrt(squares / (n - 1)));
   return {.factor = factor, .spread = spread, .trials = static_cast<int>(ratios.each.size())};
+}
+
+bool tells_of_length_alone(const std::string& key) {
+  return key.starts_with("budget.") || key == "eval.at";
+}
+
+// Rows, and how many are a step, turn epochs and tokens into steps.
+bool tells_of_length(const std::string& key) {
+  return tells_of_length_alone(key) || key.starts_with("data.") || key.starts_with("model.") ||
+         key == "train.batch";
 }
 
 void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
@@ -214,6 +218,24 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
   return out;
 }
 
+TrialLength own_length(const SweepTrial& trial, const RunPolicy& run) {
+  TrialLength out{.steps = trial.steps};
+  out.rounds = std::count_if(trial.eval_at.begin(), trial.eval_at.end(), [](Step at) { return at > 0; });
+  if (!run.stop_early || trial.steps == 0) return out;
+  const std::vector<Rung> rungs = rungs_of(*run.stop_early, trial.steps);
+  out.rungs = std::count_if(rungs.begin(), rungs.end(), [&](const Rung& rung) {
+    return !std::binary_search(trial.eval_at.begin(), trial.eval_at.end(), rung.at);
+  });
+  return out;
+}
+
+TrialCost at_length(TrialCost cost, const TrialLength& length) {
+  cost.eval_seconds = cost.seconds_a_round * static_cast<double>(length.rounds);
+  cost.seconds = cost.seconds_a_step * static_cast<double>(length.steps) + cost.eval_seconds;
+  cost.rung_seconds = cost.seconds_a_rung * static_cast<double>(length.rungs);
+  return cost;
+}
+
 // Named are those that a cost does not hang on: a new setting counts until somebody says so. What stands under
 // `run` is the same for all trials of a sweep. Whether there is a clip or a dropout is all that they cost.
 Telling settings_of_cost() {
@@ -233,8 +255,9 @@ Telling settings_of_cost() {
   Telling out{.by_value = {}, .by_sign = {"train.clip", "lora.dropout", "train.attention_dropout"}};
   for (const Setting& setting : settings()) {
     const std::string key(setting.key);
-    if (!key.starts_with("run.") && !kFree.contains(key) && !out.by_sign.contains(key))
-      out.by_value.insert(key);
+    if (key.starts_with("run.") || kFree.contains(key) || out.by_sign.contains(key)) continue;
+    if (tells_of_length(key)) out.apart.insert(key);
+    if (!tells_of_length_alone(key)) out.by_value.insert(key);
   }
   return out;
 }
@@ -256,14 +279,14 @@ std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
   if (out.basis == TimeBasis::none) return out;
   const Correction correction = timing_.correction(settings);
   const double step = step_seconds(timing_.speeds, settings, *shape, lengths_in(*data), run_.microbatch);
-  out.eval_seconds = correction.factor * evals_seconds(timing_.speeds, trial, *shape, evals_);
-  out.seconds = correction.factor * step * static_cast<double>(trial.steps) + out.eval_seconds;
+  out.seconds_a_step = correction.factor * step;
+  out.seconds_a_round = correction.factor * round_seconds(timing_.speeds, trial, *shape, evals_);
   if (run_.stop_early)
-    out.rung_seconds =
-        correction.factor * rungs_seconds(timing_.speeds, trial, *run_.stop_early, *shape, evals_);
+    out.seconds_a_rung =
+        correction.factor * rung_seconds(timing_.speeds, trial, *run_.stop_early, *shape, evals_);
   out.spread = correction.spread;
   out.trials = correction.trials;
-  return out;
+  return at_length(out, own_length(trial, run_));
 }
 
 int slots_for(int cores, int64_t memory_available_bytes, int64_t trials, int64_t memory_per_trial_bytes) {

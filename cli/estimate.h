@@ -70,8 +70,11 @@ Timing timing_of(const std::optional<ProductTable>& table, int threads,
 struct TrialCost {
   double seconds = 0;       // of its training and its evals, on a slot; 0 where nothing tells
   double eval_seconds = 0;  // of these
-  double rung_seconds = 0;  // of the evals that it runs at rungs beside, where it scouts; not in `seconds`
-  double spread = 0;        // how far off they may be, as a share of them
+  double seconds_a_step = 0;
+  double seconds_a_round = 0;  // of all of its evals, each once
+  double seconds_a_rung = 0;   // of the one that values are compared by
+  double rung_seconds = 0;     // of the evals that it runs at rungs beside, where it scouts; not in `seconds`
+  double spread = 0;           // how far off they may be, as a share of them
   int64_t memory_bytes = 0;
   double memory_spread = 0;  // how far off they may be, as a share of them
   DiskBytes disk{};
@@ -80,8 +83,22 @@ struct TrialCost {
   bool is_same_shape = false;  // they are of this trial's shape
 };
 
+// How long a trial is.
+struct TrialLength {
+  Step steps = 0;
+  int64_t rounds = 0;  // of evals after training has begun
+  int64_t rungs = 0;   // where the eval that values are compared by is not run anyway
+  friend bool operator==(const TrialLength&, const TrialLength&) = default;
+};
+// `run`: of its sweep.
+TrialLength own_length(const SweepTrial& trial, const RunPolicy& run);
+
+// Returns: the cost of a trial that differs from the one it is of in its length alone.
+TrialCost at_length(TrialCost cost, const TrialLength& length);
+
 // Returns: the settings that a cost may hang on, evals among them: trials that tell the same by these, and are
-// listed by the same blocks, cost alike.
+// listed by the same blocks, cost alike. Told apart is what their lengths hang on; those that tell the same by
+// the others cost alike but for these.
 Telling settings_of_cost();
 
 // What trials of one sweep cost. Reads each model's shape and each eval's file once. One thread.

@@ -77,7 +77,7 @@ Json to_json(const SweepPlan& plan, const SlotsThere& there) {
            {"provisional", !plan.unreadable.empty()},
            {"unreadable", plan.unreadable},
            {"kinds", plan.kinds},
-           {"worked_out", plan.samples.size()},
+           {"worked_out", plan.worked_out},
            {"sharing", plan.sharing},
            {"warnings", plan.warnings}};
   if (plan.estimate) out["estimate"] = json_of_estimate(plan, there);

@@ -243,11 +243,11 @@ std::string shown_rule(const Rule& rule) {
 std::string plan_text(const SweepPlan& plan, const SlotsThere& there) {
   std::string out = blocks_text(plan) + sum_text(plan) + tuning_text(plan);
   for (const std::string& line : plan.sharing) out += "sharing: " + line + "\n";
-  if (std::ssize(plan.samples) < plan.kinds)
+  if (plan.worked_out < plan.kinds)
     out += fmt::format(
         "note: {} kinds of trials cost apart, of which {} were worked out; the others count as those "
         "beside them, and the largest may need more memory\n",
-        plan.kinds, plan.samples.size());
+        plan.kinds, plan.worked_out);
   for (const std::string& message : plan.warnings) out += message + "\n";
   for (const std::string& message : plan.unreadable) out += "warning: " + message + "\n";
   out += evals_text(plan) + not_kept_text(plan);

@@ -10,6 +10,10 @@
 namespace ranktide::cli {
 namespace {
 
+// Of up to so many trials what is wrong with any is said before an input is read; a larger grid is walked once,
+// after that.
+constexpr int64_t kCountedEarlyMax = 200'000;
+
 std::string single_quoted(const std::string& word) {
   std::string out = "'";
   for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
@@ -64,7 +68,8 @@ SweepSpec chosen_sweep(const SweepChoice& choice) {
   if (is_plan_file(choice.file)) return planned_sweep(choice);
   SweepSpec spec = read_sweep(choice.file, overrides_of(choice), choice.max_trials);
   for (const std::string& part : choice.only) keep_only(spec, part);
-  if (trial_count(spec, Grid(spec).counts()) == 0)
+  const bool is_counted = !choice.only.empty() || raw_trials(spec) <= kCountedEarlyMax;
+  if (is_counted && trial_count(spec, Grid(spec).counts()) == 0)
     throw SpecError(choice.file + ": --only leaves no trial; `ranktide plan` without it shows what there is");
   return spec;
 }

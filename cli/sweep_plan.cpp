@@ -35,46 +35,6 @@ void add_to(CostRange& range, const PlannedGroup& group) {
   range.basis = std::min(range.basis, cost.basis);
 }
 
-struct Counted {
-  int64_t trials = 0;
-  int64_t scouts = 0;
-};
-using Fates = std::map<std::pair<Fate, bool>, Counted>;  // by fate and left_less
-
-// Of each kind of trials as many groups as there are fates. A kind has whole cells, so that its scouts need not
-// be looked for; of a part of a sweep it has about as many.
-std::vector<PlannedGroup> groups_of(const SweepSpec& spec, const CellCensus& census,
-                                    const std::vector<KnownTrial>& known) {
-  std::map<size_t, Fates> told;
-  const auto seeds = static_cast<int64_t>(spec.seeds.size());
-  const bool has_scouts = spec.run.stop_early.has_value();
-  for (const KnownTrial& trial : known) {
-    Counted& counted = told[census.group_of(trial.raw / seeds)][{trial.fate, trial.left_less}];
-    ++counted.trials;
-    counted.scouts += has_scouts && trial.raw % seeds == 0 ? 1 : 0;
-  }
-  std::vector<PlannedGroup> out;
-  out.reserve(census.groups().size());
-  for (size_t place = 0; place < census.groups().size(); ++place) {
-    const TrialsAlike& all = census.groups()[place];
-    Counted fresh{.trials = all.trials, .scouts = has_scouts ? all.trials / seeds : 0};
-    if (const auto fates = told.find(place); fates != told.end())
-      for (const auto& [fate, counted] : fates->second) {
-        out.push_back({.sample = all.sample,
-                       .blocks = {},
-                       .trials = counted.trials,
-                       .scouts = counted.scouts,
-                       .fate = fate.first,
-                       .left_less = fate.second});
-        fresh.trials -= counted.trials;
-        fresh.scouts = std::max<int64_t>(0, fresh.scouts - counted.scouts);
-      }
-    if (fresh.trials > 0)
-      out.push_back({.sample = all.sample, .blocks = {}, .trials = fresh.trials, .scouts = fresh.scouts});
-  }
-  return out;
-}
-
 // Returns: costs first, then what trunks hang on, where there may be any.
 std::vector<Telling> tellings_of(const SweepSpec& spec) {
   std::vector<Telling> out{settings_of_cost()};
@@ -98,7 +58,7 @@ void count_up(SweepPlan& plan, const Grid& grid, const CellCensus& census) {
   if (plan.spec.run.stop_early && varies_budgets(plan.spec))
     plan.sharing.emplace_back("none (run.stop_early stops trials one by one, so that each runs by itself)");
   plan.saved = std::move(shared.saved);
-  plan.groups = groups_of(plan.spec, census, plan.known);
+  group_up(plan, grid, census);
 }
 
 // Evenly over the block's training, evals being run for each trial. Of a block of which some trials are trained
@@ -109,7 +69,7 @@ void spare(std::vector<PlannedGroup>& groups, const std::string& block, Step sav
   for (const PlannedGroup& group : groups) {
     if (group.blocks.front() != block) continue;
     if (is_trained(group.fate)) return;
-    steps += static_cast<double>(group.trials) * static_cast<double>(group.steps);
+    steps += static_cast<double>(group.trials) * static_cast<double>(group.length.steps);
   }
   const double share = std::min(1.0, static_cast<double>(saved) / steps);
   for (PlannedGroup& group : groups)
@@ -119,14 +79,11 @@ void spare(std::vector<PlannedGroup>& groups, const std::string& block, Step sav
 
 void cost_up(SweepPlan& plan) {
   TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
-  const SweepTrial* trial = nullptr;
-  std::optional<TrialCost> cost;
+  std::map<int64_t, std::optional<TrialCost>> worked_out;
+  for (const auto& [raw, trial] : plan.samples) worked_out.emplace(raw, costs.of(trial));
   for (PlannedGroup& group : plan.groups) {
-    const SweepTrial& own = plan.samples.at(group.costs_as);
-    if (&own != trial) cost = costs.of(own);
-    trial = &own;
-    group.cost = cost;
-    if (group.cost) stretch_to(*group.cost, group.steps, own.steps);
+    group.cost = worked_out.at(group.costs_as);
+    if (group.cost) group.cost = at_length(*group.cost, group.length);
   }
   const double spread = spread_of_samples(plan);
   for (PlannedGroup& group : plan.groups)
@@ -240,14 +197,14 @@ void require_inputs(const PreparedSweep& sweep) {
                                          fmt::join(sweep.unreadable, "\n       ")));
 }
 
-SweepPlan plan_of(PreparedSweep sweep, const Past& past) {
-  SweepPlan plan{.spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable)};
+SweepPlan plan_of(PreparedSweep sweep, const Past& past, int64_t costed_max) {
+  SweepPlan plan{
+      .spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable), .costed_max = costed_max};
   const Grid grid(plan.spec);
   const CellCensus census(grid, tellings_of(plan.spec));
   plan.known = known_in(grid, census, past);
   plan.timing = timing_of(std::nullopt, 1, past.measured, plan.spec.inputs, ComputedOn::cpu);
   count_up(plan, grid, census);
-  resolve_samples(plan, grid);
   cost_up(plan);
   return plan;
 }
@@ -265,7 +222,6 @@ void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
   const Grid grid(plan.spec);
   count_up(plan, grid, CellCensus(grid, tellings_of(plan.spec)));
   RT_CHECK(plan.trials() == std::ssize(raw));
-  resolve_samples(plan, grid);
   cost_up(plan);
 }
 

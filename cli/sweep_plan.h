@@ -89,7 +89,6 @@ bool is_trained(Fate fate);  // whether nothing of it is trained any more
 
 // Trials that are listed by the same blocks, cost alike, and of which the same becomes.
 struct PlannedGroup {
-  int64_t sample = 0;  // raw index of one that costs so
   std::vector<std::string> blocks;
   int64_t trials = 0;
   int64_t scouts = 0;  // of these: trials of the first seed, where the sweep stops early
@@ -97,14 +96,14 @@ struct PlannedGroup {
   bool left_less = false;  // completed, but they left less on disk than run.keep asks for now
   std::optional<TrialCost> cost{};
   int64_t costs_as = 0;       // raw index of the one of SweepPlan::samples that cost was worked out for
-  Step steps = 0;             // of one
+  TrialLength length{};       // of one
   double spared_seconds = 0;  // of one, in the mean of its block: what trunks train for several
   // Returns: what one takes in the mean, but for that, and with the rungs of those that scout. Requires: cost.
   double seconds() const;
 };
 
-// Trials that are resolved for what they cost, some 0.2 ms each.
-inline constexpr int64_t kCostedMax = 10'000;
+// Trials that are resolved for what a step of theirs costs, some 0.2 ms each, and as many for their lengths.
+inline constexpr int64_t kCostedMax = 4'000;
 
 // A trial of the grid that the past knows.
 struct KnownTrial {
@@ -122,12 +121,16 @@ struct SweepPlan {
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
   std::map<std::string, Step> saved;    // steps that trunks save, by block
-  // The trials that stand for groups, by raw index. Of more than kCostedMax kinds that cost apart one is
-  // resolved of so many that stand beside each other, drawn by a hash, and the others cost as it does, by their
-  // own number of steps: then it is an estimate, its spread says so, and plan does.
+  // The trials that stand for groups, by raw index: one for all of which a step costs alike. How long trials
+  // are is worked out by itself. Where either are more than costed_max, trials are drawn by a hash, half as
+  // many, one of so many kinds that stand beside each other, and the others cost as it does, by their own
+  // lengths where these are few: then it is an estimate, its spread says so, and plan does.
   std::map<int64_t, SweepTrial> samples;
-  int64_t kinds = 0;
-  bool are_steps_exact = false;  // though not every kind was worked out
+  std::vector<size_t> drawn_from;  // of groups: where those begin that one drawn trial stands for
+  int64_t costed_max = kCostedMax;
+  int64_t kinds = 0;               // of trials that cost apart
+  int64_t worked_out = 0;          // of these; the others are estimated
+  bool are_lengths_exact = false;  // of the others too
   // Of predict():
   std::optional<Timing> timing;
   std::optional<SweepEstimate> estimate;  // nullopt: a trial's inputs are unread
@@ -151,7 +154,7 @@ struct PlannedTrial {
 void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit);
 
 // Costs stand on the guess of this machine, until predict() is told of its products.
-SweepPlan plan_of(PreparedSweep sweep, const Past& past);
+SweepPlan plan_of(PreparedSweep sweep, const Past& past, int64_t costed_max = kCostedMax);
 
 // Fills in what its trials cost. `table`: this machine's products for slots of so many threads, if measured.
 void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,

@@ -55,6 +55,13 @@ class PlanScale : public PlanWorld {
     return out;
   }
 
+  // Of which so many are worked out.
+  SweepPlan plan_of_so_many(const std::string& sweep, int64_t costed_max) const {
+    SweepPlan out = plan_of(read(sweep), {}, costed_max);
+    predict(out, {}, products_at(1e-6), 1);
+    return out;
+  }
+
   // The same past, as coordinators of before tell it.
   static Past without_settings(Past past) {
     for (TrialStanding& trial : past.trials) trial.settings.reset();
@@ -135,51 +142,80 @@ TEST_F(PlanScale, OfMoreKindsThanAreWorkedOutASampleIsAndThePlanSaysSo) {
   };
   const SweepPlan few = plan(sweep(2));
   expect_as_walked(few);
-  EXPECT_EQ(few.kinds, std::ssize(few.samples));
+  EXPECT_EQ(few.kinds, 1 + 10 + 2) << "of the larger rate two are left of six digits";
+  EXPECT_EQ(few.worked_out, few.kinds);
   EXPECT_THAT(plan_text(few, slots({kRoomOfSlot})), testing::Not(testing::HasSubstr("worked out;")));
 
-  const SweepPlan many = plan(sweep(1500));
-  EXPECT_GT(many.kinds, kCostedMax);
-  EXPECT_LE(std::ssize(many.samples), kCostedMax + 2);
+  const SweepPlan many = plan_of_so_many(sweep(150), 1000);
+  EXPECT_EQ(many.kinds, 1493);
+  EXPECT_LE(many.worked_out, 1000 / 2 + 4);
+  EXPECT_EQ(many.samples.size(), 2u) << "a step of each block costs alike";
   double seconds = 0;
   for_each_trial(many, [&](const PlannedTrial& planned) { seconds += planned.cost->seconds; });
   EXPECT_NEAR(many.estimate->slot_seconds, seconds, 0.01 * seconds);
   EXPECT_EQ(cost_range(many, "full")->slot_seconds, cost_range(few, "full")->slot_seconds)
       << "no trial counts as another block's";
   EXPECT_THAT(plan_text(many, slots({kRoomOfSlot})),
-              testing::HasSubstr("of which " + std::to_string(many.samples.size()) + " were worked out;"));
+              testing::HasSubstr("note: 1493 kinds of trials cost apart, of which " +
+                                 std::to_string(many.worked_out) + " were worked out;"));
+  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("kinds"), many.kinds);
+  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("worked_out"), many.worked_out);
 }
 
-// The innermost axis is one of budgets, and as long as kinds are that share a sample: a stride would see one of
-// them alone. A rule leaves few of the longest.
+// The innermost axis that costs is one of budgets, and no shorter than what shares a sample: a stride would see
+// one of them alone. A rule leaves few of the longest. With few lengths each counts by its own.
 TEST_F(PlanScale, ASampleKeepsStepWithNoAxis) {
+  for (const int batches : {10, 20}) {
+    SCOPED_TRACE(batches);
+    const std::string sweep =
+        "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nmethod: lora\n"
+        "train: {lr: 1e-4, schedule: constant, warmup: 0}\n"
+        "axes: {lora.rank: {min: 1, max: 60, step: 1}, train.batch: {min: 1, max: " +
+        std::to_string(batches) +
+        ", step: 1},\n       budget.steps: [10, 20, 40, 80], train.weight_decay: [0, 0.1]}\n"
+        "exclude: [steps == 80 and weight_decay > 0 and batch > 2]\n";
+    const SweepPlan many = plan_of_so_many(sweep, 500);
+    EXPECT_EQ(many.kinds, 60 * batches * 4);
+    EXPECT_LE(many.worked_out, 500 / 2 + 2);
+    EXPECT_EQ(many.are_lengths_exact, batches == 10);
+    double seconds = 0, saved = 0;
+    int64_t memory = 0;
+    for_each_trial(many, [&](const PlannedTrial& planned) {
+      seconds += planned.cost->seconds;
+      const bool is_shared =
+          planned.trial.steps <
+          (planned.trial.settings.train.weight_decay > 0 && planned.trial.settings.train.batch > 2 ? 40 : 80);
+      saved += is_shared ? planned.cost->seconds : 0;
+      memory = std::max(memory, planned.cost->memory_bytes);
+    });
+    const double off = many.are_lengths_exact ? 0.02 : 0.1;
+    EXPECT_NEAR(many.estimate->slot_seconds, seconds - saved, off * (seconds - saved));
+    EXPECT_NEAR(cost_range(many, "all")->slot_seconds, seconds - saved, off * (seconds - saved));
+    EXPECT_EQ(many.estimate->memory_bytes, memory);
+    for (const PlannedGroup& group : many.groups) ASSERT_GT(group.seconds(), 0);
+    EXPECT_LT(std::ssize(many.groups), many.worked_out * 4 * 2)
+        << "there are as many as were worked out, of each length";
+    EXPECT_GT(many.estimate->spread,
+              plan(sweep.substr(0, sweep.find("axes:")) + "lora.rank: 8\nbudget.steps: 10\n").estimate->spread);
+  }
+}
+
+// What a step takes and how many there are, in steps, epochs and tokens, with evals at all kinds of moments.
+TEST_F(PlanScale, LengthsMultiplyTheKindsAndNotWhatIsWorkedOut) {
+  std::ofstream(path("held.txt")) << std::string(4000, 'x');
   const std::string sweep =
       "version: 1\nname: s\nmodel: {path: model, dtype: fp32}\ndata: {train: d.txt}\nmethod: lora\n"
-      "train: {lr: 1e-4, schedule: constant, warmup: 0}\n"
-      "axes: {lora.rank: {min: 1, max: 150, step: 1}, train.batch: {min: 1, max: 20, step: 1},\n"
-      "       budget.steps: [10, 20, 40, 80], train.weight_decay: [0, 0.1]}\n"
-      "exclude: [steps == 80 and weight_decay > 0 and batch > 2]\n";
-  const SweepPlan many = plan(sweep);
-  EXPECT_EQ(many.kinds, 150 * 20 * 4);
-  EXPECT_LE(std::ssize(many.samples), kCostedMax);
-  double seconds = 0, saved = 0;
-  int64_t memory = 0;
-  for_each_trial(many, [&](const PlannedTrial& planned) {
-    seconds += planned.cost->seconds;
-    const bool is_shared =
-        planned.trial.steps <
-        (planned.trial.settings.train.weight_decay > 0 && planned.trial.settings.train.batch > 2 ? 40 : 80);
-    saved += is_shared ? planned.cost->seconds : 0;
-    memory = std::max(memory, planned.cost->memory_bytes);
-  });
-  EXPECT_NEAR(many.estimate->slot_seconds, seconds - saved, 0.03 * (seconds - saved));
-  EXPECT_NEAR(cost_range(many, "all")->slot_seconds, seconds - saved, 0.03 * (seconds - saved));
-  EXPECT_EQ(many.estimate->memory_bytes, memory);
-  for (const PlannedGroup& group : many.groups) ASSERT_GT(group.seconds(), 0);
-  EXPECT_GT(many.estimate->spread,
-            plan(sweep.substr(0, sweep.find("axes:")) + "lora.rank: 8\nbudget.steps: 10\n").estimate->spread);
-  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("kinds"), many.kinds);
-  EXPECT_EQ(to_json(many, slots({kRoomOfSlot})).at("worked_out"), many.samples.size());
+      "train: {lr: 1e-4}\neval: {learn: {held: {data: held.txt}}}\n"
+      "rows:\n  length:\n    a: {budget.steps: 3}\n    b: {budget.steps: 30, eval.at: [0]}\n"
+      "    c: {budget.epochs: 2, eval.at: [0, 1 epochs, 50%, end]}\n    d: {budget.tokens: 9000, eval.at: [5, "
+      "2]}\n"
+      "    e: {budget.steps: 31, eval.at: [10%, 90%, 3]}\n"
+      "axes: {lora.rank: {min: 1, max: 12, step: 1}, train.batch: [1, 2, 3, 4]}\n";
+  const SweepPlan many = plan_of_so_many(sweep, 12 * 4);
+  expect_as_walked(many);
+  EXPECT_EQ(many.kinds, 12 * 4 * 5);
+  EXPECT_EQ(many.worked_out, many.kinds) << "none is estimated";
+  EXPECT_EQ(many.samples.size(), 12u * 4);
 }
 
 TEST_F(PlanScale, OfBudgetsThatShareGroupsSaveWhatEachTrunkDoes) {
