@@ -1,56 +1,89 @@
 #include "common/sweep/rule_words.h"
 
 #include <algorithm>
+#include <map>
+#include <set>
 
 namespace ranktide {
 namespace {
 
 constexpr int64_t kMeaningsMax = 1 << 17;  // of one part; a table of more would cost what it spares
 
+constexpr size_t kPartsMax = 16;  // then words alone: making a part costs what some thousand cells spare
+
 // Thrown and caught here: an expression has no way to say that it does not know.
 struct NotKnown {};
 
-Reach reach_of(const Expression& rule, const AxisReach& reach) {
-  Reach out;
-  for (const std::string& word : words_of(rule)) out.add(reach.of_rule(word));
-  return out;
-}
-
-// Whether it hangs on the axes of one word, so that its table is no larger than the word's would be. A list has
-// no value by itself, and a number needs no table.
-bool is_part(const Expression& rule, const AxisReach& reach) {
-  if (rule.kind == Expression::Kind::word) return true;
-  const std::vector<std::string> words = words_of(rule);
-  const AxisSet axes = reach_of(rule, reach).axes;
-  return rule.kind != Expression::Kind::list &&
-         std::any_of(words.begin(), words.end(),
-                     [&](const std::string& word) { return reach.of_rule(word).axes == axes; });
-}
-
 }  // namespace
+
+// Every word is looked up once, whatever the expression: a spec may have as many rules as its text has room
+// for.
+class RuleWords::Hanging {
+ public:
+  Hanging(const Expression& rule, const AxisReach& reach) : reach_(reach) { look(rule); }
+
+  // Returns: whether it hangs on the axes of one of its words, so that its table is no larger than the word's
+  // would be. A list has no value by itself, and a number needs no table.
+  bool as_a_word_does(const Expression& rule) const { return as_a_word_.contains(&rule); }
+
+  Reach reach_of(const Expression& rule) const {
+    Reach out;
+    for (const std::string& word : words_of(rule)) out.add(words_.at(word));
+    return out;
+  }
+
+ private:
+  // Returns: its axes. A word that hangs on all of them stands in an operand that does, too.
+  AxisSet look(const Expression& rule) {
+    if (rule.kind == Expression::Kind::word) {
+      as_a_word_.insert(&rule);
+      const auto known = words_.find(rule.text);
+      return (known != words_.end() ? known : words_.emplace(rule.text, reach_.of_rule(rule.text)).first)
+          ->second.axes;
+    }
+    AxisSet out = 0;
+    std::vector<std::pair<AxisSet, const Expression*>> looked;
+    for (const Expression& operand : rule.operands) {
+      looked.emplace_back(look(operand), &operand);
+      out |= looked.back().first;
+    }
+    const bool does = std::any_of(looked.begin(), looked.end(), [&](const auto& operand) {
+      return operand.first == out && as_a_word_.contains(operand.second);
+    });
+    if (does && rule.kind != Expression::Kind::list) as_a_word_.insert(&rule);
+    return out;
+  }
+
+  const AxisReach& reach_;
+  std::map<std::string, Reach> words_;
+  std::set<const Expression*> as_a_word_;
+};
 
 RuleWords::RuleWords(const Block& block, const AxisReach& reach, const std::string& rule, Use use,
                      int64_t meanings_max)
     : use_(use) {
+  const Expression whole = parse_expression(rule);
   int64_t left = meanings_max;
-  rule_ = taken_apart(block, reach, parse_expression(rule), left);
+  rule_ = taken_apart(block, Hanging(whole, reach), whole, left);
   std::vector<std::string> names;
   for (const Part& part : parts_) names.push_back(part.name);
   numbers_ = NumberRule::of(rule_, names);
 }
 
 // A word keeps its name: beside a comparison one that is no name is a text.
-Expression RuleWords::taken_apart(const Block& block, const AxisReach& reach, const Expression& rule,
+Expression RuleWords::taken_apart(const Block& block, const Hanging& hanging, const Expression& rule,
                                   int64_t& left) {
-  Expression out = rule;
-  if (!is_worth_it_) return out;
-  if (is_part(rule, reach)) {
-    out.text = part_of(block, reach_of(rule, reach), rule, left);
+  if (!is_worth_it_) return rule;
+  Expression out{
+      .kind = rule.kind, .text = rule.text, .number = rule.number, .operands = {}, .offset = rule.offset};
+  const bool is_word = rule.kind == Expression::Kind::word;
+  if (is_word || (hanging.as_a_word_does(rule) && parts_.size() < kPartsMax)) {
+    out.text = part_of(block, hanging.reach_of(rule), rule, left);
     out.kind = Expression::Kind::word;
-    out.operands.clear();
     return out;
   }
-  for (Expression& operand : out.operands) operand = taken_apart(block, reach, operand, left);
+  for (const Expression& operand : rule.operands)
+    out.operands.push_back(taken_apart(block, hanging, operand, left));
   return out;
 }
 

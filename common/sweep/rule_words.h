@@ -48,7 +48,8 @@ class RuleWords {
     BlockCells cells;
     std::vector<Meaning> meanings;  // by cell
   };
-  Expression taken_apart(const Block& block, const AxisReach& reach, const Expression& rule, int64_t& left);
+  class Hanging;  // which axes the expression and its operands hang on
+  Expression taken_apart(const Block& block, const Hanging& hanging, const Expression& rule, int64_t& left);
   std::string part_of(const Block& block, const Reach& own, const Expression& rule, int64_t& left);
   Meaning ask(const Part& part, int64_t cell) const;
   const Meaning& meaning(Part& part, const std::vector<uint32_t>& stands);
