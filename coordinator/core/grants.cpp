@@ -18,6 +18,7 @@ bool Coordinator::may_get_work(const Worker& worker) const {
 void Coordinator::fill_free_slots() {
   has_room_ = false;
   is_listing_ = false;
+  bool was_one_idle = false;  // of those that were asked so far
   for (const auto& [name, worker] : state_.workers()) {
     if (!may_get_work(worker)) continue;
     const Slot* idle = nullptr;  // the last for which there was nothing: its like need not be asked
@@ -29,8 +30,9 @@ void Coordinator::fill_free_slots() {
       if (!is_filled) idle = &slot;
       has_got_some = has_got_some || is_filled;
     }
-    // What it had room for no more, others may fetch, who were asked before it.
-    has_room_ = has_room_ || (has_got_some && !shelved_.empty() && !idle);
+    // What it has room for no more, one that was asked before it may fetch.
+    has_room_ = has_room_ || (was_one_idle && has_got_some && !shelved_.empty());
+    was_one_idle = was_one_idle || idle;
   }
 }
 

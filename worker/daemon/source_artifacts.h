@@ -1,6 +1,6 @@
 #pragma once
 // Brings what other trials left to this worker: what a trial starts from, or an eval reads, lies with the
-// worker that trained it, and where that one has gone, with the coordinator. Fetched whole or not at all, each
+// worker that trained it, and with the coordinator for who else runs it. Fetched whole or not at all, each
 // file with its hash, as <work folder>/artifacts/<trial>/, marked as sent: it goes when room is needed
 // (kept_artifacts.h). Of several processes that want one only one fetches it. It waits: for a process of its
 // own. Thread rule: free functions.
