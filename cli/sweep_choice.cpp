@@ -10,10 +10,6 @@
 namespace ranktide::cli {
 namespace {
 
-// Of up to so many trials what is wrong with any is said before an input is read; a larger grid is walked once,
-// after that.
-constexpr int64_t kCountedEarlyMax = 200'000;
-
 std::string single_quoted(const std::string& word) {
   std::string out = "'";
   for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);

@@ -28,9 +28,12 @@ void add_sweep_options(CLI::App& command, SweepChoice& choice);
 // Adds --cancel-removed, where the sweep is handed in. Requires: add_sweep_options was called.
 void add_removal_option(CLI::App& command, SweepChoice& choice);
 
-// Returns: the sweep without its inputs. Every cell has been looked at once, so that what the file alone shows
-// to be wrong is said before gigabytes are hashed.
-// Throws: SpecError.
+// Of a grid of more trials what is wrong with a cell is said after its inputs were read, and it is walked once.
+inline constexpr int64_t kCountedEarlyMax = 200'000;
+
+// Returns: the sweep without its inputs. Every cell of up to kCountedEarlyMax trials, and of any number with
+// --only, has been looked at once, so that what the file alone shows to be wrong is said before gigabytes are
+// hashed. Throws: SpecError.
 SweepSpec chosen_sweep(const SweepChoice& choice);
 
 // Returns: the words that choose the same again, quoted for a shell.
