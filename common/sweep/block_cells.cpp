@@ -5,6 +5,7 @@
 #include <set>
 
 #include "common/sweep/identity.h"
+#include "common/sweep/key_error.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/rule_check.h"
@@ -44,6 +45,23 @@ std::string placed(const std::string& where) {
 
 std::string hash_of_training(const CellSettings& cell) {
   return sha256_hex(canonical_json(Json(complete(cell.set))));
+}
+
+// A number where a condition should be, a name without a value: said with the rule that it is about.
+Json derived_by(const Expression& rule, const std::string& key, const Block& block, const NameLookup& names) {
+  try {
+    return evaluate(rule, names);
+  } catch (const ExpressionError& e) {
+    throw KeyError(key, "derive " + key + " \"" + block.derive.at(key) + "\": " + e.what());
+  }
+}
+
+bool is_on(const Expression& when, const Axis& axis, const NameLookup& names) {
+  try {
+    return holds(when, names);
+  } catch (const ExpressionError& e) {
+    throw KeyError(axis.name, "when of " + axis.name + " \"" + axis.when + "\": " + e.what());
+  }
 }
 
 bool is_rule_of_file(const Rule& rule) {
@@ -159,10 +177,10 @@ Json BlockCells::value_of(const std::string& key, CellSettings& cell,
     return has_effect(setting, cell.set) ? default_value(setting, cell.set).value_or(nullptr) : nullptr;
   }
   if (std::find(deriving.begin(), deriving.end(), key) != deriving.end())
-    throw SpecError("derive " + key + " needs its own value; break the circle");
+    throw KeyError(key, "derive " + key + " needs its own value; break the circle");
   deriving.push_back(key);
   const NameLookup names = [&](const std::string& name) { return lookup(name, cell, deriving); };
-  const Json value = derived_value(setting, evaluate(rule->second, names));
+  const Json value = derived_value(setting, derived_by(rule->second, key, block_, names));
   deriving.pop_back();
   return value;
 }
@@ -239,7 +257,7 @@ std::optional<CellSettings> BlockCells::underived_at(const Points& points) const
     if (!when_[axis]) take(axis);
   for (size_t axis = 0; axis < points.on.size(); ++axis) {  // a `when` may speak of the axes that have none
     if (!when_[axis]) continue;
-    if (holds(*when_[axis], names))
+    if (is_on(*when_[axis], block_.axes[axis], names))
       take(axis);
     else if (!points.is_first[axis])
       return std::nullopt;

@@ -8,6 +8,7 @@
 #include "common/sweep/comparison_check.h"
 #include "common/sweep/condition_order.h"
 #include "common/sweep/early_stop.h"
+#include "common/sweep/key_error.h"
 #include "common/sweep/last_eval.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/tuning_check.h"
@@ -28,7 +29,13 @@ class DraftCheck {
       check_ranges(block);
       check_rules(block);
       if (place_.errors->count() > before) continue;
-      if (const auto wrong = refusal_of(block)) {
+      std::optional<std::string> wrong;
+      try {
+        wrong = refusal_of(block);
+      } catch (const KeyError& e) {
+        add_once(at_key(e.key, block, of_block(e.what(), block)));
+      }
+      if (wrong) {
         if (lacking[*wrong].empty()) order.push_back(*wrong);
         lacking[*wrong].push_back(&block);
       }
@@ -140,10 +147,13 @@ class DraftCheck {
     return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
   }
 
+  // Throws: KeyError where it is about one key, which has a line.
   static std::optional<std::string> refusal_of(const Block& block) {
     try {
       validate(block);
       return std::nullopt;
+    } catch (const KeyError&) {
+      throw;
     } catch (const SpecError& e) {
       return without_block(e.what(), block.name);
     }

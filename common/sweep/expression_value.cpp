@@ -54,10 +54,13 @@ class Evaluation {
     fail(e, "unknown name \"" + e.text + "\"" + key_remedy(e.text));
   }
 
+  static std::string without_value(const Expression& e) {
+    return e.kind == Kind::word ? "\"" + e.text + "\", which has no value here" : "a setting without a value";
+  }
+
   double number(const Expression& e) const {
     const Json out = value(e);
-    if (!out.is_number())
-      fail(e, "expected a number, got " + (out.is_null() ? "a setting without a value" : out.dump()));
+    if (!out.is_number()) fail(e, "expected a number, got " + (out.is_null() ? without_value(e) : out.dump()));
     return out.get<double>();
   }
 

@@ -10,8 +10,13 @@
 namespace ranktide {
 namespace {
 
-bool has_comma_outside_brackets(const std::string& text) {
-  int depth = 0;
+struct Brackets {
+  bool comma_outside = false;
+  int open = 0;  // at the end
+};
+
+Brackets brackets_of(const std::string& text) {
+  Brackets out;
   char quote = 0;
   for (const char c : text) {
     if (quote != 0)
@@ -19,13 +24,13 @@ bool has_comma_outside_brackets(const std::string& text) {
     else if (c == '\'' || c == '"')
       quote = c;
     else if (c == '[' || c == '{')
-      ++depth;
+      ++out.open;
     else if (c == ']' || c == '}')
-      --depth;
-    else if (c == ',' && depth == 0)
-      return true;
+      --out.open;
+    else if (c == ',' && out.open == 0)
+      out.comma_outside = true;
   }
-  return false;
+  return out;
 }
 
 bool takes_arguments(const std::string& value, const std::string& function) {
@@ -109,7 +114,10 @@ std::string yaml_of(const Override& o) {
                       std::string(function) +
                           " is not known here; there are choice(a,b) and range(0,3), and in a file   search: "
                           "{random: 40}");
-  return has_comma_outside_brackets(o.value) ? "{values: [" + o.value + "]}" : o.value;
+  const Brackets brackets = brackets_of(o.value);
+  if (brackets.open > 0 && (o.value[0] == '[' || o.value[0] == '{'))
+    refuse_override(o, std::string("the ") + o.value[0] + " is not closed");
+  return brackets.comma_outside ? "{values: [" + o.value + "]}" : o.value;
 }
 
 }  // namespace ranktide

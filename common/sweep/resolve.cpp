@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "common/sweep/identity.h"
+#include "common/sweep/key_error.h"
 #include "common/sweep/setting_check.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/content_name.h"
@@ -65,34 +66,66 @@ Json as_fields_name(const SettingValues& values) {
   return out;
 }
 
-}  // namespace
+constexpr std::string_view kAnyBudget = "a budget";  // among the keys that are missing
 
-void check_budget(const SettingValues& set) {
+// Throws: KeyError when there are two.
+bool sets_a_budget(const SettingValues& set) {
   std::vector<std::string> given;
   for (const auto& [key, value] : set)
     if (names_budget(key)) given.push_back(key);
-  if (given.empty())
-    throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
   if (given.size() > 1)
-    throw SpecError(given[0] + " and " + given[1] + " are both set; a trial has one budget");
+    throw KeyError(given[0], given[0] + " and " + given[1] + " are both set; a trial has one budget");
+  return !given.empty();
+}
+
+std::optional<Json> value_or_none(const Setting& setting, const SettingValues& set) {
+  if (!has_effect(setting, set)) return std::nullopt;
+  if (const auto it = set.find(std::string(setting.key)); it != set.end()) return it->second;
+  return default_value(setting, set);
+}
+
+// Requires: it has no value.
+bool is_required_here(const Setting& setting, const SettingValues& set) {
+  return setting.default_text == "required" && has_effect(setting, set);
+}
+
+// Whoever writes a file from nothing hears of all that it needs at once.
+[[noreturn]] void refuse_missing(const std::vector<std::string>& keys) {
+  const bool budget = keys.back() == kAnyBudget;
+  if (keys.size() == 1 && budget)
+    throw SpecError("a budget is required; write budget.steps, budget.tokens or budget.epochs");
+  if (keys.size() == 1) throw SpecError(keys[0] + " is required; nothing sets it");
+  std::string list = keys[0];
+  for (size_t i = 1; i < keys.size(); ++i) list += (i + 1 == keys.size() ? " and " : ", ") + keys[i];
+  throw SpecError(list + (budget ? " (budget.steps, budget.tokens or budget.epochs)" : "") +
+                  " are required; nothing sets them");
+}
+
+}  // namespace
+
+void check_budget(const SettingValues& set) {
+  if (!sets_a_budget(set)) refuse_missing({std::string(kAnyBudget)});
 }
 
 std::optional<Json> effective_value(const Setting& setting, const SettingValues& set) {
-  if (!has_effect(setting, set)) return std::nullopt;
-  if (const auto it = set.find(std::string(setting.key)); it != set.end()) return it->second;
-  auto value = default_value(setting, set);
-  if (!value && setting.default_text == "required")
-    throw SpecError(std::string(setting.key) + " is required; nothing sets it");
+  auto value = value_or_none(setting, set);
+  if (!value && is_required_here(setting, set)) refuse_missing({std::string(setting.key)});
   return value;
 }
 
 SettingValues complete(const SettingValues& set) {
-  check_budget(set);
+  const bool budget = sets_a_budget(set);
   SettingValues out;
+  std::vector<std::string> missing;
   for (const auto& setting : settings()) {
     if (setting.part != SettingPart::training || setting.key == "seed") continue;
-    if (auto value = effective_value(setting, set)) out.emplace(setting.key, *std::move(value));
+    if (auto value = value_or_none(setting, set))
+      out.emplace(setting.key, *std::move(value));
+    else if (is_required_here(setting, set))
+      missing.emplace_back(setting.key);
   }
+  if (!budget) missing.emplace_back(kAnyBudget);
+  if (!missing.empty()) refuse_missing(missing);
   return out;
 }
 

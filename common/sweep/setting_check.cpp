@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "common/sweep/key_error.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/spec_error.h"
 #include "common/sweep/text_bytes.h"
@@ -181,7 +182,7 @@ Json derived_value(const Setting& setting, const Json& result) {
     value = whole ? Json(static_cast<int64_t>(number)) : Json(number);
   }
   if (const auto wrong = refusal(setting, value))
-    throw SpecError(std::string(setting.key) + " " + *wrong + " from its derive rule");
+    throw KeyError(std::string(setting.key), std::string(setting.key) + " " + *wrong + " from its derive rule");
   return value;
 }
 
@@ -238,7 +239,7 @@ std::string name_refusal(const std::string& what, const std::string& text) {
   return what +
          " has letters, digits, `.`, `_` and `-`, starts with a letter or digit and has at most 64 bytes; got "
          "\"" +
-         std::string(beginning(text, 80)) + "\"";
+         printable(beginning(text, 80)) + "\"";
 }
 
 }  // namespace ranktide

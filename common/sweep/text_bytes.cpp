@@ -37,4 +37,21 @@ std::string_view beginning(std::string_view text, size_t bytes_max) {
   return text.substr(0, end);
 }
 
+std::string printable(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (byte < 0x20 || byte == 0x7f)
+      out.append("\\x").append(1, kHex[byte >> 4]).append(1, kHex[byte & 15]);
+    else
+      out.push_back(c);
+  }
+  return out;
+}
+
 }  // namespace ranktide

@@ -34,6 +34,24 @@ void check_bytes(const SourceText& source) {
       text[bad] == 0 ? "a NUL byte; is this a text file?" : "not valid UTF-8; save the file as UTF-8");
 }
 
+bool has_a_tab_for_indent(const SourceText& source, int line) {
+  std::istringstream lines(source.text());
+  std::string text;
+  for (int n = 0; n <= line; ++n)
+    if (!std::getline(lines, text)) return false;
+  return text.substr(0, text.find_first_not_of(" \t")).find('\t') != std::string::npos;
+}
+
+// yaml-cpp says what its parser found; what its users most often did is said in their words.
+std::string refusal_of_yaml(const YAML::Exception& e, const SourceText& source) {
+  if (has_a_tab_for_indent(source, e.mark.line)) return "a tab cannot indent; use spaces";
+  if (e.msg == YAML::ErrorMsg::END_OF_MAP_FLOW)
+    return "a { before this is not closed, or a comma is missing in it";
+  if (e.msg == YAML::ErrorMsg::END_OF_SEQ_FLOW)
+    return "a [ before this is not closed, or a comma is missing in it";
+  return e.msg;
+}
+
 // Builds the tree while yaml-cpp streams, and stops at the first thing that is not allowed.
 class TreeBuilder final : public YAML::EventHandler {
  public:
@@ -60,6 +78,7 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     refuse_tag(mark, tag);
     if (value.size() > kYamlScalarBytesMax) fail(mark, "a value of more than 64 KiB");
+    if (value.find('\0') != std::string::npos) fail(mark, "a NUL character; no setting takes one");
     YamlNode node;
     node.kind = YamlNode::Kind::scalar;
     node.text = value;
@@ -167,6 +186,9 @@ class TreeBuilder final : public YAML::EventHandler {
     if (level.node.kind == YamlNode::Kind::list) {
       level.node.items.push_back(std::move(node));
     } else {
+      // yaml-cpp marks what is empty where the next word stands, maybe lines below.
+      const Place key = level.node.entries.back().at;
+      if (node.kind == YamlNode::Kind::null && node.at.line != key.line) node.at = key;
       level.node.entries.back().value = std::move(node);
       level.key_pending = false;
       if (level.is_repeated) level.node.entries.pop_back();
@@ -233,7 +255,7 @@ YamlNode parse_yaml(const SourceText& source, SpecErrors* errors) {
     }
   } catch (const YAML::Exception& e) {
     if (e.msg.starts_with(YAML::ErrorMsg::UNKNOWN_ANCHOR)) builder.OnAlias(e.mark, {});
-    throw source.error(place_of(e.mark), e.msg + " (not valid YAML)");
+    throw source.error(place_of(e.mark), refusal_of_yaml(e, source) + " (not valid YAML)");
   }
   return builder.take();
 }
@@ -251,7 +273,7 @@ std::string shown(const YamlNode& node) {
   }
   constexpr size_t kShownBytesMax = 60;
   const std::string text =
-      node.text.size() > kShownBytesMax ? std::string(beginning(node.text, kShownBytesMax)) + "..." : node.text;
+      printable(beginning(node.text, kShownBytesMax)) + (node.text.size() > kShownBytesMax ? "..." : "");
   const bool numeric = !node.quoted && !text.empty() &&
                        (std::isdigit(static_cast<unsigned char>(text[0])) || text[0] == '-' || text[0] == '.');
   return numeric ? text : "\"" + text + "\"";

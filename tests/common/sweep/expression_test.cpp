@@ -49,7 +49,8 @@ TEST(Expression, ComparesNamesWithBareWords) {
 TEST(Expression, ASettingWithoutAValueEqualsNothingAndComparesFalse) {
   EXPECT_EQ(value("absent = 3"), false);
   EXPECT_EQ(value("absent >= 0 or absent < 0"), false);
-  EXPECT_EQ(expression_refusal("2 * absent"), "expected a number, got a setting without a value (at column 5)");
+  EXPECT_EQ(expression_refusal("2 * absent"),
+            "expected a number, got \"absent\", which has no value here (at column 5)");
 }
 
 TEST(Expression, SaysWhatIsWrongAndWhere) {
@@ -84,7 +85,7 @@ TEST(Expression, RulesAreCheckedAgainstTheirBlock) {
             "bad.yaml:9:11: exclude: unknown name \"rnak\"; did you mean \"lora.rank\"?");
   EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: 2 *}\n").find("bad.yaml:9:22: expression \"2 *\""), 0U);
   EXPECT_EQ(error_in(kLora + "derive: {lora.alpha: lora.dropout, lora.dropout: lora.alpha}\n")
-                .find("bad.yaml: derive lora.alpha needs its own value"),
+                .find("bad.yaml:9:10: derive lora.alpha needs its own value"),
             0U);
 }
 

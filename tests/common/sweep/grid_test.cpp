@@ -376,7 +376,7 @@ TEST(Grid, ADerivationThatHasNoValueIsRefusedWhereCellsAreCounted) {
       "derive:\n  lora.rank: batch\n"
       "  train.lr: \"1e-4 if max_tokens < 1024 or batch < 8 else 1e-5 * alpha\"\n");
   const std::string error = error_of([&] { Grid(spec).counts(); });
-  EXPECT_NE(error.find("without a value"), std::string::npos) << error;
+  EXPECT_NE(error.find("\"alpha\", which has no value here"), std::string::npos) << error;
 }
 
 TEST(Grid, NumbersThatAnIdTellsApartAreTwoTrials) {

@@ -143,14 +143,16 @@ TEST(SweepYaml, AnEmptyGridIsRefused) {
 TEST(SweepYaml, WhatIsMissingIsSaid) {
   EXPECT_EQ(error_in("name: s\n"),
             "bad.yaml:1:1: version is required; write `version: 1` at the top\n"
-            "bad.yaml: a budget is required; write budget.steps, budget.tokens or budget.epochs");
+            "bad.yaml: model.path, method, train.lr, data.train and a budget (budget.steps, budget.tokens or "
+            "budget.epochs) are required; nothing sets them");
   EXPECT_EQ(error_in(kHead + "method: lora\n"), "bad.yaml: lora.rank is required; nothing sets it");
   EXPECT_EQ(error_in(kHead + "blocks:\n  full: {method: full}\n  lora: {method: lora}\n"),
             "bad.yaml:9:3: block lora: lora.rank is required; nothing sets it");
   EXPECT_EQ(error_in("version: 1\nname: s\nmodel: {path: m}\ndata: {train: d}\nmethod: full\ntrain: {lr: 1}\n"),
             "bad.yaml: a budget is required; write budget.steps, budget.tokens or budget.epochs");
   EXPECT_EQ(
-      error_in(kLora + "budget.epochs: 2\n").find("bad.yaml: budget.epochs and budget.steps are both set"), 0U);
+      error_in(kLora + "budget.epochs: 2\n").find("bad.yaml:9:1: budget.epochs and budget.steps are both set"),
+      0U);
 }
 
 TEST(SweepYaml, AMissingSettingOfOneLabelIsFoundBeforeAnythingRuns) {
