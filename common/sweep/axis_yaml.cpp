@@ -196,7 +196,11 @@ const Setting& varying_setting(const FlatEntry& flat, const ReadingPlace& place)
 }
 
 std::string unknown_key(const std::string& key, const std::vector<std::string>& more) {
-  return "unknown key \"" + key + "\"" + key_remedy(key, more);
+  std::vector<std::string> names = more;
+  for (const Setting& setting : settings())  // a section takes a map here
+    if (const size_t dot = setting.key.find('.'); dot != std::string_view::npos)
+      names.emplace_back(setting.key.substr(0, dot));
+  return "unknown key \"" + key + "\"" + key_remedy(key, names);
 }
 
 bool is_section(const std::string& key) {

@@ -239,6 +239,8 @@ void keep_only(SweepSpec& spec, const std::string& text) {
     });
     return;
   }
+  if (text.starts_with("block ") || text.starts_with("block!"))
+    throw SpecError("--only: blocks are named by themselves and without spaces:   --only block=lora,full");
   try {
     parse_expression(text);
   } catch (const ExpressionError& e) {

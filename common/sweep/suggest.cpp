@@ -135,6 +135,19 @@ std::string remedy(std::string_view word) {
   return "; did you mean \"" + std::string(word) + "\"?";
 }
 
+// A construct that stands where none is read. `run` is a section beside: its keys are settings.
+std::optional<std::string> place_of_construct(std::string_view key) {
+  if (std::find(std::begin(kConstructs), std::end(kConstructs), key) == std::end(kConstructs))
+    return std::nullopt;
+  const std::string it = "; " + std::string(key) + " stands ";
+  if (key == "like") return it + "in a block";
+  if (key == "when") return it + "in an axis, beside its values";
+  constexpr std::string_view kOfBlocksToo[] = {"axes", "rows", "zip", "derive", "exclude", "include"};
+  const bool of_blocks =
+      std::find(std::begin(kOfBlocksToo), std::end(kOfBlocksToo), key) != std::end(kOfBlocksToo);
+  return it + "at the file's top" + (of_blocks ? " or in a block" : "");
+}
+
 }  // namespace
 
 std::string nearest_remedy(std::string_view word, const std::vector<std::string_view>& candidates) {
@@ -156,6 +169,7 @@ std::optional<std::string_view> foreign_word(std::string_view word) {
 }
 
 std::string key_remedy(std::string_view key, const std::vector<std::string>& more) {
+  if (auto place = place_of_construct(key)) return *std::move(place);
   const std::string_view last = last_part(key);
   if (const auto full = full_key(last); full && *full != key) return remedy(*full);
   if (const auto it = foreign_words().find(last); it != foreign_words().end()) return remedy(it->second);

@@ -13,8 +13,8 @@ namespace ranktide {
 std::string nearest_remedy(std::string_view word, const std::vector<std::string_view>& candidates);
 
 // The same for a key of a sweep file: knows every setting and construct, last parts ("rank"), and other tools'
-// words
-// ("learning_rate", "lora_r", "max_restarts"). `more` are names of this file: rows axes, blocks.
+// words ("learning_rate", "lora_r", "max_restarts"). Says where a construct stands that is read elsewhere.
+// `more` are names of this file: rows axes, blocks.
 std::string key_remedy(std::string_view key, const std::vector<std::string>& more = {});
 
 // Returns: for a word by which another tool spells an axis ({vals: [...]}, {minval: 1, maxval: 9}), what stands

@@ -1,6 +1,7 @@
 #include "common/sweep/sweep_draft.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -85,6 +86,7 @@ class DraftReader {
     }
     if (!blocks->is_map() || blocks->entries.empty())
       throw place_.source.error(*blocks, "blocks takes a map: name -> settings, got " + shown(*blocks));
+    for (const auto& entry : blocks->entries) block_names_.insert(entry.key);
     for (const auto& entry : blocks->entries) unit([&] { read_block(entry); });
   }
 
@@ -119,7 +121,12 @@ class DraftReader {
     for (const auto& draft : out_.blocks) names.push_back(draft.name);
     const auto it =
         std::find_if(out_.blocks.begin(), out_.blocks.end(), [&](auto& d) { return d.name == node.text; });
-    if (!node.is_scalar() || it == out_.blocks.end())
+    if (!node.is_scalar())
+      throw place_.source.error(node, "like takes the name of one earlier block, got " + shown(node));
+    if (it == out_.blocks.end() && block_names_.contains(node.text))
+      throw place_.source.error(
+          node, "like names an earlier block, and " + node.text + " stands no earlier; move it up");
+    if (it == out_.blocks.end())
       throw place_.source.error(node, "like names an earlier block; there is none called " + shown(node) +
                                           nearest_remedy(node.text, names));
     if (!it->like.empty())
@@ -130,6 +137,7 @@ class DraftReader {
 
   const ReadingPlace& place_;
   SweepDraft out_;
+  std::set<std::string, std::less<>> block_names_;
 };
 
 }  // namespace

@@ -195,6 +195,17 @@ TEST(Overrides, WhatTakesOneValueSaysSo) {
   EXPECT_EQ(trials_of(sweep(kLora, {"train={path: x.txt}"})).size(), 1U);
 }
 
+TEST(Overrides, AnOpenBracketAndAConstructAreSaidToBeWhatTheyAre) {
+  EXPECT_EQ(error_in(kLora, {"train.lr={min: 1e-4"}), "override \"train.lr={min: 1e-4\": the { is not closed");
+  EXPECT_EQ(error_in(kLora, {"train.betas=[0.9,0.95"}),
+            "override \"train.betas=[0.9,0.95\": the [ is not closed");
+  EXPECT_EQ(error_in(kLora, {"data.template={prompt} or {completion}"}).find("not closed"), std::string::npos);
+  EXPECT_EQ(error_in(kLora, {"version=2"}),
+            "override \"version=2\": unknown key \"version\"; version stands at the file's top");
+  EXPECT_EQ(error_in(kLora, {"when=3"}),
+            "override \"when=3\": unknown key \"when\"; when stands in an axis, beside its values");
+}
+
 TEST(Overrides, MistakesNameTheOverride) {
   EXPECT_EQ(error_in(kLora, {"train.lr=fast"}),
             "override \"train.lr=fast\": train.lr takes a number from 0 to 1000, got \"fast\"");
