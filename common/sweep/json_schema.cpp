@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/sweep/block_cells.h"
 #include "common/sweep/eval_tasks.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/settings.h"
@@ -304,7 +305,7 @@ Json block_schema() {
   Json properties = varying(value_or_axis_of);
   add_constructs(properties);
   properties["like"] = {{"type", "string"}, {"description", "an earlier block that this one starts from"}};
-  const Json label{{"type", Json::array({"string", "integer"})},
+  const Json label{{"type", Json::array({"string", "number"})},
                    {"pattern", "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}};
   // `regime: code` keeps labels of the rows `regime`, whose name a schema cannot know.
   return {{"type", "object"},
@@ -326,7 +327,7 @@ Json whole_number(int64_t least, int64_t most) {
 
 Json search_schema() {
   Json random = closed_map(
-      {{"random", whole_number(1, 1'000'000'000)}, {"seed", whole_number(0, 9'007'199'254'740'991)}});
+      {{"random", whole_number(1, kDrawnCellsMax)}, {"seed", whole_number(0, 9'007'199'254'740'991)}});
   random["required"] = Json::array({"random"});
   return with_description(any_of({{{"enum", Json::array({"grid"})}}, std::move(random)}),
                           "grid (every cell), or {random: 40, seed: 7}: so many cells of every block");

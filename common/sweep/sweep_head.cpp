@@ -4,6 +4,7 @@
 #include <numeric>
 #include <set>
 
+#include "common/sweep/block_cells.h"
 #include "common/sweep/scalar_text.h"
 #include "common/sweep/setting_check.h"
 #include "common/sweep/suggest.h"
@@ -13,7 +14,6 @@
 namespace ranktide {
 namespace {
 
-constexpr int64_t kRandomCellsMax = 1'000'000'000;         // --max-trials is the limit that counts
 constexpr int64_t kSearchSeedMax = 9'007'199'254'740'991;  // exact in JSON readers
 
 uint64_t read_seed(const YamlNode& node, const ReadingPlace& place) {
@@ -86,7 +86,7 @@ std::optional<RandomSearch> read_search(const YamlNode& node, const ReadingPlace
   check_search_words(node, "search", {"random", "seed"}, place);
   const YamlNode* cells = node.find("random");
   if (!cells) throw place.source.error(node, "search needs random, the number of cells to draw of every block");
-  RandomSearch out{.cells = read_whole(*cells, "search.random", 1, kRandomCellsMax, place)};
+  RandomSearch out{.cells = read_whole(*cells, "search.random", 1, kDrawnCellsMax, place)};
   if (const YamlNode* seed = node.find("seed"))
     out.seed = static_cast<uint64_t>(read_whole(*seed, "search.seed", 0, kSearchSeedMax, place));
   return out;

@@ -113,7 +113,7 @@ TEST(SweepSearch, IsTheGridOrSoManyCells) {
   EXPECT_EQ(message("{seed: 7}"),
             "bad.yaml:9:9: search needs random, the number of cells to draw of every block");
   EXPECT_EQ(message("{random: 0}"),
-            "bad.yaml:9:18: search.random takes a whole number from 1 to 1000000000, got 0");
+            "bad.yaml:9:18: search.random takes a whole number from 1 to 10000, got 0");
 }
 
 TEST(SweepSearch, ARangeWithoutCountIsDrawnFromAndOnlyThen) {
