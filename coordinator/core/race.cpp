@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "common/sweep/identity.h"
 #include "common/vocabulary/check.h"
@@ -45,13 +46,24 @@ std::optional<RungPlace> Races::place_of(const EvalId& eval) const {
 }
 
 void Races::keep_listed() {
-  has_kept = false;
+  if (!std::exchange(has_kept, false)) return;
   const auto is_gone = [&](const StageId& stage) { return !cells.contains(stage); };
   std::erase_if(scouts, [&](const auto& scout) { return is_gone(scout.first); });
   std::erase_if(rung_evals, [&](const auto& rung) { return !place_of(rung.first); });
   for (auto& [contest, stages] : fields) std::erase_if(stages, is_gone);
   for (auto& [where, shown] : scores)
     std::erase_if(shown, [&](const auto& score) { return is_gone(score.first); });
+}
+
+void Races::stop(const StageId& stage, bool is_completed) {
+  if (stopped.emplace(stage, is_completed).second && is_completed) ++stopped_completed;
+}
+
+void Races::go_on(const StageId& stage) {
+  const auto found = stopped.find(stage);
+  if (found == stopped.end()) return;
+  if (found->second) --stopped_completed;
+  stopped.erase(found);
 }
 
 bool Races::has_score(const StageId& stage, int k) const {

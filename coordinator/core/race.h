@@ -6,6 +6,7 @@
 // sweep's first seed, are compared rung by rung. Whose score arrives is judged, by the scores that are there;
 // nobody is judged again for what others show later, so that the scores and their order alone decide.
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -57,25 +58,30 @@ RungStanding standing_of(const StageId& stage, const RungScores& scores);
 // Whether it is not of the best `eta`-th. While fewer than eta have come, all go on, and the best one always.
 bool is_behind(const RungStanding& standing, int eta);
 
-// What one sweep knows of it. A revision with the same policy begins with what was shown before, and forgets what
-// it did not list itself once it has listed all.
+// What one sweep knows of it. A revision with the same policy begins with what was shown before, and forgets
+// what it did not list itself once it has listed all.
 struct Races {
   std::map<StageId, Scout> scouts{};
   std::map<std::string, std::set<StageId>> fields{};  // scouts by contest
   std::map<EvalId, RungPlace> rung_evals{};
   std::map<std::pair<std::string, int>, RungScores> scores{};  // by contest and k
-  std::map<CellId, std::vector<StageId>> trials{};             // listed by this revision, every seed
-  std::map<StageId, CellId> cells{};                           // of those
-  std::map<CellId, EarlyVerdict> verdicts{};                   // kept by a revision with the same policy
-  std::set<CellId> spared{};                                   // somebody wants these in full
-  std::set<StageId> stopped{};  // of those that are out; none that diverged or failed
-  bool has_kept = false;        // of a revision before, and this one has not listed all yet
+  std::map<CellId, std::vector<int64_t>> trials{};  // listed by this revision, every seed: raw indices
+  std::map<StageId, CellId> cells{};                // of those
+  std::map<CellId, EarlyVerdict> verdicts{};        // kept by a revision with the same policy
+  std::set<CellId> spared{};                        // somebody wants these in full
+  // Of those that are out, and whether they were completed when that was found; none that diverged or failed.
+  std::map<StageId, bool> stopped{};
+  int64_t stopped_completed = 0;  // of them, those that were
+  bool has_kept = false;          // of a revision before, and this one has not listed all yet
 
   void enter(const StageId& stage, Scout scout);
   // Returns: where its score counts; nullopt where it does not.
   std::optional<RungPlace> place_of(const EvalId& eval) const;
-  // Forgets scouts that this revision has not listed.
+  // Forgets scouts that this revision has not listed: only what came from one before may hold any.
   void keep_listed();
+  // The only ones that change `stopped`.
+  void stop(const StageId& stage, bool is_completed);
+  void go_on(const StageId& stage);
   bool has_score(const StageId& stage, int k) const;
   void add_score(const RungPlace& rung, double score);
 };

@@ -13,15 +13,24 @@
 namespace ranktide {
 namespace {
 
-// Whether the value of a scout may still be the one that is chosen.
+// Returns: of the value's trials those that are listed; an edited sweep may not have come to any.
+std::vector<StageId> listed_of(const Sweep& sweep, const CellId& cell) {
+  std::vector<StageId> out;
+  if (const auto listed = sweep.races.trials.find(cell); listed != sweep.races.trials.end())
+    for (const int64_t raw : listed->second) out.push_back(sweep.trials.at(raw));
+  return out;
+}
+
+// Whether the value of a scout may still be the one that is chosen. One that is not listed an edit may list
+// again: who is stopped for it, and it is gone, goes on once all is listed (lift_verdicts()).
 bool may_win(const State& state, const Sweep& sweep, const StageId& scout) {
   const CellId& cell = sweep.races.scouts.at(scout).cell;
   if (sweep.races.verdicts.contains(cell)) return false;
   const auto life = [&](const StageId& stage) { return state.units().at(unit_of(stage)).life; };
-  const auto listed = sweep.races.trials.find(cell);
-  if (listed == sweep.races.trials.end()) return life(scout) != UnitLife::diverged;  // an edit lists it again
-  bool is_sound = !sweep.is_listed && listed->second.size() < sweep.grid.spec().seeds.size();
-  for (const StageId& stage : listed->second) {
+  const std::vector<StageId> listed = listed_of(sweep, cell);
+  if (listed.empty()) return life(scout) != UnitLife::diverged;
+  bool is_sound = !sweep.is_listed && listed.size() < sweep.grid.spec().seeds.size();
+  for (const StageId& stage : listed) {
     if (life(stage) == UnitLife::diverged) return false;
     const bool has_ended_without = life(stage) == UnitLife::failed || life(stage) == UnitLife::cancelled;
     is_sound = is_sound || (!has_ended_without && !sweep.dropped.contains(unit_of(stage)));
@@ -49,12 +58,6 @@ std::optional<RungStanding> standing_behind(const State& state, const Sweep& swe
     if (!out || standing.place < out->place) out = standing;
   }
   return out;
-}
-
-// An edited sweep may not have come to any.
-std::vector<StageId> listed_of(const Sweep& sweep, const CellId& cell) {
-  const auto listed = sweep.races.trials.find(cell);
-  return listed == sweep.races.trials.end() ? std::vector<StageId>{} : listed->second;
 }
 
 bool is_still_wanted(const State& state, const Sweep& sweep, const StageId& stage) {
@@ -131,7 +134,7 @@ std::set<std::string> contests_touched(const Sweep& sweep, const std::set<UnitId
   for (const UnitId& unit : ended) {
     const auto cell = sweep.races.cells.find(StageId{unit.text});
     if (cell == sweep.races.cells.end()) continue;
-    for (const StageId& stage : sweep.races.trials.at(cell->second))
+    for (const StageId& stage : listed_of(sweep, cell->second))
       if (const auto scout = sweep.races.scouts.find(stage); scout != sweep.races.scouts.end())
         out.insert(scout->second.contests.begin(), scout->second.contests.end());
   }
@@ -147,13 +150,22 @@ std::set<CellId> back_in(const State& state, const Sweep& sweep, const std::set<
   return out;
 }
 
-// Of those that were stopped, what has no result.
-std::vector<SweepTrial> stopped_trials(const State& state, const Sweep& sweep, const std::set<CellId>& cells) {
+bool is_stopped_without_result(const State& state, const Sweep& sweep, const StageId& stage) {
+  return sweep.races.stopped.contains(stage) && state.units().at(unit_of(stage)).life != UnitLife::completed;
+}
+
+// Of those that were stopped, what has no result, in the order of the file. Found by the values, so that a
+// million trials of others cost nothing.
+std::vector<SweepTrial> stopped_trials(const State& state, const Sweep& sweep,
+                                       const std::vector<CellId>& cells) {
+  std::set<int64_t> stopped;
+  for (const CellId& cell : cells)
+    if (const auto listed = sweep.races.trials.find(cell); listed != sweep.races.trials.end())
+      for (const int64_t raw : listed->second)
+        if (is_stopped_without_result(state, sweep, sweep.trials.at(raw))) stopped.insert(raw);
   std::vector<SweepTrial> out;
-  for (const auto& [raw, stage] : sweep.trials)
-    if (sweep.races.stopped.contains(stage) && cells.contains(sweep.races.cells.at(stage)) &&
-        state.units().at(unit_of(stage)).life != UnitLife::completed)
-      out.push_back(*sweep.trial_at(raw));
+  for (const int64_t raw : stopped)  // what an older version listed may be excluded by this one's rules
+    if (auto trial = sweep.trial_at(raw)) out.push_back(*std::move(trial));
   return out;
 }
 
@@ -262,8 +274,7 @@ bool Coordinator::lift_verdicts(const Sweep& sweep) {
     if (lifted.cells.size() < kLiftedAtOnce && is_out_for_nobody(state_, sweep, cell, verdict))
       lifted.cells.push_back(cell);
   if (lifted.cells.empty()) return false;
-  const std::vector<SweepTrial> trials =
-      stopped_trials(state_, sweep, {lifted.cells.begin(), lifted.cells.end()});
+  const std::vector<SweepTrial> trials = stopped_trials(state_, sweep, lifted.cells);
   decide(std::move(lifted));
   retry_trials(sweep, ControlTrials{}, trials);
   has_room_ = true;

@@ -18,11 +18,12 @@ double shown_by(const EvalState& eval) {
 }
 
 // The value is not out any more: those of its trials that had ended count.
-void count_again(const std::map<UnitId, Unit>& units, const CellId& cell, Races& races) {
-  const auto listed = races.trials.find(cell);
-  if (listed == races.trials.end()) return;
-  for (const StageId& stage : listed->second)
-    if (units.at(unit_of(stage)).life == UnitLife::completed) races.stopped.erase(stage);
+void count_again(const std::map<UnitId, Unit>& units, const CellId& cell, Sweep& sweep) {
+  const auto listed = sweep.races.trials.find(cell);
+  if (listed == sweep.races.trials.end()) return;
+  for (const int64_t raw : listed->second)
+    if (const StageId& stage = sweep.trials.at(raw); units.at(unit_of(stage)).life == UnitLife::completed)
+      sweep.races.go_on(stage);
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ Races State::races_after(const Sweep& before, const SweepSpec& spec) {
 void State::enter_race(Sweep& sweep, const SweepTrial& trial) {
   if (!sweep.run.stop_early) return;
   Races& races = sweep.races;
-  races.trials[trial.cell].push_back(trial.stage);
+  races.trials[trial.cell].push_back(trial.index);
   races.cells[trial.stage] = trial.cell;
   if (!trial.race) return;
   const std::string& spec_id = trial.race->task.spec_id;
@@ -79,10 +80,10 @@ void State::lose_race(Sweep& sweep, const StageId& stage) {
 void State::spare(Sweep& sweep, const SweepTrial& trial) {
   if (!sweep.run.stop_early) return;
   Races& races = sweep.races;
-  races.stopped.erase(trial.stage);
+  races.go_on(trial.stage);
   if (races.verdicts.erase(trial.cell) == 0) return;
   races.spared.insert(trial.cell);
-  count_again(units_, trial.cell, races);
+  count_again(units_, trial.cell, sweep);
 }
 
 void State::on(const CellStoppedEarly& r) {
@@ -95,7 +96,8 @@ void State::on(const CellStoppedEarly& r) {
   drop_trials(sweep, {r.stages.begin(), r.stages.end()});
   for (const StageId& stage : stages) {
     const Unit& unit = units_.at(unit_of(stage));
-    if (sweep.dropped.contains(unit.id) || unit.life == UnitLife::completed) sweep.races.stopped.insert(stage);
+    const bool is_dropped = sweep.dropped.contains(unit.id);
+    if (is_dropped || unit.life == UnitLife::completed) sweep.races.stop(stage, !is_dropped);
   }
 }
 
@@ -104,7 +106,7 @@ void State::on(const EarlyVerdictsLifted& r) {
   RT_CHECK(sweep.revision == r.revision);
   for (const CellId& cell : r.cells) {
     RT_CHECK(sweep.races.verdicts.erase(cell) == 1);
-    count_again(units_, cell, sweep.races);
+    count_again(units_, cell, sweep);
   }
 }
 

@@ -21,13 +21,24 @@ void print(std::ostream& out, const Races& races) {
     for (const auto& [stage, score] : scores)
       out << "  contest " << where.first << " rung " << where.second << " stage " << stage.text << " score "
           << to_json(score).dump() << "\n";
-  for (const auto& [stage, scout] : races.scouts)
-    out << "  scout " << stage.text << " of " << scout.cell.text << " by " << scout.spec_id << "\n";
-  for (const auto& [cell, stages] : races.trials)
-    for (const StageId& stage : stages) out << "  cell " << cell.text << " stage " << stage.text << "\n";
+  for (const auto& [stage, scout] : races.scouts) {
+    out << "  scout " << stage.text << " of " << scout.cell.text << " by " << scout.spec_id << " in";
+    for (const std::string& contest : scout.contests) out << " " << contest;
+    out << " rungs";
+    for (const auto& [k, at] : scout.rungs) out << " " << k << "@" << at;
+    out << "\n";
+  }
+  for (const auto& [contest, scouts] : races.fields)
+    for (const StageId& stage : scouts) out << "  field " << contest << " scout " << stage.text << "\n";
+  for (const auto& [cell, trials] : races.trials)
+    for (const int64_t raw : trials) out << "  cell " << cell.text << " trial " << raw << "\n";
+  for (const auto& [stage, cell] : races.cells)
+    out << "  stage " << stage.text << " of cell " << cell.text << "\n";
   for (const auto& [cell, verdict] : races.verdicts)
     out << "  out " << cell.text << " " << to_json(verdict).dump() << "\n";
-  for (const StageId& stage : races.stopped) out << "  stopped " << stage.text << "\n";
+  for (const auto& [stage, is_completed] : races.stopped)
+    out << "  stopped " << stage.text << (is_completed ? " completed" : "") << "\n";
+  if (races.stopped_completed != 0) out << "  stopped completed: " << races.stopped_completed << "\n";
   for (const CellId& cell : races.spared) out << "  spared " << cell.text << "\n";
   if (races.has_kept) out << "  kept of a revision before\n";
 }

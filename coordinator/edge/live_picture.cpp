@@ -2,17 +2,15 @@
 
 #include <iterator>
 
-#include "common/sweep/identity.h"
-
 namespace ranktide {
 namespace {
 
 // What is stopped early is dropped, or was completed when its value fell behind.
 LifeCounts stages_but_stopped(const Sweep& sweep) {
   LifeCounts out = sweep.stages;
-  for (const StageId& stage : sweep.races.stopped)
-    --out[static_cast<size_t>(sweep.dropped.contains(unit_of(stage)) ? UnitLife::cancelled
-                                                                     : UnitLife::completed)];
+  const int64_t completed = sweep.races.stopped_completed;
+  out[static_cast<size_t>(UnitLife::completed)] -= completed;
+  out[static_cast<size_t>(UnitLife::cancelled)] -= std::ssize(sweep.races.stopped) - completed;
   return out;
 }
 

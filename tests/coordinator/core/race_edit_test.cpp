@@ -48,6 +48,7 @@ class EditedRace : public testing::Test {
     core_.step(Instant{}, input, effects_);
     for (const ToWorker& to : effects_.messages)
       if (const auto* grant = std::get_if<Grant>(&to.message)) grants_.push_back(*grant);
+    records_.insert(records_.end(), effects_.records.begin(), effects_.records.end());
     for (const Record& record : effects_.records)
       if (const auto* lifted = std::get_if<EarlyVerdictsLifted>(&record))
         lifted_.push_back(lifted->cells.size());
@@ -62,6 +63,7 @@ class EditedRace : public testing::Test {
   const WorkerName kWorker{"w1"};
   Coordinator core_{CoordinatorConfig{}, State{}, Instant{}};
   Effects effects_;
+  std::vector<Record> records_;
   std::vector<Grant> grants_;   // that are not answered
   std::vector<size_t> lifted_;  // values, by each record
   int requests_ = 0;
@@ -94,6 +96,27 @@ TEST_F(EditedRace, ManyVerdictsAreLiftedAPartAtATime) {
   EXPECT_TRUE(sweep.is_over());
   EXPECT_EQ(sweep.stages[static_cast<size_t>(UnitLife::completed)], kRanks) << "the better of the two";
   EXPECT_EQ(races().verdicts.size(), static_cast<size_t>(kRanks)) << "the other is behind it";
+}
+
+// What is not printed, a replay could lose and nobody would see it.
+TEST_F(EditedRace, ItsTextTellsWhoRacesWithWhom) {
+  hello(4);
+  submit("[1e-4, 1e-3]");
+  run_all();
+  submit("[1e-4, 1e-3, 1e-2]");
+  run_all();
+  State replayed;
+  for (const Record& record : records_) replayed.apply(record);
+  const std::string text = core_.state().text();
+  EXPECT_EQ(replayed.text(), text);
+  ASSERT_EQ(races().scouts.size(), 3u);
+  for (const auto& [stage, scout] : races().scouts) {
+    const std::string& contest = scout.contests.at(0);
+    EXPECT_NE(text.find("scout " + stage.text + " of " + scout.cell.text + " by " + scout.spec_id + " in " +
+                        contest + " rungs 0@"),
+              std::string::npos);
+    EXPECT_NE(text.find("field " + contest + " scout " + stage.text), std::string::npos);
+  }
 }
 
 }  // namespace

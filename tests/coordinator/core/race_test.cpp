@@ -46,5 +46,34 @@ TEST(Race, WhatIsNoNumberComesLast) {
   EXPECT_EQ(going_on({std::nan(""), -1e300, 0}, 3), (Indices{0, 1, 2}));
 }
 
+// What it lists itself it enters under a name that it lists, so that there is nothing to look for.
+TEST(Race, OnlyWhatARevisionBeganWithIsLookedThroughForWhatIsGone) {
+  Races races;
+  races.enter(StageId{"gone"}, {.cell = CellId{"cell"}, .contests = {"contest"}, .rungs = {{0, 3}}});
+  races.keep_listed();
+  EXPECT_EQ(races.scouts.size(), 1u) << "nothing was carried";
+  races.has_kept = true;
+  races.keep_listed();
+  EXPECT_TRUE(races.scouts.empty());
+  EXPECT_TRUE(races.rung_evals.empty());
+  EXPECT_FALSE(races.has_kept);
+}
+
+TEST(Race, WhatIsStoppedIsCountedByWhetherItWasCompleted) {
+  Races races;
+  const StageId ended{"ended"}, cut{"cut"};
+  races.stop(ended, true);
+  races.stop(cut, false);
+  races.stop(ended, true);  // found behind again, where it is listed
+  EXPECT_EQ(races.stopped.size(), 2u);
+  EXPECT_EQ(races.stopped_completed, 1);
+  races.go_on(cut);
+  EXPECT_EQ(races.stopped_completed, 1);
+  races.go_on(ended);
+  races.go_on(ended);
+  EXPECT_TRUE(races.stopped.empty());
+  EXPECT_EQ(races.stopped_completed, 0);
+}
+
 }  // namespace
 }  // namespace ranktide

@@ -354,6 +354,7 @@ TEST_F(TunedAndStopped, AValueThatIsStoppedEarlyIsNotTheBestWhateverItsOtherSeed
   run_all();
   EXPECT_EQ(sweep().races.verdicts.size(), 1u);
   EXPECT_EQ(sweep().races.stopped.size(), 2u) << "the seed that had ended too";
+  EXPECT_EQ(sweep().races.stopped_completed, 1);
   EXPECT_EQ(extensions, 0);
   EXPECT_TRUE(sweep().is_over());
 }
@@ -369,6 +370,7 @@ TEST_F(TunedAndStopped, AValueOfWhichASeedStaysStoppedIsNotTheBestEither) {
   });
   run_all();
   ASSERT_EQ(sweep().races.stopped.size(), 2u);
+  ASSERT_EQ(sweep().races.stopped_completed, 0);
   const auto lucky = std::find_if(sweep().trials.begin(), sweep().trials.end(), [&](const auto& t) {
     const auto trial = sweep().trial_at(t.first);
     return trial->settings.train.lr == 1e-2 && trial->settings.seed != 0;
