@@ -196,6 +196,10 @@ class Explanation {
 std::vector<KeyOrigins> origins_of(const std::string& key, const SweepDraft& draft, const SweepSpec& spec,
                                    const std::vector<std::string>& overrides, const SourceText& source) {
   const auto full = full_key(key);
+  for (const Block& block : spec.blocks)
+    for (const Axis& axis : block.axes)
+      if (!full && axis.name == key)
+        throw SpecError(key + " is an axis of labels, each of which sets keys; ask for one of those");
   if (!full) throw SpecError("unknown key \"" + key + "\"" + key_remedy(key));
   if (*full == "seed" || full->starts_with("run."))
     throw SpecError(*full + " is the whole sweep's and is set in one place: " +

@@ -86,6 +86,9 @@ class DraftReader {
     }
     if (!blocks->is_map() || blocks->entries.empty())
       throw place_.source.error(*blocks, "blocks takes a map: name -> settings, got " + shown(*blocks));
+    if (blocks->entries.size() > kBlocksMax)
+      throw place_.source.error(blocks->entries[kBlocksMax],
+                                "more than 256 blocks; make axes or rows of what they differ in");
     for (const auto& entry : blocks->entries) block_names_.insert(entry.key);
     for (const auto& entry : blocks->entries) unit([&] { read_block(entry); });
   }

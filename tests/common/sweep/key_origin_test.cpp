@@ -96,6 +96,7 @@ TEST(KeyOrigins, AnAxisThatTheCommandLineMadeAndDroppedSetsNothing) {
 TEST(KeyOrigins, AnUnknownKeyGetsAHint) {
   const auto message = [](const std::string& key) { return error_of([&] { origins_in("full", key); }); };
   EXPECT_EQ(message("train.shedule"), "unknown key \"train.shedule\"; did you mean \"train.schedule\"?");
+  EXPECT_EQ(message("regime"), "regime is an axis of labels, each of which sets keys; ask for one of those");
   EXPECT_EQ(
       message("run.priority"),
       "run.priority is the whole sweep's and is set in one place: at the file's top or on the command line");
