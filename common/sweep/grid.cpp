@@ -184,7 +184,7 @@ std::optional<SweepTrial> Grid::at(int64_t raw) const {
     if (own == Standing::merged) return std::nullopt;
     if (own == Standing::alone) {
       trial = frame->trial(cell, place.seed, spec_.inputs);
-      if (spec_.run.stop_early)
+      if (trial && spec_.run.stop_early)
         trial->race = race_of(spec_, *trial, {contest_of(spec_, spec_.blocks[place.block], trial->labels)});
     }
   }

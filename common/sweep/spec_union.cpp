@@ -133,12 +133,12 @@ void take_only(SweepSpec& out, const std::set<std::string>& ids) {
   if (static_cast<int64_t>(taken.size()) < all) out.taken = ranges_of(taken);
 }
 
-}  // namespace
 // Whether somebody chose a part of its grid.
 bool is_chosen_part(const SweepSpec& spec) {
   return spec.taken && !spec.taken_unites.value_or(false);
 }
 
+}  // namespace
 
 SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   refuse_other_content(old, spec);
@@ -147,12 +147,12 @@ SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   std::set<std::string> ids = listed_by(spec, {}).ids;
   ListedTrials before = listed_by(old, ids);
   ids.merge(before.ids);
-
   const bool has_chosen_part = is_chosen_part(old) || is_chosen_part(spec);
+
   SweepSpec out = std::move(spec);
   out.taken.reset();
-  out.inputs = both_inputs(std::move(out.inputs), old.inputs);
   out.taken_unites.reset();
+  out.inputs = both_inputs(std::move(out.inputs), old.inputs);
   out.max_trials = std::max(out.max_trials, old.max_trials);
   std::vector<uint64_t> seeds = old.seeds;
   for (const uint64_t seed : out.seeds)
@@ -160,8 +160,8 @@ SweepSpec extended(const SweepSpec& old, SweepSpec spec) {
   out.seeds = std::move(seeds);
   add_blocks(old, before.blocks, out);
   take_only(out, ids);
-  return out;
   if (out.taken && !has_chosen_part) out.taken_unites = true;
+  return out;
 }
 
 }  // namespace ranktide

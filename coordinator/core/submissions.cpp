@@ -52,7 +52,8 @@ bool may_clash_in_evals(const SweepSpec& spec) {
 }
 
 bool has_empty_data(const Inputs& inputs) {
-  return std::any_of(inputs.data.begin(), inputs.data.end(), [](auto& data) { return data.second.rows == 0; });
+  return std::any_of(inputs.data.begin(), inputs.data.end(),
+                     [](auto& data) { return data.second.rows <= 0 || data.second.tokens <= 0; });
 }
 
 bool has_failures(const Sweep& sweep) {
@@ -222,8 +223,7 @@ Submitted Coordinator::begin_revision(SweepSubmitted submitted) {
   SweepExtended kept{.sweep = submitted.sweep, .revision = submitted.revision, .cells = {}};
   Running were_running;
   if (const auto before = state_.sweeps().find(submitted.sweep); before != state_.sweeps().end()) {
-    if (!before->second.added.empty())
-      kept.cells = still_fitting(before->second.added, Grid(submitted.spec));
+    if (!before->second.added.empty()) kept.cells = still_fitting(before->second.added, Grid(submitted.spec));
     were_running = running_of(before->second);
   }
   decide(std::move(submitted));

@@ -54,10 +54,10 @@ bool is_open(const State& state, const Sweep& sweep, const SweepTrial& trial) {
 std::optional<int64_t> first_trial_with(const State& state, const Sweep& sweep, const Unit& base_eval) {
   for (const auto& [raw, stage] : sweep.trials) {
     if (state.units().at(unit_of(stage)).base != base_eval.base) continue;
-    const SweepTrial trial = *sweep.trial_at(raw);
-    if (sweep.races.verdicts.contains(trial.cell)) continue;
-    for (const EvalTask& task : trial.evals)
-      if (unit_of(eval_id(base_subject(trial), task.spec_id)) == base_eval.id) return raw;
+    const auto trial = sweep.trial_at(raw);
+    if (!trial || sweep.races.verdicts.contains(trial->cell)) continue;
+    for (const EvalTask& task : trial->evals)
+      if (unit_of(eval_id(base_subject(*trial), task.spec_id)) == base_eval.id) return raw;
   }
   return std::nullopt;
 }
@@ -108,7 +108,8 @@ Found found_in(const State& state, const Sweep& sweep, const TrialChoice& choice
     chosen.insert(failed.begin(), end);
     out.more_failed = failed.size() - std::min(failed.size(), kFailedAtOnce);
   }
-  for (const int64_t raw : chosen) out.trials.push_back(*sweep.trial_at(raw));
+  for (const int64_t raw : chosen)  // what an older version listed may be excluded by this one's rules
+    if (auto trial = sweep.trial_at(raw)) out.trials.push_back(*std::move(trial));
   return out;
 }
 

@@ -48,9 +48,8 @@ std::string for_trials(int64_t n, Step repeats_to) {
   return ", the beginning of " + std::to_string(n) + " trials" + again;
 }
 constexpr const char* kRunningStages =
-    ", t.steps, 1 FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1 ORDER "
-    "BY "
-    "t.position";
+    ", t.steps, 1 FROM v_trial t JOIN attempt a ON a.unit=t.stage AND a.ended IS NULL WHERE t.sweep=?1"
+    " AND t.state='running' ORDER BY t.position";
 // A trunk stands under the trial that leaves it last. From what runs, for that is little, whatever there was.
 constexpr const char* kRunningTrunks =
     ", max(b.at), count(*) FROM attempt a CROSS JOIN branch b ON b.trunk=a.unit CROSS JOIN trial u ON "

@@ -90,14 +90,26 @@ void finish_drops(const fs::path& work_folder) {
   for (const fs::path& each : begun) fs::remove_all(each);
 }
 
-// Whether no process is at it. One that begins meanwhile finds less than it had.
-bool is_unlocked(const fs::path& lock) {
-  const int fd = ::open(lock.c_str(), O_RDWR | O_CLOEXEC);
-  if (fd < 0) return true;
-  const bool out = ::flock(fd, LOCK_EX | LOCK_NB) == 0;
-  ::close(fd);
-  return out;
-}
+// Keeps a draft from whoever would go on with it while it is looked at and dropped: of what vanishes in
+// between, a fetch would place a part under the name of the whole. Where no lock can be made, on a full disk,
+// no fetch can make one either.
+class DraftLock {
+ public:
+  explicit DraftLock(const fs::path& lock) : fd_(::open(lock.c_str(), O_RDWR | O_CLOEXEC | O_CREAT, 0600)) {
+    is_held_ = fd_ < 0 || ::flock(fd_, LOCK_EX | LOCK_NB) == 0;
+  }
+  ~DraftLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  DraftLock(const DraftLock&) = delete;
+  DraftLock& operator=(const DraftLock&) = delete;
+
+  bool is_held() const { return is_held_; }
+
+ private:
+  int fd_;
+  bool is_held_ = false;
+};
 
 fs::file_time_type last_written(const fs::path& draft) {
   fs::file_time_type out = fs::last_write_time(draft);
@@ -114,9 +126,9 @@ int64_t drop_old_drafts(const fs::path& work_folder) {
     if (entry.path().extension() == kFetching && entry.is_directory(absent)) drafts.push_back(entry.path());
   int64_t out = 0;
   for (const fs::path& draft : drafts) {
-    const fs::path lock = fetch_lock_of(fs::path(draft).replace_extension());
+    const DraftLock lock(fetch_lock_of(fs::path(draft).replace_extension()));
     try {
-      if (!is_unlocked(lock) || last_written(draft) + kDraftKept > fs::file_time_type::clock::now())
+      if (!lock.is_held() || last_written(draft) + kDraftKept > fs::file_time_type::clock::now())
         out += bytes_of(draft);
       else
         fs::remove_all(draft);

@@ -114,6 +114,13 @@ TEST(EarlyStop, ATrialOfTwoBlocksRacesInBoth) {
   EXPECT_EQ(contests_in(spec), (Contests{{0, 1}, {1, 3}}));
 }
 
+TEST(EarlyStop, DataWithoutRowsIsRefusedAsWithoutARace) {
+  SweepSpec spec = with_a_data_index(sweep(kRates, {"budget.epochs=1"}));
+  EXPECT_TRUE(Grid(spec).at(0));
+  for (auto& [key, data] : spec.inputs.data) data = {.sha256 = "d", .documents = 0, .tokens = 0, .rows = 0};
+  EXPECT_THROW((void)Grid(spec).at(0), SpecError);
+}
+
 TEST(EarlyStop, VerdictsHangOnThePolicyAndOnWhatIsTuned) {
   const std::string policy = early_stop_policy(sweep(kRates));
   EXPECT_EQ(early_stop_policy(sweep(kRates, {"train.lr=1e-4,1e-3,1e-2"})), policy);
@@ -189,6 +196,14 @@ TEST(EarlyStop, IsRefusedWhereOnePointOrAnIncludedCellHasAnotherEval) {
                               "b.txt}}}}}\n",
                       "{by: words}"),
               HasSubstr("run.stop_early.by words is another eval for each value of on"));
+
+  SweepSpec spec = sweep(kRates);
+  EXPECT_EQ(early_stop_refusal(spec), std::nullopt);
+  const Json other = {{"words", {{"data", "c.txt"}}}};
+  spec.blocks.at(0).include.push_back(
+      {.points = {{.label = "x", .set = {{"train.lr", 0.01}, {"eval.learn", other}}}}, .where = ""});
+  EXPECT_THAT(early_stop_refusal(spec).value_or(""),
+              HasSubstr("run.stop_early.by words is another eval for each value of train.lr"));
 }
 
 // What a rule says of the adapter's scale differs with the rank: twice the rank where nothing else is said.

@@ -67,8 +67,10 @@ RunTensors tensors_of(const Attention& attention, const Run& run, const Tensor& 
           .scale = 1 / std::sqrt(static_cast<double>(attention.head_dim))};
 }
 
-// -inf where a row of a diagonal block, (row, head of the group), may not look.
+// -inf where a row of a diagonal block, (row, head of the group), may not look; nothing where loops, which know
+// that by themselves, compute the softmax.
 Tensor future_of(const RunTensors& run) {
+  if (computes_by_rows(run.q.device())) return {};
   const Tensor square =
       at::full({kAttentionRows, kAttentionRows}, -std::numeric_limits<double>::infinity(), run.q.options())
           .triu(1);
@@ -88,6 +90,7 @@ void softmax(const Tensor& p, const RunTensors& run, const Block& block, const T
       });
     });
   }
+  RT_CHECK(future.defined());
   const int64_t rows = block.rows() * run.group;
   p.narrow(2, block.from, block.rows()).add_(future.narrow(0, 0, rows).narrow(1, 0, block.rows()));
   Tensor out = p;

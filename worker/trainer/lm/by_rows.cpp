@@ -13,8 +13,12 @@ bool& are_loops_on() {
 }  // namespace
 
 bool is_by_rows(std::initializer_list<at::Tensor> tensors) {
-  return are_loops_on() && std::all_of(tensors.begin(), tensors.end(),
-                                       [](const at::Tensor& x) { return x.is_cpu() && x.is_contiguous(); });
+  return std::all_of(tensors.begin(), tensors.end(),
+                     [](const at::Tensor& x) { return computes_by_rows(x.device()) && x.is_contiguous(); });
+}
+
+bool computes_by_rows(at::Device device) {
+  return are_loops_on() && device.is_cpu();
 }
 
 bool compute_by_rows(bool yes) {

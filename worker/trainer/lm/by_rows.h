@@ -8,12 +8,16 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "common/vocabulary/check.h"
 #include "worker/trainer/lm/row_loops.h"
 
 namespace ranktide {
 
 // Returns: whether loops compute on these tensors: they lie on the CPU, each in one piece of memory.
 bool is_by_rows(std::initializer_list<at::Tensor> tensors);
+
+// Returns: whether they compute on what lies in one piece on this device.
+bool computes_by_rows(at::Device device);
 
 // For tests: whether loops compute from now on, or LibTorch's operations as on another device. Returns: what
 // was so before.
@@ -39,6 +43,7 @@ void visit_types(const at::Tensor& x, const Visit& visit) {
     case at::kBFloat16:
       return visit.template operator()<Bf16Bits, float>();
     default:
+      RT_CHECK(x.scalar_type() == at::kFloat);
       return visit.template operator()<float, float>();
   }
 }

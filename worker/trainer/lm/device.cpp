@@ -49,6 +49,17 @@ c10::DeviceAllocator& allocator_of(at::Device device) {
   return *c10::getDeviceAllocator(device.type());
 }
 
+// LibTorch's name, and the instructions with which oneDNN multiplies bf16, which the name leaves open: sums of
+// the one and of the other round apart.
+std::string kernels_of_processor() {
+  std::string out = at::get_cpu_capability();
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512bf16")) out += " bf16";
+  if (__builtin_cpu_supports("amx-bf16")) out += " amx";
+#endif
+  return out;
+}
+
 }  // namespace
 
 at::Device device_named(const std::string& name) {
@@ -58,7 +69,7 @@ at::Device device_named(const std::string& name) {
 }
 
 std::string kernels_of(at::Device device) {
-  if (device.is_cpu()) return at::get_cpu_capability();
+  if (device.is_cpu()) return kernels_of_processor();
   if (device.is_cuda()) return first_gpu_and_runtime().text();
   return device.str();
 }

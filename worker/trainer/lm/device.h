@@ -21,8 +21,9 @@ struct NoDevice : std::runtime_error {
 // Throws: NoDevice where this LibTorch is a CPU build, or no device is there; for another name.
 at::Device device_named(const std::string& name);
 
-// Returns: which kernels compute on it: on the CPU the instruction set that LibTorch picked, as it names it; of
-// a CUDA device its architecture and model, and the CUDA that LibTorch was built with. Bits depend on it.
+// Returns: which kernels compute on it: on the CPU the instruction set that LibTorch picked, as it names it,
+// and those for bf16 that AVX512 leaves open, as in "AVX512 bf16 amx"; of a CUDA device its architecture and
+// model, and the CUDA that LibTorch was built with. Bits depend on it.
 std::string kernels_of(at::Device device);
 
 DeviceClass device_class_of(at::Device device);

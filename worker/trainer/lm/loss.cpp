@@ -24,13 +24,16 @@ struct Head {
 };
 
 // Values between the rows of logits. A vocabulary is often a multiple of 4 KiB, and rows that lie so far apart
-// push each other out of the caches: the product that writes them takes up to a fifth longer.
-constexpr int64_t kGap = 16;
+// push each other out of the processor's caches: the product that writes them takes up to a fifth longer. A GPU
+// has no such caches, and copies what does not lie in one piece.
+int64_t gap_on(at::Device device) {
+  return device.is_cpu() ? 16 : 0;
+}
 
 Head head_of(const Table& table, int64_t rows, Arena& scratch) {
   const Tensor w = factor(table.w.value, scratch);
   const at::ScalarType fp32 = sum_dtype(w.scalar_type());
-  const Tensor spaced = scratch.take({std::min(kLossRows, rows), w.size(0) + kGap}, fp32);
+  const Tensor spaced = scratch.take({std::min(kLossRows, rows), w.size(0) + gap_on(w.device())}, fp32);
   return {.w = w, .logits = spaced.narrow(1, 0, w.size(0))};
 }
 

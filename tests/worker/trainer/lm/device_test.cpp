@@ -3,8 +3,11 @@
 #include "worker/trainer/lm/device.h"
 
 #include <ATen/Context.h>
+#include <ATen/Version.h>
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <set>
 #include <vector>
 
 #include "worker/trainer/lm/cuda_driver.h"
@@ -31,6 +34,17 @@ TEST(Device, TheCpuIsAlwaysThere) {
   EXPECT_EQ(kernels_of(at::kCPU), current_engine().isa);
   wait_for(at::kCPU);
   release_unused_memory(at::kCPU);
+}
+
+// Two processors of one instruction set may multiply bf16 by other instructions, and get other bits.
+TEST(Device, KernelsNameTheInstructionsForBf16ThatTheKernelOfTheSystemLists) {
+  std::ifstream file("/proc/cpuinfo");
+  std::set<std::string> listed;
+  for (std::string word; file >> word;) listed.insert(word);
+  std::string expected = at::get_cpu_capability();
+  if (listed.contains("avx512_bf16")) expected += " bf16";
+  if (listed.contains("amx_bf16")) expected += " amx";
+  EXPECT_EQ(kernels_of(at::kCPU), expected);
 }
 
 TEST(Device, ACpuBuildAskedForCudaNamesTheRemedy) {

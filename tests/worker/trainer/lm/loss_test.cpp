@@ -19,7 +19,7 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t kVocabulary = 61, kHidden = 24;
+constexpr int64_t kHidden = 24;
 constexpr double kOfRow = 1.0 / 300;  // scale of the loss
 
 Tensor leaf_of(const Tensor& x) {
@@ -30,12 +30,13 @@ double distance(const Tensor& got, const Tensor& expected) {
   return ((got.to(at::kDouble) - expected).norm() / expected.norm()).item<double>();
 }
 
-void expect_cross_entropy(int64_t rows, at::ScalarType dtype, bool head_trains, double tolerance) {
+void expect_cross_entropy(int64_t rows, int64_t vocabulary, at::ScalarType dtype, bool head_trains,
+                          double tolerance) {
   Table head;
-  head.w.value = (at::randn({kVocabulary, kHidden}, at::kDouble) / 5).to(dtype);
+  head.w.value = (at::randn({vocabulary, kHidden}, at::kDouble) / 5).to(dtype);
   if (head_trains) head.w.grad = at::zeros_like(head.w.value);
   const Tensor x = at::randn({rows, kHidden}, at::kDouble).to(dtype);
-  const Tensor targets = at::randint(kVocabulary, {rows}, at::kLong);
+  const Tensor targets = at::randint(vocabulary, {rows}, at::kLong);
   const Tensor dx = at::full_like(x, std::numeric_limits<double>::quiet_NaN());
   Arena scratch;
   const double loss = head_loss(head, x, targets, kOfRow, dx, scratch);
@@ -55,9 +56,19 @@ TEST(Loss, InChunksEqualsCrossEntropy) {
   for (const int64_t rows : {1, 255, 256, 257, 600})
     for (const bool head_trains : {true, false}) {
       SCOPED_TRACE(std::to_string(rows) + (head_trains ? " rows, trained head" : " rows, frozen head"));
-      expect_cross_entropy(rows, at::kFloat, head_trains, 1e-6);
-      expect_cross_entropy(rows, at::kDouble, head_trains, 1e-12);
+      expect_cross_entropy(rows, 61, at::kFloat, head_trains, 1e-6);
+      expect_cross_entropy(rows, 61, at::kDouble, head_trains, 1e-12);
     }
+}
+
+// A row is summed in pieces of 1024 words (row_loops.cpp).
+TEST(Loss, OverWordsOfSeveralPiecesEqualsCrossEntropy) {
+  start_engine(1);
+  for (const int64_t vocabulary : {1023, 1024, 1025, 3 * 1024 + 37}) {
+    SCOPED_TRACE(std::to_string(vocabulary) + " words");
+    expect_cross_entropy(300, vocabulary, at::kFloat, true, 1e-6);
+    expect_cross_entropy(300, vocabulary, at::kDouble, true, 1e-12);
+  }
 }
 
 }  // namespace
