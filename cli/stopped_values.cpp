@@ -77,7 +77,8 @@ void StoppedValues::mark(std::vector<KnownTrial>& known) const {
   for (KnownTrial& trial : known) {
     if (!out.contains(trial.raw / seeds_)) continue;
     listed.insert(trial.raw);
-    if (!diverged_.contains(trial.raw)) trial.fate = Fate::stopped_early;
+    const bool is_of_another_sweep = trial.fate == Fate::done || trial.fate == Fate::running;
+    if (!is_of_another_sweep && !diverged_.contains(trial.raw)) trial.fate = Fate::stopped_early;
   }
   for (const int64_t cell : out)
     for (int64_t raw = cell * seeds_; raw < (cell + 1) * seeds_; ++raw)

@@ -18,7 +18,7 @@ function(ranktide_library name)
 endfunction()
 
 # Of the five places that a test preset gives away on two cores a test takes two, and one that mostly waits, for a lease,
-# a timeout or another process to come up, takes one: two that compute and one that waits, or one and three.
+# a timeout or another process to come up, takes one: two that compute and one that waits, one and three, or five that wait.
 set(RANKTIDE_PLACES_OF_A_TEST 2)
 
 # ranktide_test(NAME SOURCES a_test.cpp ... USES targets... [LABELS nightly] [TIMEOUT seconds] [WAITS])

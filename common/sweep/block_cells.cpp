@@ -5,11 +5,11 @@
 #include <set>
 
 #include "common/sweep/identity.h"
-#include "common/sweep/key_error.h"
 #include "common/sweep/overrides.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/rule_check.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/setting_error.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/sha256.h"
 
@@ -52,7 +52,7 @@ Json derived_by(const Expression& rule, const std::string& key, const Block& blo
   try {
     return evaluate(rule, names);
   } catch (const ExpressionError& e) {
-    throw KeyError(key, "derive " + key + " \"" + block.derive.at(key) + "\": " + e.what());
+    throw SettingError(key, "derive " + key + " \"" + block.derive.at(key) + "\": " + e.what());
   }
 }
 
@@ -60,7 +60,7 @@ bool is_on(const Expression& when, const Axis& axis, const NameLookup& names) {
   try {
     return holds(when, names);
   } catch (const ExpressionError& e) {
-    throw KeyError(axis.name, "when of " + axis.name + " \"" + axis.when + "\": " + e.what());
+    throw SettingError(axis.name, "when of " + axis.name + " \"" + axis.when + "\": " + e.what());
   }
 }
 
@@ -177,7 +177,7 @@ Json BlockCells::value_of(const std::string& key, CellSettings& cell,
     return has_effect(setting, cell.set) ? default_value(setting, cell.set).value_or(nullptr) : nullptr;
   }
   if (std::find(deriving.begin(), deriving.end(), key) != deriving.end())
-    throw KeyError(key, "derive " + key + " needs its own value; break the circle");
+    throw SettingError(key, "derive " + key + " needs its own value; break the circle");
   deriving.push_back(key);
   const NameLookup names = [&](const std::string& name) { return lookup(name, cell, deriving); };
   const Json value = derived_value(setting, derived_by(rule->second, key, block_, names));

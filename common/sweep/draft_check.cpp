@@ -8,9 +8,9 @@
 #include "common/sweep/comparison_check.h"
 #include "common/sweep/condition_order.h"
 #include "common/sweep/early_stop.h"
-#include "common/sweep/key_error.h"
 #include "common/sweep/last_eval.h"
 #include "common/sweep/rule_check.h"
+#include "common/sweep/setting_error.h"
 #include "common/sweep/tuning_check.h"
 #include "common/vocabulary/check.h"
 
@@ -32,7 +32,7 @@ class DraftCheck {
       std::optional<std::string> wrong;
       try {
         wrong = refusal_of(block);
-      } catch (const KeyError& e) {
+      } catch (const SettingError& e) {
         add_once(at_key(e.key, block, of_block(e.what(), block)));
       }
       if (wrong) {
@@ -147,12 +147,12 @@ class DraftCheck {
     return message.starts_with(prefix) ? message.substr(prefix.size()) : message;
   }
 
-  // Throws: KeyError where it is about one key, which has a line.
+  // Throws: SettingError where it is about one key, which has a line.
   static std::optional<std::string> refusal_of(const Block& block) {
     try {
       validate(block);
       return std::nullopt;
-    } catch (const KeyError&) {
+    } catch (const SettingError&) {
       throw;
     } catch (const SpecError& e) {
       return without_block(e.what(), block.name);

@@ -21,9 +21,14 @@ bool has_a_part(const Axis& axis) {
   });
 }
 
+bool sets_evals(const std::string& key) {
+  return key == "eval.learn" || key == "eval.retain";
+}
+
+// Of evals only whether there are any: they may be large, and are copied for each variant.
 SettingValues laid(SettingValues on, const SettingValues& set) {
   for (const auto& [key, value] : set)
-    if (has_a_part(key)) on[key] = value;
+    if (has_a_part(key)) on[key] = sets_evals(key) ? Json(!value.empty()) : value;
   return on;
 }
 
@@ -38,7 +43,8 @@ Variants crossed_with(const Variants& all, const Axis& axis) {
   return out;
 }
 
-// Returns: what cells of the block set of evals and budgets. A budget that is derived or drawn is in none.
+// Returns: what cells of the block, before rules exclude any, set of evals and budgets. A budget that is
+// derived or drawn is in none.
 Variants variants_of(const Block& block) {
   const SettingValues common = laid({}, block.constants);
   Variants crossings{common}, out;
@@ -80,7 +86,7 @@ bool may_be_last(const Moment& moment, const SettingValues& set) {
 
 bool has_evals(const SettingValues& set) {
   return std::any_of(set.begin(), set.end(), [](const auto& item) {
-    return (item.first == "eval.learn" || item.first == "eval.retain") && !item.second.empty();
+    return sets_evals(item.first) && item.second.template get<bool>();
   });
 }
 
@@ -109,10 +115,12 @@ std::string with_the_end(const Json& moments) {
 
 std::optional<std::string> last_eval_refusal(const SweepSpec& spec) {
   if (!spec.tune) return std::nullopt;
-  for (const Block& block : spec.blocks)
+  for (const Block& block : spec.blocks) {
+    if (!block.exclude.empty()) continue;  // rules may leave out just the cells that have none
     if (const Json moments = moments_before_the_last(block); !moments.is_null())
       return "tune: values are judged by evals at a trial's last step, and block " + block.name +
              " has none there; " + with_the_end(moments);
+  }
   return std::nullopt;
 }
 
@@ -121,7 +129,8 @@ std::vector<std::string> last_eval_warnings(const SweepSpec& spec) {
   for (const Block& block : spec.blocks)
     if (const Json moments = moments_before_the_last(block); !moments.is_null())
       out.push_back("block " + block.name +
-                    " has no eval at a trial's last step, so that its trials are in no mean; " +
+                    (block.exclude.empty() ? " has" : ", but for cells that its rules leave out, has") +
+                    " no eval at a trial's last step, so that its trials are in no mean; " +
                     with_the_end(moments) + " (warning)");
   return out;
 }

@@ -7,14 +7,14 @@
 namespace ranktide {
 namespace {
 
-using Kind = PlainValue::Kind;
+using PlainKind = PlainValue::Kind;
 
 PlainValue finite(double value) {
-  return std::isfinite(value) ? PlainValue{Kind::number, value} : PlainValue{};
+  return std::isfinite(value) ? PlainValue{PlainKind::number, value} : PlainValue{};
 }
 
 PlainValue condition(bool holds) {
-  return {Kind::condition, holds ? 1.0 : 0.0};
+  return {PlainKind::condition, holds ? 1.0 : 0.0};
 }
 
 }  // namespace
@@ -25,11 +25,11 @@ PlainValue plain_of(const Json& value) {
   if (!value.is_number()) return {};
   const auto number = value.get<double>();
   return value.is_number_integer() && std::abs(number) >= kWholeMax ? PlainValue{}
-                                                                    : PlainValue{Kind::number, number};
+                                                                    : PlainValue{PlainKind::number, number};
 }
 
 Json json_of(const PlainValue& value) {
-  return value.kind == Kind::condition ? Json(value.value != 0) : Json(value.value);
+  return value.kind == PlainKind::condition ? Json(value.value != 0) : Json(value.value);
 }
 
 std::optional<NumberRule> NumberRule::of(const Expression& rule, const std::vector<std::string>& words) {
@@ -78,13 +78,14 @@ std::optional<NumberRule::Node> NumberRule::node_of(const Expression& e,
 // Of one operand both sides are the same.
 PlainValue NumberRule::joined(Operation operation, const PlainValue& left, const PlainValue& right) {
   const double a = left.value, b = right.value;
-  if (left.kind == Kind::unknown || left.kind != right.kind) return {};
+  if (left.kind == PlainKind::unknown || left.kind != right.kind) return {};
   if (operation == Operation::equal) return condition(a == b);
   if (operation == Operation::unequal) return condition(a != b);
-  if (left.kind == Kind::condition) return operation == Operation::invert ? condition(a == 0) : PlainValue{};
+  if (left.kind == PlainKind::condition)
+    return operation == Operation::invert ? condition(a == 0) : PlainValue{};
   switch (operation) {
     case Operation::negate:
-      return {Kind::number, -a};
+      return {PlainKind::number, -a};
     case Operation::less:
       return condition(a < b);
     case Operation::at_most:
@@ -104,15 +105,15 @@ PlainValue NumberRule::joined(Operation operation, const PlainValue& left, const
     case Operation::power:
       return finite(std::pow(a, b));
     case Operation::min:
-      return {Kind::number, std::min(a, b)};
+      return {PlainKind::number, std::min(a, b)};
     case Operation::max:
-      return {Kind::number, std::max(a, b)};
+      return {PlainKind::number, std::max(a, b)};
     case Operation::sqrt:
       return finite(std::sqrt(a));
     case Operation::log2:
       return finite(std::log2(a));
     case Operation::round:
-      return {Kind::number, std::round(a)};
+      return {PlainKind::number, std::round(a)};
     default:
       return {};
   }

@@ -1,6 +1,7 @@
 #include "common/sweep/override_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "common/sweep/scalar_text.h"
@@ -63,10 +64,11 @@ std::string range_values(const Override& o) {
   if (!(step > 0) || numbers[1] <= numbers[0])
     refuse_override(o,
                     "range has no values; its end has to be above its start and its step above 0: range(0,3)");
-  if ((numbers[1] - numbers[0]) / step > static_cast<double>(kAxisPointsMax))
-    refuse_override(o, "range has more than 10,000 values");
+  constexpr double kNearWhole = 1e-9;  // range(0,0.3,0.1) has three values and not four
+  const double count = std::ceil((numbers[1] - numbers[0]) / step - kNearWhole);
+  if (!(count <= static_cast<double>(kAxisPointsMax))) refuse_override(o, "range has more than 10,000 values");
   std::string out;
-  for (int i = 0; settled(numbers[0] + step * i) < numbers[1]; ++i)
+  for (int i = 0; i < static_cast<int>(count); ++i)
     out += (out.empty() ? "" : ", ") + settled_number(numbers[0] + step * i);
   return out;
 }

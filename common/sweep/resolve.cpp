@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "common/sweep/identity.h"
-#include "common/sweep/key_error.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/setting_error.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/content_name.h"
 
@@ -68,13 +68,13 @@ Json as_fields_name(const SettingValues& values) {
 
 constexpr std::string_view kAnyBudget = "a budget";  // among the keys that are missing
 
-// Throws: KeyError when there are two.
+// Throws: SettingError when there are two.
 bool sets_a_budget(const SettingValues& set) {
   std::vector<std::string> given;
   for (const auto& [key, value] : set)
     if (names_budget(key)) given.push_back(key);
   if (given.size() > 1)
-    throw KeyError(given[0], given[0] + " and " + given[1] + " are both set; a trial has one budget");
+    throw SettingError(given[0], given[0] + " and " + given[1] + " are both set; a trial has one budget");
   return !given.empty();
 }
 

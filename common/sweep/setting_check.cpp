@@ -6,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "common/sweep/key_error.h"
 #include "common/sweep/scalar_text.h"
+#include "common/sweep/setting_error.h"
 #include "common/sweep/spec_error.h"
 #include "common/sweep/text_bytes.h"
 #include "common/sweep/warm_start.h"
@@ -182,7 +182,8 @@ Json derived_value(const Setting& setting, const Json& result) {
     value = whole ? Json(static_cast<int64_t>(number)) : Json(number);
   }
   if (const auto wrong = refusal(setting, value))
-    throw KeyError(std::string(setting.key), std::string(setting.key) + " " + *wrong + " from its derive rule");
+    throw SettingError(std::string(setting.key),
+                       std::string(setting.key) + " " + *wrong + " from its derive rule");
   return value;
 }
 

@@ -7,10 +7,10 @@
 #include "common/sweep/block_cells.h"
 #include "common/sweep/early_stop.h"
 #include "common/sweep/include_yaml.h"
-#include "common/sweep/key_error.h"
 #include "common/sweep/resolve.h"
 #include "common/sweep/set_elsewhere.h"
 #include "common/sweep/setting_check.h"
+#include "common/sweep/setting_error.h"
 #include "common/sweep/suggest.h"
 #include "common/sweep/tuning_check.h"
 
@@ -159,7 +159,7 @@ void probe(const Block& given) {
     if (!found || cells.excluded_by(*found)) return;
     try {
       trial_settings(complete(found->set));
-    } catch (const KeyError&) {
+    } catch (const SettingError&) {
       throw;
     } catch (const SpecError& e) {
       const std::string elsewhere = set_elsewhere(block, found->set);
@@ -269,8 +269,8 @@ void validate(const Block& block) {
     if (block_setting(block, key).part != SettingPart::training) fail(block, key + " cannot be derived");
   try {
     probe(block);
-  } catch (const KeyError& e) {
-    throw KeyError(e.key, "block " + block.name + ": " + e.what());
+  } catch (const SettingError& e) {
+    throw SettingError(e.key, "block " + block.name + ": " + e.what());
   } catch (const SpecError& e) {
     if (std::string_view(e.what()).starts_with("block ")) throw;
     fail(block, e.what());

@@ -37,15 +37,17 @@ void Coordinator::fill_free_slots() {
 }
 
 // Returns: whether the slot got work. Listing stops at the first trial that leaves something to run, at the
-// grid's end, or where this step has listed enough: the slot then waits for the next one.
+// grid's end, or where this step has listed enough: what is ready of sweeps whose turn comes later goes first
+// then, and a slot for which nothing is waits for the next step.
 bool Coordinator::fill(const Worker& worker, const Slot& slot) {
-  const Aside aside{.held_back = backoffs_, .shelved = shelved_};
+  Aside aside{.held_back = backoffs_, .shelved = shelved_};
   for (;;) {
     const Pick picked = pick(state_, worker.name, slot, aside);
     if (const auto* list = std::get_if<ListNext>(&picked)) {
       if (has_listed_enough()) {
         is_listing_ = true;
-        return false;
+        aside.may_list = false;
+        continue;
       }
       list_next(state_.sweeps().at(list->sweep));
       continue;

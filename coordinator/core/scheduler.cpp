@@ -196,7 +196,8 @@ Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const 
     const Sweep& sweep = state.sweeps().at(number);
     const Look look = look_through(state, sweep, worker, slot, aside);
     if (look.unit) return run_or_train_again(state, *look.unit, worker);
-    if (!sweep.is_listed && look.misfits + look.elsewhere < kMisfitsMax) return ListNext{number};
+    if (aside.may_list && !sweep.is_listed && look.misfits + look.elsewhere < kMisfitsMax)
+      return ListNext{number};
   }
   return NothingFits{};
 }

@@ -44,6 +44,7 @@ using Pick = std::variant<NothingFits, ListNext, RunUnit, TrainAgain>;
 struct Aside {
   const Deadlines<UnitId>& held_back;  // units whose back-off time has not passed, each with its end
   const std::set<TrialId>& shelved;    // whose artifacts can be fetched from the coordinator
+  bool may_list = true;                // else a sweep with nothing ready is passed over for those after it
 };
 
 Pick pick(const State& state, const WorkerName& worker, const Slot& slot, const Aside& aside);

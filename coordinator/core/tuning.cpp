@@ -328,6 +328,17 @@ bool still_fits(const AddedCell& cell, const SweepSpec& spec) {
   return is_beyond && is_tuned(cell.axis);
 }
 
+// What does not resolve any more is taken for listed, so that it is not added again.
+bool is_listed_in(const Grid& grid, const Grid& alone) {
+  try {
+    return grid.lists_cell_of(alone);
+  } catch (const SpecError&) {
+    return true;
+  } catch (const ExpressionError&) {
+    return true;
+  }
+}
+
 }  // namespace
 
 std::set<std::string> tuned_groups(const SweepSpec& spec, const SweepTrial& trial) {
@@ -388,7 +399,7 @@ std::vector<AddedCell> still_fitting(const std::vector<AddedCell>& added, const 
     const auto seeds = static_cast<int64_t>((out.size() + 1) * spec.seeds.size());
     if (!still_fits(cell, spec) || grid.raw_count() + seeds > spec.max_trials) continue;
     const auto alone = allowed_alone(spec, cell);
-    if (alone && !grid.lists_cell_of(*alone) && kept.insert(alone->at(0)->cell).second) out.push_back(cell);
+    if (alone && !is_listed_in(grid, *alone) && kept.insert(alone->at(0)->cell).second) out.push_back(cell);
   }
   return out;
 }

@@ -54,7 +54,7 @@ TEST_F(NamedModels, RulesThatSpeakOfANamedModelHoldForItsFolder) {
   SweepSpec spec = sweep_with(
       "model.tokenizer: " + qwen + "\naxes:\n  model.path: [" + a + ", " + b +
       "]\n  train.batch: {values: [4, 8], when: \"path = '" + b + "'\"}\n" + "  budget.steps: [1, 2, 3]\n" +
-      "derive: {train.weight_decay: \"0.5 if model.path in ('" + a + "', 'none') else 0.25\"}\n" +
+      "derive: {train.weight_decay: \"0.5 if model.path in ('" + a + "', '/none') else 0.25\"}\n" +
       "exclude:\n- {model.path: " + a + ", budget.steps: 1}\n- \"tokenizer != '" + qwen + "'\"\n");
   keep_only(spec, "path = '" + a + "' or steps < 3");
   const std::vector<std::string> before = trials(spec);

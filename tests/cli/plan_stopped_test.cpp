@@ -60,6 +60,13 @@ TEST_F(PlanOfARace, SeedsOfAStoppedValueThatWereNeverListedAreStoppedToo) {
               testing::HasSubstr("6 trials: 2 done, 4 stopped early, 0 resumable, 0 new\n"));
 }
 
+TEST_F(PlanOfARace, ASeedOfAStoppedValueThatAnotherSweepTrainedIsDone) {
+  Past shared = past();
+  shared.trials.push_back(standing(listed(plan(race())).trials.at(3), "completed", "weights"));
+  EXPECT_EQ(fates(race(), shared),
+            (Words{"done", "done", "stopped_early", "done", "stopped_early", "stopped_early"}));
+}
+
 TEST_F(PlanOfARace, AValueThatNobodyInTheFileIsAheadOfIsTrained) {
   EXPECT_EQ(fates(race("1e-3, 1e-2"), past()), (Words{"stopped_early", "stopped_early", "resumable", "new"}))
       << "the second is behind the third, which goes on";

@@ -1,7 +1,6 @@
 #include "cli/terminal.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <functional>
 #include <gtest/gtest.h>
@@ -66,12 +65,15 @@ class Screen {
     draw();
     dup2(before, STDERR_FILENO);
     close(before);
-    std::array<char, 4096> text{};
-    const ssize_t bytes = read(ours_, text.data(), text.size());
-    return {text.data(), static_cast<size_t>(std::max<ssize_t>(0, bytes))};
+    EXPECT_EQ(write(its_, &kEnd, 1), 1);
+    std::string text;  // a read gives what the kernel has brought over so far
+    for (char c = 0; read(ours_, &c, 1) == 1 && c != kEnd;) text.push_back(c);
+    return text;
   }
 
  private:
+  static constexpr char kEnd = '\x01';
+
   int ours_ = -1;
   int its_ = -1;
 };

@@ -63,6 +63,14 @@ TEST(LastEval, IsWantedOfWhatIsTuned) {
   EXPECT_EQ(error_in(tuned + "tune: [train.clip]\n", {"eval.at=[end]"}), "no error");
 }
 
+TEST(LastEval, IsNotRefusedWhereRulesMayLeaveOutTheCellsWithoutIt) {
+  std::string text = kEvaluated;
+  text.erase(text.find("budget: {steps: 4}\n"), 19);
+  const std::string tuned = text + "axes: {budget.steps: [4, 8]}\ntune: [budget.steps]\neval.at: [4]\n";
+  EXPECT_THAT(error_in(tuned), HasSubstr("block all has none there"));
+  EXPECT_EQ(error_in(tuned + "exclude: [steps == 8]\n"), "no error");
+}
+
 // Its journal would not be read any more.
 TEST(LastEval, IsNotAskedOfWhatAJournalHas) {
   SweepSpec spec = sweep(kEvaluated + "axes: {train.clip: [1, 2]}\neval.at: [50%]\n");

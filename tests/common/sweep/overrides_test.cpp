@@ -80,6 +80,8 @@ TEST(Overrides, AreSpelledAsInAFile) {
   EXPECT_EQ(yaml("choice([a,b],c)"), "{values: [[a,b],c]}");
   EXPECT_EQ(yaml("range(0, 1, 0.25)"), "{values: [0, 0.25, 0.5, 0.75]}");
   EXPECT_EQ(yaml("range(-2,1)"), "{values: [-2, -1, 0]}");
+  EXPECT_EQ(yaml("range(0,0.3,0.1)"), "{values: [0, 0.1, 0.2]}");
+  EXPECT_EQ(yaml("range(0.1234561,0.1234571,0.000001)"), "{values: [0.123456]}");
   EXPECT_EQ(yaml("range(0.7,0.8,0.1)"), "{values: [0.7]}");
 }
 

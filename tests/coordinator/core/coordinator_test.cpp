@@ -288,6 +288,18 @@ TEST_F(ShortSteps, AFinishedGridIsListedAgainOverSeveral) {
   EXPECT_NE(core_.next_deadline(), now_);
 }
 
+TEST_F(ShortSteps, LeaveNoSlotIdleThatALaterSweepHasWorkFor) {
+  finish_all_of({.seeds = 12, .has_evals = false});
+  submit({.name = "later", .ranks = {8}});
+  const size_t evals_first = grants_.size();
+  submit({.seeds = 12, .priority = 1, .has_evals = false});
+  EXPECT_EQ(count<TrialListed>(), 0U) << "no slot is free";
+  done(grants_.at(evals_first - 1), OutcomeKind::completed);
+  EXPECT_EQ(count<TrialListed>(), 5U);
+  EXPECT_EQ(grants_.size(), evals_first + 1) << "what is ready of the later sweep";
+  EXPECT_FALSE(sweep(1).is_over());
+}
+
 TEST_F(ShortSteps, TheyAreNoDeafness) {
   finish_all_of({.seeds = 12, .has_evals = false});
   submit({.seeds = 12, .priority = 1, .has_evals = false});

@@ -9,8 +9,8 @@
 
 namespace ranktide {
 
-struct KeyError : SpecError {
-  KeyError(std::string of, const std::string& message) : SpecError(message), key(std::move(of)) {}
+struct SettingError : SpecError {
+  SettingError(std::string of, const std::string& message) : SpecError(message), key(std::move(of)) {}
 
   std::string key;  // of a setting; or the name of the axis whose `when` it is
 };
