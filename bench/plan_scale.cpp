@@ -58,7 +58,7 @@ void submit(const SweepSpec& spec, const char* folder) {
   Coordinator coordinator({}, State{}, Instant{});
   Effects effects;
   Submit input{.reply_to = 1, .request_id = "r", .spec = spec};
-  input.looked = look_at(spec);
+  input.looked = look_at(input);
   if (!input.looked->fault.empty()) throw std::runtime_error(input.looked->fault);
   coordinator.step(Instant{}, input, effects);
   store.commit(effects.records, effects.points, 0);
