@@ -58,29 +58,6 @@ int keep(int& end) {
   return std::exchange(end, -1);
 }
 
-bool speaks_of_memory(const std::string& log_tail) {
-  for (const char* words :
-       {"std::bad_alloc", "DefaultCPUAllocator: can't allocate memory", "CUDA out of memory"})
-    if (log_tail.find(words) != std::string::npos) return true;
-  return false;
-}
-
-ChildEnd decode(int wait_status, bool kernel_killed_for_memory, const std::string& log_tail) {
-  if (WIFEXITED(wait_status)) {
-    const int code = WEXITSTATUS(wait_status);
-    if (code != 0 && speaks_of_memory(log_tail))
-      return {EndKind::out_of_memory, code, "out of memory, with exit code " + std::to_string(code)};
-    return {EndKind::exited, code, "exited with code " + std::to_string(code)};
-  }
-  const int signal = WTERMSIG(wait_status);
-  const std::string by = "by signal " + std::to_string(signal) + " (" + ::strsignal(signal) + ")";
-  if (signal == SIGKILL && kernel_killed_for_memory)
-    return {EndKind::out_of_memory, signal, "killed " + by + " by the kernel, for memory"};
-  if (signal == SIGABRT && speaks_of_memory(log_tail))
-    return {EndKind::out_of_memory, signal, "out of memory, ended " + by};
-  return {EndKind::signalled, signal, "killed " + by};
-}
-
 }  // namespace
 
 Child::Child(const ChildConfig& config) {
@@ -158,7 +135,7 @@ std::optional<ChildEnd> Child::take_end(ChildLog& log) {
   if (::waitpid(pid_, &status, 0) != pid_) return std::nullopt;
   reaped_ = true;
   const bool kernel_did_it = !killed_by_us_ && oom_kills() > oom_kills_before_;
-  return decode(status, kernel_did_it, log.tail());
+  return child_end(status, kernel_did_it, log.tail());
 }
 
 void Child::kill() {

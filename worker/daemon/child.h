@@ -10,17 +10,11 @@
 #include <vector>
 
 #include "common/vocabulary/trainer_protocol.h"
+#include "worker/daemon/child_end.h"
 #include "worker/daemon/child_log.h"
 #include "worker/daemon/spawn.h"
 
 namespace ranktide {
-
-enum class EndKind { exited, signalled, out_of_memory };
-struct ChildEnd {
-  EndKind kind = EndKind::exited;
-  int status = 0;       // exit code or signal number
-  std::string message;  // "killed by signal 11 (Segmentation fault)"
-};
 
 class Child {
  public:
