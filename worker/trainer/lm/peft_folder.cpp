@@ -1,6 +1,8 @@
 // The folder in which PEFT keeps an adapter.
 #include <ATen/core/Tensor.h>
+#include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "common/model/safetensors.h"
@@ -26,27 +28,58 @@ Json read_json_file(const std::filesystem::path& path) {
   }
 }
 
-// What would change the arithmetic must be absent, null, empty, or at the value that changes nothing.
+// What is read, and what by itself changes nothing that an adapter computes: notes, and details of what another
+// key turns on and is refused for (init_lora_weights, megatron_config, use_qalora, modules_to_save).
+bool is_told_elsewhere(const std::string& key) {
+  static const std::set<std::string> keys{"r",
+                                          "lora_alpha",
+                                          "lora_dropout",
+                                          "target_modules",
+                                          "use_rslora",
+                                          "auto_mapping",
+                                          "base_model_name_or_path",
+                                          "inference_mode",
+                                          "peft_version",
+                                          "revision",
+                                          "runtime_config",
+                                          "task_type",
+                                          "corda_config",
+                                          "eva_config",
+                                          "loftq_config",
+                                          "lora_ga_config",
+                                          "megatron_core",
+                                          "qalora_group_size",
+                                          "ensure_weight_tying"};
+  return keys.contains(key);
+}
+
+// Whether a key has the value with which PEFT computes W x + s B A x. Of a start, those that leave W as it is:
+// the others (pissa, olora, corda, loftq ...) take a part of it away, which PEFT does again when it loads the
+// folder. An empty object turns some variants on, with their defaults.
+bool is_plain(const std::string& key, const Json& value) {
+  static const std::map<std::string, std::vector<Json>> plain{
+      {"init_lora_weights", {true, "gaussian", "eva", "orthogonal"}},
+      {"bias", {"none"}},
+      {"peft_type", {"LORA"}},
+      {"rank_pattern", {Json::object()}},
+      {"alpha_pattern", {Json::object()}}};
+  if (value.is_null() || value == false || value == "" || value == Json::array()) return true;
+  const auto found = plain.find(key);
+  return found != plain.end() &&
+         std::find(found->second.begin(), found->second.end(), value) != found->second.end();
+}
+
+// A key that nobody knows here may mean anything, so it stops the reading too.
 void refuse_what_is_not_plain_lora(const std::filesystem::path& path, const Json& config) {
-  const std::map<std::string, Json> plain{{"bias", "none"},
-                                          {"use_dora", false},
-                                          {"fan_in_fan_out", false},
-                                          {"lora_bias", false},
-                                          {"use_qalora", false},
-                                          {"peft_type", "LORA"},
-                                          {"modules_to_save", nullptr},
-                                          {"layers_to_transform", nullptr},
-                                          {"rank_pattern", Json::object()},
-                                          {"alpha_pattern", Json::object()},
-                                          {"exclude_modules", nullptr},
-                                          {"trainable_token_indices", nullptr},
-                                          {"target_parameters", nullptr},
-                                          {"layer_replication", nullptr}};
-  for (const auto& [key, expected] : plain) {
-    if (!config.contains(key) || config[key].is_null() || config[key] == expected || config[key].empty())
-      continue;
-    throw ModelError(path.string() + ": \"" + key + "\" = " + config[key].dump() + " is not implemented");
-  }
+  const auto require_plain = [&](const std::string& key, const Json& value) {
+    if (is_told_elsewhere(key) || is_plain(key, value)) return;
+    throw ModelError(path.string() + ": \"" + key + "\" = " + value.dump() +
+                     " is not implemented; where PEFT can merge the adapter into its base (merge_and_unload, "
+                     "then save_pretrained), use the merged model");
+  };
+  if (config.contains("peft_type"))
+    require_plain("peft_type", config["peft_type"]);  // it says most, so it comes first
+  for (const auto& [key, value] : config.items()) require_plain(key, value);
 }
 
 }  // namespace

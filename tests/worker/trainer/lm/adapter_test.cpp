@@ -9,6 +9,7 @@
 namespace ranktide {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 Model trained_by_peft(Dtype dtype = Dtype::fp32) {
@@ -100,19 +101,82 @@ TEST(Lora, ASavedAdapterLoadsAgainBitForBit) {
   EXPECT_EQ(Model::with_adapter(tiny::base(), scratch.path()).weights_sha256(), model.weights_sha256());
 }
 
-TEST(Lora, RefusesAdaptersThatComputeSomethingElse) {
+// Returns: why PEFT's folder does not load with these keys of its config; empty if it does.
+std::string refusal_of(const Json& keys) {
   const Scratch scratch;
   std::filesystem::copy(tiny::folder("adapter_start"), scratch.path(),
                         std::filesystem::copy_options::recursive);
   Json config = tiny::read_json_file(scratch.path() / "adapter_config.json");
-  config["use_dora"] = true;
+  config.update(keys);
   scratch.put("adapter_config.json", config.dump());
   try {
     Model::with_adapter(tiny::base(), scratch.path());
-    FAIL();
+    return {};
   } catch (const ModelError& e) {
-    EXPECT_THAT(e.what(), HasSubstr("\"use_dora\" = true is not implemented"));
+    return e.what();
   }
+}
+
+// The last is of a PEFT that does not exist yet.
+TEST(Lora, RefusesAdaptersThatComputeSomethingElse) {
+  const std::vector<std::pair<std::string, Json>> keys{{"use_dora", true},
+                                                       {"bias", "all"},
+                                                       {"fan_in_fan_out", true},
+                                                       {"lora_bias", true},
+                                                       {"use_qalora", true},
+                                                       {"peft_type", "ADALORA"},
+                                                       {"modules_to_save", {"lm_head"}},
+                                                       {"layers_to_transform", {0}},
+                                                       {"layers_pattern", "layers"},
+                                                       {"rank_pattern", {{"q_proj", 8}}},
+                                                       {"alpha_pattern", {{"q_proj", 8}}},
+                                                       {"exclude_modules", {"k_proj"}},
+                                                       {"trainable_token_indices", {1}},
+                                                       {"target_parameters", {"experts"}},
+                                                       {"layer_replication", Json::array({{0, 1}})},
+                                                       {"init_lora_weights", "pissa"},
+                                                       {"init_lora_weights", "pissa_niter_16"},
+                                                       {"init_lora_weights", "olora"},
+                                                       {"init_lora_weights", "corda"},
+                                                       {"init_lora_weights", "loftq"},
+                                                       {"init_lora_weights", "lora_ga"},
+                                                       {"init_lora_weights", "mica"},
+                                                       {"alora_invocation_tokens", {1, 2}},
+                                                       {"use_bdlora", {{"nblocks", 2}}},
+                                                       {"arrow_config", {{"top_k", 3}}},
+                                                       {"kasa_config", {{"beta", 1e-4}}},
+                                                       {"kasa_config", Json::object()},
+                                                       {"monteclora_config", Json::object()},
+                                                       {"velora_config", Json::object()},
+                                                       {"megatron_config", {{"tensor_model_parallel_size", 2}}},
+                                                       {"a_key_of_tomorrow", 1}};
+  for (const auto& [key, value] : keys)
+    EXPECT_THAT(refusal_of({{key, value}}),
+                AllOf(HasSubstr("\"" + key + "\" = " + value.dump() + " is not implemented"),
+                      HasSubstr("use the merged model")));
+  EXPECT_THAT(refusal_of({{"peft_type", "ADALORA"}, {"beta1", 0.85}}),
+              HasSubstr("\"peft_type\" = \"ADALORA\""));
+}
+
+// Starts that leave the base as it is; what another key would have to turn on; keys that are off.
+TEST(Lora, ReadsEveryAdapterThatIsPlainLora) {
+  const Json eva{{"rho", 1.0}, {"tau", 0.99}, {"whiten", false}};
+  const std::vector<Json> plain{{{"init_lora_weights", false}},
+                                {{"init_lora_weights", nullptr}},
+                                {{"init_lora_weights", "gaussian"}},
+                                {{"init_lora_weights", "orthogonal"}},
+                                {{"init_lora_weights", "eva"}, {"eva_config", eva}},
+                                {{"corda_config", {{"corda_method", "ipm"}}}},
+                                {{"lora_ga_config", {{"direction", "ArB2r"}}}},
+                                {{"loftq_config", {{"loftq_bits", 4}}}},
+                                {{"runtime_config", {{"ephemeral_gpu_offload", false}}}},
+                                {{"ensure_weight_tying", true}},
+                                {{"lora_dropout", 0.1}, {"use_rslora", true}},
+                                {{"a_key_of_tomorrow", nullptr}},
+                                {{"a_key_of_tomorrow", false}},
+                                {{"a_key_of_tomorrow", Json::array()}},
+                                {{"a_key_of_tomorrow", ""}}};
+  for (const Json& keys : plain) EXPECT_EQ(refusal_of(keys), "") << keys;
 }
 
 TEST(Lora, RefusesATargetThatTheModelLacks) {
