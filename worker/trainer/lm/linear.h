@@ -23,9 +23,16 @@ struct LinearSaved {
 };
 
 // y[i] = branch i of x. x: (T, In), y[i]: (T, Out), in fp32 or the product dtype.
+// Where bf16 is widened, the three terms of y[i] are added up in fp32, and a y[i] in bf16 is rounded once.
+// Where it is multiplied as it is, LibTorch's products come out in bf16: x W' is rounded before the others are
+// added. To a y[i] in fp32 (q and k without qk-norm, v) they are added in fp32. To one in bf16 (gate, up; q and
+// k under qk-norm) they are added in bf16, so it is rounded again by each, and nothing is left of a delta below
+// half a unit in the last place of x W'. PEFT loses the same there: it rounds its sum to the base's dtype. x A'
+// is kept in the product dtype either way.
 void linears_forward(Branches branches, const at::Tensor& x, std::span<const at::Tensor> y, LinearSaved& saved,
                      Workspace& memory);
-// sum = h + the branch of x. h and sum: fp32 (T, Out), or one tensor.
+// sum = h + the branch of x. h and sum: fp32 (T, Out), or one tensor. All terms are added in fp32; x W' was
+// rounded to bf16 where bf16 is multiplied as it is.
 void add_linear_forward(const Branch& branch, const at::Tensor& x, const at::Tensor& h, const at::Tensor& sum,
                         LinearSaved& saved, Workspace& memory);
 

@@ -5,15 +5,23 @@
 #include <ATen/ops/baddbmm.h>
 #include <utility>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 namespace ranktide {
 namespace {
 
 using at::Tensor;
 
-// From AVX512 on oneDNN has kernels for bf16, before it there are none.
+// From AVX512 on oneDNN has kernels for bf16 on x86, before it there are none; on ARM they take the
+// instructions for it.
 bool processor_multiplies_bf16() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx512f");
+#elif defined(__aarch64__) && defined(__linux__)
+  return (getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0;
 #else
   return true;
 #endif

@@ -1,8 +1,10 @@
 #pragma once
-// The engine's matrix products. Factors have the dtype of their tensors, sums are fp32, a result is rounded
-// once. Where the processor has no instructions for bf16 (x86 before AVX512), factors in bf16 are widened and
-// fp32's kernels multiply them: the same terms, added up in another order, and many times faster than what
-// LibTorch falls back to there. Engine-internal: it shows LibTorch. The engine thread.
+// The engine's matrix products. Factors have the dtype of their tensors, the terms of a product are summed in
+// fp32, and factors in bf16 that are multiplied as they are give a product rounded to bf16 once, also where it
+// goes into fp32. A sum in bf16 is rounded again when a product is added to it. Where the processor has no
+// instructions for bf16 (x86 before AVX512, ARM before its extension of that name), factors in bf16 are widened
+// and fp32's kernels multiply them: the same terms, added up in another order and not rounded, and many times
+// faster than what LibTorch falls back to there. Engine-internal: it shows LibTorch. The engine thread.
 
 #include <ATen/core/Tensor.h>
 

@@ -6,6 +6,7 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/rand.h>
 #include <ATen/ops/randn.h>
@@ -14,6 +15,8 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include "worker/trainer/lm/by_rows.h"
 #include "worker/trainer/lm/engine.h"
@@ -78,6 +81,28 @@ Results results_of(const Operation& operation, at::ScalarType dtype, bool by_row
 
 const std::vector<Operation> kOperations{norm, turned, swiglu};
 
+// The softmax of attention, its way back and the loss, over rows that are dealt out to so many threads.
+Results weighed_and_lost(int64_t threads) {
+  at::manual_seed(7);
+  constexpr int64_t kColumns = 300;
+  const CausalBlock block{.rows = 66, .group = 2, .seen = 250};
+  const Tensor p = normal({kTokens, kColumns}, at::kFloat), ds = normal({kTokens, kColumns}, at::kFloat);
+  const Tensor logits = normal({kTokens, kColumns}, at::kFloat), log_p = at::zeros({kTokens}, at::kFloat);
+  const Tensor targets = at::arange(0, kTokens, at::kLong).remainder_(kColumns);
+  const auto compute = [&](const RowRange& rows) {
+    causal_softmax_rows(rows, block, changed_values_of<float>(p));
+    causal_softmax_backward_rows(rows, block, values_of<float>(p), changed_values_of<float>(ds));
+    loss_rows(rows, kColumns, values_of<int64_t>(targets), 0.5, changed_values_of<float>(logits),
+              changed_values_of<float>(log_p));
+  };
+  std::vector<std::jthread> running;
+  for (int64_t i = 0; i < threads; ++i)
+    running.emplace_back(
+        compute, RowRange{.from = kTokens * i / threads, .to = kTokens * (i + 1) / threads, .width = kColumns});
+  running.clear();  // waits
+  return {p, ds, logits, log_p};
+}
+
 TEST(RowLoops, AreLibTorchsOperationsToRounding) {
   for (const auto& [dtype, tolerance] : {std::pair{at::kFloat, 3e-6}, {at::kDouble, 1e-13}}) {
     for (const Operation& operation : kOperations) {
@@ -105,6 +130,17 @@ TEST(RowLoops, ComputeTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+// Ranges begin in the middle of a block of attention too.
+TEST(RowLoops, ComputeTheSameWeightsAndLossOnAnyNumberOfThreads) {
+  const Results one = weighed_and_lost(1);
+  for (const int64_t threads : {2, 3, 7}) {
+    const Results several = weighed_and_lost(threads);
+    ASSERT_EQ(one.size(), several.size());
+    for (size_t i = 0; i < one.size(); ++i)
+      EXPECT_TRUE(at::equal(one[i], several[i])) << "result " << i << ", " << threads << " threads";
+  }
+}
+
 // A row of each: what it sees, in fp64, and what the loop made of it.
 TEST(RowLoops, SoftmaxOfWhatARowSeesIsOneAndNothingBeyond) {
   constexpr int64_t kColumns = 37;
@@ -116,6 +152,38 @@ TEST(RowLoops, SoftmaxOfWhatARowSeesIsOneAndNothingBeyond) {
     const Tensor expected = scores[row].narrow(0, 0, seen).to(at::kDouble).softmax(0);
     EXPECT_TRUE(at::allclose(p[row].narrow(0, 0, seen).to(at::kDouble), expected, 1e-6, 1e-9)) << row;
     EXPECT_EQ(p[row].narrow(0, seen, kColumns - seen).abs().sum().item<double>(), 0) << row;
+  }
+}
+
+// Exponentials are summed in pieces of 1024.
+TEST(RowLoops, ARowOfMoreColumnsThanAPieceIsSummedInPieces) {
+  constexpr int64_t kColumns = 2600, kSeen = 2500;
+  const CausalBlock block{.rows = 1, .group = 1, .seen = kSeen};
+  const Tensor scores = normal({1, kColumns}, at::kFloat), p = scores.clone();
+  const Tensor dp = normal({1, kColumns}, at::kFloat), ds = dp.clone();
+  causal_softmax_rows({.from = 0, .to = 1, .width = kColumns}, block, p.mutable_data_ptr<float>());
+  causal_softmax_backward_rows({.from = 0, .to = 1, .width = kColumns}, block, p.const_data_ptr<float>(),
+                               ds.mutable_data_ptr<float>());
+  const auto seen = [](const Tensor& x) { return x[0].narrow(0, 0, kSeen).to(at::kDouble); };
+  const Tensor expected = seen(scores).softmax(0);
+  EXPECT_TRUE(at::allclose(seen(p), expected, 1e-6, 1e-12));
+  const Tensor back = expected * (seen(dp) - (seen(dp) * expected).sum());
+  EXPECT_TRUE(at::allclose(seen(ds), back, 1e-5, 1e-9));
+  EXPECT_EQ(p[0].narrow(0, kSeen, kColumns - kSeen).abs().sum().item<double>(), 0);
+  EXPECT_EQ(ds[0].narrow(0, kSeen, kColumns - kSeen).abs().sum().item<double>(), 0);
+}
+
+TEST(RowLoops, AGateFarBelowZeroLetsNextToNothingPass) {
+  std::vector<float> gate{-80, -88, -100, -1e6F}, up(4, 1), y(4), dy(4, 1), dup(4);
+  swiglu_forward_rows({.from = 0, .to = 1, .width = 4}, gate.data(), up.data(), y.data());
+  swiglu_backward_rows({.from = 0, .to = 1, .width = 4}, gate.data(), up.data(), dy.data(), dup.data());
+  EXPECT_NEAR(y[0] / (-80 * std::exp(-80.0)), 1, 1e-5);
+  EXPECT_NEAR(y[1] / (-88 * std::exp(-88.0)), 1, 1e-5);
+  EXPECT_NEAR(y[2] / (-100 * std::exp(-88.0)), 1, 1e-5);  // e^88 is the largest of the loop's
+  EXPECT_NEAR(y[3] / (-1e6 * std::exp(-88.0)), 1, 1e-5);
+  for (size_t i = 0; i < y.size(); ++i) {
+    EXPECT_NEAR(dup[i] / y[i], 1, 1e-5) << i;
+    EXPECT_LE(std::abs(dy[i]), 1e-32) << i;
   }
 }
 
