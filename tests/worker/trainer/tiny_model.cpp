@@ -17,11 +17,11 @@ namespace ranktide {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t kHidden = 32, kFfn = 64, kLayers = 2, kHeads = 4, kKvHeads = 2, kHeadDim = 8;
+constexpr int64_t kHidden = 32, kLayers = 2, kHeads = 4, kKvHeads = 2, kHeadDim = 8;
 
 class Weights {
  public:
-  explicit Weights(uint64_t seed) : chance_(seed) {}
+  Weights(uint64_t seed, int64_t ffn) : chance_(seed), ffn_(ffn) {}
 
   void draw(const std::string& name, std::vector<int64_t> shape) {
     const bool norm = shape.size() == 1;
@@ -43,25 +43,26 @@ class Weights {
     draw(at + "self_attn.k_proj.weight", {kKvHeads * kHeadDim, kHidden});
     draw(at + "self_attn.v_proj.weight", {kKvHeads * kHeadDim, kHidden});
     draw(at + "self_attn.o_proj.weight", {kHidden, kHeads * kHeadDim});
-    draw(at + "mlp.gate_proj.weight", {kFfn, kHidden});
-    draw(at + "mlp.up_proj.weight", {kFfn, kHidden});
-    draw(at + "mlp.down_proj.weight", {kHidden, kFfn});
+    draw(at + "mlp.gate_proj.weight", {ffn_, kHidden});
+    draw(at + "mlp.up_proj.weight", {ffn_, kHidden});
+    draw(at + "mlp.down_proj.weight", {kHidden, ffn_});
   }
 
   const std::map<std::string, TensorView>& views() const { return views_; }
 
  private:
   SplitMix64 chance_;
+  int64_t ffn_;
   std::map<std::string, std::vector<float>> storage_;
   std::map<std::string, TensorView> views_;
 };
 
-nlohmann::json tiny_config() {
+nlohmann::json tiny_config(int64_t ffn) {
   return {{"architectures", {"LlamaForCausalLM"}},
           {"model_type", "llama"},
           {"vocab_size", kTinyVocabulary},
           {"hidden_size", kHidden},
-          {"intermediate_size", kFfn},
+          {"intermediate_size", ffn},
           {"num_hidden_layers", kLayers},
           {"num_attention_heads", kHeads},
           {"head_dim", kHeadDim},
@@ -76,10 +77,10 @@ nlohmann::json tiny_config() {
 
 }  // namespace
 
-void write_tiny_model(const fs::path& folder, uint64_t seed) {
+void write_tiny_model(const fs::path& folder, uint64_t seed, int64_t ffn) {
   fs::create_directories(folder);
-  write_file(folder / "config.json", tiny_config().dump(1));
-  Weights weights(seed);
+  write_file(folder / "config.json", tiny_config(ffn).dump(1));
+  Weights weights(seed, ffn);
   weights.draw("model.embed_tokens.weight", {kTinyVocabulary, kHidden});
   weights.draw("model.norm.weight", {kHidden});
   for (int64_t layer = 0; layer < kLayers; ++layer)

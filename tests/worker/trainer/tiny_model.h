@@ -12,8 +12,10 @@ namespace ranktide {
 inline constexpr int64_t kTinyVocabulary = 1024;  // the tokenizer has 900 ids
 inline constexpr int64_t kTinyContext = 256;
 
+inline constexpr int64_t kTinyFfn = 64;
+
 // Writes config.json, model.safetensors and the tokenizer's files into `folder`, which is made.
-void write_tiny_model(const std::filesystem::path& folder, uint64_t seed = 42);
+void write_tiny_model(const std::filesystem::path& folder, uint64_t seed = 42, int64_t ffn = kTinyFfn);
 
 // A folder of one test's own, removed at the end unless the test failed.
 class ScratchFolder {

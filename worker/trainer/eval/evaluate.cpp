@@ -25,9 +25,12 @@ struct Asked {
 };
 
 // As lm_eval: of a sequence longer than the context its last `context` inputs and what they predict are kept.
+int64_t kept_of(const EvalChoice& choice, int64_t context) {
+  return std::min(std::ssize(choice.tokens), context + 1);
+}
+
 Question question_of(const EvalChoice& choice, int64_t context) {
-  const auto size = static_cast<int64_t>(choice.tokens.size());
-  const int64_t cut = std::max<int64_t>(0, size - (context + 1));
+  const int64_t size = std::ssize(choice.tokens), cut = size - kept_of(choice, context);
   Question q;
   q.tokens.assign(choice.tokens.begin() + cut, choice.tokens.end());
   q.from = std::max<int64_t>(1, choice.scored_from - cut);
@@ -138,6 +141,13 @@ Evaluation tally(std::vector<ItemScore> items, EvalKind kind) {
   RT_CHECK(e.tokens > 0);
   kind == EvalKind::loss ? tally_loss(e) : tally_choice(e);
   return e;
+}
+
+int64_t longest_sequence(std::span<const EvalItem> items, int64_t context) {
+  int64_t longest = 0;
+  for (const EvalItem& item : items)
+    for (const EvalChoice& choice : item.choices) longest = std::max(longest, kept_of(choice, context));
+  return longest;
 }
 
 std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem> items, EvalKind kind,

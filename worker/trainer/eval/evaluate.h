@@ -42,11 +42,16 @@ inline constexpr int64_t kTokensPerForward = 1024;
 using OnScored = std::function<void(size_t scored, size_t choices)>;
 
 // Returns: the evaluation; nullopt when `stop` was asked for before its end.
-// With less memory, `tokens_per_forward` may be fewer; an item of more makes a pass of its own.
+// With less memory, `tokens_per_forward` may be fewer; an item of more makes a pass of its own. Scores then
+// agree to rounding, and not to the bit: kernels sum in an order that hangs on how many rows they get.
 // Requires: items not empty; every token fits the model's vocabulary.
 std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem> items, EvalKind kind,
                                    EvalNorm norm, std::stop_token stop = {}, const OnScored& on_scored = {},
                                    int64_t tokens_per_forward = kTokensPerForward);
+
+// Returns: tokens of the longest sequence that these items ask of a model with this context: no pass of
+// `evaluate` is smaller than its largest.
+int64_t longest_sequence(std::span<const EvalItem> items, int64_t context);
 
 // Sums up scored items: metric, value, error, tokens. `items` of the result are those given.
 Evaluation tally(std::vector<ItemScore> items, EvalKind kind);

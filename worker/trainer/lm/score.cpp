@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "common/vocabulary/check.h"
+#include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/loss.h"
 #include "worker/trainer/lm/parameters.h"
 #include "worker/trainer/lm/tensor_bytes.h"
@@ -75,6 +76,13 @@ std::vector<TokenScores> score(const Model& model, std::span<const Question> que
     append_answers(answers, rest.first(taken), scores);
   }
   return answers;
+}
+
+void give_back_memory(const Model& model) {
+  Workspace& memory = *model.base().tensors().workspace;
+  memory.kept.release();
+  memory.scratch.release();
+  release_unused_memory(model.base().device());
 }
 
 }  // namespace ranktide

@@ -21,12 +21,16 @@ struct Question {
 struct TokenScores {
   double sum = 0;           // of `each`
   std::vector<float> each;  // log p(token_i | tokens_<i), nats, for i in [from, to)
-  bool greedy = true;       // each of these tokens is the model's first choice
+  bool greedy = true;       // each of these tokens is the model's first choice, of equals the first
 };
 
 // Returns: one answer per question, in order. Questions are packed as segments of a forward of about
 // `tokens_per_forward` tokens (a longer question runs by itself); attention never crosses questions.
 std::vector<TokenScores> score(const Model& model, std::span<const Question> questions,
                                int64_t tokens_per_forward = 2048);
+
+// Gives what passes over the model's base hold back to the system, after one of them ran out of memory.
+// Requires: none is going on.
+void give_back_memory(const Model& model);
 
 }  // namespace ranktide

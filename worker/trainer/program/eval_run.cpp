@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 
 #include "common/model/microbatch.h"
 #include "worker/trainer/eval/evaluate.h"
+#include "worker/trainer/lm/score.h"
 #include "worker/trainer/program/failure.h"
 #include "worker/trainer/program/warm_model.h"
 #include "worker/trainer/program/weight_delta.h"
@@ -38,6 +40,23 @@ Model model_of(const EvalsOrder& order, const WorkFolders& folders, WorkInputs& 
   return Model::untouched(inputs.weights(artifact, order.model.dtype));
 }
 
+// Calls compute(tokens of a pass), with half as many each time that memory runs out.
+template <class Compute>
+std::optional<Evaluation> in_less_memory(const std::string& name, int64_t tokens, int64_t tokens_min,
+                                         const Model& model, const Compute& compute) {
+  for (;; tokens /= 2) {
+    try {
+      return compute(tokens);
+    } catch (const std::exception& e) {
+      const Failure failure = failure_of(e);
+      if (failure.kind != FailureKind::memory || tokens <= tokens_min) throw;
+      give_back_memory(model);
+      std::cerr << "eval " << name << " ran out of memory with " << tokens
+                << " tokens in a pass, and begins again with half as many: " << failure.message << "\n";
+    }
+  }
+}
+
 }  // namespace
 
 int64_t tokens_of_forward(int rows, int rows_by_default) {
@@ -48,10 +67,14 @@ int64_t tokens_of_forward(int rows, int rows_by_default) {
 std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
                                    const Model& model, WorkReporter& reporter, std::stop_token stop,
                                    int64_t tokens_per_forward) {
-  reporter.phase("evaluating " + fs::path(order.spec.data).stem().string());
-  const auto found = evaluate(
-      model, items, order.spec.kind, order.spec.norm, std::move(stop),
-      [&](size_t, size_t) { reporter.pulse(); }, tokens_per_forward);
+  const std::string name = fs::path(order.spec.data).stem().string();
+  reporter.phase("evaluating " + name);
+  const auto found = in_less_memory(name, tokens_per_forward, longest_sequence(items, model.shape().context),
+                                    model, [&](int64_t tokens) {
+                                      return evaluate(
+                                          model, items, order.spec.kind, order.spec.norm, stop,
+                                          [&](size_t, size_t) { reporter.pulse(); }, tokens);
+                                    });
   if (!found) return std::nullopt;
   return EvalResult{.id = order.id,
                     .metric = found->metric,

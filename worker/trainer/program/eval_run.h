@@ -17,7 +17,10 @@ namespace ranktide {
 int64_t tokens_of_forward(int rows, int rows_by_default);
 
 // Scores the items of the order; says so and pulses meanwhile, but leaves telling the result to the caller.
-// Returns: nullopt when `stop` was asked for before its end.
+// Where memory runs out it begins again with half as many tokens in a pass, until the longest item is one: what
+// was trained is not thrown away for an eval. The score is then that of smaller passes (eval/evaluate.h).
+// Returns: nullopt when `stop` was asked for before its end. Throws: what computing throws; for memory, when
+// smaller passes cannot help.
 std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,
                                    const Model& model, WorkReporter& reporter, std::stop_token stop,
                                    int64_t tokens_per_forward);

@@ -12,6 +12,7 @@
 #include "worker/trainer/data/step_batches.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/score.h"
 #include "worker/trainer/program/artifact.h"
 #include "worker/trainer/program/eval_ledger.h"
 #include "worker/trainer/program/eval_run.h"
@@ -31,6 +32,7 @@ struct PreparedEval {
   EvalOrder order;
   std::shared_ptr<const std::vector<EvalItem>> items;
   bool told = false;
+  std::string lacks{};  // why it was not run; empty: nothing was in its way
 };
 
 int64_t megabytes(int64_t bytes) {
@@ -221,29 +223,52 @@ class StageRun {
         remember_and_tell(eval, known->second);
         continue;
       }
-      doing_ = "evaluating";
-      const auto result = run_eval(eval.order, *eval.items, model, reporter_, order_.unwanted,
-                                   tokens_of_forward(microbatch(), default_microbatch()));
+      const auto result = run_in_memory(eval, model);
+      if (!result && !eval.lacks.empty()) continue;
       if (!result) throw Unwanted(step);
       std::cerr << "eval " << std::filesystem::path(eval.order.spec.data).filename().string() << " at step "
                 << step << ": " << result->metric << " " << result->value << " over " << result->n
                 << " items\n";
       remember_and_tell(eval, *result);
       found.emplace(spec, *result);
-      doing_ = "training";
     }
     if (!found.empty() && step < order_.stage.to) reporter_.phase("training");
+  }
+
+  // Returns: nullopt when nobody waits for it, or it lacks memory (PreparedEval::lacks) and can be leased by
+  // itself, on the weights that are kept. Throws: what computing throws.
+  std::optional<EvalResult> run_in_memory(PreparedEval& eval, const Model& model) {
+    doing_ = "evaluating";
+    try {
+      const auto result = run_eval(eval.order, *eval.items, model, reporter_, order_.unwanted,
+                                   tokens_of_forward(microbatch(), default_microbatch()));
+      doing_ = "training";
+      return result;
+    } catch (const std::exception& e) {
+      const Failure failure = failure_of(e);
+      if (failure.kind != FailureKind::memory || !are_weights_safe_) throw;
+      eval.lacks = memory_text() + ": " + failure.message;
+      give_back_memory(model);
+    }
+    std::cerr << "eval " << eval.order.id.brief() << " is left to be run on the kept weights: " << eval.lacks
+              << "\n";
+    return std::nullopt;
   }
 
   void finish(const Model& model, Outcome& outcome) {
     const Stage& stage = order_.stage;
     keep_artifact(model, stage, order_.keep, checkpoint_folders(folders_.checkpoints, stage.id),
                   folders_.artifact_of(stage.trial));
+    are_weights_safe_ =
+        order_.keep != Keep::none && std::filesystem::is_directory(folders_.artifact_of(stage.trial));
     run_evals_at(stage.to, model);
     for (const PreparedEval& eval : evals_)
       if (!eval.told)
-        outcome.message += "eval " + eval.order.id.brief() + " was not run: step " +
-                           std::to_string(eval.order.at) + " is not one of this attempt's. ";
+        outcome.message += "eval " + eval.order.id.brief() + " was not run: " + why_not_run(eval) + ". ";
+  }
+  static std::string why_not_run(const PreparedEval& eval) {
+    if (!eval.lacks.empty()) return eval.lacks;
+    return "step " + std::to_string(eval.order.at) + " is not one of this attempt's";
   }
 
   const StageOrder& order_;
@@ -255,6 +280,7 @@ class StageRun {
   std::shared_ptr<const Dataset> data_;
   std::vector<PreparedEval> evals_;
   const char* doing_ = "training";  // for who reads that memory ran out
+  bool are_weights_safe_ = false;   // kept, so that evals can be leased by themselves
   Clock::time_point last_checkpoint_ = Clock::now();
   Clock::time_point last_line_{};
 };

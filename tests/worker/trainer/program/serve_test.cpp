@@ -146,6 +146,62 @@ TEST_F(Serve, OutOfMemoryIsToldWithItsNumbersAndASmallerMicrobatchFits) {
   EXPECT_FALSE(in_parts.outcome->exact);
 }
 
+// Of wide layers: passes of an eval hold some hundred megabytes, and those of a training of few tokens do not.
+class TightServe : public TinyWorks {
+ protected:
+  void SetUp() override {
+    TinyWorks::SetUp();
+    write_tiny_model(model(), 42, 1 << 15);
+    std::string lines;
+    for (int i = 0; i < 100; ++i) lines += "the tide comes in and goes out again.\n";
+    write_file(folder_ / "held.txt", lines);
+  }
+  // The trainer has what it loads once.
+  void warm_up() { ASSERT_EQ(run(short_training("warm")).outcome->kind, OutcomeKind::completed); }
+  Work short_training(const std::string& name) const {
+    Work work = training(name, Method::lora, 2);
+    work.keep = Keep::adapters;
+    return work;
+  }
+};
+
+// They were trained again from their first step, with a smaller micro-batch, and their weights replaced.
+TEST_F(TightServe, AnEvalWithoutMemoryGoesOnInSmallerPassesAndTheTrainingStands) {
+  const auto with_evals = [&](const std::string& name) {
+    Work work = short_training(name);
+    work.evals = {loss_eval("on the way", 1), loss_eval("at the end", 2)};
+    return work;
+  };
+  const Told roomy = run(with_evals("roomy"));
+  ASSERT_EQ(roomy.outcome->kind, OutcomeKind::completed) << roomy.outcome->message;
+  restart_trainer();
+  warm_up();
+  trainer().leave_room_for(320'000'000);
+  const Told tight = run(with_evals("tight"));
+  ASSERT_EQ(tight.outcome->kind, OutcomeKind::completed) << tight.outcome->message;
+  EXPECT_TRUE(tight.outcome->exact);
+  EXPECT_EQ(tight.outcome->weights_sha256, roomy.outcome->weights_sha256);
+  for (const auto& [id, eval] : roomy.evals)
+    EXPECT_NEAR(tight.evals.at(id).value, eval.value, 1e-4 * eval.value) << id;
+  EXPECT_THAT(trainer().log(), HasSubstr("eval held ran out of memory with 1024 tokens in a pass"));
+}
+
+TEST_F(TightServe, AnEvalThatNoPassHasMemoryForIsLeftToTheKeptWeights) {
+  Work work = short_training("tight");
+  work.stage->settings.train.batch = 1;
+  work.evals = {loss_eval("at the end", 2)};
+  warm_up();
+  trainer().leave_room_for(150'000'000);
+  const Told told = run(work);
+  ASSERT_EQ(told.outcome->kind, OutcomeKind::completed) << told.outcome->message;
+  EXPECT_TRUE(told.outcome->exact);
+  EXPECT_TRUE(told.evals.empty());
+  EXPECT_THAT(told.outcome->message, HasSubstr("was not run: out of memory while evaluating"));
+  EXPECT_TRUE(fs::exists(artifact("tight") / "adapter_model.safetensors"));
+  work.keep = Keep::none;
+  EXPECT_EQ(run(work, 2).outcome->kind, OutcomeKind::out_of_memory) << "nothing else has its weights";
+}
+
 TEST_F(Serve, DivergenceIsAResultWithItsStep) {
   Work work = training("hot", Method::full, 50);
   work.stage->settings.train.lr = 1e12;
