@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/model/pass_bytes.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -35,24 +36,6 @@ Widths widths_of(const ModelShape& s) {
           .f = static_cast<double>(s.ffn),
           .d_a = static_cast<double>(s.heads * s.head_dim),
           .d_k = static_cast<double>(s.kv_heads * s.head_dim)};
-}
-
-// In use at once within the backward pass of one block, fp32: gradients of its activations and of the stream,
-// and norm outputs computed again. Scores of 64 queries and widened heads are left out: below 1 % of the whole.
-double block_bytes_per_token(const ModelShape& s) {
-  const Widths w = widths_of(s);
-  return 4 * (6 * w.d + std::max(2 * w.f, 2 * w.d_a + 5 * w.d_k));
-}
-
-// The loss holds one chunk of logits in fp32, and four versions of the hidden rows. In bf16 the head is
-// widened, for the whole loss, where what computes does not multiply bf16 (worker/trainer/lm/product.h).
-double loss_bytes(const TrialSettings& settings, const ModelShape& s, const StepLoad& load, Bf16 bf16) {
-  const double labelled = static_cast<double>(load.tokens) * load.labelled_share;
-  const double rows = std::min(static_cast<double>(kLossRows), labelled);
-  const auto vocabulary = static_cast<double>(s.vocabulary), hidden = static_cast<double>(s.hidden);
-  const bool is_widened = settings.model.dtype == Dtype::bf16 && bf16 == Bf16::widened;
-  const double head = is_widened ? 4 * vocabulary * hidden : 0;
-  return rows * vocabulary * 4 + labelled * hidden * 16 + head;
 }
 
 }  // namespace
@@ -116,19 +99,14 @@ double flops_per_token(const TrialSettings& settings, const ModelShape& shape, c
   return 4 * weights + 6 * static_cast<double>(trained_parameters(settings, shape)) + attention;
 }
 
-PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load, Bf16 bf16) {
-  const auto tokens = static_cast<double>(load.tokens);
-  return {.kept = kept_bytes_per_token(settings, shape) * tokens,
-          .scratch = std::max(loss_bytes(settings, shape, load, bf16), block_bytes_per_token(shape) * tokens)};
-}
-
-int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load) {
+int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load,
+                             Bf16 bf16, DeviceClass device) {
   const auto weights = static_cast<double>(parameters_of(shape).total);
   const auto trained = static_cast<double>(trained_parameters(settings, shape));
   const double b = product_bytes(settings);
   // Trained weights: fp32 value, gradient and moments; in bf16 a copy for products besides.
   const double state = (8 + 4 * moments_of(settings.train.optimizer) + (b < 4 ? b : 0)) * trained;
-  const PassBytes pass = pass_bytes(settings, shape, load);
+  const PassBytes pass = pass_bytes(settings, shape, load, bf16, device);
   constexpr double kMost = 0x1p62;  // more rows can be asked for than an int64 counts bytes
   return static_cast<int64_t>(std::min(kRuntimeBytes + b * weights + state + pass.kept + pass.scratch, kMost));
 }

@@ -45,18 +45,13 @@ double flops_per_token(const TrialSettings& settings, const ModelShape& shape, c
 // weights and kept activations are turned into fp32 each time that they are a factor.
 enum class Bf16 { as_it_is, widened };
 
-// Bytes of the two arenas of a pass (worker/trainer/lm/arena.h), each at its fullest. What is below 1 % of the
-// whole is left out.
-struct PassBytes {
-  double kept = 0;     // from the forward pass to the backward pass
-  double scratch = 0;  // the larger of the loss and the backward pass of one block
-};
-// Default of `bf16`: what takes more memory, for who predicts does not know what will compute.
-PassBytes pass_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load,
-                     Bf16 bf16 = Bf16::widened);
+// Summation order, and so the last bits of a result, may differ between device classes; so does what a pass
+// holds for the moment.
+enum class DeviceClass { cpu, gpu };
 
-// Returns: predicted peak resident bytes of a trainer on CPU with this trial: runtime, base, masters,
-// gradients, moments, and both arenas.
-int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load);
+// Returns: predicted peak bytes of a trainer with this trial: runtime, base, masters, gradients, moments, and
+// what a pass holds (pass_bytes.h, which says what the defaults are).
+int64_t predicted_peak_bytes(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load,
+                             Bf16 bf16 = Bf16::widened, DeviceClass device = DeviceClass::cpu);
 
 }  // namespace ranktide

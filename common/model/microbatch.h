@@ -11,9 +11,6 @@
 
 namespace ranktide {
 
-// Summation order, and so the last bits of a result, may differ between device classes.
-enum class DeviceClass { cpu, gpu };
-
 // Returns: rows of a micro-batch, in [1, settings.train.batch]: the most whose activations stay within a fixed
 // allowance of the device class, evened out over the batch: of 4 rows never 3 and 1.
 int microbatch_rows(const ModelShape& shape, const TrialSettings& settings, DeviceClass device);

@@ -1,6 +1,7 @@
 #include "common/model/processor.h"
 
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -25,13 +26,17 @@ std::string widest_of(const std::string& flags) {
 }  // namespace
 
 Processor this_processor(const std::filesystem::path& cpuinfo) {
-  Processor found{.name = "unknown", .instructions = "plain"};
+  Processor found{.name = kUnknownProcessor, .instructions = "plain"};
   std::ifstream in(cpuinfo);
   for (std::string line; std::getline(in, line) && !line.empty();) {  // an empty line ends the first processor
     if (line.starts_with("model name")) found.name = value_of(line);
     if (line.starts_with("flags")) found.instructions = widest_of(value_of(line));
   }
   return found;
+}
+
+bool widens_bf16(const Processor& processor) {
+  return !processor.instructions.starts_with("avx512");
 }
 
 }  // namespace ranktide

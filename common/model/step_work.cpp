@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <span>
-#include <string>
 
+#include "common/model/layer_plan.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide {
@@ -20,44 +19,6 @@ constexpr double kNorm = 12, kNormAgain = 8, kNormBack = 16;
 
 double real(int64_t n) {
   return static_cast<double>(n);
-}
-
-// One linear of a layer as a trial has it.
-struct LinearPlan {
-  int64_t in = 0, out = 0;
-  int64_t rank = 0;  // of its adapter; 0: none
-};
-
-struct LayerPlan {
-  std::vector<LinearPlan> qkv, o, gate_up, down;
-};
-
-LinearPlan linear_of(const TrialSettings& settings, const ModelShape& shape, const std::string& module) {
-  const auto linear = linear_shape(shape, module);
-  RT_CHECK(linear.has_value());
-  const bool has_adapter =
-      settings.lora && std::count(settings.lora->target.begin(), settings.lora->target.end(), module) > 0;
-  return {.in = linear->in, .out = linear->out, .rank = has_adapter ? settings.lora->rank : 0};
-}
-
-LayerPlan layer_of(const TrialSettings& settings, const ModelShape& shape) {
-  const auto linears = [&](std::initializer_list<const char*> modules) {
-    std::vector<LinearPlan> out;
-    for (const char* module : modules) out.push_back(linear_of(settings, shape, module));
-    return out;
-  };
-  return {.qkv = linears({"q_proj", "k_proj", "v_proj"}),
-          .o = linears({"o_proj"}),
-          .gate_up = linears({"gate_proj", "up_proj"}),
-          .down = linears({"down_proj"})};
-}
-
-using Group = std::span<const LinearPlan>;
-
-int64_t rank_of(Group group) {
-  int64_t rank = 0;
-  for (const LinearPlan& linear : group) rank += linear.rank;
-  return rank;
 }
 
 // Adds up the work of the layers of one pass. `times` counts layers that are alike.
@@ -76,7 +37,7 @@ class Counter {
         is_full_(settings.method == Method::full) {}
 
   // y = x W' + s (x A') B'   of linears that share x
-  void linears_forward(Group group, double times) {
+  void linears_forward(LinearGroup group, double times) {
     const int64_t in = group.front().in, rank = rank_of(group);
     add_bytes(times * real(tokens_) * real(in) * (rounds_ ? 6 : 0));
     if (rank > 0 && !drops_) add(tokens_, rank, in, times);
@@ -93,7 +54,7 @@ class Counter {
   }
 
   // dW += dy' x;   dx = dy W + s (dy B) A;   dB = s dy' (x A');   dA = s (dy B)' x
-  void linears_backward(Group group, bool has_dx, double times) {
+  void linears_backward(LinearGroup group, bool has_dx, double times) {
     const int64_t in = group.front().in, rank = rank_of(group);
     add_bytes(times * real(tokens_ * in) * (rounds_ ? 6 : 0));
     for (const LinearPlan& linear : group) {
@@ -227,7 +188,7 @@ class Counter {
   double swiglu_bytes() const { return 2 * gate_bytes() + 4 + kExponential; }
 
   // The norm before a group of linears, computed again where they need it, and gone back through.
-  void entry_backward(Group group, bool has_dx, double times) {
+  void entry_backward(LinearGroup group, bool has_dx, double times) {
     const double needs_input = is_full_ || rank_of(group) > 0 ? kNormAgain : 0;
     linears_backward(group, has_dx || is_full_, times);
     add_bytes(times * real(tokens_) * real(shape_.hidden) *
@@ -249,7 +210,7 @@ PassWork training_work(const TrialSettings& settings, const ModelShape& shape, c
                        Bf16 bf16) {
   RT_CHECK(load.tokens > 0);
   Counter counter(settings, shape, load, bf16);
-  const LayerPlan layer = layer_of(settings, shape);
+  const LayerPlan layer = layer_plan_of(settings, shape);
   const double layers = real(shape.layers);
   counter.embedding();
   counter.attention_block_forward(layer, layers);
@@ -267,8 +228,11 @@ PassWork training_work(const TrialSettings& settings, const ModelShape& shape, c
 
 PassWork eval_work(const TrialSettings& settings, const ModelShape& shape, const StepLoad& load, Bf16 bf16) {
   RT_CHECK(load.tokens > 0);
-  Counter counter(settings, shape, load, bf16);
-  const LayerPlan layer = layer_of(settings, shape);
+  TrialSettings undropped = settings;  // chance is training's alone
+  if (undropped.lora) undropped.lora->dropout = 0;
+  undropped.train.attention_dropout = 0;
+  Counter counter(undropped, shape, load, bf16);
+  const LayerPlan layer = layer_plan_of(settings, shape);
   counter.embedding();
   counter.attention_block_forward(layer, real(shape.layers));
   counter.feed_forward_forward(layer, real(shape.layers));

@@ -47,17 +47,6 @@ TEST(Cost, MaskedRowsSaveTheHead) {
               3 * 28'311'552.0, 1);
 }
 
-// Peaks of bench/train_step's process on a processor with AVX2: the table of bench/README.md.
-TEST(Cost, MemoryIsWithinATenthOfWhatWasMeasured) {
-  const auto expect_near = [](TrialSettings settings, Dtype dtype, StepLoad load, double measured) {
-    settings.model.dtype = dtype;
-    EXPECT_NEAR(static_cast<double>(predicted_peak_bytes(settings, kSmolLm2, load)), measured, measured / 10);
-  };
-  expect_near(lora_all(16), Dtype::fp32, {.tokens = 256, .sequence = 256}, 1.04e9);
-  expect_near(lora_all(16), Dtype::bf16, {.tokens = 512, .sequence = 256}, 0.89e9);
-  expect_near(full(), Dtype::bf16, {.tokens = 256, .sequence = 256}, 3.11e9);
-}
-
 TEST(Cost, MemoryGrowsWithWhatTrainsAndWithTokens) {
   const StepLoad small{.tokens = 512, .sequence = 256}, large{.tokens = 2048, .sequence = 512};
   EXPECT_GT(predicted_peak_bytes(full(), kSmolLm2, small),
@@ -78,14 +67,18 @@ TEST(Cost, LionRemembersOneValueOfEachTrainedWeightInsteadOfTwo) {
   }
 }
 
-TEST(Cost, AHeadThatIsNotWidenedTakesNoRoomInTheLoss) {
+TEST(Cost, MemoryHoldsNoWidenedHeadWhereBf16IsMultipliedAsItIs) {
   const StepLoad load{.tokens = 64, .sequence = 64};
+  const double head = 4.0 * static_cast<double>(kSmolLm2.vocabulary * kSmolLm2.hidden);
   TrialSettings settings = lora_all(16);
   settings.model.dtype = Dtype::bf16;
-  const double widened = pass_bytes(settings, kSmolLm2, load).scratch;
-  const double as_it_is = pass_bytes(settings, kSmolLm2, load, Bf16::as_it_is).scratch;
-  EXPECT_GT(widened, 4.0 * static_cast<double>(kSmolLm2.vocabulary * kSmolLm2.hidden));
-  EXPECT_LT(as_it_is, widened / 5);
+  const int64_t unknown = predicted_peak_bytes(settings, kSmolLm2, load);
+  EXPECT_EQ(unknown, predicted_peak_bytes(settings, kSmolLm2, load, Bf16::widened));
+  const int64_t as_it_is = predicted_peak_bytes(settings, kSmolLm2, load, Bf16::as_it_is);
+  EXPECT_NEAR(static_cast<double>(unknown - as_it_is), head, head / 10);
+  settings.model.dtype = Dtype::fp32;
+  EXPECT_EQ(predicted_peak_bytes(settings, kSmolLm2, load, Bf16::widened),
+            predicted_peak_bytes(settings, kSmolLm2, load, Bf16::as_it_is));
 }
 
 }  // namespace

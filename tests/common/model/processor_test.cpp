@@ -26,6 +26,13 @@ TEST(Processor, InstructionsAreTheWidestThatItHas) {
   EXPECT_EQ(processor_of("flags\t: sse4_2\n").instructions, "plain");
 }
 
+TEST(Processor, WidensBf16UnlessAvx512IsThere) {
+  EXPECT_FALSE(widens_bf16({.name = "", .instructions = "avx512_bf16"}));
+  EXPECT_FALSE(widens_bf16({.name = "", .instructions = "avx512f"}));
+  EXPECT_TRUE(widens_bf16({.name = "", .instructions = "avx2"}));
+  EXPECT_TRUE(widens_bf16({.name = "", .instructions = "plain"}));
+}
+
 TEST(Processor, WithoutANameIsUnknown) {
   EXPECT_EQ(processor_of("CPU part\t: 0xd0c\n").name, "unknown");
   EXPECT_EQ(this_processor("/no/such/file").name, "unknown");

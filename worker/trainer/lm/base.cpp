@@ -1,7 +1,9 @@
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 
 #include "common/vocabulary/sha256.h"
 #include "worker/trainer/lm/model.h"
+#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/lm/weights.h"
 
@@ -33,6 +35,11 @@ std::shared_ptr<const Base> Base::load_changed(const std::filesystem::path& fold
 
 const c10::Device& Base::device() const {
   return tensors_->device;
+}
+
+Bf16 Base::bf16() const {
+  const at::Tensor like_weights = at::empty({0}, at::TensorOptions(tensors_->device).dtype(at::kBFloat16));
+  return factor_dtype(like_weights) == at::kBFloat16 ? Bf16::as_it_is : Bf16::widened;
 }
 
 std::string Base::sha256() const {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/model/cost.h"
 #include "common/model/shape.h"
 #include "common/vocabulary/trial.h"
 
@@ -45,6 +46,7 @@ class Base {
   const std::filesystem::path& folder() const { return folder_; }
   Dtype dtype() const { return dtype_; }
   const c10::Device& device() const;
+  Bf16 bf16() const;  // how that is multiplied there
   const BaseTensors& tensors() const { return *tensors_; }
   // Returns: SHA-256 over all weights in memory; a test asks it before and after a training.
   std::string sha256() const;

@@ -154,8 +154,9 @@ class StageRun {
     std::ostringstream text;
     text << "out of memory while " << doing_ << ", training with " << microbatch() << " of the batch's "
          << s.train.batch << " rows at once (" << load.tokens << " tokens), predicted "
-         << megabytes(predicted_peak_bytes(s, base_->shape(), load)) << " MB, "
-         << most_held_text(base_->device());
+         << megabytes(
+                predicted_peak_bytes(s, base_->shape(), load, base_->bf16(), device_class_of(base_->device())))
+         << " MB, " << most_held_text(base_->device());
     return text.str();
   }
 

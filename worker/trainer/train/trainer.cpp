@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "common/model/microbatch.h"
+#include "common/model/pass_bytes.h"
 #include "common/vocabulary/check.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
-#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/weights.h"
 #include "worker/trainer/train/checkpoint.h"
 #include "worker/trainer/train/optimizer.h"
@@ -51,12 +51,6 @@ class OwnMemory {
 
   Workspace& memory_;
 };
-
-// How this model's products are made on its device.
-Bf16 bf16_of(const Model& model) {
-  const at::Tensor& weight = model.base().tensors().network.embedding.w.value;
-  return factor_dtype(weight) == weight.scalar_type() ? Bf16::as_it_is : Bf16::widened;
-}
 
 }  // namespace
 
@@ -220,7 +214,8 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
   const at::Device& device = model.base().device();
   const int rows = microbatch_rows(model.shape(), settings, device_class_of(device), microbatch);
   const OwnMemory memory(*model.base().tensors().workspace,
-                         pass_bytes(settings, model.shape(), largest_load(settings, rows), bf16_of(model)));
+                         pass_bytes(settings, model.shape(), largest_load(settings, rows), model.base().bf16(),
+                                    device_class_of(device)));
   reset_memory_peak(device);
   TrainRun run(stage, model, batches, folders, hooks, std::move(stop));
   while (run.step()) {

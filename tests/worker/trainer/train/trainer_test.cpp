@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/model/microbatch.h"
+#include "common/model/pass_bytes.h"
 #include "tests/worker/trainer/train/lessons.h"
+#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/weights.h"
+#include "worker/trainer/train/optimizer.h"
 
 namespace ranktide {
 namespace {
@@ -162,19 +164,77 @@ TEST(Trainer, AStepWithoutLabelsUpdatesNothing) {
   }
 }
 
-TEST(Train, TakesTheMemoryOfItsPassesAtOnce) {
-  const Stage stage = tiny::stage(3);
-  Model model = Model::for_trial(tiny::base("llama"), stage.settings);
+// Rows of 24 tokens, each as long as it may be.
+Stage stage_of_full_rows(Method method, Dtype dtype) {
+  Stage stage = tiny::stage(3, method);
+  stage.settings.model.dtype = dtype;
+  stage.settings.data.max_tokens = 24;
+  stage.settings.train.batch = 4;
+  return stage;
+}
+
+// What is missing is taken from the system in pieces of megabytes.
+void expect_taken_at_once(const Stage& stage) {
+  Model model = Model::for_trial(tiny::base("llama", stage.settings.model.dtype), stage.settings);
   const Workspace& memory = *model.base().tensors().workspace;
-  const int rows = microbatch_rows(model.shape(), stage.settings, DeviceClass::cpu);
-  const double planned = pass_bytes(stage.settings, model.shape(), largest_load(stage.settings, rows)).kept;
+  const PassBytes planned =
+      pass_bytes(stage.settings, model.shape(), {.tokens = 4 * 24, .sequence = 24}, model.base().bf16());
   const Scratch scratch;
-  std::vector<int64_t> held;
+  std::vector<int64_t> kept, held;
   tiny::run(stage, model, tiny::lessons(), {.checkpoints = scratch.path(), .after_step = [&](Step) {
-                                              held.push_back(memory.kept.held_bytes());
+                                              kept.push_back(memory.kept.held_bytes());
+                                              held.push_back(memory.scratch.held_bytes());
                                             }});
-  EXPECT_THAT(held, testing::Each(testing::AllOf(testing::Ge(planned), testing::Le(1.1 * planned + 64))));
-  EXPECT_EQ(memory.kept.held_bytes(), 0);
+  const auto as_planned = [](double bytes) {
+    return testing::Each(testing::AllOf(testing::Ge(bytes), testing::Le(1.1 * bytes + 64)));
+  };
+  EXPECT_THAT(kept, as_planned(planned.kept));
+  EXPECT_THAT(held, as_planned(planned.scratch));
+  EXPECT_EQ(memory.kept.held_bytes() + memory.scratch.held_bytes(), 0);
+}
+
+TEST(Train, TakesTheMemoryOfItsPassesAtOnce) {
+  expect_taken_at_once(stage_of_full_rows(Method::lora, Dtype::fp32));
+  const bool before = multiply_bf16_as_it_is(true);
+  expect_taken_at_once(stage_of_full_rows(Method::full, Dtype::bf16));
+  multiply_bf16_as_it_is(before);
+}
+
+// Of the base's tensors, and of the flat buffers of what trains.
+double tensor_bytes(const TrialSettings& settings) {
+  const auto base = tiny::base("llama", settings.model.dtype);
+  const Model model = Model::for_trial(base, settings);
+  const Moments moments = zero_moments(model.tensors(), settings.train.optimizer);
+  Network network = base->tensors().network;
+  double bytes = 0;
+  for (const ParameterSlot& slot : weight_slots(network, base->shape()))
+    bytes += static_cast<double>(slot.weight->value.nbytes());
+  const ModelTensors& own = model.tensors();
+  for (const at::Tensor& flat : {own.values, own.grads, own.products, moments.first, moments.second})
+    if (flat.defined()) bytes += static_cast<double>(flat.nbytes());
+  return bytes;
+}
+
+// LibTorch itself is in every prediction, and in none of these tensors.
+TEST(Train, PredictedPeaksDifferByTheTensorsThatATrialHolds) {
+  const auto beside_a_pass = [](const TrialSettings& settings) {
+    const ModelShape shape = tiny::base()->shape();
+    const StepLoad load{.tokens = 96, .sequence = 24};
+    const PassBytes pass = pass_bytes(settings, shape, load);
+    return static_cast<double>(predicted_peak_bytes(settings, shape, load)) - pass.kept - pass.scratch;
+  };
+  TrialSettings smallest = tiny::stage(1, Method::lora).settings;
+  smallest.model.dtype = Dtype::bf16;
+  for (const Method method : {Method::lora, Method::full})
+    for (const Dtype dtype : {Dtype::fp32, Dtype::bf16})
+      for (const Optimizer optimizer : {Optimizer::adamw, Optimizer::lion}) {
+        TrialSettings settings = tiny::stage(1, method).settings;
+        settings.model.dtype = dtype;
+        settings.train.optimizer = optimizer;
+        const double held = tensor_bytes(settings), more = held - tensor_bytes(smallest);
+        EXPECT_NEAR(beside_a_pass(settings) - beside_a_pass(smallest), more, held / 50)
+            << text_of(method) << " " << text_of(dtype) << " " << text_of(optimizer);
+      }
 }
 
 }  // namespace
