@@ -115,7 +115,7 @@ Finding check_gradients(at::Device device) {
   const std::vector<int32_t> tokens{3, 1, 4, 1, 5, 9, 2, 6}, ends{8}, rows{0, 2, 4, 6}, targets{1, 1, 9, 6};
   Workspace memory(device);
   const auto loss = [&] {
-    return add_gradients(network, shape, {tokens, ends}, {rows, targets}, 1, {}, memory);
+    return add_gradients(network, shape, {tokens, ends}, {rows, targets}, 1, {}, memory).item<double>();
   };
   const double before = loss();
   double squares = 0;

@@ -78,7 +78,7 @@ void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask) {
   if (mask.numel() >= kDrawnByDevice) return draw_mask_on_device(first, keep, mask);
   const at::Tensor drawn = at::empty(mask.sizes(), mask.scalar_type());
   draw_on_processor(first, keep, drawn);
-  mask.copy_(drawn);
+  mask.copy_(drawn, /*non_blocking=*/true);
 }
 
 }  // namespace ranktide

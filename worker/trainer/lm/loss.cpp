@@ -87,13 +87,13 @@ void for_each_chunk(const Tensor& x, const Tensor& targets, const Visit& visit) 
 
 // P = softmax(x W');   loss = -scale sum log P[row, target]
 // dX = scale (P - onehot) W;   dW += scale (P - onehot)' x
-double head_loss(const Table& table, const Tensor& x, const Tensor& targets, double scale, const Tensor& dx,
+Tensor head_loss(const Table& table, const Tensor& x, const Tensor& targets, double scale, const Tensor& dx,
                  Arena& scratch) {
   RT_CHECK(x.size(0) > 0);
   RT_CHECK(x.size(0) == targets.size(0));
   const Frame frame(scratch);
   const Head head = head_of(table, x.size(0), scratch);
-  const Tensor sum = at::zeros({}, x.options().dtype(at::kDouble));  // read once: reading waits for a device
+  const Tensor sum = at::zeros({}, x.options().dtype(at::kDouble));
   for_each_chunk(scratch.converted(x, head.w.scalar_type()), targets,
                  [&](int64_t row, const Tensor& rows, const Tensor& wanted) {
                    const Frame inner(scratch);
@@ -103,7 +103,7 @@ double head_loss(const Table& table, const Tensor& x, const Tensor& targets, dou
                    product_into(dx.narrow(0, row, rows.size(0)), dlogits, head.w, scratch);
                    if (table.w.trains()) add_product(table.w.grad, dlogits.t(), rows, scratch);
                  });
-  return sum.item<double>() * scale;
+  return sum.mul_(scale);
 }
 
 Tensor head_logits(const Table& table, const Tensor& x, Arena& scratch) {
@@ -121,7 +121,7 @@ RowScores head_scores(const Table& table, const Tensor& x, const Tensor& targets
   for_each_chunk(scratch.converted(x, head.w.scalar_type()), targets,
                  [&](int64_t, const Tensor& rows, const Tensor& wanted) {
                    const Tensor logits = logits_of(head, rows, scratch);  // (n, V)
-                   greedy.push_back((logits.gather(1, wanted.unsqueeze(1)).squeeze(1) >= logits.amax(1)));
+                   greedy.push_back(logits.argmax(1).eq(wanted));  // of equals the first: rounding makes some
                    log_p.push_back(exponentials_of(logits, wanted).log_p.squeeze(1));
                  });
   return {.log_p = at::cat(log_p), .greedy = at::cat(greedy)};

@@ -142,7 +142,8 @@ Rotation rotation(const ModelShape& shape, const Tensor& positions, at::ScalarTy
       at::arange(0, shape.head_dim, 2, at::kLong).to(at::kFloat) / static_cast<double>(shape.head_dim);
   Tensor inverse = at::reciprocal(at::pow(shape.rope_theta, exponent));  // (hd / 2)
   if (shape.llama3_rope) inverse = llama3_frequencies(inverse, *shape.llama3_rope);
-  const Tensor angle = (positions.to(at::kFloat).unsqueeze(1) * inverse.to(positions.device())).unsqueeze(1);
+  const Tensor there = inverse.to(positions.device(), at::kFloat, /*non_blocking=*/true);
+  const Tensor angle = (positions.to(at::kFloat).unsqueeze(1) * there).unsqueeze(1);
   return {.cos = angle.cos().to(dtype), .sin = angle.sin().to(dtype)};  // (T, 1, hd / 2)
 }
 

@@ -102,7 +102,7 @@ void stream_backward(const Network& network, const Tensor& tokens, size_t lowest
 
 // The final norm and the head, of rows with a label only: all that follows the stream, there and back. dh
 // becomes the gradient of the stream. Returns: the loss.
-double head_gradients(const Network& network, const Tensor& stream, const Labels& labels, double scale,
+Tensor head_gradients(const Network& network, const Tensor& stream, const Labels& labels, double scale,
                       const Tensor& dh, const Pass& pass) {
   Arena& scratch = pass.memory.scratch;
   const Frame frame(scratch);
@@ -112,7 +112,7 @@ double head_gradients(const Network& network, const Tensor& stream, const Labels
   inverse_rms(h, pass.shape.norm_eps, inverse, scratch);
   const Tensor x = scratch.take(h.sizes(), fp32), dx = scratch.take(h.sizes(), fp32);  // (R, D)
   rms_norm_forward(network.final_norm, h, inverse, x, scratch);
-  const double loss = head_loss(network.head, x, targets, scale, dx, scratch);
+  const Tensor loss = head_loss(network.head, x, targets, scale, dx, scratch);
   const Tensor d_rows = x.zero_();  // (R, D)
   rms_norm_backward(network.final_norm, h, inverse, dx, d_rows, scratch);
   dh.zero_().index_copy_(0, rows, d_rows);  // (T, D)
@@ -128,7 +128,7 @@ at::ScalarType scalar_type_of(Dtype dtype) {
 Tensor indices(std::span<const int32_t> values, at::Device device) {
   const Tensor out = at::empty({std::ssize(values)}, at::kLong);
   std::copy(values.begin(), values.end(), out.mutable_data_ptr<int64_t>());
-  return out.to(device);
+  return out.to(device, at::kLong, /*non_blocking=*/true);
 }
 
 Tensor residual_stream(const Network& network, const ModelShape& shape, const Packed& input,
@@ -151,7 +151,7 @@ Tensor normed_rows(const Network& network, const ModelShape& shape, const Tensor
   return x;
 }
 
-double add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
+Tensor add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
                      double scale, const Chance& chance, Workspace& memory) {
   const Frame kept(memory.kept), scratch(memory.scratch);
   const Pass pass = pass_of(network, shape, input, chance, memory);
@@ -160,7 +160,7 @@ double add_gradients(const Network& network, const ModelShape& shape, const Pack
   std::vector<LayerSaved> saved(network.layers.size());
   const Tensor stream = stream_forward(network, tokens, lowest, saved, pass);   // (T, D)
   const Tensor dh = memory.scratch.take(stream.sizes(), stream.scalar_type());  // (T, D)
-  const double loss = head_gradients(network, stream, labels, scale, dh, pass);
+  const Tensor loss = head_gradients(network, stream, labels, scale, dh, pass);
   stream_backward(network, tokens, lowest, saved, dh, pass);
   return loss;
 }

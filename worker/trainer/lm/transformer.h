@@ -38,12 +38,13 @@ struct Labels {
 };
 
 // Adds the gradients of loss = scale * sum of -log p(target) to those of all weights that train.
-// Returns: the loss. Requires: each token and target in [0, V).
-double add_gradients(const Network& network, const ModelShape& shape, const Packed& input, const Labels& labels,
-                     double scale, const Chance& chance, Workspace& memory);
+// Returns: the loss, an fp64 number on the device, which whoever reads it waits for.
+// Requires: each token and target in [0, V).
+at::Tensor add_gradients(const Network& network, const ModelShape& shape, const Packed& input,
+                         const Labels& labels, double scale, const Chance& chance, Workspace& memory);
 
 // Returns: int64 tensor of these values on the device: where tokens, rows, targets and positions are moved to
-// it.
+// it. Nobody waits for the move: what is not pinned on the host is copied aside before the call returns.
 at::Tensor indices(std::span<const int32_t> values, at::Device device = at::kCPU);
 
 }  // namespace ranktide

@@ -1,5 +1,7 @@
 #include "worker/trainer/train/step_gradients.h"
 
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
 #include <string>
 #include <vector>
 
@@ -26,17 +28,18 @@ void check_batch(const Batch& batch, Step step, int64_t vocabulary) {
   }
 }
 
-// Adds d(loss)/d(parameters) of one micro-batch into the flat gradients. Returns: its share of the step's loss.
-double accumulate(Model& model, const Batch& batch, const Chance& chance, double scale) {
+// Adds d(loss)/d(parameters) of one micro-batch into the flat gradients, and its share of the step's loss to
+// `loss`.
+void accumulate(Model& model, const Batch& batch, const Chance& chance, double scale, const at::Tensor& loss) {
   std::vector<int32_t> rows, targets;
   for (size_t i = 0; i < batch.targets.size(); ++i) {
     if (batch.targets[i] == kNoLabel) continue;
     rows.push_back(static_cast<int32_t>(i));
     targets.push_back(batch.targets[i]);
   }
-  if (rows.empty()) return 0;
-  return add_gradients(model.tensors().network, model.shape(), {batch.tokens, batch.segment_ends},
-                       {rows, targets}, scale, chance, *model.base().tensors().workspace);
+  if (rows.empty()) return;
+  loss.add_(add_gradients(model.tensors().network, model.shape(), {batch.tokens, batch.segment_ends},
+                          {rows, targets}, scale, chance, *model.base().tensors().workspace));
 }
 
 }  // namespace
@@ -57,13 +60,14 @@ double gradients_of_step(Model& model, const StepBatch& data, const TrialSetting
   model.tensors().grads.zero_();
   const double scale = 1 / static_cast<double>(labels);
   Chance chance = chance_of(settings, step);
-  double loss = 0;
+  // Summed up where it is made and read once: a device that is asked after each micro-batch runs dry.
+  const at::Tensor loss = at::zeros({}, at::TensorOptions(model.base().device()).dtype(at::kDouble));
   for (const Batch& batch : data.micro) {
-    loss += accumulate(model, batch, chance, scale);
+    accumulate(model, batch, chance, scale, loss);
     chance.first_token += std::ssize(batch.tokens);
     pass_failpoint("microbatch_done");
   }
-  return loss;
+  return loss.item<double>();
 }
 
 }  // namespace ranktide

@@ -29,6 +29,7 @@
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/weights.h"
+#include "worker/trainer/train/step_gradients.h"
 #include "worker/trainer/train/trainer.h"
 
 namespace ranktide {
@@ -354,6 +355,20 @@ TEST_F(DeviceTraining, DrawsTheCpusDropoutMasks) {
       EXPECT_TRUE(drawn.cpu().equal(expected)) << rows << " rows of " << toString(dtype);
     }
   }
+}
+
+// A device that is waited for after each micro-batch has nothing to do until the next is asked for.
+TEST_F(DeviceTraining, GradientsOfAStepAreWaitedForOnce) {
+  const Scratch scratch;
+  const Stage stage = stage_of(Method::lora);
+  write_random_model(families().front().config, scratch.path() / "model", 11);
+  const auto base = Base::load(scratch.path() / "model", Dtype::fp32, fake::kDevice);
+  Model model = Model::for_trial(base, stage.settings);
+  StepBatch data = seeded_lessons(model.shape().vocabulary, 11)(1);
+  data.micro.push_back(data.micro.front());
+  const int64_t before = fake::waits();
+  gradients_of_step(model, data, stage.settings, 1, labels_of(data));
+  EXPECT_EQ(fake::waits() - before, 1);
 }
 
 TEST_F(DeviceTraining, CountsTheMemoryOfTheDevice) {

@@ -21,7 +21,7 @@ namespace {
 using at::Tensor;
 using c10::IValue;
 
-int64_t g_kernels_run = 0;
+int64_t g_kernels_run = 0, g_waits = 0;
 
 struct FakeGuard final : c10::impl::DeviceGuardImplInterface {
   c10::DeviceType type() const override { return at::kPrivateUse1; }
@@ -78,14 +78,20 @@ Tensor empty_strided_on_device(at::IntArrayRef sizes, at::IntArrayRef strides,
                                            dtype.value_or(at::kFloat));
 }
 
-// The one way between host and device.
-Tensor copy_from(const Tensor& from, const Tensor& to, bool) {
+void copy_bytes(const Tensor& from, const Tensor& to) {
   HostView view;
   view.of(to).copy_(view.of(from));
+}
+
+// The one way between host and device.
+Tensor copy_from(const Tensor& from, const Tensor& to, bool non_blocking) {
+  if (to.is_cpu() || (from.is_cpu() && !non_blocking)) ++g_waits;
+  copy_bytes(from, to);
   return to;
 }
 
 at::Scalar value_of(const Tensor& tensor) {
+  ++g_waits;
   HostView view;
   return view.of(tensor).item();
 }
@@ -120,7 +126,7 @@ IValue on_host(const IValue& argument, HostView& view) {
 Tensor on_device(const Tensor& made) {
   if (!made.defined()) return made;
   const Tensor out = at::empty_strided(made.sizes(), made.strides(), made.options().device(kDevice));
-  copy_from(made, out, false);
+  copy_bytes(made, out);
   return out;
 }
 
@@ -158,6 +164,10 @@ const c10::AllocatorRegisterer<at::kPrivateUse1> g_allocator(&allocator());
 
 int64_t kernels_run() {
   return g_kernels_run;
+}
+
+int64_t waits() {
+  return g_waits;
 }
 
 TORCH_LIBRARY_IMPL(_, PrivateUse1, m) {

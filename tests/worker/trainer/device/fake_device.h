@@ -16,6 +16,10 @@ inline const at::Device kDevice{at::kPrivateUse1, 0};
 // Returns: operations that ran on it so far in this process.
 int64_t kernels_run();
 
+// Returns: how often a host had to wait for it so far: for what it reads of it, and for what it moves to it
+// unless it says that it does not wait for that.
+int64_t waits();
+
 // Allocations beyond so many bytes in use at once fail as a GPU's do, while this lives.
 class SmallMemory {
  public:

@@ -74,7 +74,8 @@ void expect_gradients(const ModelShape& shape, at::ScalarType dtype, const Train
   const Chance chance{
       .seed = 3, .step = 5, .first_token = 17, .lora_dropout = dropout, .attention_dropout = dropout};
   Workspace memory;
-  const double loss = add_gradients(network, shape, text.input(), text.labels(), kScale, chance, memory);
+  const double loss =
+      add_gradients(network, shape, text.input(), text.labels(), kScale, chance, memory).item<double>();
   const Rotation turns = rotation(shape, oracle::positions_of(text.ends), at::kDouble);
   Tensor plain = oracle::loss_of(leaves, shape, turns, text.input(), text.labels(), kScale, chance);
   plain.backward();
@@ -162,8 +163,8 @@ TEST(Gradients, AddUpOverPassesBitForBit) {
   Workspace memory;
   const auto pass = [&] {
     grad.zero_();
-    const double loss = add_gradients(network, shape, text.input(), text.labels(), kScale, {}, memory);
-    return std::pair(loss, grad.clone());
+    const Tensor loss = add_gradients(network, shape, text.input(), text.labels(), kScale, {}, memory);
+    return std::pair(loss.item<double>(), grad.clone());
   };
   const auto first = pass();
   const std::vector<int32_t> other{7, 8, 9}, end{3}, row{1}, target{4};
