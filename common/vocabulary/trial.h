@@ -357,7 +357,7 @@ struct Outcome {
   std::string message;            // for people: what happened
   std::string log_tail;           // last lines of the trainer's output, for failures
   std::string weights_sha256;     // of the trained tensors; empty unless completed
-  bool exact = true;              // false: not promised bit-equal (smaller micro-batch after out of memory)
+  bool exact = true;              // false: not promised bit-equal (micro-batch, or two processors)
   int64_t tokens = 0;             // real tokens trained on
   double seconds = 0;             // wall time of the steps that count, those before a resume included
   int64_t memory_peak_bytes = 0;  // of the trainer processes that made them

@@ -71,6 +71,8 @@ struct Work {
   std::vector<InputFile>
       inputs{};  // what it reads, as far as it was hashed; the rest is at its path or nowhere
   std::vector<BranchOrder> branches{};  // of a trunk (common/sweep/trunk.h)
+  // run.require_exact: it rather begins anew than goes on from what ends the promise of equal bits.
+  bool require_exact = false;
 };
 template <class Ar>
 void fields(Ar& ar, Work& w) {
@@ -78,6 +80,7 @@ void fields(Ar& ar, Work& w) {
   ar("model", w.model)("evals", w.evals)("keep", w.keep);
   ar("checkpoint_every_ms", w.checkpoint_every_ms)("microbatch", w.microbatch);
   ar("resume_at_most", w.resume_at_most)("inputs", w.inputs)("branches", w.branches);
+  ar("require_exact", w.require_exact);
 }
 
 template <class Ar>

@@ -6,6 +6,9 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <fstream>
 #include <torch/version.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #include "worker/trainer/lm/cuda_driver.h"
 
@@ -60,6 +63,29 @@ std::string kernels_of_processor() {
   return out;
 }
 
+#if defined(__x86_64__)
+// As the processor's manual counts them, and the kernel does.
+std::string family_and_model(unsigned signature) {
+  const auto bits = [signature](int from, unsigned mask) { return (signature >> from) & mask; };
+  const unsigned family = bits(8, 15) == 15 ? 15 + bits(20, 255) : bits(8, 15);
+  const unsigned model = family == 6 || family >= 15 ? bits(16, 15) << 4 | bits(4, 15) : bits(4, 15);
+  return std::to_string(family) + "/" + std::to_string(model);
+}
+
+std::string processor() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (!__get_cpuid(0, &eax, &ebx, &ecx, &edx)) return "";
+  std::string maker;
+  for (const unsigned part : {ebx, edx, ecx}) maker.append(reinterpret_cast<const char*>(&part), sizeof(part));
+  if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx)) return "";
+  return maker + " " + family_and_model(eax);
+}
+#else
+std::string processor() {
+  return "";
+}
+#endif
+
 }  // namespace
 
 at::Device device_named(const std::string& name) {
@@ -72,6 +98,10 @@ std::string kernels_of(at::Device device) {
   if (device.is_cpu()) return kernels_of_processor();
   if (device.is_cuda()) return first_gpu_and_runtime().text();
   return device.str();
+}
+
+std::string processor_of(at::Device device) {
+  return device.is_cpu() ? processor() : "";
 }
 
 DeviceClass device_class_of(at::Device device) {

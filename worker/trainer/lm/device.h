@@ -26,6 +26,11 @@ at::Device device_named(const std::string& name);
 // model, and the CUDA that LibTorch was built with. Bits depend on it.
 std::string kernels_of(at::Device device);
 
+// Returns: maker, family and model of the processor, as in "AuthenticAMD 25/1", where products are computed on
+// it: libraries choose code and blocking by them too, so that bits of one instruction set may differ. Empty:
+// not known, or another device computes.
+std::string processor_of(at::Device device);
+
 DeviceClass device_class_of(at::Device device);
 
 // Returns: what results say that they were computed by: the kind of device and kernels_of it, as in "cpu

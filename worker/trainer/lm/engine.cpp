@@ -44,7 +44,10 @@ Engine current_engine() {
 
 Engine current_engine(const c10::Device& device) {
   const int threads = device.is_cpu() ? at::get_num_threads() : 1;  // no bit of a device depends on the CPU's
-  return {.threads = threads, .isa = kernels_of(device), .libtorch = TORCH_VERSION};
+  return {.threads = threads,
+          .isa = kernels_of(device),
+          .processor = processor_of(device),
+          .libtorch = TORCH_VERSION};
 }
 
 }  // namespace ranktide

@@ -15,7 +15,8 @@ namespace ranktide {
 struct Engine {
   int threads = 1;  // that results depend on: the CPU's where it computes, 1 on any other device
   std::string isa;  // the kernels, as device.h's kernels_of names them: on the CPU LibTorch's instruction set
-  std::string libtorch;  // version this was compiled for
+  std::string processor;  // device.h's processor_of
+  std::string libtorch;   // version this was compiled for
   int numerics_version = kNumericsVersion;
 };
 

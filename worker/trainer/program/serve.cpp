@@ -87,6 +87,7 @@ class Server {
                            .microbatch = work.microbatch,
                            .resume_at_most = work.resume_at_most,
                            .branches = work.branches,
+                           .require_exact = work.require_exact,
                            .unwanted = order.unwanted};
     return run_stage(stage, folders_, inputs_, reporter, order.stop);
   }

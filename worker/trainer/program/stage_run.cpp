@@ -105,7 +105,6 @@ class StageRun {
                                       : first_model(base_, order_.stage, folders_);
     reporter_.phase("training");
     Outcome outcome = train(order_.stage, model, batches(), folders, hooks(model), stop_, asked_microbatch());
-    outcome.exact = microbatch() == default_microbatch();
     outcome.numerics = kNumericsVersion;
     outcome.device = device_text(base_->device());
     std::cerr << text_of(outcome.kind) << " at step " << outcome.step << "\n";
@@ -118,13 +117,18 @@ class StageRun {
   TrainFolders train_folders() const {
     return {.checkpoints = folders_.checkpoints,
             .attempt = order_.attempt,
-            .resume_at_most = order_.resume_at_most,
+            .resume = resume_limits(),
             .branches = order_.branches,
             .must_resume = !is_source_here(order_.stage, folders_) && has_checkpoint()};
   }
+  // Whose rows are cut by hand has no bits to keep.
+  ResumeLimits resume_limits() const {
+    return {.at_most = order_.resume_at_most,
+            .exact_only = order_.require_exact && microbatch() == default_microbatch()};
+  }
   bool has_checkpoint() const {
-    const auto search = find_checkpoint(folders_.checkpoints, order_.stage.id, current_engine(base_->device()),
-                                        order_.resume_at_most);
+    const auto search = find_checkpoint(folders_.checkpoints, order_.stage, current_engine(base_->device()),
+                                        resume_limits());
     for (const auto& line : search.skipped) std::cerr << line << "\n";
     return search.newest.has_value();
   }

@@ -25,6 +25,7 @@ struct StageOrder {
   int microbatch = 0;  // rows; 0: the trainer's own choice. Another one marks the outcome as not exact
   std::optional<Step> resume_at_most{};  // as Work has it
   std::vector<BranchOrder> branches{};   // likewise
+  bool require_exact = false;            // likewise
   std::stop_token unwanted{};            // asked, beside `stop`, when nobody waits for the evals any more
 };
 

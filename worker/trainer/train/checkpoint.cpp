@@ -13,7 +13,6 @@
 #include "common/vocabulary/sha256.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/tensor_bytes.h"
-#include "worker/trainer/train/trainer.h"
 
 namespace ranktide {
 namespace {
@@ -90,13 +89,15 @@ at::Tensor copied_to_host(const at::Tensor& tensor) {
   }
 }
 
-// Checkpoints that died half written, and those beyond the newest few.
-void remove_old(const fs::path& attempt_folder) {
+// Checkpoints that died half written, and those beyond the newest few. Later steps than the newest's are what
+// it was not resumed from; they count for nothing.
+void remove_old(const fs::path& attempt_folder, Step newest) {
   std::error_code ignored;  // what cannot be removed today is tried again after the next checkpoint
   for (const auto& entry : fs::directory_iterator(attempt_folder, ignored))
     if (entry.path().filename().string().starts_with(kUnfinishedPrefix)) fs::remove_all(entry.path(), ignored);
-  const auto folders = numbered_folders(attempt_folder);
-  for (size_t i = kCheckpointsKept; i < folders.size(); ++i) fs::remove_all(folders[i], ignored);
+  int kept = 0;
+  for (const fs::path& folder : numbered_folders(attempt_folder))
+    if (*number_of(folder) <= newest && ++kept > kCheckpointsKept) fs::remove_all(folder, ignored);
 }
 
 fs::path make_folder(const fs::path& folder) {
@@ -104,6 +105,16 @@ fs::path make_folder(const fs::path& folder) {
   fs::create_directories(folder, error);
   if (error) failed(folder, "made", error.message());
   return folder;
+}
+
+// As make_folder, and what a power loss leaves of the folder it finds by its name.
+void make_lasting_folder(const fs::path& folder) {
+  std::vector<fs::path> parents;  // of what is not there yet
+  std::error_code ignored;        // make_folder says what is wrong
+  for (fs::path each = folder; !each.empty() && !fs::exists(each, ignored); each = each.parent_path())
+    parents.push_back(each.has_parent_path() ? each.parent_path() : fs::path("."));
+  make_folder(folder);
+  for (const fs::path& parent : parents) sync_to_disk(parent);
 }
 
 void require_room(const fs::path& folder, const std::vector<NamedTensor>& state) {
@@ -116,7 +127,14 @@ void require_room(const fs::path& folder, const std::vector<NamedTensor>& state)
   if (!refused.empty()) throw TrainError(folder.string() + ": a checkpoint " + refused);
 }
 
-void write_state(const fs::path& file, const std::vector<NamedTensor>& state) {
+// How far the state has come, for where it is hashed.
+std::map<std::string, std::string> counts_of(const Manifest& manifest) {
+  return {{"steps", std::to_string(manifest.step)}, {"tokens", std::to_string(manifest.tokens)}};
+}
+
+void write_state(const fs::path& file, const std::vector<NamedTensor>& state,
+                 std::map<std::string, std::string> metadata) {
+  metadata.emplace("format", "pt");  // as whoever else reads the file expects
   std::map<std::string, TensorForm> forms;
   std::map<std::string, at::Tensor> tensors;
   for (const NamedTensor& named : state) {
@@ -124,15 +142,16 @@ void write_state(const fs::path& file, const std::vector<NamedTensor>& state) {
     tensors.emplace(named.name, named.tensor);
   }
   at::Tensor copy;
-  stream_safetensors(file, forms, [&](const std::string& name) {
+  const auto bytes_of = [&](const std::string& name) {
     copy.reset();  // before the next: the host holds one
     copy = copied_to_host(tensors.at(name));
     return view_of(copy).bytes;
-  });
+  };
+  stream_safetensors(file, forms, bytes_of, metadata);
 }
 
 void write_files(const fs::path& folder, Manifest manifest, const std::vector<NamedTensor>& state) {
-  write_state(folder / kStateName, state);
+  write_state(folder / kStateName, state, counts_of(manifest));
   pass_failpoint("checkpoint_state_written");
   manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
   write_manifest(manifest, folder);
@@ -141,10 +160,19 @@ void write_files(const fs::path& folder, Manifest manifest, const std::vector<Na
   pass_failpoint("checkpoint_manifest_written");
 }
 
+// The same step of the same attempt may be there, from before a restart: it goes once the new one is safe.
 void put_in_place(const fs::path& folder, const fs::path& final_folder) {
-  std::error_code error;
-  fs::remove_all(final_folder, error);  // the same step of the same attempt, from before a restart
+  const fs::path before =
+      final_folder.parent_path() / (kUnfinishedPrefix + ("old-" + final_folder.filename().string()));
+  std::error_code error, ignored;
+  const bool is_replaced = fs::exists(final_folder, ignored);
+  if (is_replaced) {
+    fs::remove_all(before, ignored);
+    fs::rename(final_folder, before, error);
+    if (error) failed(final_folder, "moved aside", error.message());
+  }
   fs::rename(folder, final_folder, error);
+  if (error && is_replaced) fs::rename(before, final_folder, ignored);
   if (error) failed(final_folder, "put in place", error.message());
   sync_to_disk(final_folder.parent_path());
 }
@@ -172,12 +200,12 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
   const fs::path attempt_folder = checkpoints / manifest.stage.text / std::to_string(manifest.attempt);
   const fs::path final_folder = attempt_folder / std::to_string(manifest.step);
   const fs::path folder = attempt_folder / (kUnfinishedPrefix + std::to_string(manifest.step));
-  make_folder(attempt_folder);
+  make_lasting_folder(attempt_folder);
   const auto state = named_tensors(tensors, moments);
   require_room(attempt_folder, state);
   std::error_code ignored;  // the reason of the failure is the one to tell
   try {
-    write_files(make_folder(folder), std::move(manifest), state);
+    write_files(make_folder(folder), manifest, state);
     put_in_place(folder, final_folder);
   } catch (const std::runtime_error& e) {
     fs::remove_all(folder, ignored);
@@ -187,7 +215,7 @@ void write_checkpoint(const fs::path& checkpoints, Manifest manifest, const Mode
     throw;
   }
   pass_failpoint("checkpoint_renamed");
-  remove_old(attempt_folder);
+  remove_old(attempt_folder, manifest.step);
 }
 
 std::vector<fs::path> checkpoint_folders(const fs::path& checkpoints, const StageId& stage) {
@@ -199,15 +227,43 @@ std::vector<fs::path> checkpoint_folders(const fs::path& checkpoints, const Stag
   return folders;
 }
 
-CheckpointSearch find_checkpoint(const fs::path& checkpoints, const StageId& stage, const Engine& engine,
-                                 std::optional<Step> at_most) {
+namespace {
+
+// No hash covers the manifest, and a bit of it decides where training goes on.
+void require_agreement(const Manifest& manifest, const fs::path& folder, const Stage& stage) {
+  const auto require = [&](bool agree, const std::string& what) {
+    if (!agree) throw DamagedCheckpoint((folder / kManifestName).string() + ": damaged, its " + what);
+  };
+  require(manifest.stage == stage.id, "stage is another, " + manifest.stage.brief());
+  require(manifest.attempt == *number_of(folder.parent_path()), "attempt is not its folder's");
+  require(manifest.step == *number_of(folder), "step is not its folder's");
+  require(manifest.seed == stage.settings.seed, "seed is not its stage's");
+  const SafetensorsFile state(folder / kStateName);
+  const auto counts = counts_of(manifest);
+  for (const auto& [name, value] : counts) {
+    const auto found = state.metadata().find(name);  // not there in the first checkpoints of this format
+    require(found == state.metadata().end() || found->second == value, name + " are not its state's");
+  }
+}
+
+std::string refusal_for_bits(const Manifest& manifest, const Engine& engine) {
+  const std::string why = inexactness(manifest, engine);
+  return why.empty() ? why : "its result would not be promised bit-equal: " + why;
+}
+
+}  // namespace
+
+CheckpointSearch find_checkpoint(const fs::path& checkpoints, const Stage& stage, const Engine& engine,
+                                 const ResumeLimits& limits) {
   CheckpointSearch search;
-  for (const auto& folder : checkpoint_folders(checkpoints, stage)) {
-    if (at_most && *number_of(folder) > *at_most) continue;
+  for (const auto& folder : checkpoint_folders(checkpoints, stage.id)) {
+    if (limits.at_most && *number_of(folder) > *limits.at_most) continue;
     std::string why;
     try {
       Manifest manifest = read_manifest(folder);
-      why = refusal(manifest, stage, engine);
+      require_agreement(manifest, folder, stage);
+      why = refusal(manifest, engine);
+      if (why.empty() && limits.exact_only) why = refusal_for_bits(manifest, engine);
       if (why.empty()) {
         search.newest = {.manifest = std::move(manifest), .folder = folder};
         return search;

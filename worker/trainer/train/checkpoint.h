@@ -1,7 +1,7 @@
 #pragma once
 // Checkpoints of a stage: <folder>/<stage>/<attempt>/<step>/{state.safetensors, manifest.json}. They are whole
-// or absent: written under a temporary name, synced, renamed, the folder synced. Readers trust hashes, not
-// names. Engine-internal: this header shows LibTorch through optimizer.h.
+// or absent: written under a temporary name, synced, renamed, the folder synced. Readers trust hashes: what no
+// hash covers has to be said twice. Engine-internal: this header shows LibTorch through optimizer.h.
 
 #include <filesystem>
 #include <optional>
@@ -11,6 +11,7 @@
 #include "worker/trainer/lm/model.h"
 #include "worker/trainer/train/manifest.h"
 #include "worker/trainer/train/optimizer.h"
+#include "worker/trainer/train/trainer.h"
 
 namespace ranktide {
 
@@ -22,7 +23,7 @@ std::string room_refusal(int64_t state_bytes, int64_t free_bytes);
 
 // Writes the model's parameters and moments; of a device's the host holds a copy of one at a time.
 // manifest.files is filled here, manifest's other fields by the caller. Throws: TrainError with the place and
-// the system's reason, or where the host has no memory for a copy; what was there before is untouched then.
+// the system's reason, or where the host has no memory for a copy; what was there before is whole then.
 void write_checkpoint(const std::filesystem::path& checkpoints, Manifest manifest, const ModelTensors& tensors,
                       const Moments& moments);
 
@@ -44,10 +45,12 @@ struct CheckpointSearch {
   std::vector<std::string> skipped;       // one line per checkpoint that is damaged or must not be resumed
 };
 
-// Looks at the newest first and stops at the first that is whole, of this engine, and not later than `at_most`.
-// A damaged one is renamed <step>.corrupt: it is looked at once, and stays for whoever asks what happened.
-CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const StageId& stage,
-                                 const Engine& engine, std::optional<Step> at_most = std::nullopt);
+// Looks at the newest first and stops at the first that is whole, of this engine, and within the limits.
+// A damaged one is renamed <step>.corrupt: it is looked at once, and stays for whoever asks what happened. So
+// is one whose manifest says another place, seed or count of tokens than where it lies, the stage and the state
+// say.
+CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const Stage& stage,
+                                 const Engine& engine, const ResumeLimits& limits);
 
 // Fills parameters, product copies and moments. Throws: ModelError when they do not fit the model.
 void read_checkpoint(const FoundCheckpoint& found, ModelTensors& tensors, Moments& moments);

@@ -44,8 +44,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   return manifest;
 }
 
-std::string refusal(const Manifest& m, const StageId& stage, const Engine& engine) {
-  if (m.stage != stage) return "it belongs to stage " + m.stage.brief();
+std::string refusal(const Manifest& m, const Engine& engine) {
   if (m.numerics_version != engine.numerics_version)
     return "it was made by numerics version " + std::to_string(m.numerics_version) + ", this is " +
            std::to_string(engine.numerics_version);
@@ -56,6 +55,16 @@ std::string refusal(const Manifest& m, const StageId& stage, const Engine& engin
     return "it was made with instruction set " + m.isa + ", this machine has " + engine.isa;
   if (m.libtorch != engine.libtorch)
     return "it was made with LibTorch " + m.libtorch + ", this is " + engine.libtorch;
+  return "";
+}
+
+// Another processor of the same instructions may round sums apart. A day of training is worth more than a
+// promise about their last bits.
+std::string inexactness(const Manifest& m, const Engine& engine) {
+  if (!m.exact) return "what it goes on from was not either";
+  const bool are_known = !m.processor.empty() && !engine.processor.empty();
+  if (are_known && m.processor != engine.processor)
+    return "it was begun on processor " + m.processor + ", this is " + engine.processor;
   return "";
 }
 

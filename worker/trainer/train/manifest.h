@@ -26,8 +26,12 @@ struct Manifest {
   uint64_t seed = 0;              // key of every random draw
   int threads = 0;                // what bit-equality depends on
   std::string isa;
+  std::string processor;  // empty: not known, as in the first checkpoints of this format, or a device computed
   int numerics_version = 0;
   std::string libtorch;
+  // Whether the steps since step 0 are promised bit-equal (Outcome::exact); not told in the first checkpoints
+  // of this format, which count as if.
+  bool exact = true;
   std::map<std::string, std::string> files;  // name -> SHA-256
 };
 template <class Ar>
@@ -35,7 +39,8 @@ void fields(Ar& ar, Manifest& m) {
   ar("format", m.format)("stage", m.stage)("attempt", m.attempt)("step", m.step)("tokens", m.tokens);
   ar("seconds", m.seconds)("memory_peak_bytes", m.memory_peak_bytes);
   ar("seed", m.seed)("threads", m.threads)("isa", m.isa);
-  ar("numerics_version", m.numerics_version)("libtorch", m.libtorch)("files", m.files);
+  ar("processor", m.processor)("numerics_version", m.numerics_version)("libtorch", m.libtorch);
+  ar("exact", m.exact)("files", m.files);
 }
 
 // Throws: TrainError when it cannot be written.
@@ -51,6 +56,10 @@ struct DamagedCheckpoint : std::runtime_error {
 Manifest read_manifest(const std::filesystem::path& folder);
 
 // Returns: why this engine must not resume from it, empty when it may.
-std::string refusal(const Manifest& manifest, const StageId& stage, const Engine& engine);
+std::string refusal(const Manifest& manifest, const Engine& engine);
+
+// Returns: why what this engine makes of it is not promised bit-equal to a training in one piece, empty when it
+// is. Requires: it may resume from it.
+std::string inexactness(const Manifest& manifest, const Engine& engine);
 
 }  // namespace ranktide

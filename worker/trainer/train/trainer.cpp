@@ -21,6 +21,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// A sum over rows rounds as they are cut.
+bool is_own_choice(const Model& model, const TrialSettings& settings, std::optional<int> microbatch) {
+  const DeviceClass device = device_class_of(model.base().device());
+  return microbatch_rows(model.shape(), settings, device, microbatch) ==
+         microbatch_rows(model.shape(), settings, device);
+}
+
 constexpr Attempt kAttemptOfTrunk = 0;  // before the first of the branch's own
 
 double seconds_since(Clock::time_point start) {
@@ -55,7 +62,7 @@ class OwnMemory {
 }  // namespace
 
 TrainRun::TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainFolders folders,
-                   TrainHooks hooks, std::stop_token stop)
+                   TrainHooks hooks, std::stop_token stop, std::optional<int> microbatch)
     : stage_(stage),
       model_(model),
       batches_(std::move(batches)),
@@ -66,14 +73,15 @@ TrainRun::TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainF
   RT_CHECK(!model.tensors().parameters.empty());
   moments_ = std::make_unique<Moments>(zero_moments(model.tensors(), stage.settings.train.optimizer));
   at_.step = stage.from;
+  at_.exact = is_own_choice(model, stage.settings, microbatch);
   resume();
 }
 
 TrainRun::~TrainRun() = default;
 
 void TrainRun::resume() {
-  const auto search = find_checkpoint(folders_.checkpoints, stage_.id, current_engine(model_.base().device()),
-                                      folders_.resume_at_most);
+  const Engine engine = current_engine(model_.base().device());
+  const auto search = find_checkpoint(folders_.checkpoints, stage_, engine, folders_.resume);
   for (const auto& line : search.skipped) note(line);
   if (!search.newest) {
     if (stage_.from > 0 || folders_.must_resume)
@@ -83,18 +91,21 @@ void TrainRun::resume() {
   }
   read_checkpoint(*search.newest, model_.tensors(), *moments_);
   const Manifest& manifest = search.newest->manifest;
+  const std::string why = inexactness(manifest, engine);
   at_ = {.step = manifest.step,
          .tokens = manifest.tokens,
          .seconds = manifest.seconds,
-         .memory_peak_bytes = manifest.memory_peak_bytes};
+         .memory_peak_bytes = manifest.memory_peak_bytes,
+         .exact = at_.exact && why.empty()};
   note("resumed at step " + std::to_string(at_.step) + " from " + search.newest->folder.string());
+  if (!why.empty()) note("warning: the result is not promised bit-equal: " + why);
 }
 
 bool TrainRun::step() {
   if (outcome_) return false;
   if (at_.step >= stage_.to) return end(OutcomeKind::completed, at_.step, "");
   if (stop_.stop_requested()) {
-    if (at_.step > stage_.from) checkpoint();
+    if (at_.step > stage_.from && saved_ != at_.step) checkpoint();
     return end(OutcomeKind::stopped, at_.step, "stopped on request; checkpoint at this step");
   }
   const Step next = at_.step + 1;
@@ -144,6 +155,7 @@ bool TrainRun::update(const StepBatch& data, StepProgress& made) {
 
 void TrainRun::checkpoint() {
   write(stage_.id, folders_.attempt);
+  saved_ = at_.step;
   if (hooks_.checkpoint_saved) hooks_.checkpoint_saved(at_.step);
 }
 
@@ -173,8 +185,10 @@ void TrainRun::write(const StageId& stage, Attempt attempt) const {
                     .seed = stage_.settings.seed,
                     .threads = engine.threads,
                     .isa = engine.isa,
+                    .processor = engine.processor,
                     .numerics_version = engine.numerics_version,
                     .libtorch = engine.libtorch,
+                    .exact = at_.exact,
                     .files = {}},
                    model_.tensors(), *moments_);
 }
@@ -194,6 +208,7 @@ bool TrainRun::end(OutcomeKind kind, Step step, std::string message) {
               .message = std::move(message),
               .log_tail = {},
               .weights_sha256 = kind == OutcomeKind::completed ? model_.weights_sha256() : "",
+              .exact = at_.exact,
               .tokens = at_.tokens,
               .seconds = at_.seconds,
               .memory_peak_bytes = memory_peak()};
@@ -217,7 +232,7 @@ Outcome train(const Stage& stage, Model& model, const BatchSource& batches, cons
                          pass_bytes(settings, model.shape(), largest_load(settings, rows), model.base().bf16(),
                                     device_class_of(device)));
   reset_memory_peak(device);
-  TrainRun run(stage, model, batches, folders, hooks, std::move(stop));
+  TrainRun run(stage, model, batches, folders, hooks, std::move(stop), microbatch);
   while (run.step()) {
   }
   return run.ended();

@@ -39,10 +39,16 @@ struct StepProgress {
 // Called after every step, on the engine thread; the model may be evaluated inside.
 using OnProgress = std::function<void(const StepProgress&)>;
 
+// Which checkpoints are gone on from; others are left alone.
+struct ResumeLimits {
+  std::optional<Step> at_most{};  // absent: none is too late
+  bool exact_only = false;        // none that would make the outcome inexact
+};
+
 struct TrainFolders {
-  std::filesystem::path checkpoints;     // holds <stage id>/<attempt>/<step>/; made when missing
-  Attempt attempt = 1;                   // this try; checkpoints of every try are looked at
-  std::optional<Step> resume_at_most{};  // later checkpoints are left alone; absent: none is too late
+  std::filesystem::path checkpoints;  // holds <stage id>/<attempt>/<step>/; made when missing
+  Attempt attempt = 1;                // this try; checkpoints of every try are looked at
+  ResumeLimits resume{};
   // Stages that begin with the steps of this one: each is left a checkpoint, of an attempt 0, to resume from.
   std::vector<BranchOrder> branches{};
   bool must_resume = false;  // the model does not stand where the stage begins: it waits for a checkpoint
@@ -62,10 +68,10 @@ struct TrainHooks {
 class TrainRun {
  public:
   // Stands where its newest valid checkpoint was made, or where the model stands; without one that it must
-  // resume it throws.
+  // resume it throws. microbatch: as train.
   // Throws: TrainError, ModelError. Requires: as train.
   TrainRun(const Stage& stage, Model& model, BatchSource batches, TrainFolders folders, TrainHooks hooks,
-           std::stop_token stop = {});
+           std::stop_token stop = {}, std::optional<int> microbatch = {});
   ~TrainRun();
   TrainRun(const TrainRun&) = delete;
   TrainRun& operator=(const TrainRun&) = delete;
@@ -83,6 +89,7 @@ class TrainRun {
     int64_t tokens = 0;             // since step 0
     double seconds = 0;             // of the steps since step 0
     int64_t memory_peak_bytes = 0;  // of the attempts before this one
+    bool exact = true;              // all steps since step 0 are (Outcome::exact)
   };
 
   void resume();
@@ -105,6 +112,7 @@ class TrainRun {
   std::stop_token stop_;
   std::unique_ptr<Moments> moments_;
   Position at_;
+  std::optional<Step> saved_;  // the last step that this run saved a checkpoint of
   std::optional<Outcome> outcome_;
 };
 
@@ -114,7 +122,8 @@ class TrainRun {
 // steps. A checkpoint on the way that cannot be saved is noted and training goes on; the one of a stop throws.
 // Throws: TrainError, ModelError, and what LibTorch throws; the caller turns them into failed or out_of_memory.
 // microbatch: rows that `batches` puts into a micro-batch, where a user set them by hand; memory is taken for
-// as many (common/model/microbatch.h).
+// as many (common/model/microbatch.h). The outcome is exact where they are the trainer's own choice, of this
+// attempt and of those that it goes on from, all of them on processors of one model.
 // Requires: the model was made for stage.settings and not trained before; stage.from < stage.to.
 Outcome train(const Stage& stage, Model& model, const BatchSource& batches, const TrainFolders& folders,
               const TrainHooks& hooks, std::stop_token stop, std::optional<int> microbatch = {});

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
 #include <vector>
 
@@ -45,6 +46,21 @@ TEST(Device, KernelsNameTheInstructionsForBf16ThatTheKernelOfTheSystemLists) {
   if (listed.contains("avx512_bf16")) expected += " bf16";
   if (listed.contains("amx_bf16")) expected += " amx";
   EXPECT_EQ(kernels_of(at::kCPU), expected);
+}
+
+// Libraries choose code by it, and bits follow.
+TEST(Device, TheProcessorIsTheOneThatTheKernelOfTheSystemNames) {
+  std::ifstream file("/proc/cpuinfo");
+  std::map<std::string, std::string> listed;
+  for (std::string line; std::getline(file, line) && !line.empty();)
+    if (const size_t colon = line.find(':'); colon != std::string::npos)
+      listed[line.substr(0, line.find_last_not_of("\t ", colon - 1) + 1)] =
+          line.substr(std::min(colon + 2, line.size()));
+  if (!listed.contains("vendor_id"))
+    GTEST_SKIP() << "needs a processor that is named by maker, family and model";
+  EXPECT_EQ(processor_of(at::kCPU), listed["vendor_id"] + " " + listed["cpu family"] + "/" + listed["model"]);
+  EXPECT_EQ(processor_of(at::kCPU), current_engine().processor);
+  EXPECT_EQ(processor_of(at::Device(at::kCUDA, 0)), "") << "no bit of a device depends on it";
 }
 
 TEST(Device, ACpuBuildAskedForCudaNamesTheRemedy) {

@@ -139,6 +139,22 @@ TEST_F(Resume, SaysAgainTheEvalsOfStepsThatAreGone) {
   EXPECT_GT(resumed.points.at("loss").begin()->first, kSteps / 2);
 }
 
+// As when run.microbatch is taken out of a file after its worker was lost.
+TEST_F(Resume, OfRowsThatWereCutByHandIsNotExactOrBeginsAnew) {
+  for (const bool must_be_exact : {false, true}) {
+    Work work = training(must_be_exact ? "exact" : "any", Method::lora, 20);
+    work.checkpoint_every_ms = 0;
+    work.microbatch = 1;
+    run_until_killed(work, 1, 4);
+    work.microbatch = 0;
+    work.require_exact = must_be_exact;
+    const Told told = run(work, 2);
+    ASSERT_TRUE(told.outcome && told.points.contains("loss"));
+    EXPECT_EQ(told.points.at("loss").begin()->first == 1, must_be_exact);
+    EXPECT_EQ(told.outcome->exact, must_be_exact);
+  }
+}
+
 TEST_F(Resume, AnEvalWithFewerRowsMakesMorePasses) {
   Work work = evaluation({loss_eval("e", 0)});
   EXPECT_TRUE(ends_within_one_pass(work));

@@ -133,6 +133,18 @@ TEST(Branch, IsTrainedFromItsBeginningWhereItMustNotGoOn) {
   EXPECT_EQ(whole.progress.size(), 8U);
 }
 
+// A coordinator opens none from such a trunk; a checkpoint says so all the same.
+TEST(Branch, OfATrunkThatIsNotExactIsNotExact) {
+  const Scratch scratch;
+  const Stage branch = trial(8, Method::lora, Schedule::wsd);
+  const auto trunk = attempt_at(stage_to(6, Method::lora, Schedule::constant, "trunk"),
+                                {.checkpoints = scratch.path(), .branches = {{branch.id, 6}}, .microbatch = 1});
+  EXPECT_FALSE(trunk.outcome.exact);
+  const auto rest = attempt_at(branch, {.checkpoints = scratch.path(), .resume_at_most = 6});
+  EXPECT_EQ(rest.progress.size(), 2U);
+  EXPECT_FALSE(rest.outcome.exact);
+}
+
 TEST(Branch, WithoutItsCheckpointIsTrainedFromItsBeginning) {
   const Scratch scratch;
   const Stage branch = trial(8, Method::lora, Schedule::wsd);

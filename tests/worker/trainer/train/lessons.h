@@ -87,6 +87,8 @@ struct How {
   std::function<void(Step)> after_step{};
   std::vector<BranchOrder> branches{};
   std::optional<Step> resume_at_most{};
+  bool resume_exact_only = false;
+  std::optional<int> microbatch{};
 };
 
 inline Run run(const Stage& stage, Model& model, const BatchSource& data, const How& how) {
@@ -105,9 +107,9 @@ inline Run run(const Stage& stage, Model& model, const BatchSource& data, const 
   out.outcome = train(stage, model, data,
                       {.checkpoints = how.checkpoints,
                        .attempt = how.attempt,
-                       .resume_at_most = how.resume_at_most,
+                       .resume = {.at_most = how.resume_at_most, .exact_only = how.resume_exact_only},
                        .branches = how.branches},
-                      hooks, stop.get_token());
+                      hooks, stop.get_token(), how.microbatch);
   return out;
 }
 

@@ -8,7 +8,7 @@
 #include "common/model/safetensors.h"
 #include "common/vocabulary/failpoint.h"
 #include "common/vocabulary/random.h"
-#include "tests/worker/trainer/train/lessons.h"
+#include "tests/worker/trainer/train/attempts.h"
 #include "worker/trainer/train/checkpoint.h"
 
 namespace ranktide {
@@ -17,37 +17,6 @@ namespace {
 using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
-
-constexpr Step kSteps = 12;
-
-Stage stage_with_dropout(Method method = Method::lora) {
-  Stage stage = tiny::stage(kSteps, method);
-  if (stage.settings.lora) stage.settings.lora->dropout = 0.1;
-  stage.settings.train.schedule = Schedule::cosine;
-  return stage;
-}
-
-tiny::Run attempt(const Stage& stage, const tiny::How& how, const BatchSource& data = tiny::lessons()) {
-  Model model = Model::for_trial(tiny::base(), stage.settings);
-  return tiny::run(stage, model, data, how);
-}
-
-std::string uninterrupted(const Stage& stage, const BatchSource& data = tiny::lessons()) {
-  const Scratch scratch;
-  return attempt(stage, {.checkpoints = scratch.path()}, data).outcome.weights_sha256;
-}
-
-std::filesystem::path checkpoint(const Scratch& scratch, Attempt attempt, Step step) {
-  return scratch.path() / "stage" / std::to_string(attempt) / std::to_string(step);
-}
-
-void flip_a_byte(const std::filesystem::path& path) {
-  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-  file.seekg(-5, std::ios::end);
-  const char byte = static_cast<char>(file.peek() ^ 1);
-  file.seekp(-5, std::ios::end);
-  file.put(byte);
-}
 
 TEST(Resume, WhatWaitsForACheckpointIsNotTrainedWithoutOne) {
   const Scratch scratch;
@@ -92,19 +61,11 @@ TEST(Resume, AStopAtAnyOfFivePointsEndsWithTheSameBits) {
   }
 }
 
-// Writes another value, or with null none, into a checkpoint's manifest.
-void edit_manifest(const std::filesystem::path& checkpoint, const Json& changes) {
-  const auto path = checkpoint / "manifest.json";
-  Json manifest = tiny::read_json_file(path);
-  manifest.merge_patch(changes);
-  std::ofstream(path) << manifest.dump();
-}
-
 TEST(Resume, CountsTheTimeAndMemoryOfTheAttemptsBefore) {
   const Scratch scratch;
   const Stage stage = stage_with_dropout();
   const auto first = attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
-  const Json manifest = tiny::read_json_file(checkpoint(scratch, 1, 4) / "manifest.json");
+  const Json manifest = manifest_of(checkpoint(scratch, 1, 4));
   EXPECT_EQ(manifest["seconds"], first.outcome.seconds);
   EXPECT_GT(manifest["memory_peak_bytes"], 0);
   constexpr int64_t kHuge = int64_t{1} << 50;
@@ -116,14 +77,55 @@ TEST(Resume, CountsTheTimeAndMemoryOfTheAttemptsBefore) {
   EXPECT_EQ(third.outcome.memory_peak_bytes, kHuge);
 }
 
-TEST(Resume, GoesOnFromAManifestThatCountsNeither) {
-  const Scratch scratch;
+// Once by hand, and nobody's choice any more: the key was taken out of the file after a worker was lost.
+TEST(Resume, IsExactOnlyWhereEveryAttemptCutItsRowsByItsOwnChoice) {
+  Stage stage = stage_with_dropout();
+  stage.settings.train.batch = 4;
+  for (const std::optional<int> by_hand : {std::optional<int>(), std::optional(4), std::optional(1)}) {
+    const bool is_own = by_hand != 1;
+    const Scratch scratch;
+    const auto first = attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4, .microbatch = by_hand},
+                               tiny::lessons(4, is_own ? 4 : 1));
+    EXPECT_EQ(first.outcome.exact, is_own);
+    const auto second = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .stop_after = 8});
+    EXPECT_EQ(second.outcome.exact, is_own);
+    EXPECT_EQ(second.progress.front().step, 5);
+    const auto third = attempt(stage, {.checkpoints = scratch.path(), .attempt = 3});
+    EXPECT_EQ(third.outcome.exact, is_own) << "it was lost on the way";
+    const auto warned = Contains(HasSubstr("warning: the result is not promised bit-equal"));
+    if (is_own)
+      EXPECT_THAT(third.notes, testing::Not(warned));
+    else
+      EXPECT_THAT(third.notes, warned);
+  }
+}
+
+// Its libraries may choose other code for it; days of training are worth more than the last bits.
+TEST(Resume, OnAnotherProcessorGoesOnAndIsNotExact) {
   const Stage stage = stage_with_dropout();
+  const Scratch scratch;
   attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
-  edit_manifest(checkpoint(scratch, 1, 4), {{"seconds", nullptr}, {"memory_peak_bytes", nullptr}});
-  const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
-  EXPECT_EQ(again.progress.front().step, 5);
-  EXPECT_GT(again.outcome.seconds, 0);
+  edit_manifest(checkpoint(scratch, 1, 4), {{"processor", "AbacusInside 9/1"}});
+  const auto second = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .stop_after = 8});
+  EXPECT_EQ(second.progress.front().step, 5);
+  EXPECT_THAT(second.notes, Contains(HasSubstr("it was begun on processor AbacusInside 9/1, this is ")));
+  EXPECT_FALSE(second.outcome.exact);
+  const auto third = attempt(stage, {.checkpoints = scratch.path(), .attempt = 3});
+  EXPECT_FALSE(third.outcome.exact) << "its first steps are the other's still";
+}
+
+TEST(Resume, BeginsAnewRatherThanEndInexactWhereThatIsAskedFor) {
+  const Stage stage = stage_with_dropout();
+  const Scratch scratch;
+  attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 2, .stop_after = 4});
+  edit_manifest(checkpoint(scratch, 1, 4), {{"processor", "AbacusInside 9/1"}});
+  edit_manifest(checkpoint(scratch, 1, 2), {{"exact", false}});
+  const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .resume_exact_only = true});
+  EXPECT_EQ(again.progress.front().step, 1);
+  EXPECT_TRUE(again.outcome.exact);
+  EXPECT_THAT(again.notes,
+              Contains(HasSubstr("is skipped: its result would not be promised bit-equal: it was begun "
+                                 "on processor AbacusInside 9/1")));
 }
 
 constexpr Step kSaveEvery = 2;
