@@ -103,7 +103,7 @@ void attention_block_backward(const Layer& layer, size_t index, const Tensor& dh
   const bool is_reached =
       entry_is_reached(layer.attention_norm, qkv, below) || layer.q_norm.w.trains() || layer.k_norm.w.trains();
   const Tensor dy = is_reached ? like(saved.y) : Tensor{};  // (T, Hq hd)
-  linears_backward(o, std::array{dh}, saved.y, saved.o, dy, scratch);
+  linears_backward(o, std::array{dh}, needs_input(o) ? saved.y : Tensor{}, saved.o, dy, scratch);
   if (!is_reached) return;
   const Attention attention = attention_of(pass, index);
   const Tensor dq_turned = like(saved.q), dk_heads = like(saved.k), dv_heads = like(saved.v);

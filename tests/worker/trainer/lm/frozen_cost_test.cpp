@@ -11,6 +11,7 @@
 #include "common/model/step_work.h"
 #include "tests/worker/trainer/lm/random_network.h"
 #include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
 
 namespace ranktide {
@@ -77,14 +78,17 @@ std::vector<int32_t> first_numbers(int64_t n) {
 
 const std::vector<int32_t> kTwoSegments{14, kTokens};
 
-// Forward and backward.
+// Forward and backward, of adapters' inputs and attention weights of which a share is dropped.
 SeenProducts products_of_training(int64_t layers, const Trained& trained,
-                                  const std::vector<int32_t>& ends = kTwoSegments) {
+                                  const std::vector<int32_t>& ends = kTwoSegments, double dropout = 0) {
   const ModelShape shape = shape_of(layers);
   const Network network = oracle::random_network(shape, at::kFloat, trained);
   const std::vector<int32_t> tokens = first_numbers(kTokens), labels = first_numbers(kLabels);
   Workspace memory;
-  return products_of([&] { add_gradients(network, shape, {tokens, ends}, {labels, labels}, 1, {}, memory); });
+  const Chance chance{.seed = 1, .step = 1, .lora_dropout = dropout, .attention_dropout = dropout};
+  return products_of([&] {
+    add_gradients(network, shape, {tokens, ends}, {labels, labels}, 1, chance, memory);
+  });
 }
 
 // Without head.
@@ -140,6 +144,45 @@ TEST(FrozenCost, RowsWithoutALabelHaveNoHead) {
   for (const SeenProduct& p : of_head) EXPECT_EQ(p.rows, kLabels);
 }
 
+// Heads that are wider together than the stream, so that what o reads has a width of its own.
+constexpr int64_t kHeadsWidth = 48;
+
+int64_t& seen_widenings() {
+  static int64_t seen = 0;
+  return seen;
+}
+
+// Of (T, Hq hd) in bf16. A copy's arguments are (to, from, ...).
+std::unique_ptr<at::ObserverContext> see_widening(const at::RecordFunction& call) {
+  if (std::string_view(call.name()) != "aten::copy_") return nullptr;
+  const at::Tensor to = call.inputs()[0].toTensor(), from = call.inputs()[1].toTensor();
+  seen_widenings() += to.scalar_type() == at::kFloat && from.scalar_type() == at::kBFloat16 &&
+                      from.sizes().equals({kTokens, kHeadsWidth});
+  return nullptr;
+}
+
+int64_t widenings_of_training(int64_t layers, const Trained& trained) {
+  ModelShape shape = shape_of(layers);
+  shape.head_dim = kHeadsWidth / shape.heads;
+  const Network network = oracle::random_network(shape, at::kBFloat16, trained);
+  const std::vector<int32_t> tokens = first_numbers(kTokens), labels = first_numbers(kLabels);
+  Workspace memory;
+  start_engine(1);
+  const bool before = multiply_bf16_as_it_is(false);
+  seen_widenings() = 0;
+  const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(see_widening).needsInputs(true));
+  add_gradients(network, shape, {tokens, kTwoSegments}, {labels, labels}, 1, {}, memory);
+  at::removeCallback(handle);
+  multiply_bf16_as_it_is(before);
+  return seen_widenings();
+}
+
+// Each forward pass reads it once, and the backward pass for the gradients of o alone.
+TEST(FrozenCost, WhatOReadsIsNotWidenedAgainWhereOIsFrozen) {
+  EXPECT_EQ(widenings_of_training(3, kQueriesAndValues), 3);
+  EXPECT_EQ(widenings_of_training(3, {.all = false, .adapters = {"o_proj"}}), 6);
+}
+
 // (rows, inner, columns) -> how many.
 using Tally = std::map<std::array<int64_t, 3>, int64_t>;
 
@@ -158,11 +201,12 @@ Tally tally_of(const PassWork& work) {
   return tally;
 }
 
-Tally predicted(const Trained& trained, bool is_training) {
+Tally predicted(const Trained& trained, bool is_training, double dropout) {
   TrialSettings settings;
   settings.model.dtype = Dtype::fp32;
   settings.method = trained.all ? Method::full : Method::lora;
-  if (!trained.all) settings.lora = LoraSettings{.rank = kRank, .target = trained.adapters};
+  settings.train.attention_dropout = dropout;
+  if (!trained.all) settings.lora = LoraSettings{.rank = kRank, .target = trained.adapters, .dropout = dropout};
   const StepLoad load{
       .tokens = kTokens, .sequence = kTokens, .labelled_share = is_training ? double{kLabels} / kTokens : 0};
   return tally_of((is_training ? training_work : eval_work)(settings, shape_of(3), load, Bf16::widened));
@@ -174,9 +218,12 @@ TEST(PredictedProducts, AreThoseOfTheEngine) {
                                    kQueriesAndValues,
                                    {.all = false, .adapters = {"gate_proj", "o_proj"}},
                                    {.all = false, .adapters = {"down_proj"}}};
-  for (const Trained& trained : kinds) {
-    EXPECT_EQ(predicted(trained, true), tally_of(products_of_training(3, trained, {kTokens})));
-    EXPECT_EQ(predicted(trained, false), tally_of(products_of_forward(3, trained, {kTokens})));
+  for (const double dropout : {0.0, 0.2}) {
+    for (const Trained& trained : kinds) {
+      EXPECT_EQ(predicted(trained, true, dropout),
+                tally_of(products_of_training(3, trained, {kTokens}, dropout)));
+      EXPECT_EQ(predicted(trained, false, dropout), tally_of(products_of_forward(3, trained, {kTokens})));
+    }
   }
 }
 

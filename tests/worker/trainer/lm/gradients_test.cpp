@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
+#include <utility>
 
 #include "tests/worker/trainer/lm/random_network.h"
 #include "worker/trainer/lm/by_rows.h"
@@ -32,7 +33,7 @@ ModelShape small(const std::string& family) {
 // What each family does differently, and what no family does yet but the settings of a shape allow.
 std::vector<ModelShape> families() {
   ModelShape llama = small("llama"), llama3 = small("llama"), qwen2 = small("qwen2"), qwen3 = small("qwen3"),
-             biased = small("llama");
+             biased = small("llama"), one_group = small("llama");
   llama.tied_head = true;
   llama3.llama3_rope =
       Llama3Rope{.factor = 4, .low_freq_factor = 1, .high_freq_factor = 4, .original_context = 32};
@@ -41,14 +42,15 @@ std::vector<ModelShape> families() {
   qwen3.head_dim = 8;  // heads x head_dim is not the hidden size
   biased.qkv_bias = biased.o_bias = biased.mlp_bias = true;
   biased.kv_heads = 6;  // no grouped queries
-  return {llama, llama3, qwen2, qwen3, biased};
+  one_group.kv_heads = 1;
+  return {llama, llama3, qwen2, qwen3, biased, one_group};
 }
 
 // Segments shorter and longer than a block of attention, some of equal length; labels in more than one chunk of
 // the loss, and rows without one.
 struct Text {
-  std::vector<int32_t> tokens, ends{5, 10, 11, 81, 211, 341}, rows, targets;
-  Text() {
+  std::vector<int32_t> tokens, ends, rows, targets;
+  explicit Text(std::vector<int32_t> segment_ends = {5, 10, 11, 81, 211, 341}) : ends(std::move(segment_ends)) {
     for (int32_t i = 0; i < ends.back(); ++i) {
       tokens.push_back((i * i + 3 * i) % 53);
       if (i % 7 == 2) continue;
@@ -67,10 +69,9 @@ double relative_difference(const Tensor& a, const Tensor& b) {
 }
 
 void expect_gradients(const ModelShape& shape, at::ScalarType dtype, const Trained& trained, double dropout,
-                      double tolerance) {
+                      double tolerance, const Text& text = Text{}) {
   Network network = oracle::random_network(shape, dtype, trained);
   Network leaves = oracle::leaves_of(network, shape);
-  const Text text;
   const Chance chance{
       .seed = 3, .step = 5, .first_token = 17, .lora_dropout = dropout, .attention_dropout = dropout};
   Workspace memory;
@@ -97,6 +98,7 @@ const std::vector<std::string> kAll{"q_proj",    "k_proj",  "v_proj",   "o_proj"
 
 const std::vector<Trained> kMethods{{.all = true},
                                     {.adapters = kAll},
+                                    {.adapters = kAll, .rank = 1},
                                     {.adapters = {"q_proj", "v_proj"}},
                                     {.adapters = {"o_proj"}, .first_layer = 1},
                                     {.adapters = {"up_proj"}, .first_layer = 1},
@@ -128,6 +130,34 @@ TEST_P(Gradients, EqualAutogradsInFp64ByLibTorchsOperations) {
 TEST_P(Gradients, StayNearInFp32) {
   for (const double dropout : {0.0, 0.2})
     for (const Trained& trained : kMethods) expect_gradients(shape(), at::kFloat, trained, dropout, 2e-5);
+}
+
+// A row of more keys than exponentials are summed of at once, beside a short one.
+TEST(Gradients, EqualAutogradsOfARowOfMoreThanAThousandTokens) {
+  start_engine(1);
+  ModelShape shape = small("llama");
+  shape.layers = 1;
+  shape.heads = 2;
+  shape.kv_heads = 1;
+  const Text text({1100, 1107});
+  for (const double dropout : {0.0, 0.2}) {
+    expect_gradients(shape, at::kDouble, {.all = true}, dropout, 1e-10, text);
+    expect_gradients(shape, at::kFloat, {.all = true}, dropout, 2e-5, text);
+  }
+}
+
+// Strides do not tell which way a matrix of one column lies. In fp64, for the sums that make a single number
+// cancel at will.
+TEST(Gradients, EqualAutogradsOfLinearsOfOneColumn) {
+  start_engine(1);
+  ModelShape shape = small("llama");
+  shape.kv_heads = shape.ffn = 1;
+  for (const bool by_rows : {true, false}) {
+    const bool before = compute_by_rows(by_rows);
+    for (const double dropout : {0.0, 0.2})
+      for (const Trained& trained : kMethods) expect_gradients(shape, at::kDouble, trained, dropout, 1e-9);
+    compute_by_rows(before);
+  }
 }
 
 // Every activation and factor is rounded to 8 bits; a wrong formula would be off by its whole size.

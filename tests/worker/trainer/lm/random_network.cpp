@@ -11,8 +11,6 @@
 namespace ranktide::oracle {
 namespace {
 
-constexpr int64_t kRank = 3;
-
 Weight drawn(std::vector<int64_t> sizes, double scale, double around, at::ScalarType dtype, bool trains) {
   Weight weight;
   weight.value = (at::randn(sizes, at::kDouble) * scale + around).to(dtype);
@@ -25,8 +23,8 @@ void draw_adapters(Layer& layer, at::ScalarType dtype, const Trained& trained) {
     if (std::find(trained.adapters.begin(), trained.adapters.end(), named.module) == trained.adapters.end())
       continue;
     Linear& linear = layer.*named.member;
-    linear.a = drawn({kRank, linear.w.value.size(1)}, 0.1, 0, dtype, true);
-    linear.b = drawn({linear.w.value.size(0), kRank}, 0.1, 0, dtype, true);
+    linear.a = drawn({trained.rank, linear.w.value.size(1)}, 0.1, 0, dtype, true);
+    linear.b = drawn({linear.w.value.size(0), trained.rank}, 0.1, 0, dtype, true);
     linear.scale = 1.5;
   }
 }

@@ -16,6 +16,7 @@ struct Trained {
   bool all = false;
   std::vector<std::string> adapters;
   size_t first_layer = 0;
+  int64_t rank = 3;
 };
 
 // Returns: a network of this shape, the trained weights with gradients of zero. Norms are fp32, or fp64 with
