@@ -50,17 +50,20 @@ Tensor stacked_a(Branches branches, Arena& scratch) {
   return at::cat_out(a, parts);  // (sum of r, In)
 }
 
-Tensor mask_of(const Tensor& x, const DropoutKey& dropout, Arena& scratch) {
-  const Tensor mask = scratch.take(x.sizes(), mask_dtype(x.scalar_type()));
-  draw_dropout_mask(dropout, mask);
+// The mask of an adapter's input, (T, In), for products with `factor`, (T, ...). Undefined: nothing is dropped.
+Tensor mask_of(const Branch& branch, const Tensor& factor, Arena& scratch) {
+  if (branch.dropout.rate == 0) return {};
+  const Tensor mask =
+      scratch.take({factor.size(0), branch.linear.a.value.size(1)}, mask_dtype(factor.scalar_type()));
+  draw_dropout_mask(branch.dropout, mask);
   return mask;
 }
 
 // x~ = dropout(x)
-Tensor dropped(const Tensor& x, const DropoutKey& dropout, Arena& scratch) {
-  if (dropout.rate == 0) return x;
+Tensor dropped(const Tensor& x, const Tensor& mask, Arena& scratch) {
+  if (!mask.defined()) return x;
   Tensor out = scratch.take(x.sizes(), x.scalar_type());
-  return at::mul_out(out, x, mask_of(x, dropout, scratch));  // (T, In)
+  return at::mul_out(out, x, mask);  // (T, In)
 }
 
 // x as the products of these linears multiply it.
@@ -80,7 +83,8 @@ Tensor adapter_inputs(Branches branches, const Tensor& x, Workspace& memory) {
   }
   for_each_adapter(branches, xa, [&](size_t i, const Tensor& xa_i) {
     const Frame inner(memory.scratch);
-    product_into(xa_i, dropped(x, branches[i].dropout, memory.scratch), branches[i].linear.a.value.t(),
+    const Tensor mask = mask_of(branches[i], x, memory.scratch);  // (T, In)
+    product_into(xa_i, dropped(x, mask, memory.scratch), branches[i].linear.a.value.t(),
                  memory.scratch);  // (T, r)
   });
   return xa;
@@ -104,13 +108,15 @@ void weight_backward(const Linear& linear, const Tensor& dy, const Tensor& x, Ar
 void adapter_backward(const Branch& branch, const Tensor& dyb, const Tensor& x, const Tensor& dx,
                       Arena& scratch) {
   const Weight& a = branch.linear.a;
-  if (a.trains()) add_product(a.grad, dyb.t(), dropped(x, branch.dropout, scratch), scratch);  // (r, In)
+  const Tensor mask = mask_of(branch, dyb, scratch);  // (T, In), as the forward pass drew it
+  if (a.trains()) {
+    const Frame frame(scratch);
+    add_product(a.grad, dyb.t(), dropped(x, mask, scratch), scratch);  // (r, In)
+  }
   if (!dx.defined()) return;
-  if (branch.dropout.rate == 0) return add_product(dx, dyb, a.value, scratch);  // (T, In)
-  const Tensor back = scratch.take(dx.sizes(), dx.scalar_type());               // (T, In)
+  if (!mask.defined()) return add_product(dx, dyb, a.value, scratch);  // (T, In)
+  const Tensor back = scratch.take(dx.sizes(), dx.scalar_type());      // (T, In)
   product_into(back, dyb, a.value, scratch);
-  const Tensor mask = scratch.take(dx.sizes(), mask_dtype(dyb.scalar_type()));  // as the forward pass drew it
-  draw_dropout_mask(branch.dropout, mask);
   dx.addcmul_(back, scratch.converted(mask, dx.scalar_type()));
 }
 
