@@ -5,6 +5,7 @@
 // Identity is never in here: it is the CURVE key that the socket reports (User-Id).
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -29,11 +30,13 @@ struct Slot {
   int64_t memory_bytes = 0;
   std::string model;                // of a GPU, as its maker names it
   std::vector<std::string> labels;  // of whoever runs the worker, and "shared" for a GPU that others compute on
+  std::optional<bool> widens_bf16{};  // of cores: bf16 is turned into fp32 to be multiplied; absent: not told
 };
 template <class Ar>
 void fields(Ar& ar, Slot& s) {
   ar("index", s.index)("device", s.device)("threads", s.threads)("memory_bytes", s.memory_bytes);
   ar("model", s.model)("labels", s.labels);
+  later_field(ar, "widens_bf16", s.widens_bf16);
 }
 
 struct Held {  // an attempt that this life of the worker still has: running, or ended with reports unacked

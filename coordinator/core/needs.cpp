@@ -27,6 +27,17 @@ bool is_plausible(const ModelShape& s) {
          is_between(s.heads * s.head_dim, kWidthMax);
 }
 
+// Of cores nothing is taken for granted.
+bool multiplies_bf16_as_it_is(const Slot& slot) {
+  return slot.device != kCpu || slot.widens_bf16 == false;
+}
+
+// A GPU's formula serves for cores too: it is more by what norms hold for a moment, which is less than 1 %.
+std::optional<int64_t> as_it_is_bytes(const TrialSettings& settings, const ModelShape& shape, int rows) {
+  if (settings.model.dtype != Dtype::bf16) return std::nullopt;
+  return predicted_peak_bytes(settings, shape, largest_load(settings, rows), Bf16::as_it_is, DeviceClass::gpu);
+}
+
 int64_t weight_bytes(const ModelShape& shape, Dtype dtype) {
   return parameters_of(shape).total * (dtype == Dtype::bf16 ? 2 : 4);
 }
@@ -41,7 +52,8 @@ PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& sett
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
   return {.train_bytes = predicted_peak_bytes(settings, shape, largest_load(settings, rows)),
           .forward_bytes = weight_bytes(shape, settings.model.dtype),
-          .microbatch = rows};
+          .microbatch = rows,
+          .as_it_is_bytes = as_it_is_bytes(settings, shape, rows)};
 }
 
 bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes) {
@@ -53,8 +65,10 @@ bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes) {
   });
 }
 
-int64_t predicted_bytes(const Unit& unit) {
-  return unit.kind == WorkKind::train ? unit.memory.train_bytes : unit.memory.forward_bytes;
+int64_t predicted_bytes(WorkKind kind, const PredictedMemory& memory, const Slot& slot) {
+  if (kind != WorkKind::train) return memory.forward_bytes;
+  return multiplies_bf16_as_it_is(slot) ? memory.as_it_is_bytes.value_or(memory.train_bytes)
+                                        : memory.train_bytes;
 }
 
 SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
@@ -66,7 +80,7 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
 bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;
-  const int64_t predicted = predicted_bytes(unit);
+  const int64_t predicted = predicted_bytes(unit.kind, unit.memory, slot);
   const bool is_at_home = unit.home == worker;  // a worker has a name
   return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
     const SlotNeeds& asked = state.sweeps().at(wish.first).run.needs;

@@ -16,8 +16,9 @@ PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& sett
 // memory of its own; 0 is unknown and fits, and so does a slot of unknown memory.
 bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes);
 
-// Returns: what is predicted for the unit: a stage as it trains, an eval leased by itself as it reads.
-int64_t predicted_bytes(const Unit& unit);
+// Returns: what is predicted for a unit on this slot: a stage as it trains there, an eval leased by itself as
+// it reads.
+int64_t predicted_bytes(WorkKind kind, const PredictedMemory& memory, const Slot& slot);
 
 // Returns: what counts of it for a unit that runs where the weights lie that it needs. No label: that would
 // choose the worker. Of an eval nothing: what a sweep asks for is for its training.

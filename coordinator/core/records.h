@@ -54,10 +54,14 @@ struct PredictedMemory {  // of a trial's units; 0: unknown
   int64_t train_bytes = 0;
   int64_t forward_bytes = 0;  // of evals leased by themselves
   int microbatch = 0;         // rows that these are predicted for
+  // As train_bytes, on slots that multiply bf16 as it is; absent: as much, or a journal from before this was
+  // told apart.
+  std::optional<int64_t> as_it_is_bytes{};
 };
 template <class Ar>
 void fields(Ar& ar, PredictedMemory& m) {
   ar("train_bytes", m.train_bytes)("forward_bytes", m.forward_bytes)("microbatch", m.microbatch);
+  later_field(ar, "as_it_is_bytes", m.as_it_is_bytes);
 }
 
 struct TrialListed {  // the grid's next index was touched: this trial belongs to the sweep; its units exist

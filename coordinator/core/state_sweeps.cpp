@@ -29,9 +29,13 @@ Stage stage_of(const SweepTrial& trial) {
 
 // A client of an older version predicts nothing, and must not make the others forget.
 PredictedMemory larger(const PredictedMemory& a, const PredictedMemory& b) {
+  std::optional<int64_t> as_it_is;
+  if (a.as_it_is_bytes || b.as_it_is_bytes)
+    as_it_is = std::max(a.as_it_is_bytes.value_or(a.train_bytes), b.as_it_is_bytes.value_or(b.train_bytes));
   return {.train_bytes = std::max(a.train_bytes, b.train_bytes),
           .forward_bytes = std::max(a.forward_bytes, b.forward_bytes),
-          .microbatch = std::max(a.microbatch, b.microbatch)};
+          .microbatch = std::max(a.microbatch, b.microbatch),
+          .as_it_is_bytes = as_it_is};
 }
 
 // Somebody wants it again: budgets start anew, what was learnt (checkpoint, micro-batch) stays.

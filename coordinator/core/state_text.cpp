@@ -83,9 +83,9 @@ void print(std::ostream& out, const AttemptState& a) {
 void print(std::ostream& out, const Unit& u) {
   out << "unit " << u.id.text << " " << text_of(u.kind) << " " << text_of(u.life) << " base=" << u.base.text
       << " model=" << to_json(u.model).dump() << " memory=" << u.memory.train_bytes << "/"
-      << u.memory.forward_bytes << "/" << u.memory.microbatch << " home=" << u.home.text
-      << " checkpoint=" << u.checkpoint << " microbatch=" << u.microbatch << " own=" << u.own_failures
-      << " infra=" << u.infra_losses << " kept=" << text_of(u.kept)
+      << u.memory.as_it_is_bytes.value_or(0) << "/" << u.memory.forward_bytes << "/" << u.memory.microbatch
+      << " home=" << u.home.text << " checkpoint=" << u.checkpoint << " microbatch=" << u.microbatch
+      << " own=" << u.own_failures << " infra=" << u.infra_losses << " kept=" << text_of(u.kept)
       << " outcome=" << (u.outcome ? text_of(*u.outcome) : "none") << "\n";
   print(out, u.attempt);
   if (u.stage) out << "  stage " << to_json(*u.stage).dump() << "\n";

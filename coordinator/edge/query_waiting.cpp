@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -16,8 +17,8 @@ namespace {
 
 struct ReadyUnit {
   std::string id;
-  int64_t predicted_bytes = 0;
-  bool is_trial = true;
+  WorkKind kind = WorkKind::train;
+  PredictedMemory memory{};
   std::string home{};    // the worker where the weights lie that it needs; empty: any worker may run it
   std::string source{};  // the trial that left them
 };
@@ -28,6 +29,11 @@ using SlotsByWorker = std::map<std::string, std::vector<Slot>>;  // of those tha
 struct OtherWish {
   SlotNeeds needs;
   std::set<std::string> units;
+};
+
+struct Wishes {
+  SlotNeeds own;
+  std::vector<OtherWish> others;
 };
 
 SlotNeeds needs_in(const Value& column) {
@@ -42,10 +48,15 @@ SlotsByWorker slots_here(const Reader& reader) {
   return out;
 }
 
-// `trial:` comes before the source's id.
+constexpr int64_t kWithoutEnd = std::numeric_limits<int64_t>::max();
+
+// `trial:` comes before the source's id. What a trial needs where bf16 is multiplied as it is stands in the
+// record that listed it: read, for texts are slow, for those alone that may not fit.
 constexpr const char* kReadyStages =
-    "SELECT DISTINCT g.id, g.train_bytes, coalesce(a.worker, ''), coalesce(s.id, '') FROM listed l JOIN sweep "
-    "w ON w.id=l.sweep"
+    "SELECT DISTINCT g.id, g.train_bytes, coalesce(a.worker, ''), coalesce(s.id, ''),"
+    " CASE WHEN g.train_bytes > ?2 THEN (SELECT json_extract(r.body, "
+    "'$.memory.as_it_is_bytes') FROM record r"
+    " WHERE r.seq=t.listed_in) END FROM listed l JOIN sweep w ON w.id=l.sweep"
     " JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
     " LEFT JOIN trial s ON s.id=substr(t.model_from, 7, 64) LEFT JOIN stage k ON k.number=s.stage"
     " LEFT JOIN attempt a ON a.unit=k.id AND a.attempt=k.attempt"
@@ -61,15 +72,29 @@ constexpr const char* kReadyEvals =
     "g.state='completed')"
     " AND NOT EXISTS(SELECT 1 FROM attempt r WHERE r.unit=e.id AND r.ended IS NULL) GROUP BY e.id";
 
-std::vector<ReadyUnit> ready_units(const Reader& reader, const std::string& sweep) {
+// Of a trial that takes more than `told_above` bytes it is told what it takes on either kind of slot.
+std::vector<ReadyUnit> ready_trials(const Reader& reader, const std::string& sweep, int64_t told_above) {
   std::vector<ReadyUnit> out;
-  for (const bool is_trial : {true, false})
-    for (const auto& row : reader.select(is_trial ? kReadyStages : kReadyEvals, {sweep}).rows)
-      out.push_back({.id = std::get<std::string>(row[0]),
-                     .predicted_bytes = std::get<int64_t>(row[1]),
-                     .is_trial = is_trial,
-                     .home = std::get<std::string>(row[2]),
-                     .source = std::get<std::string>(row[3])});
+  for (const auto& row : reader.select(kReadyStages, {sweep, told_above}).rows) {
+    out.push_back({.id = std::get<std::string>(row[0]),
+                   .kind = WorkKind::train,
+                   .memory = {.train_bytes = std::get<int64_t>(row[1])},
+                   .home = std::get<std::string>(row[2]),
+                   .source = std::get<std::string>(row[3])});
+    if (const auto* as_it_is = std::get_if<int64_t>(&row[4])) out.back().memory.as_it_is_bytes = *as_it_is;
+  }
+  return out;
+}
+
+std::vector<ReadyUnit> ready_units(const Reader& reader, const std::string& sweep,
+                                   int64_t told_above = kWithoutEnd) {
+  std::vector<ReadyUnit> out = ready_trials(reader, sweep, told_above);
+  for (const auto& row : reader.select(kReadyEvals, {sweep}).rows)
+    out.push_back({.id = std::get<std::string>(row[0]),
+                   .kind = WorkKind::evaluate,
+                   .memory = {.forward_bytes = std::get<int64_t>(row[1])},
+                   .home = std::get<std::string>(row[2]),
+                   .source = std::get<std::string>(row[3])});
   return out;
 }
 
@@ -89,37 +114,33 @@ std::vector<OtherWish> other_wishes(const Reader& reader, const std::string& swe
 }
 
 // Each part as the most demanding asks for it.
-SlotNeeds most_demanding(const SlotNeeds& a, const SlotNeeds& b, int64_t predicted_bytes) {
-  SlotNeeds out{.memory_bytes = std::max(a.memory_bytes.value_or(predicted_bytes),
-                                         b.memory_bytes.value_or(predicted_bytes)),
-                .labels = a.labels,
-                .gpus = std::max(a.gpus, b.gpus)};
+SlotNeeds most_demanding(const SlotNeeds& a, const SlotNeeds& b, int64_t otherwise) {
+  SlotNeeds out{
+      .memory_bytes = std::max(a.memory_bytes.value_or(otherwise), b.memory_bytes.value_or(otherwise)),
+      .labels = a.labels,
+      .gpus = std::max(a.gpus, b.gpus)};
   for (const std::string& label : b.labels)
     if (std::find(out.labels.begin(), out.labels.end(), label) == out.labels.end()) out.labels.push_back(label);
   return out;
 }
 
-SlotNeeds needs_of(const ReadyUnit& unit, const SlotNeeds& own, const std::vector<OtherWish>& others) {
-  SlotNeeds needs = own;
-  for (const OtherWish& other : others)
-    if (other.units.contains(unit.id)) needs = most_demanding(needs, other.needs, unit.predicted_bytes);
-  if (!unit.home.empty()) return needs_of_bound(unit.is_trial ? WorkKind::train : WorkKind::evaluate, needs);
+SlotNeeds needs_of(const ReadyUnit& unit, const Wishes& wishes, int64_t predicted_bytes) {
+  SlotNeeds needs = wishes.own;
+  for (const OtherWish& other : wishes.others)
+    if (other.units.contains(unit.id))
+      needs = most_demanding(needs, other.needs, predicted_bytes);
+  if (!unit.home.empty()) return needs_of_bound(unit.kind, needs);
   return needs;
 }
 
-bool has_one(const std::vector<Slot>& slots, const SlotNeeds& needs, int64_t predicted_bytes) {
-  return std::any_of(slots.begin(), slots.end(),
-                     [&](const Slot& slot) { return has(slot, needs, predicted_bytes); });
-}
-
-void add(WaitingUnits& waiting, const ReadyUnit& unit, const SlotNeeds& needs) {
-  const int64_t bytes = needs.memory_bytes.value_or(unit.predicted_bytes);
+void add(WaitingUnits& waiting, const ReadyUnit& unit, const SlotNeeds& needs, int64_t predicted_bytes) {
+  const int64_t bytes = needs.memory_bytes.value_or(predicted_bytes);
   const bool is_first = waiting.trials + waiting.evals == 0;
   waiting.memory_bytes_min = is_first ? bytes : std::min(waiting.memory_bytes_min, bytes);
   waiting.memory_bytes_max = std::max(waiting.memory_bytes_max, bytes);
   waiting.labels = most_demanding({.labels = waiting.labels}, needs, 0).labels;
   waiting.gpus = std::max(waiting.gpus, needs.gpus);
-  ++(unit.is_trial ? waiting.trials : waiting.evals);
+  ++(unit.kind == WorkKind::train ? waiting.trials : waiting.evals);
 }
 
 // ---- for people
@@ -217,31 +238,59 @@ struct Found {
   Away away;
 };
 
-bool has_slot_for(const ReadyUnit& unit, const SlotNeeds& needs, const SlotsByWorker& here) {
+bool may_run_on(const ReadyUnit& unit, const std::string& worker) {
+  return unit.home.empty() || unit.home == worker;
+}
+
+bool has_slot_for(const ReadyUnit& unit, const Wishes& wishes, const SlotsByWorker& here) {
+  std::map<int64_t, SlotNeeds> needs;  // by what is predicted, of which there are two at most
+  const auto fits = [&](const Slot& slot) {
+    const int64_t bytes = predicted_bytes(unit.kind, unit.memory, slot);
+    if (!needs.contains(bytes)) needs.emplace(bytes, needs_of(unit, wishes, bytes));
+    return has(slot, needs.at(bytes), bytes);
+  };
   return std::any_of(here.begin(), here.end(), [&](const auto& worker) {
-    return (unit.home.empty() || unit.home == worker.first) &&
-           has_one(worker.second, needs, unit.predicted_bytes);
+    return may_run_on(unit, worker.first) && std::any_of(worker.second.begin(), worker.second.end(), fits);
   });
+}
+
+// Returns: what is predicted of it on the largest slot, which people are told of.
+int64_t bytes_on_largest(const ReadyUnit& unit, const SlotsByWorker& here) {
+  Slot largest;
+  for (const auto& [worker, slots] : here)
+    for (const Slot& slot : slots)
+      if (may_run_on(unit, worker) && slot.memory_bytes >= largest.memory_bytes) largest = slot;
+  return predicted_bytes(unit.kind, unit.memory, largest);
+}
+
+// Where all slots are that large, what a trial takes is not asked further.
+int64_t least_slot_bytes(const SlotsByWorker& here) {
+  int64_t least = kWithoutEnd;
+  for (const auto& [worker, slots] : here)
+    for (const Slot& slot : slots)
+      if (slot.memory_bytes > 0) least = std::min(least, slot.memory_bytes);
+  return least;
 }
 
 // Where the weights lie that a unit needs it may run, and anywhere once the coordinator has them too.
 Found look_through(const Reader& reader, const std::string& sweep, const SlotsByWorker& here) {
-  const SlotNeeds own = needs_in(reader.select("SELECT needs FROM sweep WHERE name=?1", {sweep}).rows.at(0)[0]);
-  const std::vector<OtherWish> others = other_wishes(reader, sweep);
+  const Wishes wishes{
+      .own = needs_in(reader.select("SELECT needs FROM sweep WHERE name=?1", {sweep}).rows.at(0)[0]),
+      .others = other_wishes(reader, sweep)};
   Found out;
-  for (ReadyUnit& unit : ready_units(reader, sweep)) {
-    if (has_slot_for(unit, needs_of(unit, own, others), here)) continue;
+  for (ReadyUnit& unit : ready_units(reader, sweep, least_slot_bytes(here))) {
+    if (has_slot_for(unit, wishes, here)) continue;
     const bool is_away = !unit.home.empty() && !here.contains(unit.home);
     if (!unit.home.empty() && has_artifacts(reader, unit.source)) {
       unit.home.clear();
     } else if (is_away) {
-      ++(unit.is_trial ? out.away.trials : out.away.evals);
+      ++(unit.kind == WorkKind::train ? out.away.trials : out.away.evals);
       out.away.workers.insert(unit.home);
       continue;
     }
-    const SlotNeeds needs = needs_of(unit, own, others);
-    if (has_slot_for(unit, needs, here)) continue;
-    add(out.misfits, unit, needs);
+    if (has_slot_for(unit, wishes, here)) continue;
+    const int64_t predicted = bytes_on_largest(unit, here);
+    add(out.misfits, unit, needs_of(unit, wishes, predicted), predicted);
     out.homes.insert(unit.home);
   }
   return out;

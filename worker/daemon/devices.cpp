@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <string>
 
+#include "common/model/processor.h"
 #include "common/vocabulary/check.h"
 #include "worker/daemon/cgroup.h"
 
@@ -32,7 +33,9 @@ int64_t physical_memory(const fs::path& root) {
 
 NodeCapacity measure_node(const fs::path& root) {
   const CgroupLimits limits = cgroup_limits(root);
-  NodeCapacity node{.cores = cores_by_affinity(), .memory_bytes = physical_memory(root)};
+  NodeCapacity node{.cores = cores_by_affinity(),
+                    .memory_bytes = physical_memory(root),
+                    .widens_bf16 = widens_bf16(this_processor(root / "proc/cpuinfo"))};
   node.cores = std::min(node.cores, limits.cores.value_or(node.cores));
   node.memory_bytes = std::min(node.memory_bytes, limits.memory_bytes.value_or(node.memory_bytes));
   return node;
@@ -44,8 +47,11 @@ std::vector<Slot> cpu_slots(const NodeCapacity& node, int threads_per_slot, int 
   if (slots_max > 0) count = std::min(count, slots_max);
   std::vector<Slot> slots;
   for (int i = 0; i < count; ++i)
-    slots.push_back(
-        {.index = i, .device = "cpu", .threads = threads_per_slot, .memory_bytes = node.memory_bytes / count});
+    slots.push_back({.index = i,
+                     .device = "cpu",
+                     .threads = threads_per_slot,
+                     .memory_bytes = node.memory_bytes / count,
+                     .widens_bf16 = node.widens_bf16});
   return slots;
 }
 

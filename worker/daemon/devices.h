@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,9 @@
 namespace ranktide {
 
 struct NodeCapacity {
-  int cores = 1;             // usable: affinity, cut by the quota of control groups
-  int64_t memory_bytes = 0;  // usable: physical, cut by the limit of control groups
+  int cores = 1;                      // usable: affinity, cut by the quota of control groups
+  int64_t memory_bytes = 0;           // usable: physical, cut by the limit of control groups
+  std::optional<bool> widens_bf16{};  // of its processor, for its slots of cores
 };
 
 // `root` is where /proc and /sys/fs/cgroup are looked for; "/" but in tests.

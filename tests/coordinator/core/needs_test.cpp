@@ -62,6 +62,47 @@ TEST(Needs, AreUnknownWithoutAShapeThatAModelCanHave) {
   EXPECT_EQ(predicted(4, [](ModelInput& m) { m.shape->ffn = -1; }).forward_bytes, 0);
 }
 
+// A head of 32,000 x 2,048 in fp32 is what a slot that multiplies bf16 as it is does not hold.
+TEST(Needs, AreLessOnSlotsThatMultiplyBf16AsItIs) {
+  const PredictedMemory memory = predicted(4);
+  EXPECT_LT(memory.as_it_is_bytes.value(), memory.train_bytes - 240'000'000);
+  const auto on = [&](const Slot& slot) { return predicted_bytes(WorkKind::train, memory, slot); };
+  Slot cores = slot_with(0);
+  EXPECT_EQ(on(cores), memory.train_bytes) << "an older worker does not tell";
+  cores.widens_bf16 = true;
+  EXPECT_EQ(on(cores), memory.train_bytes);
+  cores.widens_bf16 = false;
+  EXPECT_EQ(on(cores), memory.as_it_is_bytes);
+  EXPECT_EQ(on(slot_with(0, "GPU-7")), memory.as_it_is_bytes);
+  EXPECT_EQ(predicted_bytes(WorkKind::evaluate, memory, cores), memory.forward_bytes);
+  EXPECT_EQ(predicted_bytes(WorkKind::train, {.train_bytes = 5}, cores), 5) << "an older journal";
+}
+
+TEST(Needs, OfFp32AreOneFigure) {
+  TrialSettings settings = settings_of_rank(4);
+  settings.model.dtype = Dtype::fp32;
+  const Inputs inputs = sweep_for_tests({.has_shape = true}).inputs;
+  EXPECT_GT(predicted_memory(inputs, settings).train_bytes, 0);
+  EXPECT_EQ(predicted_memory(inputs, settings).as_it_is_bytes, std::nullopt);
+}
+
+TEST(Needs, ASlotIsGivenWhatFitsAsItMultipliesBf16) {
+  const auto running_on = [](std::optional<bool> widens_bf16) {
+    Coordinator core{CoordinatorConfig{}, State{}, Instant{}};
+    Effects effects;
+    const SweepSpec spec = sweep_for_tests({.ranks = {4}, .has_evals = false, .has_shape = true});
+    core.step(Instant{}, Submit{.reply_to = 1, .request_id = "r", .spec = spec}, effects);
+    Hello hello{
+        .boot = "a", .version = "test", .slots = {slot_with(sim::kSmallSlotBytes * 19 / 20)}, .held = {}};
+    hello.slots.front().widens_bf16 = widens_bf16;
+    core.step(Instant{}, FromWorker{WorkerName{"w1"}, hello}, effects);
+    return core.state().sweeps().at(1).running_units();
+  };
+  EXPECT_EQ(running_on(std::nullopt), 0);
+  EXPECT_EQ(running_on(true), 0);
+  EXPECT_EQ(running_on(false), 1);
+}
+
 TEST(Needs, MemoryFitsToTheByteAndTheUnknownAlwaysFits) {
   EXPECT_TRUE(has(slot_with(2 * kGiB), {}, 2 * kGiB));
   EXPECT_FALSE(has(slot_with(2 * kGiB - 1), {}, 2 * kGiB));

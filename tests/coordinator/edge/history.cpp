@@ -95,7 +95,7 @@ SweepTrial History::list_branch(const TrialWords& words, Step at) {
 SweepTrial History::list_in(const TrialWords& words, const std::optional<TrunkPlace>& trunk) {
   SweepTrial trial = trial_of(words);
   trial.index = listed_++;
-  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial, .trunk = trunk});
+  record(TrialListed{.sweep = sweep_, .revision = revision_, .trial = trial, .memory = memory, .trunk = trunk});
   return trial;
 }
 
@@ -200,6 +200,7 @@ void History::end(const SweepTrial& trial, OutcomeKind kind, const std::string& 
   outcome.seconds = 30;
   outcome.memory_peak_bytes = int64_t{1} << 30;
   outcome.numerics = numerics;
+  outcome.exact = exact;
   outcome.device = device;
   if (kind == OutcomeKind::failed)
     record(AttemptFailed{.lease = lease(trial), .outcome = outcome, .last = true});

@@ -363,6 +363,24 @@ TEST_F(WaitingTest, OneTrialAndOneSlotReadAsSuch) {
             "(run.needs.memory sets another figure)");
 }
 
+TEST_F(WaitingTest, ATrialInBf16WaitsForLessOnASlotThatMultipliesItAsItIs) {
+  leave("w1");
+  history.memory = {.train_bytes = 3 * kGiB, .as_it_is_bytes = 2 * kGiB};
+  history.list({.rank = 4});
+  join("cores", {slot(2 * kGiB)});
+  EXPECT_NE(message().find("it needs 3.0 GiB; the only slot has 2.0 GiB"), std::string::npos) << message();
+  leave("cores");
+  Slot small = slot(kGiB);
+  small.widens_bf16 = false;
+  join("small", {small});
+  EXPECT_NE(message().find("it needs 2.0 GiB; the only slot has 1.0 GiB"), std::string::npos) << message();
+  leave("small");
+  Slot enough = slot(2 * kGiB);
+  enough.widens_bf16 = false;
+  join("enough", {enough});
+  EXPECT_EQ(message(), "");
+}
+
 TEST_F(WaitingTest, EvalsOfTheBaseWaitToo) {
   leave("w1");
   join("small", {slot(kGiB / 2)});

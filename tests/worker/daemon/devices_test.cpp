@@ -67,6 +67,13 @@ TEST_F(Node, IgnoresAQuotaThatIsNone) {
   EXPECT_FALSE(cgroup_limits(root_.path()).cores);
 }
 
+TEST_F(Node, SlotsOfCoresTellWhetherTheirProcessorWidensBf16) {
+  put("proc/cpuinfo", "flags\t\t: avx2 avx512f\n");
+  EXPECT_EQ(cpu_slots(measure_node(root_.path()), 1, 1).at(0).widens_bf16, false);
+  put("proc/cpuinfo", "flags\t\t: avx2\n");
+  EXPECT_EQ(cpu_slots(measure_node(root_.path()), 1, 1).at(0).widens_bf16, true);
+}
+
 TEST(CpuSlots, ShareCoresAndMemory) {
   const std::vector<Slot> slots = cpu_slots({.cores = 8, .memory_bytes = 800}, 2, 0);
   ASSERT_EQ(slots.size(), 4U);
