@@ -281,7 +281,11 @@ Work work_of(const State& state, const Unit& unit) {
             .resume_at_most = unit.attempt.began_at,
             .inputs = {},
             .branches = unit.attempt.branches};
-  if (!unit.wanted.empty()) work.checkpoint_every_ms = policy_of(state, unit).checkpoint_every_ms;
+  if (!unit.wanted.empty()) {
+    const RunPolicy policy = policy_of(state, unit);
+    work.checkpoint_every_ms = policy.checkpoint_every_ms;
+    work.require_exact = policy.require_exact;
+  }
   for (const EvalId& id : unit.attempt.evals) {
     const auto order = unit.evals.find(id);
     if (order != unit.evals.end()) work.evals.push_back(order->second);

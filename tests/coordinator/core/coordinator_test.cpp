@@ -114,6 +114,15 @@ TEST_F(Game, KeepsToMaxParallel) {
   EXPECT_EQ(grants_.size(), 1u);
 }
 
+TEST_F(Game, TellsATrainerWhoseResultHasToBeExact) {
+  submit({.name = "any", .ranks = {2}, .has_evals = false});
+  submit({.name = "exact", .ranks = {4}, .has_evals = false, .run = "require_exact: true"});
+  hello("w1", 2);
+  ASSERT_EQ(grants_.size(), 2u);
+  for (const Grant& grant : grants_)
+    EXPECT_EQ(grant.work.require_exact, sweep(2).units.contains(grant.lease.unit));
+}
+
 TEST_F(Game, GivesAFreedSlotItsNextGrantInTheSameStep) {
   submit({.ranks = {2, 4}, .has_evals = false});
   hello("w1");
