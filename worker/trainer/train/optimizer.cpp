@@ -15,6 +15,10 @@
 namespace ranktide {
 namespace {
 
+// What has had no gradient yet, as an adapter's A at its first step (B = 0), has two moments of 0, whose ratio
+// is no number under an eps of 0. Beside any other root of an fp32 this one rounds away.
+constexpr double kEpsMin = 1e-30;
+
 // Elements [from, to) of the flat buffers share one decay.
 void adamw_range(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, double decay, Step step,
                  int64_t from, int64_t to) {
@@ -22,8 +26,8 @@ void adamw_range(ModelTensors& t, Moments& moments, const TrainSettings& s, doub
   std::vector<at::Tensor> p{t.values.slice(0, from, to)}, g{t.grads.slice(0, from, to)};
   std::vector<at::Tensor> m{moments.first.slice(0, from, to)}, v{moments.second.slice(0, from, to)};
   std::vector<at::Tensor> steps{at::full({}, static_cast<double>(step), t.values.options())};
-  at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay, s.eps,
-                    /*amsgrad=*/false,
+  at::_fused_adamw_(p, g, m, v, /*max_exp_avg_sqs=*/{}, steps, lr, s.beta1, s.beta2, decay,
+                    std::max(s.eps, kEpsMin), /*amsgrad=*/false,
                     /*maximize=*/false);
 }
 

@@ -58,6 +58,17 @@ TEST(AdamW, EqualsTheTextbookUnderBothDecayRules) {
   }
 }
 
+TEST(AdamW, WithoutEpsLeavesAloneWhatHasNoGradient) {
+  TrainSettings s;
+  s.eps = 0;
+  Bench bench(Optimizer::adamw);
+  bench.norm.grad.mutable_data_ptr<float>()[3] = 0;
+  for (Step step = 1; step <= 10; ++step) optimizer_step(bench.tensors, bench.moments, s, 0.01, step);
+  const float* norm = bench.norm.master.const_data_ptr<float>();
+  EXPECT_EQ(norm[3], 0.1F * 4);
+  for (const int i : {0, 1, 2, 4}) EXPECT_NEAR(norm[i], textbook(i, 10, s, 0.01, false), 2e-6);
+}
+
 // As Chen et al. (2023) write it, in double, for element i of Bench after `steps` equal gradients.
 double textbook_lion(int i, int steps, const TrainSettings& s, double lr, bool decays) {
   double p = 0.1 * (i + 1), m = 0;
