@@ -127,8 +127,8 @@ class StageRun {
             .exact_only = order_.require_exact && microbatch() == default_microbatch()};
   }
   bool has_checkpoint() const {
-    const auto search = find_checkpoint(folders_.checkpoints, order_.stage, current_engine(base_->device()),
-                                        resume_limits());
+    const auto search =
+        find_checkpoint(folders_.checkpoints, order_.stage, current_engine(base_->device()), resume_limits());
     for (const auto& line : search.skipped) std::cerr << line << "\n";
     return search.newest.has_value();
   }
