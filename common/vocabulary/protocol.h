@@ -30,12 +30,14 @@ struct Slot {
   int64_t memory_bytes = 0;
   std::string model;                // of a GPU, as its maker names it
   std::vector<std::string> labels;  // of whoever runs the worker, and "shared" for a GPU that others compute on
+  std::string processor{};          // of cores, as the kernel names it; empty: not told
   std::optional<bool> widens_bf16{};  // of cores: bf16 is turned into fp32 to be multiplied; absent: not told
 };
 template <class Ar>
 void fields(Ar& ar, Slot& s) {
   ar("index", s.index)("device", s.device)("threads", s.threads)("memory_bytes", s.memory_bytes);
   ar("model", s.model)("labels", s.labels);
+  later_field(ar, "processor", s.processor);
   later_field(ar, "widens_bf16", s.widens_bf16);
 }
 

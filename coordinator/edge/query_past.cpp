@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <set>
 
+#include "common/vocabulary/numerics.h"
 #include "common/vocabulary/protocol.h"
 #include "common/vocabulary/wire.h"
 
@@ -24,22 +27,69 @@ constexpr const char* kStandings =
     " JOIN stage g ON g.number=t.stage LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
-// What the slot was, is read here: the reader's connection lets no table-valued function be made.
+// Of each kind the newest: a sweep of hundreds of trials on cores must not hide the few that came after it on a
+// GPU. A trial counts once, whichever sweeps list it. Settings are read of the newest alone, for that is slow.
+// What the slot was, is read in C++: the reader's connection lets no table-valued function be made.
 constexpr const char* kMeasured =
-    "SELECT v.params, v.tokens, v.seconds, coalesce(w.slots, '[]'), coalesce(a.slots, ''),"
-    " coalesce(v.memory_peak_bytes, 0)"
-    " FROM v_trial v LEFT JOIN attempt a ON a.unit=v.stage AND a.attempt=v.attempts"
-    " LEFT JOIN worker w ON w.name=a.worker"
-    " WHERE v.state = 'completed' AND v.attempts = 1 AND v.seconds > 0 LIMIT 200";
+    "WITH newest AS (SELECT g.number, a.ended FROM stage g JOIN attempt a ON a.unit=g.id AND "
+    "a.attempt=g.attempt"
+    "   WHERE g.state='completed' AND g.attempt=1 AND g.seconds>0 AND g.exact AND g.numerics=?1"
+    "   ORDER BY a.ended DESC, g.number DESC LIMIT ?2),"
+    " measured AS (SELECT n.ended, t.params, t.method, g.tokens, g.seconds, a.boot,"
+    "   a.slots AS taken, coalesce(g.memory_peak_bytes, 0) AS peak, coalesce(g.device, '') AS device"
+    "   FROM newest n JOIN stage g ON g.number=n.number JOIN trial t ON t.stage=g.number"
+    "   JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt),"
+    " placed AS (SELECT *, row_number() OVER (PARTITION BY json_extract(params, '$.model.path'),"
+    "   json_extract(params, '$.model.dtype'), json_extract(params, '$.data.max_tokens'), method, device"
+    "   ORDER BY ended DESC) AS place FROM measured)"
+    " SELECT params, tokens, seconds, boot, taken, peak, device FROM placed WHERE place<=?3"
+    " ORDER BY place, ended DESC LIMIT ?4";
 
-// slots: of the worker; taken: of the attempt. Returns: "cpu", or the GPU's model, or "gpu" where it is not
-// told.
-std::string device_of(const std::string& slots, const std::string& taken) {
-  for (const Slot& slot : from_json<std::vector<Slot>>(parse_json(slots))) {
-    if (std::to_string(slot.index) != taken.substr(0, taken.find(','))) continue;
-    if (slot.device != "cpu") return slot.model.empty() ? "gpu" : slot.model;
+constexpr int64_t kMeasuredLookedAt = 20'000;  // the newest
+constexpr int64_t kMeasuredMax = 1'000;        // about a kilobyte each
+
+// The slots of a life of a worker, by its boot. The worker's next life may have cut its cores otherwise.
+using Lives = std::map<std::string, std::vector<Slot>>;
+
+Lives lives_of(const Reader& reader, const std::set<std::string>& boots) {
+  Lives out;
+  const Selection joined = reader.select(
+      "SELECT json_extract(body, '$.boot'), json_extract(body, '$.slots') FROM record WHERE kind='WorkerJoined'"
+      " ORDER BY seq");
+  for (const auto& row : joined.rows)
+    if (const auto& boot = std::get<std::string>(row[0]); boots.contains(boot))
+      out[boot] = from_json<std::vector<Slot>>(parse_json(std::get<std::string>(row[1])));
+  return out;
+}
+
+// taken: of the attempt. Returns: the first of them, or one of which nothing is told.
+Slot slot_of(const Lives& lives, const std::string& boot, const std::string& taken) {
+  const auto life = lives.find(boot);
+  const std::string first = taken.substr(0, taken.find(','));
+  if (life != lives.end())
+    for (const Slot& slot : life->second)
+      if (std::to_string(slot.index) == first) return slot;
+  return {.index = 0, .device = "cpu", .threads = 0};
+}
+
+// told: by the trainer. Returns: "cpu", or the GPU's model, or "gpu" where it is not told.
+std::string device_of(const std::string& told, const Slot& slot) {
+  if (told.starts_with("cpu")) return "cpu";
+  if (slot.device != "cpu") return slot.model.empty() ? "gpu" : slot.model;
+  return told.empty() ? "cpu" : "gpu";
+}
+
+MeasuredTrial measured_on(const Slot& slot, const std::vector<Value>& row) {
+  MeasuredTrial out{.settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[0]))),
+                    .tokens = std::get<int64_t>(row[1]),
+                    .seconds = std::get<double>(row[2]),
+                    .device = device_of(std::get<std::string>(row[6]), slot),
+                    .memory_peak_bytes = std::get<int64_t>(row[5])};
+  if (out.device == "cpu") {
+    out.threads = slot.threads;
+    out.processor = slot.processor;
   }
-  return "cpu";
+  return out;
 }
 
 std::vector<std::string> parts_of(const std::string& list) {
@@ -113,12 +163,14 @@ std::vector<TrialStanding> trials_after(const Reader& reader, const std::string&
 
 std::vector<MeasuredTrial> measured_trials(const Reader& reader) {
   std::vector<MeasuredTrial> out;
-  for (const auto& row : reader.select(kMeasured).rows)
-    out.push_back({.settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[0]))),
-                   .tokens = std::get<int64_t>(row[1]),
-                   .seconds = std::get<double>(row[2]),
-                   .device = device_of(std::get<std::string>(row[3]), std::get<std::string>(row[4])),
-                   .memory_peak_bytes = std::get<int64_t>(row[5])});
+  const std::vector<Value> limits{int64_t{kNumericsVersion}, kMeasuredLookedAt, kMeasuredPerKind, kMeasuredMax};
+  const Selection found = reader.select(kMeasured, limits);
+  std::set<std::string> boots;
+  for (const auto& row : found.rows) boots.insert(std::get<std::string>(row[3]));
+  const Lives lives = lives_of(reader, boots);
+  for (const auto& row : found.rows)
+    out.push_back(
+        measured_on(slot_of(lives, std::get<std::string>(row[3]), std::get<std::string>(row[4])), row));
   return out;
 }
 

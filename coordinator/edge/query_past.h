@@ -65,21 +65,28 @@ enum class Told { standing, settings };  // settings: those too, about a kilobyt
 std::vector<TrialStanding> trials_after(const Reader& reader, const std::string& trial,
                                         int64_t count = kTrialsPerPage, Told told = Told::standing);
 
-// A training that went through in one attempt, as a measurement.
+// A training that went through in one attempt, as a measurement for those to come: of this engine's numerics
+// version, and with the micro-batch that they will have (exact).
 struct MeasuredTrial {
   TrialSettings settings;
   int64_t tokens = 0;
   double seconds = 0;
-  std::string device = "cpu";  // of its slot: cpu, or a GPU's model; "gpu" where its maker gave none
+  std::string device = "cpu";     // of its slot: cpu, or a GPU's model; "gpu" where its maker gave none
   int64_t memory_peak_bytes = 0;  // 0: not told
+  int threads = 0;                // of cores; 0: not told
+  std::string processor{};        // of cores, as its Slot had it; empty: not told
 };
 template <class Ar>
 void fields(Ar& ar, MeasuredTrial& m) {
   ar("settings", m.settings)("tokens", m.tokens)("seconds", m.seconds)("device", m.device);
-  ar("memory_peak_bytes", m.memory_peak_bytes);
+  ar("memory_peak_bytes", m.memory_peak_bytes)("threads", m.threads)("processor", m.processor);
 }
 
-// Returns: at most 200 of them.
+// Trials that tell of each other: of one model, dtype, method and length of rows, on one device.
+inline constexpr int64_t kMeasuredPerKind = 20;
+
+// Returns: of each kind the newest, at most kMeasuredPerKind, each kind's newest first; of the 20,000 newest
+// trainings, and at most 1,000.
 std::vector<MeasuredTrial> measured_trials(const Reader& reader);
 
 }  // namespace ranktide

@@ -29,13 +29,21 @@ int64_t physical_memory(const fs::path& root) {
   return kib * 1024;
 }
 
+// Coordinators take printable ASCII only.
+std::string plain(std::string name) {
+  std::erase_if(name, [](char c) { return c < ' ' || c > '~'; });
+  return name;
+}
+
 }  // namespace
 
 NodeCapacity measure_node(const fs::path& root) {
   const CgroupLimits limits = cgroup_limits(root);
+  const Processor processor = this_processor(root / "proc/cpuinfo");
   NodeCapacity node{.cores = cores_by_affinity(),
                     .memory_bytes = physical_memory(root),
-                    .widens_bf16 = widens_bf16(this_processor(root / "proc/cpuinfo"))};
+                    .processor = plain(processor.name),
+                    .widens_bf16 = widens_bf16(processor)};
   node.cores = std::min(node.cores, limits.cores.value_or(node.cores));
   node.memory_bytes = std::min(node.memory_bytes, limits.memory_bytes.value_or(node.memory_bytes));
   return node;
@@ -51,6 +59,7 @@ std::vector<Slot> cpu_slots(const NodeCapacity& node, int threads_per_slot, int 
                      .device = "cpu",
                      .threads = threads_per_slot,
                      .memory_bytes = node.memory_bytes / count,
+                     .processor = node.processor,
                      .widens_bf16 = node.widens_bf16});
   return slots;
 }

@@ -17,6 +17,7 @@ namespace ranktide {
 struct NodeCapacity {
   int cores = 1;                      // usable: affinity, cut by the quota of control groups
   int64_t memory_bytes = 0;           // usable: physical, cut by the limit of control groups
+  std::string processor{};            // as the kernel names it, in printable ASCII; for its slots of cores
   std::optional<bool> widens_bf16{};  // of its processor, for its slots of cores
 };
 

@@ -7,6 +7,7 @@
 #include <future>
 #include <gtest/gtest.h>
 
+#include "common/vocabulary/numerics.h"
 #include "common/vocabulary/sha256.h"
 #include "coordinator/edge/artifact_hasher.h"
 #include "coordinator/edge/artifact_routes.h"
@@ -26,6 +27,7 @@ class Api : public testing::Test {
   Api() {
     History h(folder_.path());
     h.begin();
+    h.numerics = kNumericsVersion;
     h.submit("tide");
     trial_ = h.ran({.rank = 4}, 1.0, 3.0).id.text;
     h.listed();
@@ -159,14 +161,15 @@ TEST_F(Api, TellsWhatTrialsCameToPageByPage) {
 }
 
 TEST_F(Api, TellsOnWhatATrainingWasMeasured) {
-  const auto device = [&] { return measured_trials(Reader(folder_.path())).at(0).device; };
   Connection writer(database_file(folder_.path()), Connection::Mode::writer);
-  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "cpu"}]')");
-  EXPECT_EQ(device(), "cpu");
-  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "GPU-1", "model": "H200"}]')");
-  EXPECT_EQ(device(), "H200");
-  writer.execute(R"(UPDATE worker SET slots='[{"index": 0, "device": "GPU-1"}]')");
-  EXPECT_EQ(device(), "gpu");
+  const auto device = [&](const std::string& slot) {
+    writer.execute("UPDATE record SET body=json_set(body, '$.slots', json('[" + slot +
+                   "]')) WHERE kind='WorkerJoined'");
+    return measured_trials(Reader(folder_.path())).at(0).device;
+  };
+  EXPECT_EQ(device(R"({"index": 0, "device": "cpu"})"), "cpu");
+  EXPECT_EQ(device(R"({"index": 0, "device": "GPU-1", "model": "H200"})"), "H200");
+  EXPECT_EQ(device(R"({"index": 0, "device": "GPU-1"})"), "gpu");
 }
 
 TEST_F(Api, GivesASweepAsItWasSubmitted) {

@@ -74,6 +74,11 @@ TEST_F(Node, SlotsOfCoresTellWhetherTheirProcessorWidensBf16) {
   EXPECT_EQ(cpu_slots(measure_node(root_.path()), 1, 1).at(0).widens_bf16, true);
 }
 
+TEST_F(Node, SlotsOfCoresTellTheirProcessorInPrintableAscii) {
+  put("proc/cpuinfo", "model name\t: Make\xC2\xAE Of Tides\n");
+  EXPECT_EQ(cpu_slots(measure_node(root_.path()), 1, 1).at(0).processor, "Make Of Tides");
+}
+
 TEST(CpuSlots, ShareCoresAndMemory) {
   const std::vector<Slot> slots = cpu_slots({.cores = 8, .memory_bytes = 800}, 2, 0);
   ASSERT_EQ(slots.size(), 4U);
