@@ -4,6 +4,7 @@
 
 #include "common/vocabulary/check.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/microbatches.h"
 #include "coordinator/core/needs.h"
 #include "coordinator/core/scheduler.h"
 
@@ -125,14 +126,12 @@ void Coordinator::grant(const Worker& worker, const Slot& slot, const UnitId& id
   const Unit& unit = state_.units().at(id);
   RT_CHECK(fits(state_, unit, worker.name, slot));
   const RunPolicy policy = policy_of(state_, unit);
-  // Evals have no batch, and their results are shared with sweeps that set no micro-batch.
-  const int by_hand = unit.kind == WorkKind::train ? policy.microbatch.value_or(0) : 0;
   LeaseGranted granted{.lease = {id, unit.attempt.number + 1},
                        .worker = worker.name,
                        .boot = worker.boot,
                        .slots = {slot.index},
                        .evals = {},
-                       .microbatch = unit.microbatch > 0 ? unit.microbatch : by_hand,
+                       .microbatch = microbatch_to_grant(state_, unit, slot),
                        .keep = unit.is_trunk() ? Keep::none : policy.keep};
   if (unit.is_trunk()) granted.trunk_to = earlier_end(state_, unit, worker.name);
   for (const auto& [eval, order] : unit.evals) {

@@ -2,27 +2,14 @@
 
 #include <algorithm>
 
-#include "common/model/microbatch.h"
 #include "common/vocabulary/check.h"
 #include "common/vocabulary/seeded_bug.h"
 #include "coordinator/core/coordinator.h"
+#include "coordinator/core/microbatches.h"
 #include "coordinator/core/scheduler.h"
 
 namespace ranktide {
 namespace {
-
-// Rows that ran out of memory: `asked`, at most a whole batch; 0: what the trainer is known to choose.
-int computed_microbatch(const Unit& unit, int asked) {
-  const bool is_eval = unit.kind == WorkKind::evaluate;
-  const int most = is_eval ? kEvalMicrobatch : unit.stage->settings.train.batch;
-  if (asked > 0) return std::min(asked, most);
-  return !is_eval && unit.memory.microbatch > 0 ? unit.memory.microbatch : most;
-}
-
-// Returns: rows to try next; 0 when there is nothing smaller.
-int smaller_microbatch(const Unit& unit, int asked) {
-  return computed_microbatch(unit, asked) / 2;
-}
 
 Outcome outcome_of(OutcomeKind kind, std::string message) {
   Outcome outcome;
@@ -216,13 +203,15 @@ void Coordinator::fail_attempt(const Lease& lease, const Outcome& outcome) {
   const bool is_wanted = !unit.wanted.empty();
   const RunPolicy policy = is_wanted ? policy_of(state_, unit) : RunPolicy{};
   if (outcome.kind == OutcomeKind::out_of_memory && !policy.require_exact)
-    failed.microbatch_next = smaller_microbatch(unit, unit.attempt.microbatch);
+    failed.microbatch_next = microbatch_of_attempt(unit) / 2;  // 0 when there is nothing smaller
   if (failed.microbatch_next == 0 && !is_for_others) {
     failed.last = outcome.lasting || unit.own_failures + 1 > policy.retry.own;
     const auto doublings = std::min(unit.own_failures, 20);
     const Duration wait = std::min(config_.backoff_max, config_.backoff_min * (int64_t{1} << doublings));
     if (!failed.last) failed.retry_after_ms = wait.count();
   }
+  if (outcome.kind == OutcomeKind::out_of_memory)
+    failed.outcome.message = out_of_memory_text(state_, unit, failed);
   forget_term(lease.unit);
   decide(failed);
   const bool goes_on = state_.units().at(lease.unit).life == UnitLife::ready;

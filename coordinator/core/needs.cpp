@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "common/model/admitted_bytes.h"
 #include "common/model/microbatch.h"
 #include "common/sweep/identity.h"
 #include "common/vocabulary/seeded_bug.h"
+#include "coordinator/core/microbatches.h"
 
 namespace ranktide {
 namespace {
@@ -57,7 +59,7 @@ PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& sett
 }
 
 bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes) {
-  const int64_t bytes = needs.memory_bytes.value_or(predicted_bytes);
+  const int64_t bytes = needs.memory_bytes.value_or(admitted_bytes(predicted_bytes));
   if (slot.memory_bytes > 0 && slot.memory_bytes < bytes) return false;
   if (needs.gpus > 0 && slot.device == kCpu) return false;
   return std::all_of(needs.labels.begin(), needs.labels.end(), [&](const std::string& label) {
@@ -80,7 +82,7 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
 bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;
-  const int64_t predicted = predicted_bytes(unit.kind, unit.memory, slot);
+  const int64_t predicted = predicted_bytes(unit.kind, memory_in_force(state, unit), slot);
   const bool is_at_home = unit.home == worker;  // a worker has a name
   return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
     const SlotNeeds& asked = state.sweeps().at(wish.first).run.needs;

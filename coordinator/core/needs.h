@@ -12,8 +12,8 @@ namespace ranktide {
 PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& settings,
                                  std::optional<int> microbatch = {});
 
-// Returns: whether the slot has what one sweep asks for. `predicted_bytes` counts where the sweep names no
-// memory of its own; 0 is unknown and fits, and so does a slot of unknown memory.
+// Returns: whether the slot has what one sweep asks for. What is admitted for `predicted_bytes` counts where
+// the sweep names no memory of its own; 0 is unknown and fits, and so does a slot of unknown memory.
 bool has(const Slot& slot, const SlotNeeds& needs, int64_t predicted_bytes);
 
 // Returns: what is predicted for a unit on this slot: a stage as it trains there, an eval leased by itself as

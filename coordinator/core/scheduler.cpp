@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/vocabulary/check.h"
+#include "coordinator/core/microbatches.h"
 #include "coordinator/core/needs.h"
 #include "coordinator/core/work_inputs.h"
 
@@ -263,9 +264,8 @@ RunPolicy policy_of(const State& state, const Unit& unit) {
     out->checkpoint_every_ms = std::min(out->checkpoint_every_ms, wish.checkpoint_every_ms);
     out->keep = most_kept(out->keep, wish.keep);
     out->require_exact = out->require_exact || wish.require_exact;
-    // A micro-batch set by hand marks results as not exact, so it only holds while everybody wants one.
-    if (!wish.microbatch) out->microbatch.reset();
   }
+  out->microbatch = microbatch_by_hand(state, unit);
   return *out;
 }
 

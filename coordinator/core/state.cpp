@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/vocabulary/check.h"
+#include "coordinator/core/microbatches.h"
 #include "coordinator/core/warm_sources.h"
 
 namespace ranktide {
@@ -55,6 +56,7 @@ void State::on(const WorkerJoined& r) {
   if (!worker.boot.empty() && worker.boot != r.boot) {
     worker.past_boots.push_back(worker.boot);
     if (worker.past_boots.size() > kPastBootsMax) worker.past_boots.erase(worker.past_boots.begin());
+    forget_memory_of(r.worker);
   }
   worker.name = r.worker;
   worker.boot = r.boot;
@@ -126,6 +128,9 @@ void State::on(const LeaseGranted& r) {
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
   if (r.trunk_to) end_trunk_at(unit, *r.trunk_to);
+  // Fewer than were asked for: its steps are computed so from now on, and it is not exact.
+  if (unit.kind == WorkKind::train && r.microbatch > 0 && r.microbatch != microbatch_by_hand(*this, unit))
+    unit.microbatch = r.microbatch;
   std::vector<BranchOrder> branches = branches_of_attempt(unit);
   const auto saved = unit.saved.find(r.worker);
   const Step at_hand = saved == unit.saved.end() ? 0 : saved->second;
@@ -206,6 +211,7 @@ void State::on(const UnitFinished& r) {
 
 void State::on(const AttemptFailed& r) {
   Unit& unit = running_unit(r.lease);
+  if (r.outcome.kind == OutcomeKind::out_of_memory) take_out_of_memory(unit);
   if (r.microbatch_next > 0) {
     unit.microbatch = r.microbatch_next;
   } else if (r.outcome.kind == OutcomeKind::refused) {

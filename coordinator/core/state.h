@@ -72,7 +72,8 @@ struct Unit {
   BaseId base;
   std::string tokenizer_sha256;
   ModelSettings model;
-  PredictedMemory memory{};
+  PredictedMemory memory{};                                 // with the rows that its trainer chooses
+  std::map<SweepNumber, PredictedMemory> memory_by_hand{};  // with run.microbatch of each sweep that sets it
   std::optional<Stage> stage;             // to train, or whose weights to evaluate; emptied when terminal
   std::map<EvalId, EvalOrder> evals;      // wanted of it and not finished
   std::map<SweepNumber, int64_t> wanted;  // by whom, and its place in that sweep's queue
@@ -81,7 +82,7 @@ struct Unit {
   Step checkpoint = 0;  // newest one reported
   std::map<WorkerName, Step>
       saved{};         // of its checkpoints the newest of each worker; emptied when it has ended for good
-  int microbatch = 0;  // rows after out of memory; 0: never ran out
+  int microbatch = 0;  // rows after out of memory, of it or of others of its kind; 0: as asked for
   int own_failures = 0;
   int infra_losses = 0;
   Keep kept = Keep::none;  // what the finished attempt was asked to leave on `attempt.worker`'s disk
@@ -170,6 +171,14 @@ struct Worker {
 };
 constexpr size_t kPastBootsMax = 32;
 
+// Where memory was too little.
+struct SlotSize {
+  WorkerName worker;
+  bool is_gpu = false;
+  int64_t memory_bytes = 0;  // of the slot; 0: unknown
+  friend auto operator<=>(const SlotSize&, const SlotSize&) = default;
+};
+
 // Returns: what tells equal submissions. Of a spec that an earlier version wrote, too, it is what this version
 // makes of it: a field that came since has its neutral value there, and the same file stays the same.
 std::string sha256_of(const SweepSpec& spec);
@@ -207,6 +216,11 @@ class State {
   bool has_refused(const WorkerName& worker, const UnitId& unit) const;
   // Returns: whether, once `worker` refuses it too, no joined worker is left that may run the unit.
   bool would_be_refused_by_all(const UnitId& unit, const WorkerName& worker) const;
+
+  // state_memory.cpp. Returns: the most rows at once that the training may be granted with on this slot, since
+  // others of its kind (microbatches.h) ran out of memory with more, on a slot that has no less; nullopt: none
+  // did. What ran out on a worker is forgotten when a new life of that joins.
+  std::optional<int> most_rows(const Unit& unit, const Slot& slot) const;
 
   // state_trunks.cpp. Returns: the newest attempts of what begins with this trunk and has not gone on from the
   // checkpoint that the trunk's worker has for it.
@@ -292,6 +306,8 @@ class State {
   void requeue(Sweep& sweep);
   void take_refusal(Unit& unit);
   void forget_refusals_of(const WorkerName& worker);
+  void take_out_of_memory(const Unit& unit);
+  void forget_memory_of(const WorkerName& worker);
 
   uint64_t epoch_ = 0;
   std::map<SweepNumber, Sweep> sweeps_;
@@ -300,9 +316,11 @@ class State {
   std::map<EvalId, EvalState> evals_;
   std::map<WorkerName, Worker> workers_;
   std::map<UnitId, std::set<WorkerName>> refusals_;  // of units that are not terminal
-  std::map<std::string, Request> submissions_;       // by request id
-  std::map<std::string, int> quotas_;                // by owner
-  std::set<std::pair<int, SweepNumber>> queue_;      // (-priority, number)
+  // Rows that are left after out of memory, by kind of memory; as many entries as workers have sizes of slots.
+  std::map<std::string, std::map<SlotSize, int>> rows_left_;
+  std::map<std::string, Request> submissions_;   // by request id
+  std::map<std::string, int> quotas_;            // by owner
+  std::set<std::pair<int, SweepNumber>> queue_;  // (-priority, number)
 };
 
 }  // namespace ranktide

@@ -38,6 +38,16 @@ PredictedMemory larger(const PredictedMemory& a, const PredictedMemory& b) {
           .as_it_is_bytes = as_it_is};
 }
 
+// What is predicted with rows that one sweep sets by hand counts while nobody wants the trial otherwise.
+void take_memory(const Sweep& sweep, Unit& unit, const PredictedMemory& memory) {
+  if (!sweep.run.microbatch) {
+    unit.memory = larger(unit.memory, memory);
+    return;
+  }
+  unit.memory_by_hand.insert_or_assign(sweep.number, memory);
+  unit.memory.forward_bytes = std::max(unit.memory.forward_bytes, memory.forward_bytes);
+}
+
 // Somebody wants it again: budgets start anew, what was learnt (checkpoint, micro-batch) stays.
 void forget_failures(Unit& unit) {
   unit.own_failures = 0;
@@ -178,7 +188,7 @@ void State::want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMem
   unit.base = trial.base;
   unit.tokenizer_sha256 = trial.tokenizer_sha256;
   unit.model = trial.settings.model;
-  unit.memory = larger(unit.memory, memory);
+  take_memory(sweep, unit, memory);
   if (unit.life == UnitLife::failed || unit.life == UnitLife::cancelled) {
     forget_failures(unit);
     set_life(unit, UnitLife::ready);

@@ -91,6 +91,8 @@ void print(std::ostream& out, const Unit& u) {
   if (u.stage) out << "  stage " << to_json(*u.stage).dump() << "\n";
   for (const auto& [id, order] : u.evals) out << "  wants " << to_json(order).dump() << "\n";
   for (const auto& [sweep, place] : u.wanted) out << "  wanted by " << sweep << " at " << place << "\n";
+  for (const auto& [sweep, memory] : u.memory_by_hand)
+    out << "  memory by hand of " << sweep << " " << to_json(memory).dump() << "\n";
   for (const auto& [branch, at] : u.branches) out << "  branch " << branch.text << " at " << at << "\n";
   for (const auto& [worker, step] : u.saved) out << "  saved by " << worker.text << " at " << step << "\n";
   if (!u.trunk.empty()) out << "  begins with " << u.trunk.text << " up to " << u.leaves_trunk_at << "\n";
@@ -122,6 +124,10 @@ std::string State::text() const {
   for (const auto& [name, worker] : workers_) print(out, worker);
   for (const auto& [unit, workers] : refusals_)
     for (const WorkerName& worker : workers) out << "refused " << unit.text << " by " << worker.text << "\n";
+  for (const auto& [kind, rows_left] : rows_left_)
+    for (const auto& [where, rows] : rows_left)
+      out << "out of memory " << kind.substr(0, 12) << " on " << where.worker.text
+          << (where.is_gpu ? " gpu " : " cpu ") << where.memory_bytes << " leaves " << rows << "\n";
   for (const auto& [id, request] : submissions_)
     out << "request " << id << " sweep " << request.sweep << "." << request.revision << " "
         << request.spec_sha256 << (request.cancels_removed ? " cancels what it removed" : "") << "\n";

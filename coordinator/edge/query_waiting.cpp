@@ -8,6 +8,7 @@
 #include <map>
 #include <set>
 
+#include "common/model/admitted_bytes.h"
 #include "common/vocabulary/readable.h"
 #include "coordinator/core/needs.h"
 
@@ -54,7 +55,7 @@ constexpr int64_t kWithoutEnd = std::numeric_limits<int64_t>::max();
 // record that listed it: read, for texts are slow, for those alone that may not fit.
 constexpr const char* kReadyStages =
     "SELECT DISTINCT g.id, g.train_bytes, coalesce(a.worker, ''), coalesce(s.id, ''),"
-    " CASE WHEN g.train_bytes > ?2 THEN (SELECT json_extract(r.body, "
+    " CASE WHEN g.train_bytes + g.train_bytes / 20 > ?2 THEN (SELECT json_extract(r.body, "
     "'$.memory.as_it_is_bytes') FROM record r"
     " WHERE r.seq=t.listed_in) END FROM listed l JOIN sweep w ON w.id=l.sweep"
     " JOIN stage g ON g.number=l.stage JOIN trial t ON t.id=l.trial"
@@ -72,7 +73,8 @@ constexpr const char* kReadyEvals =
     "g.state='completed')"
     " AND NOT EXISTS(SELECT 1 FROM attempt r WHERE r.unit=e.id AND r.ended IS NULL) GROUP BY e.id";
 
-// Of a trial that takes more than `told_above` bytes it is told what it takes on either kind of slot.
+// Of a trial that is admitted with more than `told_above` bytes it is told what it takes on either kind of
+// slot.
 std::vector<ReadyUnit> ready_trials(const Reader& reader, const std::string& sweep, int64_t told_above) {
   std::vector<ReadyUnit> out;
   for (const auto& row : reader.select(kReadyStages, {sweep, told_above}).rows) {
@@ -128,13 +130,13 @@ SlotNeeds needs_of(const ReadyUnit& unit, const Wishes& wishes, int64_t predicte
   SlotNeeds needs = wishes.own;
   for (const OtherWish& other : wishes.others)
     if (other.units.contains(unit.id))
-      needs = most_demanding(needs, other.needs, predicted_bytes);
+      needs = most_demanding(needs, other.needs, admitted_bytes(predicted_bytes));
   if (!unit.home.empty()) return needs_of_bound(unit.kind, needs);
   return needs;
 }
 
 void add(WaitingUnits& waiting, const ReadyUnit& unit, const SlotNeeds& needs, int64_t predicted_bytes) {
-  const int64_t bytes = needs.memory_bytes.value_or(predicted_bytes);
+  const int64_t bytes = needs.memory_bytes.value_or(admitted_bytes(predicted_bytes));
   const bool is_first = waiting.trials + waiting.evals == 0;
   waiting.memory_bytes_min = is_first ? bytes : std::min(waiting.memory_bytes_min, bytes);
   waiting.memory_bytes_max = std::max(waiting.memory_bytes_max, bytes);

@@ -12,7 +12,7 @@
 namespace ranktide::sim {
 
 // With the model of sweep_for_tests a trial of rank 4 fits a small slot, and one of rank 8 does not.
-inline constexpr int64_t kSmallSlotBytes = 3'367'000'000;
+inline constexpr int64_t kSmallSlotBytes = 3'535'000'000;
 inline constexpr int64_t kLargeSlotBytes = 64'000'000'000;
 inline constexpr int kRankOfSmallSlotMax = 4;
 

@@ -1,6 +1,7 @@
 #include "tests/sim/scenario.h"
 
 #include <cctype>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -161,7 +162,8 @@ class Game {
       const std::vector<std::string> items = split(command.value(key, ""), ',');
       for (size_t i = 0; i < items.size(); ++i) set(slots.at(i), items[i]);
     };
-    each("gb", [](Slot& slot, const std::string& gb) { slot.memory_bytes = std::stoll(gb) * 1'000'000'000; });
+    each("gb",
+         [](Slot& slot, const std::string& gb) { slot.memory_bytes = std::llround(std::stod(gb) * 1e9); });
     each("device", [](Slot& slot, const std::string& device) { slot.device = device; });
     each("label", [](Slot& slot, const std::string& label) { slot.labels = {label}; });
     return slots;

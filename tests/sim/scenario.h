@@ -16,7 +16,7 @@
 //   > revoke WORKER
 //   > ask-revoke WORKER
 //   > forget WORKER
-//   > hello WORKER boot=B [slots=1] [gb=2,64] [device=cpu,GPU-1] [label=a,b] [held=@1/1 ...]
+//   > hello WORKER boot=B [slots=1] [gb=2.5,64] [device=cpu,GPU-1] [label=a,b] [held=@1/1 ...]
 //       the lists are by slot; a slot has unknown memory without one, and no label
 //   > beat WORKER boot=B [@1/1 ...]
 //   > report WORKER @1/1 seq=1 [point=STEP] [checkpoint=STEP] [eval=@2] [loss=3]

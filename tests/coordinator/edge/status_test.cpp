@@ -342,12 +342,12 @@ TEST_F(WaitingTest, NamesWhatTheTrialsNeedAndWhatThereIs) {
   EXPECT_EQ(message(), "") << "no worker is here, and that is another thing";
   join("small", {slot(kGiB), slot(2 * kGiB - kGiB / 10)});
   EXPECT_EQ(message(),
-            "2 trials wait for a slot that fits: they need 5.1 GiB; the largest of 2 slots has 1.9 GiB "
+            "2 trials wait for a slot that fits: they need 5.4 GiB; the largest of 2 slots has 1.9 GiB "
             "(run.needs.memory sets another figure)");
   EXPECT_EQ(status().waiting->trials, 2);
   EXPECT_EQ(status().waiting->slot_bytes_max, 2 * kGiB - kGiB / 10);
   predict(history.list({.rank = 8}), 3 * kGiB);
-  EXPECT_EQ(message().substr(0, 65), "3 trials wait for a slot that fits: they need 3.0 GiB to 5.1 GiB;");
+  EXPECT_EQ(message().substr(0, 65), "3 trials wait for a slot that fits: they need 3.1 GiB to 5.4 GiB;");
   join("large", {slot(8 * kGiB)});
   EXPECT_EQ(message(), "");
   leave("large");
@@ -356,10 +356,10 @@ TEST_F(WaitingTest, NamesWhatTheTrialsNeedAndWhatThereIs) {
 
 TEST_F(WaitingTest, OneTrialAndOneSlotReadAsSuch) {
   leave("w1");
-  join("small", {slot(kGiB)});
+  join("small", {slot(kGiB + kGiB / 10)});
   predict(history.list({.rank = 4}), 2 * kGiB);
   EXPECT_EQ(message(),
-            "1 trial waits for a slot that fits: it needs 2.0 GiB; the only slot has 1.0 GiB "
+            "1 trial waits for a slot that fits: it needs 2.1 GiB; the only slot has 1.1 GiB "
             "(run.needs.memory sets another figure)");
 }
 
@@ -368,14 +368,14 @@ TEST_F(WaitingTest, ATrialInBf16WaitsForLessOnASlotThatMultipliesItAsItIs) {
   history.memory = {.train_bytes = 3 * kGiB, .as_it_is_bytes = 2 * kGiB};
   history.list({.rank = 4});
   join("cores", {slot(2 * kGiB)});
-  EXPECT_NE(message().find("it needs 3.0 GiB; the only slot has 2.0 GiB"), std::string::npos) << message();
+  EXPECT_NE(message().find("it needs 3.1 GiB; the only slot has 2.0 GiB"), std::string::npos) << message();
   leave("cores");
   Slot small = slot(kGiB);
   small.widens_bf16 = false;
   join("small", {small});
-  EXPECT_NE(message().find("it needs 2.0 GiB; the only slot has 1.0 GiB"), std::string::npos) << message();
+  EXPECT_NE(message().find("it needs 2.1 GiB; the only slot has 1.0 GiB"), std::string::npos) << message();
   leave("small");
-  Slot enough = slot(2 * kGiB);
+  Slot enough = slot(3 * kGiB);  // but not for a twentieth more
   enough.widens_bf16 = false;
   join("enough", {enough});
   EXPECT_EQ(message(), "");
