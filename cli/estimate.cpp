@@ -105,9 +105,14 @@ double memory_spread_of(const Ratios& ratios) {
   return std::max(kSpreadMin, 2 * std::sqrt(squares / static_cast<double>(ratios.each.size())));
 }
 
-double predicted_peak(const TrialSettings& settings, const ModelShape& shape, std::optional<int> microbatch) {
+// By the formula that placing goes by, for what computes there.
+double predicted_peak(const Timing& timing, const TrialSettings& settings, const ModelShape& shape,
+                      std::optional<int> microbatch) {
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
-  return static_cast<double>(predicted_peak_bytes(settings, shape, largest_load(settings, rows)));
+  const bool on_gpu = timing.on == ComputedOn::gpu;
+  const Bf16 bf16 = !on_gpu && timing.speeds.widens_bf16() ? Bf16::widened : Bf16::as_it_is;
+  return static_cast<double>(predicted_peak_bytes(settings, shape, largest_load(settings, rows), bf16,
+                                                  on_gpu ? DeviceClass::gpu : DeviceClass::cpu));
 }
 
 // Two standard deviations of the single trials; of one nobody knows, and a machine is never quite quiet.
@@ -146,7 +151,7 @@ void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const I
     by_shape[shape_of(trial.settings)].add(trial.seconds, predicted);
     if (trial.memory_peak_bytes > 0)
       peaks[shape_of(trial.settings)].add(static_cast<double>(trial.memory_peak_bytes),
-                                          predicted_peak(trial.settings, *shape, {}));
+                                          predicted_peak(timing, trial.settings, *shape, {}));
   }
   for (const auto& [dtype, ratios] : by_dtype)
     timing.corrections[dtype] = correction_of(ratios, kSpreadOfOtherShapes);
@@ -172,8 +177,8 @@ std::string phrase_of(TimeBasis basis) {
 
 // Within a factor of two of what was seen of processors with these instructions.
 ProductTable guessed_table(const Processor& processor, int threads) {
-  const bool has_avx512 = processor.instructions.starts_with("avx512");
-  const double fp32 = (has_avx512 ? 60e9 : 30e9) * threads;
+  const bool widens = widens_bf16(processor);
+  const double fp32 = (widens ? 30e9 : 60e9) * threads;
   const double bf16 = (processor.instructions == "avx512_bf16" ? 110e9 : 35e9) * threads;
   const auto row = [](Dtype dtype, double rate) {
     return MeasuredProduct{.dtype = dtype, .m = 1, .n = 1, .k = 1, .flops_per_second = rate};
@@ -181,7 +186,7 @@ ProductTable guessed_table(const Processor& processor, int threads) {
   return {.device = processor.name,
           .instructions = processor.instructions,
           .threads = threads,
-          .widens_bf16 = !has_avx512,
+          .widens_bf16 = widens,
           .bytes_per_second = kGuessedBytesPerSecond,
           .rows = {row(Dtype::fp32, fp32), row(Dtype::bf16, bf16)}};
 }
@@ -270,7 +275,7 @@ std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
   const auto& shape = shapes_.of(settings.model.path);
   const DataInput* data = data_of(settings, inputs_);
   if (!shape || !data) return std::nullopt;
-  const double peak = predicted_peak(settings, *shape, run_.microbatch);
+  const double peak = predicted_peak(timing_, settings, *shape, run_.microbatch);
   TrialCost out{.memory_bytes = static_cast<int64_t>(peak),
                 .memory_spread = timing_.memory_spread(settings),
                 .disk = disk_bytes(settings, *shape, run_.keep),

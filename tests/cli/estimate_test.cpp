@@ -95,6 +95,23 @@ TEST_F(Estimate, MemoryIsAsFarOffAsThePeaksOfFinishedTrialsOfItsShapeWere) {
   EXPECT_DOUBLE_EQ(cost(full_trial(Dtype::bf16), timing(past)).memory_spread, 0.1) << "another shape";
 }
 
+TEST_F(Estimate, MemoryOfBf16HoldsAWidenedHeadOnlyWhereItIsWidened) {
+  const auto bytes = [&](bool widens, ComputedOn on, Dtype dtype) {
+    SweepTrial adapted = full_trial(dtype);
+    adapted.settings.method = Method::lora;
+    adapted.settings.lora = LoraSettings{.rank = 1, .target = {"q_proj"}};
+    adapted.settings.train.batch = 1;  // few rows: those of logits are rounded where the head is not widened
+    const Timing timing = timing_of(products_at(1, widens), 1, {}, inputs_, on);
+    return cost(adapted, timing).memory_bytes;
+  };
+  constexpr int64_t kHead = 4 * 1024 * 64;
+  const int64_t widened = bytes(true, ComputedOn::cpu, Dtype::bf16);
+  EXPECT_LT(bytes(false, ComputedOn::cpu, Dtype::bf16), widened - kHead / 4);
+  EXPECT_LT(bytes(true, ComputedOn::gpu, Dtype::bf16), widened)
+      << "this machine's products say nothing of a GPU";
+  EXPECT_EQ(bytes(false, ComputedOn::cpu, Dtype::fp32), bytes(true, ComputedOn::cpu, Dtype::fp32));
+}
+
 TEST_F(Estimate, AFinishedTrialOfAModelThatIsNotHereCorrectsNothing) {
   MeasuredTrial elsewhere = finished(full_trial(), 3);
   elsewhere.settings.model.path = "/no/such/model";
