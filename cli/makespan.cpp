@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <queue>
 
+#include "common/model/admitted_bytes.h"
 #include "common/vocabulary/check.h"
 
 namespace ranktide::cli {
@@ -88,7 +89,7 @@ Makespan makespan_of(const SweepPlan& plan, const SlotsThere& there) {
   double longest = 0;  // a branch begins when its trunk has ended, so that it is no faster than alone
   for (const PlannedGroup& group : plan.groups) {
     if (is_trained(group.fate)) continue;
-    const int64_t bytes = plan.spec.run.needs.memory_bytes.value_or(group.cost->memory_bytes);
+    const int64_t bytes = plan.spec.run.needs.memory_bytes.value_or(admitted_bytes(group.cost->memory_bytes));
     if (slots.empty() || bytes > out.unplaced.slot_bytes_max)
       leave_out(out.unplaced, group, bytes);
     else {

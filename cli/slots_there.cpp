@@ -2,6 +2,7 @@
 
 #include "cli/coordinator_choice.h"
 #include "cli/request.h"
+#include "common/model/admitted_bytes.h"
 #include "coordinator/edge/query_workers.h"
 #include "worker/daemon/devices.h"
 
@@ -29,7 +30,7 @@ SlotsThere slots_here(const SweepPlan& plan, int threads) {
   const NodeCapacity node = measure_node();
   const int64_t predicted = plan.estimate ? plan.estimate->memory_bytes : 0;
   const int count = slots_for(node.cores / threads, node.memory_bytes, plan.trials(),
-                              plan.spec.run.needs.memory_bytes.value_or(predicted));
+                              plan.spec.run.needs.memory_bytes.value_or(admitted_bytes(predicted)));
   return {.slots = cpu_slots(node, threads, count)};
 }
 

@@ -178,6 +178,14 @@ TEST_F(PlanOf, TrialsThatFitNoDeviceNamesTheirBlocksAndTheLargestSlot) {
               HasSubstr("6 trials need a slot as run.needs says, and none is there"));
 }
 
+// As trials are placed (coordinator/core/needs.h).
+TEST_F(PlanOf, ATrialFitsASlotThatHasATwentiethMoreThanIsPredicted) {
+  const SweepPlan planned = plan(text());
+  const int64_t largest = planned.estimate->memory_bytes;
+  EXPECT_GT(makespan_of(planned, slots({largest + largest / 20 - 1})).unplaced.trials, 0);
+  EXPECT_EQ(makespan_of(planned, slots({largest + largest / 20})).unplaced.trials, 0);
+}
+
 TEST_F(PlanOf, WhatWasDoneBeforeSaysWhatBecomesOfEachTrial) {
   const Listed fresh = listed(plan(text("seeds: 3\n")));
   const auto& t = fresh.trials;
