@@ -1,6 +1,6 @@
 """Steps of transformers' Trainer, over PEFT for LoRA: the rival's side of bench/train.py and bench/gpu.py.
 
-    python bench/rival_steps.py SPEC        (JSON, below; prints one line of JSON)
+    python bench/rival_steps.py SPEC        (JSON, below; its last line is JSON)
 
 In a process of its own, so that its peak memory is its own. LoRA is of rank 16 on all linears, without dropout; AdamW
 fused, at a constant rate, without decay, clipped at 1. Rows are trained on as they come; nothing pads. The clock runs from
@@ -26,11 +26,14 @@ SPEC = {
     "compiled": False,
     "liger": False,  # its kernels, where they are installed
     "start": "",  # an adapter to start from; empty: PEFT draws one
+    "save_start": "",  # with 0 steps: draw an adapter, write it there, and that is all
     "device": "cpu",
     "threads": 1,
     "rows": 4,
+    "accumulate": 1,  # micro-batches of a step
     "tokens": 512,  # of a row
     "steps": 6,
+    "paced": False,  # print a line and read one before each step, so that others can take turns
     "warm_steps": 2,  # after these, peers wait for each other
     "peers": 1,  # processes that share the device
     "meeting": "",  # folder where peers wait for each other
@@ -67,6 +70,11 @@ def meet(spec):
         time.sleep(0.005)
 
 
+def wait_for_turn(told):
+    print(json.dumps(told), flush=True)
+    sys.stdin.readline()
+
+
 def train(spec, model):
     """Returns: seconds and loss of each step, and seconds from the peers' meeting to the end."""
     import torch
@@ -85,6 +93,8 @@ def train(spec, model):
         met = None
 
         def on_step_begin(self, *_, **__):
+            if spec["paced"]:
+                wait_for_turn({"seconds": seconds[-1]} if seconds else {})
             if spec["peers"] > 1 and self.steps == spec["warm_steps"]:
                 meet(spec)
                 self.met = time.perf_counter()
@@ -112,13 +122,16 @@ def train(spec, model):
     with tempfile.TemporaryDirectory() as folder:
         InOrder(
             model=model,
-            args=TrainingArguments(folder, per_device_train_batch_size=spec["rows"], max_steps=spec["steps"], learning_rate=LEARNING_RATE, lr_scheduler_type="constant",
+            args=TrainingArguments(folder, per_device_train_batch_size=spec["rows"] // spec["accumulate"], gradient_accumulation_steps=spec["accumulate"], max_steps=spec["steps"], learning_rate=LEARNING_RATE, lr_scheduler_type="constant",
                                    weight_decay=0, optim="adamw_torch_fused", logging_strategy="no", save_strategy="no", report_to=[], use_cpu=not on_gpu,
                                    bf16=spec["autocast"], torch_compile=spec["compiled"], use_liger_kernel=spec["liger"], disable_tqdm=True),
             train_dataset=[{"input_ids": row, "labels": torch.cat([no_label, row[1:]])} for row in rows],
             callbacks=[clock],
         ).train()
-    return {"seconds": seconds, "losses": [loss.item() for loss in losses], "seconds_together": clock.ended - clock.met if clock.met else 0}
+    parts = [loss.item() for loss in losses]  # a micro-batch's is its share of the step's
+    n = spec["accumulate"]
+    of_steps = [sum(parts[at : at + n]) for at in range(0, len(parts), n)]
+    return {"seconds": seconds, "losses": of_steps, "seconds_together": clock.ended - clock.met if clock.met else 0}
 
 
 def memory(spec):
@@ -136,6 +149,9 @@ def main():
 
     torch.set_num_threads(spec["threads"])
     torch.manual_seed(0)
+    if spec["save_start"]:
+        load(spec).save_pretrained(spec["save_start"])
+        return
     print(json.dumps({**train(spec, load(spec)), **memory(spec)}))
 
 

@@ -5,8 +5,8 @@
     .env/bin/python bench/step_time.py [--threads 1] [--steps 5] [--json FILE] [--again FILE]
 
 First `ranktide-trainer gemm` measures the machine's products, then every shape is a fresh process of bench/train_step.
-Prints predicted and measured seconds per step, by the clock and of the processor, the error against the latter, and the
-share of shapes within 20 %. An error above 0 says that more was predicted than was used. --again predicts anew for the
+Prints predicted and measured seconds per step, by the clock and of the processor (all threads), the error against a
+thread's share of the latter, and the share of shapes within 20 %. An error above 0 says that more was predicted than was used. --again predicts anew for the
 table and the steps that --json wrote earlier, after a change of the formulas.
 """
 import argparse
@@ -55,7 +55,7 @@ def main():
         for i, shape in enumerate(SHAPES):
             out = earlier["shapes"][i] | train(shape, 0, args.threads, table) if earlier else train(shape, args.steps, args.threads, table)
             record["shapes"].append(out)
-            errors.append(out["predicted_seconds"] / out["processor_seconds"] - 1)
+            errors.append(out["predicted_seconds"] * args.threads / out["processor_seconds"] - 1)  # processor seconds are of all threads
             parts = " + ".join(f"{seconds:.2f}" for seconds in out["predicted_parts"].values())
             print(f"{shape[0]:22} {shape[1]:5} {shape[2]:>3}x{shape[3]:<4} {out['predicted_seconds']:8.2f} s {out['seconds']:6.2f} s {out['processor_seconds']:8.2f} s {errors[-1]:+7.1%}   {parts}", flush=True)
     within = sum(abs(error) <= 0.2 for error in errors)

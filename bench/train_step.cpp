@@ -1,85 +1,77 @@
 // Optimizer steps of the engine alone, cut into the micro-batches of a trial: no worker, no service.
 //
 //     ninja -C build/dev train_step
-//     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [IDS|products=FILE]
+//     build/dev/bench/train_step MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS [WORD ...]
 //
-// IDS is a file of token ids, int32 in the processor's byte order: row after row is trained on. Without it
-// tokens are random. Prints one line of JSON: seconds of every step by the clock and of the processor, which a
-// busy machine distorts less; medians of all steps but the first two (page faults, kernel caches); every loss;
-// the peak of resident memory of the steps, what the cost model predicts for it, and that of the whole process.
-// METHOD is full, lora (rank 16 on all linears) or lora:RANK:TARGET. With products=FILE, a table that
-// `ranktide-trainer gemm --json` printed, also the seconds that it predicts; with 0 steps these alone.
+// METHOD is full, lora (rank 16 on all linears), or lora:RANK:TARGET or lora:RANK:TARGET:DROPOUT. Words:
+//
+//     ids=FILE        token ids, int32 in the processor's byte order: row after row is trained on; else random
+//     start=FOLDER    the adapter to start from, as PEFT writes it
+//     products=FILE   a table that `ranktide-trainer gemm --json` printed: also the seconds that it predicts;
+//     with
+//                     0 steps these alone
+//     parts           also where the seconds went, a step in the mean, and at what rate its products ran
+//     paced           prints a line and reads one before each step, so that others can take turns with it
+//
+// The last line is JSON: seconds of every step by the clock and of the processor, which a busy machine distorts
+// less; medians of all steps but the first two (page faults, kernel caches); every loss; the peak of resident
+// memory of the steps and what the cost model predicts for it, both also by term; and that of the whole
+// process.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <exception>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bench/step_parts.h"
 #include "bench/steps.h"
+#include "bench/train_order.h"
 #include "common/model/cost.h"
 #include "common/model/microbatch.h"
+#include "common/model/pass_bytes.h"
 #include "common/model/step_time.h"
-#include "common/sweep/setting_check.h"
 #include "common/vocabulary/random.h"
 #include "common/vocabulary/wire.h"
 #include "worker/trainer/lm/engine.h"
+#include "worker/trainer/lm/weights.h"
 #include "worker/trainer/train/trainer.h"
 
-namespace ranktide {
+namespace ranktide::bench {
 namespace {
 
-constexpr size_t kWarmSteps = 2;
-
-using bench::Ids;
-using bench::Shape;
-
-Ids random_ids(int64_t count, int64_t vocabulary) {
+Ids ids_of(const Order& order, int64_t vocabulary) {
+  const int64_t wanted = order.shape.step_tokens() * order.steps;
+  if (!order.ids.empty()) {
+    Ids ids = ids_in(order.ids);
+    if (std::ssize(ids) < wanted)
+      throw std::invalid_argument(order.ids.string() + " holds " + std::to_string(ids.size()) + " ids of the " +
+                                  std::to_string(wanted) + " that these steps need");
+    return ids;
+  }
   SplitMix64 chance(1);
-  Ids ids(static_cast<size_t>(count));
+  Ids ids(static_cast<size_t>(wanted));
   for (int32_t& id : ids) id = static_cast<int32_t>(chance.below(static_cast<uint64_t>(vocabulary)));
   return ids;
 }
 
-// METHOD is full, lora, or lora:RANK:TARGET.
-TrialSettings settings_of(const std::string& method, const std::string& dtype_text, const Shape& shape) {
-  const Dtype dtype = dtype_text == "bf16" ? Dtype::bf16 : Dtype::fp32;
-  if (method == "full") return bench::full_settings(dtype, shape);
-  const size_t rank_at = method.find(':'), target_at = method.rfind(':');
-  const bool is_plain = rank_at == std::string::npos;
-  const int rank = is_plain ? 16 : std::stoi(method.substr(rank_at + 1));
-  return bench::lora_settings(dtype, shape, rank, modules_of(is_plain ? "all" : method.substr(target_at + 1)));
-}
-
-struct Measured {
-  std::vector<double> seconds, processor_seconds, losses;  // of each step
-  int64_t memory_peak_bytes = 0;
-};
-
-Measured measure(Model& model, const TrialSettings& settings, const BatchSource& batches, Step steps) {
-  const Stage stage = bench::stage_of(settings, steps);
-  Measured measured;
-  std::clock_t last = std::clock();
-  int64_t tokens_before = 0;
-  const TrainHooks hooks{.on_progress = [&](const StepProgress& p) {
-    const std::clock_t now = std::clock();
-    measured.seconds.push_back(static_cast<double>(p.tokens - tokens_before) / p.tokens_per_second);
-    measured.processor_seconds.push_back(static_cast<double>(now - last) / CLOCKS_PER_SEC);
-    measured.losses.push_back(p.loss);
-    last = now;
-    tokens_before = p.tokens;
-  }};
-  const auto folder = std::filesystem::temp_directory_path() / ("train_step." + std::to_string(::getpid()));
-  measured.memory_peak_bytes =
-      train(stage, model, batches, {.checkpoints = folder}, hooks, {}).memory_peak_bytes;
-  std::filesystem::remove_all(folder);
-  return measured;
+// Before a step of a paced run: others wait for the line, and answer when it is this one's turn.
+void wait_for_turn(const Json& told) {
+  std::cout << told.dump() << std::endl;
+  std::string turn;
+  std::getline(std::cin, turn);
 }
 
 int64_t life_peak_bytes() {
@@ -88,78 +80,144 @@ int64_t life_peak_bytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
+struct Measured {
+  std::vector<double> seconds, processor_seconds, losses;  // of each step
+  int64_t memory_peak_bytes = 0;
+  PassBytes held;  // by the arenas, each at its fullest
+};
+
+Measured measure(const Order& order, Model& model, const BatchSource& batches,
+                 std::optional<StepParts>& parts) {
+  Measured measured;
+  std::clock_t last = std::clock();
+  int64_t tokens_before = 0;
+  const Workspace& memory = *model.base().tensors().workspace;
+  const TrainHooks hooks{.on_progress = [&](const StepProgress& p) {
+    measured.seconds.push_back(static_cast<double>(p.tokens - tokens_before) / p.tokens_per_second);
+    measured.processor_seconds.push_back(static_cast<double>(std::clock() - last) / CLOCKS_PER_SEC);
+    measured.losses.push_back(p.loss);
+    measured.held = {.kept = static_cast<double>(memory.kept.most_used_bytes()),
+                     .scratch = static_cast<double>(memory.scratch.most_used_bytes())};
+    tokens_before = p.tokens;
+    if (parts && p.step == kWarmSteps) parts->forget();
+    if (order.is_paced && p.step < order.steps) wait_for_turn({{"seconds", measured.seconds.back()}});
+    last = std::clock();
+  }};
+  const auto folder = std::filesystem::temp_directory_path() / ("train_step." + std::to_string(::getpid()));
+  measured.memory_peak_bytes =
+      train(stage_of(order.settings, order.steps), model, batches, {.checkpoints = folder}, hooks, {})
+          .memory_peak_bytes;
+  std::filesystem::remove_all(folder);
+  return measured;
+}
+
 double median_after_warm(std::vector<double> seconds) {
   seconds.erase(seconds.begin(), seconds.begin() + kWarmSteps);
   std::sort(seconds.begin(), seconds.end());
-  return seconds[seconds.size() / 2];
+  const size_t n = seconds.size();
+  return (seconds[n / 2] + seconds[(n - 1) / 2]) / 2;
 }
 
-constexpr std::string_view kProducts = "products=";
+// Of a step in the mean, the warm ones left out.
+nlohmann::ordered_json json_of(const StepParts& heard, const std::vector<double>& step_seconds) {
+  const auto first = step_seconds.begin() + kWarmSteps;
+  const auto steps = static_cast<double>(step_seconds.end() - first);
+  const double step = std::accumulate(first, step_seconds.end(), 0.0) / steps;
+  nlohmann::ordered_json out;
+  double told = 0;
+  for (const auto& [name, part] : heard.parts()) {
+    out[name]["seconds"] = part.seconds / steps;
+    if (part.flops > 0) out[name]["gflop_per_second"] = 1e-9 * part.flops / part.seconds;
+    told += part.seconds / steps;
+  }
+  out["loops"]["seconds"] = step - told;
+  return out;
+}
 
-nlohmann::ordered_json predicted_seconds(const std::string& file, const TrialSettings& settings,
-                                         const ModelShape& model, const Shape& shape) {
-  std::ifstream in(file);
+// Where the peak lies: what passes hold, and what is there all the time.
+nlohmann::ordered_json memory_terms(const Measured& measured, const PassBytes& planned, int64_t planned_peak) {
+  const auto term = [](double predicted, double held) {
+    return nlohmann::ordered_json{{"predicted", std::llround(predicted)}, {"measured", std::llround(held)}};
+  };
+  const auto rest = [](int64_t peak, const PassBytes& pass) {
+    return static_cast<double>(peak) - pass.kept - pass.scratch;
+  };
+  return {{"kept", term(planned.kept, measured.held.kept)},
+          {"scratch", term(planned.scratch, measured.held.scratch)},
+          {"rest", term(rest(planned_peak, planned), rest(measured.memory_peak_bytes, measured.held))}};
+}
+
+nlohmann::ordered_json predicted_seconds(const Order& order) {
+  std::ifstream in(order.products);
   const auto table = from_json<ProductTable>(Json::parse(in));
-  const int rows = microbatch_rows(model, settings, DeviceClass::cpu);
+  const ModelShape shape = read_shape(order.model);
+  const int rows = microbatch_rows(shape, order.settings, DeviceClass::cpu);
   const StepSeconds s =
-      training_step_seconds(ProductSpeeds(table), settings, model, largest_load(settings, rows),
-                            static_cast<double>(shape.rows) / rows);
+      training_step_seconds(ProductSpeeds(table), order.settings, shape, largest_load(order.settings, rows),
+                            static_cast<double>(order.shape.rows) / rows);
   return {{"predicted_seconds", s.sum()},
           {"predicted_parts",
            {{"products", s.products}, {"elementwise", s.elementwise}, {"optimizer", s.optimizer}}}};
 }
 
-int run(int count, char** args) {
-  const Shape shape{.rows = std::atoi(args[4]), .tokens = std::atoi(args[5])};
-  const TrialSettings settings = settings_of(args[2], args[3], shape);
-  const Step steps = std::atoi(args[7]);
-  nlohmann::ordered_json predicted = nlohmann::ordered_json::object();
-  if (count == 9 && std::string_view(args[8]).starts_with(kProducts)) {
-    predicted = predicted_seconds(args[8] + kProducts.size(), settings, read_shape(args[1]), shape);
-    --count;
-  }
-  if (steps == 0) return std::puts(predicted.dump().c_str()), 0;
-  start_engine(std::atoi(args[6]));
-  Model model = Model::for_trial(Base::load(args[1], settings.model.dtype), settings);
-  const int64_t tokens = shape.step_tokens();
-  const Ids ids = count == 9 ? bench::ids_in(args[8]) : random_ids(tokens * steps, model.shape().vocabulary);
-  if (std::ssize(ids) < tokens * steps) {
-    std::fprintf(stderr, "%s holds %td ids, %ld steps need %ld\n", args[8], std::ssize(ids), long{steps},
-                 long{tokens * steps});
-    return 2;
-  }
-  const int rows = microbatch_rows(model.shape(), settings, DeviceClass::cpu);
-  const Measured measured = measure(model, settings, bench::rows_of(ids, shape, rows), steps);
+Model model_of(const Order& order) {
+  const auto base = Base::load(order.model, order.settings.model.dtype);
+  return order.start.empty() ? Model::for_trial(base, order.settings) : Model::with_adapter(base, order.start);
+}
+
+nlohmann::ordered_json steps_of(const Order& order) {
+  start_engine(order.threads);
+  Model model = model_of(order);
+  const Ids ids = ids_of(order, model.shape().vocabulary);
+  const int rows = microbatch_rows(model.shape(), order.settings, DeviceClass::cpu);
+  if (order.is_paced) wait_for_turn({{"microbatch_rows", rows}});
+  std::optional<StepParts> parts;
+  if (order.tells_parts) parts.emplace(model.shape(), order.settings);
+  const int64_t loading_peak_bytes = life_peak_bytes();  // the training begins to count anew
+  const Measured measured = measure(order, model, rows_of(ids, order.shape, rows), parts);
   const double median = median_after_warm(measured.seconds);
-  const StepLoad load = largest_load(settings, rows);
-  nlohmann::ordered_json out{{"seconds", median},
-                             {"processor_seconds", median_after_warm(measured.processor_seconds)},
-                             {"gflop_per_second", 1e-9 * static_cast<double>(tokens) *
-                                                      flops_per_token(settings, model.shape(), load) / median},
-                             {"peak_bytes", measured.memory_peak_bytes},
-                             {"life_peak_bytes", life_peak_bytes()},
-                             {"predicted_peak_bytes", predicted_peak_bytes(settings, model.shape(), load)},
-                             {"losses", measured.losses},
-                             {"step_seconds", measured.seconds}};
-  out.update(predicted);
+  const StepLoad load = largest_load(order.settings, rows);
+  const double flops = flops_per_token(order.settings, model.shape(), load);
+  const Bf16 bf16 = model.base().bf16();
+  const int64_t planned_peak = predicted_peak_bytes(order.settings, model.shape(), load, bf16);
+  nlohmann::ordered_json out{
+      {"seconds", median},
+      {"processor_seconds", median_after_warm(measured.processor_seconds)},
+      {"gflop", 1e-9 * static_cast<double>(order.shape.step_tokens()) * flops},
+      {"peak_bytes", measured.memory_peak_bytes},
+      {"life_peak_bytes", std::max(loading_peak_bytes, life_peak_bytes())},
+      {"predicted_peak_bytes", planned_peak},
+      {"memory_terms",
+       memory_terms(measured, pass_bytes(order.settings, model.shape(), load, bf16), planned_peak)},
+      {"losses", measured.losses},
+      {"step_seconds", measured.seconds}};
+  if (parts) out["parts"] = json_of(*parts, measured.seconds);
+  return out;
+}
+
+int run(const Order& order) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  if (order.steps > 0) out = steps_of(order);
+  if (!order.products.empty()) out.update(predicted_seconds(order));
   std::puts(out.dump().c_str());
   return 0;
 }
 
-// Enough to leave the warm ones out, or none, where there is something to print without any.
-bool is_count_of_steps(Step steps, bool has_products) {
-  return steps > static_cast<Step>(kWarmSteps) || (steps == 0 && has_products);
-}
-
 }  // namespace
-}  // namespace ranktide
+}  // namespace ranktide::bench
 
 int main(int count, char** args) {
-  const bool has_products = count == 9 && std::string_view(args[8]).starts_with(ranktide::kProducts);
-  if ((count == 8 || count == 9) && ranktide::is_count_of_steps(std::atoi(args[7]), has_products))
-    return ranktide::run(count, args);
-  std::fprintf(stderr,
-               "usage: %s MODEL_FOLDER METHOD fp32|bf16 ROWS TOKENS THREADS STEPS(> 2) [IDS|products=FILE]\n",
-               args[0]);
-  return 2;
+  if (count < 8) {
+    std::fprintf(stderr,
+                 "usage: %s MODEL_FOLDER full|lora|lora:RANK:TARGET[:DROPOUT] fp32|bf16 ROWS TOKENS THREADS "
+                 "STEPS(> 2) [ids=FILE] [start=FOLDER] [products=FILE] [parts] [paced]\n",
+                 args[0]);
+    return 2;
+  }
+  try {
+    return ranktide::bench::run(ranktide::bench::order_of(count, args));
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 2;
+  }
 }

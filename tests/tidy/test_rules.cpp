@@ -14,7 +14,9 @@ namespace {
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
       {"bench/plan_scale.cpp", "measures what tests/common/sweep and tests/coordinator test"},
+      {"bench/step_parts.cpp", "part of train_step"},
       {"bench/steps.cpp", "part of train_step and trial_steps"},
+      {"bench/train_order.cpp", "part of train_step"},
       {"bench/trial_steps.cpp", "tests/tools/gpu_bench_test.py runs it"},
       {"bench/train_step.cpp", "measures what tests/worker/trainer/train tests"},
       {"common/vocabulary/failpoint.cpp",
