@@ -6,7 +6,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "check_gpu.sh"
+TREE = Path(__file__).resolve().parents[2]
+SCRIPT = TREE / "tools" / "check_gpu.sh"
 
 
 def check_gpu(*arguments, **environment):
@@ -44,6 +45,17 @@ class CheckGpu(unittest.TestCase):
         done = check_gpu(PYTHON="python-that-nobody-has")
         self.assertEqual(done.returncode, 1)
         self.assertIn("there is no python-that-nobody-has", done.stderr)
+
+    def test_a_tree_without_libtorch_is_told_what_to_do(self):
+        environment = {key: value for key, value in os.environ.items() if key != "LIBTORCH_ROOT"}
+        with tempfile.TemporaryDirectory() as folder:
+            script = Path(folder) / "find.cmake"
+            script.write_text(f"set(RANKTIDE_ROOT {folder})\ninclude({TREE}/cmake/FindLibTorch.cmake)\n")
+            done = subprocess.run(["cmake", "-P", str(script)], env=environment, capture_output=True, text=True, timeout=60, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        said = " ".join(done.stderr.split())
+        self.assertIn("LibTorch was not found. Set -DLIBTORCH_ROOT=", said)
+        self.assertIn("run ./bootstrap", said)
 
 
 if __name__ == "__main__":
