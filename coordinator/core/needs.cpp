@@ -82,6 +82,8 @@ SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked) {
 // Each part as the most demanding sweep asks for it, for a unit runs once for all of them.
 bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot) {
   if (seeded_bug("any_slot")) return true;
+  // Nothing goes on from what is not exact (Coordinator::finish), so that fewer rows would be computed in vain.
+  if (unit.is_trunk() && microbatch_to_grant(state, unit, slot) > 0) return false;
   const int64_t predicted = predicted_bytes(unit.kind, memory_in_force(state, unit), slot);
   const bool is_at_home = unit.home == worker;  // a worker has a name
   return std::all_of(unit.wanted.begin(), unit.wanted.end(), [&](const auto& wish) {
