@@ -25,7 +25,8 @@ int64_t predicted_bytes(WorkKind kind, const PredictedMemory& memory, const Slot
 SlotNeeds needs_of_bound(WorkKind kind, SlotNeeds asked);
 
 // Returns: whether this slot of the worker has what every sweep that wants the unit asks for: at its home,
-// where the weights lie that it needs, what of that counts; anywhere else all of it.
+// where the weights lie that it needs, what of that counts; anywhere else all of it. A trunk fits no slot where
+// it would be granted fewer rows than its own (microbatches.h).
 bool fits(const State& state, const Unit& unit, const WorkerName& worker, const Slot& slot);
 
 // Returns: whether any slot of the worker, taken or free, fits.
