@@ -91,8 +91,11 @@ class InputReader {
         record(source.path, source.path, data_files(source.path));
       if (const auto& replay = wanted.data.replay) record(replay->path, replay->path, data_files(replay->path));
       const DataSummary& s = dataset.summary;
-      read_.inputs.data[data_key(wanted.data, tokenizer.sha256())] = {
-          .sha256 = s.sha256, .documents = s.documents, .tokens = s.tokens, .rows = s.rows};
+      read_.inputs.data[data_key(wanted.data, tokenizer.sha256())] = {.sha256 = s.sha256,
+                                                                      .documents = s.documents,
+                                                                      .tokens = s.tokens,
+                                                                      .rows = s.rows,
+                                                                      .labels = label_count(dataset.rows)};
       say_(fmt::format("  {}: {} documents, {} tokens, {} rows an epoch", s.format, s.documents, s.tokens,
                        s.rows));
       if (s.dropped > 0) say_(fmt::format("  {} documents left nothing to learn and were dropped", s.dropped));

@@ -41,10 +41,14 @@ struct DataInput {
   int64_t documents = 0;
   int64_t tokens = 0;
   int64_t rows = 0;
+  // Of the tokens, those that have a loss: only they cost the head. For predictions of time, in no id; absent:
+  // counted by nobody, as by clients of before, and all may be.
+  std::optional<int64_t> labels{};
 };
 template <class Ar>
 void fields(Ar& ar, DataInput& d) {
   ar("sha256", d.sha256)("documents", d.documents)("tokens", d.tokens)("rows", d.rows);
+  later_field(ar, "labels", d.labels);
 }
 
 // A finished trial that others may start from, as the folder or its coordinator knows it.

@@ -21,6 +21,13 @@ bool has_target(const EncodedDocument& document, size_t from, size_t to, Loss lo
 
 }  // namespace
 
+int64_t label_count(const std::vector<Row>& rows) {
+  int64_t out = 0;
+  for (const Row& row : rows)
+    out += std::ssize(row.targets) - std::count(row.targets.begin(), row.targets.end(), kNoTarget);
+  return out;
+}
+
 RowBuilder::RowBuilder(RowRules rules) : rules_(rules) {
   RT_CHECK(rules.max_tokens >= 2);
 }

@@ -20,6 +20,9 @@ struct Row {
   friend bool operator==(const Row&, const Row&) = default;
 };
 
+// Returns: their positions with a loss.
+int64_t label_count(const std::vector<Row>& rows);
+
 enum class Packing { packed, one_document_a_row };
 enum class Loss { on_everything, on_learned_spans };
 

@@ -45,6 +45,15 @@ TEST(Identity, TheShapeOfAModelIsInNoId) {
   EXPECT_EQ(ids_of(shaped), ids_of(known(sweep(kLora))));
 }
 
+TEST(Identity, HowManyLabelsDataHasIsInNoIdAndUnsaidUnlessCounted) {
+  SweepSpec counted = known(sweep(kLora));
+  for (auto& [key, data] : counted.inputs.data) data.labels = 100;
+  EXPECT_EQ(ids_of(counted), ids_of(known(sweep(kLora))));
+  const DataInput before = known(sweep(kLora)).inputs.data.begin()->second;
+  EXPECT_FALSE(to_json(before).contains("labels"));
+  EXPECT_EQ(from_json<DataInput>(to_json(counted.inputs.data.begin()->second)).labels, 100);
+}
+
 TEST(Identity, ACellIsItsTrialsWithoutTheSeed) {
   const auto trials = trials_of(known(sweep(kLora + "seeds: 2\n")));
   EXPECT_EQ(trials[0].cell, trials[1].cell);

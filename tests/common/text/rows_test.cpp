@@ -51,6 +51,13 @@ TEST(Rows, HaveNoLossOnPromptsUnlessAsked) {
             (Ids{11, 12, 13, -100}));
 }
 
+TEST(Rows, HaveAsManyLabelsAsPositionsWithALoss) {
+  const std::vector<EncodedDocument> documents{example(10, 4, 1), plain(20, 3)};
+  EXPECT_EQ(label_count(rows_of({.max_tokens = 4}, documents)), 1 + 2);
+  EXPECT_EQ(label_count(rows_of({.max_tokens = 4, .loss = Loss::on_everything}, documents)), 3 + 2);
+  EXPECT_EQ(label_count({}), 0);
+}
+
 TEST(Rows, HoldOneDocumentEachWithoutPacking) {
   const auto rows = rows_of({.max_tokens = 8, .packing = Packing::one_document_a_row},
                             {example(10, 3, 2), plain(20, 2), plain(30, 10)});
