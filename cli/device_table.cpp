@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/exit_codes.h"
 #include "cli/version.h"
+#include "common/vocabulary/numerics.h"
 #include "common/vocabulary/sha256.h"
 #include "common/vocabulary/wire.h"
 
@@ -29,6 +30,9 @@ void check_is_of(const ProductTable& table, const Processor& processor, int thre
   if (table.device != processor.name || table.instructions != processor.instructions)
     throw TableError(fmt::format("it was measured on {} with {}", table.device, table.instructions));
   if (table.threads != threads) throw TableError(fmt::format("it was measured on {} thread(s)", table.threads));
+  if (table.numerics_version != kNumericsVersion)
+    throw TableError(fmt::format("it was measured by version {} of the trainer's arithmetic, and this is {}",
+                                 table.numerics_version, kNumericsVersion));
 }
 
 bool write_and_sync(const fs::path& file, const std::string& text) {
@@ -60,10 +64,22 @@ std::optional<ProductTable> kept_table(const fs::path& data, int threads,
     check_is_of(table, processor, threads);
     return table;
   } catch (const std::runtime_error& wrong) {
-    say(fmt::format("{} is ignored: {}; `ranktide doctor --measure` writes it anew", file.string(),
-                    wrong.what()));
+    say(fmt::format("{} is ignored: {}; `{}` writes it anew", file.string(), wrong.what(),
+                    measure_command(threads)));
     return std::nullopt;
   }
+}
+
+std::optional<ProductTable> kept_table(const fs::path& data, const TimedSlots& slots,
+                                       const std::function<void(const std::string&)>& say) {
+  if (slots.on == ComputedOn::gpu) return kept_table(data, 1, say);
+  const auto threads = slots.threads_on(this_processor().name);
+  return threads ? kept_table(data, *threads, say) : std::nullopt;
+}
+
+std::string measure_command(int threads) {
+  return threads == 1 ? "ranktide doctor --measure"
+                      : fmt::format("ranktide doctor --measure --threads {}", threads);
 }
 
 void keep_table(const fs::path& data, const ProductTable& table) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fmt/format.h>
 
+#include "cli/device_table.h"
 #include "common/model/microbatch.h"
 #include "common/model/step_time.h"
 #include "common/sweep/early_stop.h"
@@ -28,33 +30,55 @@ const DataInput* data_of(const TrialSettings& settings, const Inputs& inputs) {
   return data == inputs.data.end() || data->second.rows == 0 ? nullptr : &data->second;
 }
 
-// Mean lengths, in tokens.
-struct RowLengths {
-  double row = 1;
-  double segment = 1;
+struct MeanRow {
+  double tokens = 1;
+  double segment_tokens = 1;
+  double labelled_share = 1;  // of the tokens
 };
 
-RowLengths lengths_in(const DataInput& data) {
+// A client of before counted no labels.
+double labelled_share(const DataInput& data) {
+  if (!data.labels || data.tokens <= 0) return 1;
+  return std::clamp(static_cast<double>(*data.labels) / static_cast<double>(data.tokens), 0.0, 1.0);
+}
+
+MeanRow mean_row(const DataInput& data) {
   const auto tokens = static_cast<double>(data.tokens);
   const double row = std::max(1.0, tokens / static_cast<double>(data.rows));
   const double document = tokens / std::max(1.0, static_cast<double>(data.documents));
-  return {.row = row, .segment = std::clamp(document, 1.0, row)};
+  return {
+      .tokens = row, .segment_tokens = std::clamp(document, 1.0, row), .labelled_share = labelled_share(data)};
+}
+
+// Of data that the inputs do not know: as much as of theirs, for the data of one folder are mostly alike.
+double usual_labelled_share(const Inputs& inputs) {
+  double tokens = 0, labels = 0;
+  for (const auto& [key, data] : inputs.data) {
+    tokens += static_cast<double>(data.tokens);
+    labels += static_cast<double>(data.tokens) * labelled_share(data);
+  }
+  return tokens > 0 ? labels / tokens : 1;
 }
 
 // Of a trial whose data is not among the inputs: its rows as full as its tokens say, or full.
-RowLengths lengths_in(const MeasuredTrial& trial) {
-  const double most = trial.settings.data.max_tokens;
+MeanRow guessed_row(const MeasuredTrial& trial, const Inputs& inputs) {
+  const DataSettings& data = trial.settings.data;
   const auto steps = static_cast<double>(trial.settings.budget.steps.value_or(0));
-  const double row =
-      steps > 0 ? static_cast<double>(trial.tokens) / (steps * trial.settings.train.batch) : most;
-  return {.row = std::clamp(row, 1.0, most), .segment = std::clamp(row, 1.0, most)};
+  const double rows = steps * trial.settings.train.batch;
+  const double tokens = std::clamp(rows > 0 ? static_cast<double>(trial.tokens) / rows : data.max_tokens, 1.0,
+                                   data.max_tokens + 0.0);
+  const bool may_be_masked = data.mask_prompt && data.format != DataFormat::text;
+  return {.tokens = tokens,
+          .segment_tokens = tokens,
+          .labelled_share = may_be_masked ? usual_labelled_share(inputs) : 1};
 }
 
 double step_seconds(const ProductSpeeds& speeds, const TrialSettings& settings, const ModelShape& shape,
-                    const RowLengths& lengths, std::optional<int> microbatch) {
+                    const MeanRow& row, std::optional<int> microbatch) {
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
-  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(rows * lengths.row)),
-                      .sequence = std::llround(lengths.segment)};
+  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(rows * row.tokens)),
+                      .sequence = std::llround(row.segment_tokens),
+                      .labelled_share = row.labelled_share};
   return training_step_seconds(speeds, settings, shape, load, settings.train.batch / static_cast<double>(rows))
       .sum();
 }
@@ -109,7 +133,7 @@ double memory_spread_of(const Ratios& ratios) {
 double predicted_peak(const Timing& timing, const TrialSettings& settings, const ModelShape& shape,
                       std::optional<int> microbatch) {
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
-  const bool on_gpu = timing.on == ComputedOn::gpu;
+  const bool on_gpu = timing.slots.on == ComputedOn::gpu;
   const Bf16 bf16 = !on_gpu && timing.speeds.widens_bf16() ? Bf16::widened : Bf16::as_it_is;
   return static_cast<double>(predicted_peak_bytes(settings, shape, largest_load(settings, rows), bf16,
                                                   on_gpu ? DeviceClass::gpu : DeviceClass::cpu));
@@ -135,20 +159,30 @@ bool tells_of_length(const std::string& key) {
          key == "train.batch";
 }
 
+SlotKind kind_of(const MeasuredTrial& trial) {
+  return {.device = trial.device, .processor = trial.processor, .threads = trial.threads};
+}
+
+// Of cores elsewhere what their workers tell.
+Processor processor_of(const TimedSlots& slots) {
+  const Processor here = this_processor();
+  if (slots.on == ComputedOn::gpu || slots.kinds.empty() || slots.threads_on(here.name)) return here;
+  return {.name = kUnknownProcessor, .instructions = slots.may_widen_bf16() ? "avx2" : "avx512f"};
+}
+
 void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const Inputs& inputs) {
   ModelShapes shapes;
   std::map<Dtype, Ratios> by_dtype;
   std::map<std::string, Ratios> by_shape, peaks;
   for (const MeasuredTrial& trial : finished) {
     const auto& shape = shapes.of(trial.settings.model.path);
-    const ComputedOn on = trial.device == "cpu" ? ComputedOn::cpu : ComputedOn::gpu;
-    if (!shape || trial.tokens <= 0 || on != timing.on) continue;
+    if (!shape || trial.tokens <= 0 || !timing.slots.are_like(kind_of(trial))) continue;
     const DataInput* data = data_of(trial.settings, inputs);
-    const RowLengths lengths = data ? lengths_in(*data) : lengths_in(trial);
-    const double steps = static_cast<double>(trial.tokens) / (lengths.row * trial.settings.train.batch);
-    const double predicted = steps * step_seconds(timing.speeds, trial.settings, *shape, lengths, {});
+    const MeanRow row = data ? mean_row(*data) : guessed_row(trial, inputs);
+    const double steps = static_cast<double>(trial.tokens) / (row.tokens * trial.settings.train.batch);
+    const double predicted = steps * step_seconds(timing.speeds, trial.settings, *shape, row, {});
     by_dtype[trial.settings.model.dtype].add(trial.seconds, predicted);
-    by_shape[shape_of(trial.settings)].add(trial.seconds, predicted);
+    if (data) by_shape[shape_of(trial.settings)].add(trial.seconds, predicted);
     if (trial.memory_peak_bytes > 0)
       peaks[shape_of(trial.settings)].add(static_cast<double>(trial.memory_peak_bytes),
                                           predicted_peak(timing, trial.settings, *shape, {}));
@@ -168,11 +202,18 @@ std::string word_of(TimeBasis basis) {
   return basis == TimeBasis::products ? "products" : "trials";
 }
 
-std::string phrase_of(TimeBasis basis) {
+std::string phrase_of(TimeBasis basis, const TimedSlots& slots) {
   if (basis == TimeBasis::trials) return "finished trials";
   if (basis == TimeBasis::products) return "measured products of this machine";
-  if (basis == TimeBasis::none) return "none: of a GPU only trials that finished on one tell times";
-  return "a first guess; `ranktide doctor --measure` takes 10 s and makes it sharper";
+  if (basis == TimeBasis::none) return "none: of a GPU only trials that finished on such a one tell times";
+  return "a first guess; " + remedy_of_guess(slots);
+}
+
+std::string remedy_of_guess(const TimedSlots& slots) {
+  if (const auto threads = slots.threads_on(this_processor().name))
+    return fmt::format("`{}` takes 10 s and makes it sharper", measure_command(*threads));
+  return "the slots are not cores of this machine's processor with as many threads each: trials that finish on "
+         "them make it sharper";
 }
 
 // Within a factor of two of what was seen of processors with these instructions.
@@ -193,7 +234,7 @@ ProductTable guessed_table(const Processor& processor, int threads) {
 
 TimeBasis Timing::basis(Dtype dtype) const {
   if (corrections.contains(dtype)) return TimeBasis::trials;
-  if (on == ComputedOn::gpu) return TimeBasis::none;
+  if (slots.on == ComputedOn::gpu) return TimeBasis::none;
   return is_measured ? TimeBasis::products : TimeBasis::guess;
 }
 
@@ -214,9 +255,9 @@ std::string shape_of(const TrialSettings& settings) {
 }
 
 Timing timing_of(const std::optional<ProductTable>& table, int threads,
-                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs, ComputedOn on) {
-  Timing out{.speeds = ProductSpeeds(table ? *table : guessed_table(this_processor(), threads)),
-             .on = on,
+                 const std::vector<MeasuredTrial>& finished, const Inputs& inputs, const TimedSlots& slots) {
+  Timing out{.speeds = ProductSpeeds(table ? *table : guessed_table(processor_of(slots), threads)),
+             .slots = slots,
              .is_measured = table.has_value(),
              .corrections = {}};
   correct(out, finished, inputs);
@@ -283,7 +324,7 @@ std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
                 .is_same_shape = timing_.shapes.contains(shape_of(settings))};
   if (out.basis == TimeBasis::none) return out;
   const Correction correction = timing_.correction(settings);
-  const double step = step_seconds(timing_.speeds, settings, *shape, lengths_in(*data), run_.microbatch);
+  const double step = step_seconds(timing_.speeds, settings, *shape, mean_row(*data), run_.microbatch);
   out.seconds_a_step = correction.factor * step;
   out.seconds_a_round = correction.factor * round_seconds(timing_.speeds, trial, *shape, evals_);
   if (run_.stop_early)

@@ -1,8 +1,9 @@
 #pragma once
-// How long a sweep may take on this machine and how much memory a trial needs: formulas of common/model over
-// this machine's measured products, or a first guess from its instructions; what trials took that have finished
-// corrects them, those of the same shape before others. On GPUs only finished trials tell times. An estimate
-// for people; nothing is placed by it but the number of slots.
+// How long a sweep may take on the slots that are there and how much memory a trial needs: formulas of
+// common/model over this machine's measured products, where the slots are of its processor, or a first guess
+// from its instructions; what trials took that have finished on such slots corrects them, those of the same
+// shape before others. On GPUs only finished trials tell times. An estimate for people; nothing is placed by it
+// but the number of slots.
 
 #include <cstdint>
 #include <map>
@@ -12,6 +13,7 @@
 
 #include "cli/disk_use.h"
 #include "cli/sizes_read.h"
+#include "cli/timed_slots.h"
 #include "common/model/processor.h"
 #include "common/model/product_table.h"
 #include "common/model/shape.h"
@@ -21,15 +23,13 @@
 
 namespace ranktide::cli {
 
-// Where a trial would be computed.
-enum class ComputedOn { cpu, gpu };
-
 // What seconds stand on, the weakest first.
 enum class TimeBasis { none, guess, products, trials };
 // Returns: none, guess, products or trials, for programs.
 std::string word_of(TimeBasis basis);
 // Returns: the same for people, and what would make a guess better.
-std::string phrase_of(TimeBasis basis);
+std::string phrase_of(TimeBasis basis, const TimedSlots& slots);
+std::string remedy_of_guess(const TimedSlots& slots);
 
 // Returns: rates and bandwidth that a processor with these instructions has about.
 ProductTable guessed_table(const Processor& processor, int threads);
@@ -44,8 +44,8 @@ struct Correction {
 // How seconds are predicted.
 struct Timing {
   ProductSpeeds speeds;
-  ComputedOn on = ComputedOn::cpu;
-  bool is_measured = false;                    // speeds are this machine's, not guessed
+  TimedSlots slots{};
+  bool is_measured = false;                    // speeds are theirs, not guessed
   std::map<Dtype, Correction> corrections;     // by finished trials of any shape
   std::map<std::string, Correction> shapes{};  // by those of one shape (shape_of)
   // By shape, where two have finished: how far their measured peaks were from what was predicted, as a share of
@@ -60,12 +60,13 @@ struct Timing {
 };
 // Returns: what trials have in common whose seconds tell each other's: model, dtype, method and length of rows.
 std::string shape_of(const TrialSettings& settings);
-// `table`: what was measured of this machine for trainers of so many threads. `inputs` tell how long the rows
-// of finished trials were, where they know the data. Trials of a model that is not on this machine say nothing,
-// nor do those that another kind of device computed.
+// `table`: what was measured of the slots' processor for as many threads; absent: a guess for `threads`.
+// `inputs` tell how long the rows of finished trials were and how much of them has a loss; of data that they do
+// not know it is guessed, and such a trial is of no shape. Trials of a model that is not on this machine say
+// nothing, nor do those that slots of another kind computed.
 Timing timing_of(const std::optional<ProductTable>& table, int threads,
                  const std::vector<MeasuredTrial>& finished, const Inputs& inputs,
-                 ComputedOn on = ComputedOn::cpu);
+                 const TimedSlots& slots = {});
 
 struct TrialCost {
   double seconds = 0;       // of its training and its evals, on a slot; 0 where nothing tells

@@ -49,9 +49,8 @@ void refuse_unpredicted(const SweepPlan& plan, const HourBudget& budget, Compute
   if (plan.estimate->basis == TimeBasis::none)
     throw CommandError(kUsage, head + "no time is predicted for GPUs before a trial has finished on one");
   if (plan.estimate->basis == TimeBasis::guess)
-    throw CommandError(kUsage, head +
-                                   "this machine is not measured, and a guess is no budget; `ranktide doctor "
-                                   "--measure` takes 10 s");
+    throw CommandError(
+        kUsage, head + "times are a first guess, which is no budget; " + remedy_of_guess(plan.timing->slots));
 }
 
 std::string hours_text(double seconds) {

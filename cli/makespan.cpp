@@ -9,18 +9,10 @@
 namespace ranktide::cli {
 namespace {
 
-bool has_labels(const Slot& slot, const std::vector<std::string>& wanted) {
-  return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& label) {
-    return std::find(slot.labels.begin(), slot.labels.end(), label) != slot.labels.end();
-  });
-}
-
-// All but memory, which each trial has its own of.
 std::vector<int64_t> bytes_of_slots(const RunPolicy& run, const SlotsThere& there) {
   std::vector<int64_t> out;
   for (const Slot& slot : there.slots)
-    if (has_labels(slot, run.needs.labels) && (run.needs.gpus == 0 || is_gpu(slot)))
-      out.push_back(slot.memory_bytes);
+    if (is_asked_for(run, slot)) out.push_back(slot.memory_bytes);
   return out;
 }
 
@@ -70,15 +62,6 @@ void leave_out(Unplaced& unplaced, const PlannedGroup& group, int64_t bytes) {
 }
 
 }  // namespace
-
-bool is_gpu(const Slot& slot) {
-  return slot.device != "cpu";
-}
-
-ComputedOn device_of(const RunPolicy& run, const SlotsThere& there) {
-  const bool only_gpus = !there.slots.empty() && std::all_of(there.slots.begin(), there.slots.end(), is_gpu);
-  return run.needs.gpus > 0 || only_gpus ? ComputedOn::gpu : ComputedOn::cpu;
-}
 
 Makespan makespan_of(const SweepPlan& plan, const SlotsThere& there) {
   RT_CHECK(plan.estimate.has_value());

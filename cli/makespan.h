@@ -17,10 +17,6 @@ struct SlotsThere {
   bool are_workers = false;  // of a coordinator's workers; else of this machine
 };
 
-bool is_gpu(const Slot& slot);
-// Returns: what the sweep's trials would be computed on: GPUs where it needs one or only those are there.
-ComputedOn device_of(const RunPolicy& run, const SlotsThere& there);
-
 struct Unplaced {
   int64_t trials = 0;
   std::vector<std::string> blocks;

@@ -25,8 +25,6 @@
 namespace ranktide::cli {
 namespace {
 
-constexpr int kThreads = 1;  // of a slot, as `run` and workers make them unless told otherwise
-
 struct PlanOptions {
   SweepChoice sweep;
   bool list = false;
@@ -128,9 +126,9 @@ Planned planned(const PlanOptions& options, const GlobalOptions& globals) {
   const Past past = past_for(globals, told_for(sweep.spec));
   Planned out{.plan = plan_of(std::move(sweep), past)};
   out.there = slots_there(globals, out.plan);
-  const ComputedOn on = device_of(out.plan.spec.run, out.there);
-  predict(out.plan, past, kept_table(data, kThreads, say), kThreads, on);
-  out.budget = take_budget(out.plan, options.sweep, on);
+  const TimedSlots slots = timed_slots(out.plan.spec.run, out.there.slots);
+  predict(out.plan, past, kept_table(data, slots, say), slots.threads_min(), slots);
+  out.budget = take_budget(out.plan, options.sweep, slots.on);
   if (!options.diff.empty())
     out.difference = difference_to(Results(globals).spec(options.diff), out.plan.spec,
                                    out.plan.unreadable.empty() ? Ids::final : Ids::provisional);

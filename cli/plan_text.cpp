@@ -181,8 +181,8 @@ std::string evals_text(const SweepPlan& plan) {
              is_costed ? "takes " + slot_time_text(seconds) + " of slots" : "is not predicted");
 }
 
-std::string basis_text(const SweepEstimate& e) {
-  std::string out = phrase_of(e.basis);
+std::string basis_text(const SweepEstimate& e, const TimedSlots& slots) {
+  std::string out = phrase_of(e.basis, slots);
   if (e.basis == TimeBasis::trials)
     out =
         fmt::format("{}, {}{}", out, e.trials, e.is_same_shape ? " of the same shape" : " of other shapes too");
@@ -227,8 +227,8 @@ std::string estimate_text(const SweepPlan& plan, const SlotsThere& there) {
   const SweepEstimate& e = *plan.estimate;
   return fmt::format("estimate  {} on {}{} (basis: {}); about {} ±{:.0f} % of memory a trial\n",
                      time_text(e, makespan), counted(makespan.slots, "slot"),
-                     there.are_workers ? " of workers" : "", basis_text(e), size_text(e.memory_bytes),
-                     100 * e.memory_spread) +
+                     there.are_workers ? " of workers" : "", basis_text(e, plan.timing->slots),
+                     size_text(e.memory_bytes), 100 * e.memory_spread) +
          kept_text(plan, makespan) + unplaced_text(makespan.unplaced);
 }
 

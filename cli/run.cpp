@@ -116,8 +116,9 @@ constexpr double kWorthMeasuringSeconds = 300;
 void predict_with_products(SweepPlan& plan, const Past& past, const fs::path& data, const RunOptions& options,
                            const Say& say) {
   const int threads = options.threads_per_slot;
+  const TimedSlots slots = timed_slots(plan.spec.run, slots_of(options, plan).slots);
   const auto table = kept_table(data, threads, say);
-  predict(plan, past, table, threads);
+  predict(plan, past, table, threads, slots);
   const bool is_long = plan.estimate && plan.left() > 0 &&
                        makespan_of(plan, slots_of(options, plan)).seconds > kWorthMeasuringSeconds;
   if (table || (!is_long && options.sweep.budget.empty())) return;
@@ -126,7 +127,7 @@ void predict_with_products(SweepPlan& plan, const Past& past, const fs::path& da
   bool is_measured = false;
   try {
     const ProductTable fresh = measured_table(trainer_program(), threads);
-    predict(plan, past, fresh, threads);
+    predict(plan, past, fresh, threads, slots);
     is_measured = true;
     keep_table(data, fresh);
   } catch (const CommandError& failure) {
@@ -178,7 +179,7 @@ SweepPlan planned_run(SweepSpec spec, const RunOptions& options, const fs::path&
   const Past past = past_of(data, told_for(sweep.spec));
   SweepPlan plan = plan_of(std::move(sweep), past);
   predict_with_products(plan, past, data, options, say);
-  const auto budget = take_budget(plan, options.sweep, device_of(plan.spec.run, slots_of(options, plan)));
+  const auto budget = take_budget(plan, options.sweep, plan.timing->slots.on);
   say_fewer_slots(options, say);
   say(plan_text(plan, slots_of(options, plan)));
   if (budget) say(budget->text);

@@ -3,6 +3,7 @@
 #include "cli/coordinator_choice.h"
 #include "cli/request.h"
 #include "common/model/admitted_bytes.h"
+#include "common/model/processor.h"
 #include "coordinator/edge/query_workers.h"
 #include "worker/daemon/devices.h"
 
@@ -14,6 +15,8 @@ std::vector<Slot> slots_of_workers(const HttpClient& coordinator) {
   const Json body = parse_json(get_body(coordinator, "/api/v1/workers"));
   for (const WorkerStatus& worker : from_json<std::vector<WorkerStatus>>(body))
     if (worker.state == "joined") out.insert(out.end(), worker.slots.begin(), worker.slots.end());
+  for (Slot& slot : out)
+    if (slot.processor == kUnknownProcessor) slot.processor.clear();  // another machine's may be any
   return out;
 }
 

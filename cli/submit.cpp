@@ -41,7 +41,7 @@ std::optional<SweepSpec> submitted_before(const GlobalOptions& globals, const st
 }
 
 // The part that --budget has room for, by what the coordinator's finished trials took, or this machine's
-// products.
+// products where its workers are of the same processor.
 void take_affordable(SweepSpec& spec, const SubmitOptions& options, const GlobalOptions& globals) {
   if (options.sweep.budget.empty()) return;
   Past past;
@@ -53,9 +53,10 @@ void take_affordable(SweepSpec& spec, const SubmitOptions& options, const Global
             .measured = Results(globals).measured(),
             .is_served = true};
   SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
-  const ComputedOn on = device_of(spec.run, slots_there(globals, plan));
-  predict(plan, past, kept_table(data_folder(globals.data_dir), 1, told_on_stderr(globals)), 1, on);
-  const auto taken = take_budget(plan, options.sweep, on);
+  const TimedSlots slots = timed_slots(spec.run, slots_there(globals, plan).slots);
+  const auto table = kept_table(data_folder(globals.data_dir), slots, told_on_stderr(globals));
+  predict(plan, past, table, slots.threads_min(), slots);
+  const auto taken = take_budget(plan, options.sweep, slots.on);
   if (!globals.quiet) std::cerr << taken->text;
   spec = std::move(plan.spec);
 }

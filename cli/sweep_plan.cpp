@@ -203,15 +203,15 @@ SweepPlan plan_of(PreparedSweep sweep, const Past& past, int64_t costed_max) {
   const Grid grid(plan.spec);
   const CellCensus census(grid, tellings_of(plan.spec));
   plan.known = known_in(grid, census, past);
-  plan.timing = timing_of(std::nullopt, 1, past.measured, plan.spec.inputs, ComputedOn::cpu);
+  plan.timing = timing_of(std::nullopt, 1, past.measured, plan.spec.inputs, cores_of(this_processor().name, 1));
   count_up(plan, grid, census);
   cost_up(plan);
   return plan;
 }
 
 void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
-             ComputedOn on) {
-  plan.timing = timing_of(table, threads, past.measured, plan.spec.inputs, on);
+             const TimedSlots& slots) {
+  plan.timing = timing_of(table, threads, past.measured, plan.spec.inputs, slots);
   cost_up(plan);
 }
 

@@ -156,9 +156,9 @@ void for_each_trial(const SweepPlan& plan, const std::function<void(const Planne
 // Costs stand on the guess of this machine, until predict() is told of its products.
 SweepPlan plan_of(PreparedSweep sweep, const Past& past, int64_t costed_max = kCostedMax);
 
-// Fills in what its trials cost. `table`: this machine's products for slots of so many threads, if measured.
+// Fills in what its trials cost on these slots. `table`, `threads`: as timing_of has them.
 void predict(SweepPlan& plan, const Past& past, const std::optional<ProductTable>& table, int threads,
-             ComputedOn on = ComputedOn::cpu);
+             const TimedSlots& slots = {});
 
 // Leaves the trials of these raw indices, in the plan as in its spec. Requires: rising, and of the plan.
 void take_only(SweepPlan& plan, const std::vector<int64_t>& raw);

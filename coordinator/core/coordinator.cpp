@@ -24,7 +24,7 @@ bool is_sound(const Hello& hello) {
   std::set<int> indices;
   for (const Slot& slot : hello.slots) {
     indices.insert(slot.index);
-    if (!is_plain(slot.device)) return false;
+    if (!is_plain(slot.device) || !is_plain(slot.processor)) return false;
   }
   return !hello.boot.empty() && is_plain(hello.boot) && is_plain(hello.version) &&
          hello.slots.size() <= kSlotsMax && indices.size() == hello.slots.size();

@@ -214,6 +214,7 @@ void bring_up_to_date(Connection& connection) {
 void add_indices(Connection& connection) {
   connection.execute("CREATE INDEX IF NOT EXISTS record_submission ON record(seq) WHERE kind='SweepSubmitted'");
   connection.execute("CREATE INDEX IF NOT EXISTS record_extension ON record(seq) WHERE kind='SweepExtended'");
+  connection.execute("CREATE INDEX IF NOT EXISTS record_joining ON record(seq) WHERE kind='WorkerJoined'");
   connection.execute("CREATE INDEX IF NOT EXISTS trial_by_cell ON trial(cell)");
 }
 

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/command.h"
+#include "common/vocabulary/numerics.h"
 #include "common/vocabulary/wire.h"
 #include "tests/common/model/product_rates.h"
 #include "tests/temporary_folder.h"
@@ -30,6 +31,7 @@ class DeviceTable : public testing::Test {
     table.device = this_processor().name;
     table.instructions = this_processor().instructions;
     table.threads = threads;
+    table.numerics_version = kNumericsVersion;
     return table;
   }
   // A trainer that only prints.
@@ -68,6 +70,23 @@ TEST_F(DeviceTable, IsOnePerNumberOfThreads) {
   EXPECT_EQ(said_, "");
 }
 
+TEST_F(DeviceTable, TellsOfSlotsOfThisProcessorWithAsManyThreads) {
+  keep_table(data(), own_table(1));
+  keep_table(data(), own_table(8));
+  const auto threads = [&](const TimedSlots& slots) {
+    const auto table = kept_table(data(), slots, [&](const std::string& line) { said_ += line; });
+    return table ? table->threads : 0;
+  };
+  const std::string here = this_processor().name;
+  EXPECT_EQ(threads(cores_of(here, 8)), 8);
+  EXPECT_EQ(threads(cores_of(here, 1)), 1);
+  EXPECT_EQ(threads(cores_of(here, 2)), 0) << "of two threads nobody measured anything";
+  EXPECT_EQ(threads(cores_of("Make Of Tides", 1)), 0) << "a worker on another machine";
+  EXPECT_EQ(threads(cores_of("", 1)), 0) << "a worker that does not tell";
+  EXPECT_EQ(threads(TimedSlots(ComputedOn::gpu)), 1);
+  EXPECT_EQ(said_, "");
+}
+
 TEST_F(DeviceTable, LeavesNoDraftBehind) {
   keep_table(data(), own_table());
   keep_table(data(), own_table());
@@ -90,6 +109,21 @@ TEST_F(DeviceTable, OfAnotherMachineIsIgnoredWithAWord) {
   overwrite(to_json(foreign).dump());
   EXPECT_FALSE(kept());
   EXPECT_THAT(said_, HasSubstr("it was measured on Another One"));
+}
+
+TEST_F(DeviceTable, OfAnotherVersionOfTheArithmeticIsIgnoredWithAWord) {
+  for (const int threads : {1, 8}) {
+    ProductTable old = own_table(threads);
+    old.numerics_version = kNumericsVersion - 1;
+    keep_table(data(), old);
+    said_ = "";
+    EXPECT_FALSE(kept(threads));
+    EXPECT_THAT(said_,
+                HasSubstr("it was measured by version " + std::to_string(kNumericsVersion - 1) +
+                          " of the trainer's arithmetic, and this is " + std::to_string(kNumericsVersion)));
+    EXPECT_THAT(said_, HasSubstr("`" + measure_command(threads) + "` writes it anew"));
+  }
+  EXPECT_EQ(measure_command(8), "ranktide doctor --measure --threads 8");
 }
 
 TEST_F(DeviceTable, ThatCannotBeAskedIsIgnoredWithAWord) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/sweep_plan.h"
+#include "common/model/step_time.h"
 #include "common/sweep/identity.h"
 #include "tests/common/model/product_rates.h"
 #include "tests/temporary_folder.h"
@@ -63,6 +64,73 @@ class Estimate : public testing::Test {
 TEST_F(Estimate, OfATrialGrowsWithItsSteps) {
   EXPECT_NEAR(cost(full_trial(Dtype::fp32, 20), timing()).seconds,
               2 * cost(full_trial(Dtype::fp32, 10), timing()).seconds, 1e-12);
+}
+
+TEST_F(Estimate, ChargesTheHeadForLabelledTokensAlone) {
+  const double whole = cost(full_trial(), timing()).seconds;
+  const auto labelled = [&](std::optional<int64_t> labels) {
+    inputs_.data.begin()->second.labels = labels;
+    return cost(full_trial(), timing()).seconds;
+  };
+  EXPECT_EQ(labelled(4800), whole);
+  const StepLoad tenth{.tokens = 4 * 48, .sequence = 48, .labelled_share = 0.1};
+  const double step =
+      training_step_seconds(ProductSpeeds(products_at(1)), full_trial().settings, read_shape(model()), tenth, 1)
+          .sum();
+  EXPECT_NEAR(labelled(480), 10 * step, 1e-9);
+  EXPECT_LT(labelled(480), 0.9 * whole);
+}
+
+TEST_F(Estimate, TrialsOfMaskedPromptsAndOfTextCorrectEachOther) {
+  SweepTrial masked = full_trial();
+  masked.settings.data.train = {{.path = "masked.jsonl", .weight = 1}};
+  inputs_.data[data_key(masked.settings.data, "t")] =
+      DataInput{.documents = 100, .tokens = 4800, .rows = 100, .labels = 480};
+  const double alone = cost(masked, timing()).seconds, text = cost(full_trial(), timing()).seconds;
+  EXPECT_NEAR(cost(masked, timing({finished(full_trial(), 1.5)})).seconds, 1.5 * alone, 1e-9);
+  EXPECT_NEAR(cost(full_trial(), timing({finished(masked, 1.5)})).seconds, 1.5 * text, 1e-9);
+}
+
+TEST_F(Estimate, ATrialOfUnknownDataIsOfNoShapeAndLabelledAsTheDataThatAreKnown) {
+  inputs_.data.begin()->second.labels = 480;
+  MeasuredTrial elsewhere = finished(full_trial(), 3);
+  elsewhere.settings.data.train = {{.path = "elsewhere.jsonl", .weight = 1}};
+  elsewhere.settings.budget.steps = 10;
+  const Timing corrected = timing({elsewhere});
+  EXPECT_NEAR(cost(full_trial(), corrected).seconds, 3 * cost(full_trial(), timing()).seconds, 1e-9);
+  EXPECT_FALSE(cost(full_trial(), corrected).is_same_shape);
+  elsewhere.settings.data.mask_prompt = false;
+  EXPECT_LT(timing({elsewhere}).corrections.at(Dtype::fp32).factor, 2.5) << "each token of it cost the head";
+}
+
+TEST_F(Estimate, IsCorrectedByWhatSlotsOfItsKindTook) {
+  MeasuredTrial trial = finished(full_trial(), 3);
+  trial.threads = 2;
+  trial.processor = "Make Of Tides";
+  const auto factor = [&](const TimedSlots& slots) {
+    return timing_of(products_at(1), 1, {trial}, inputs_, slots).correction(full_trial().settings).factor;
+  };
+  EXPECT_NEAR(factor(cores_of("Make Of Tides", 2)), 3, 1e-9);
+  EXPECT_EQ(factor(cores_of("Make Of Tides", 1)), 1);
+  EXPECT_EQ(factor(cores_of("Another", 2)), 1);
+  trial.device = "H200";
+  EXPECT_EQ(factor(timed_slots({}, {{.index = 0, .device = "GPU-1", .model = "A100"}})), 1);
+  EXPECT_NEAR(factor(timed_slots({}, {{.index = 0, .device = "GPU-1", .model = "H200"}})), 3, 1e-9);
+}
+
+TEST_F(Estimate, AGuessOfCoresElsewhereIsOfTheInstructionsThatTheyTellOf) {
+  const auto guess = [&](std::optional<bool> widens_bf16) {
+    const TimedSlots slots = timed_slots({}, {{.index = 0,
+                                               .device = "cpu",
+                                               .threads = 1,
+                                               .processor = "Make Of Tides",
+                                               .widens_bf16 = widens_bf16}});
+    return cost(full_trial(Dtype::bf16), timing_of(std::nullopt, 1, {}, inputs_, slots));
+  };
+  EXPECT_LT(guess(false).seconds, guess(true).seconds);
+  EXPECT_EQ(guess(std::nullopt).seconds, guess(true).seconds);
+  EXPECT_EQ(guess(std::nullopt).memory_bytes, guess(true).memory_bytes);
+  EXPECT_NE(guess(false).memory_bytes, guess(true).memory_bytes);
 }
 
 TEST_F(Estimate, StandsOnMeasuredProductsWhereThereAreSomeElseOnAGuess) {

@@ -113,6 +113,22 @@ TEST_F(PlanOf, AGuessHasNoHoursOfBlocks) {
   EXPECT_THAT(plan_text(guessed, slots({kGiB})), HasSubstr("basis: a first guess"));
 }
 
+TEST_F(PlanOf, AGuessSaysWhatMakesItSharper) {
+  SweepPlan guessed = plan_of(read(text()), {});
+  const auto said_of = [&](const TimedSlots& timed) {
+    predict(guessed, {}, std::nullopt, timed.threads_min(), timed);
+    return plan_text(guessed, slots({kGiB}));
+  };
+  const std::string here = this_processor().name;
+  EXPECT_THAT(said_of(cores_of(here, 1)), HasSubstr("a first guess; `ranktide doctor --measure` takes 10 s"));
+  const double one = guessed.estimate->slot_seconds;
+  EXPECT_THAT(said_of(cores_of(here, 8)), HasSubstr("; `ranktide doctor --measure --threads 8` takes 10 s"));
+  EXPECT_LT(guessed.estimate->slot_seconds, one);
+  const std::string elsewhere = said_of(cores_of("Make Of Tides", 8));
+  EXPECT_THAT(elsewhere, HasSubstr("a first guess; the slots are not cores of this machine's processor"));
+  EXPECT_THAT(elsewhere, Not(HasSubstr("doctor")));
+}
+
 TEST_F(PlanOf, FinishedTrialsSaysHowManyItRestsOnAndTheirSpread) {
   const Listed before = listed(plan(text()));
   Past past;

@@ -124,6 +124,9 @@ TEST_F(Selection, WhatIsSaidOfAPlanIsOfThePartThatIsTaken) {
 TEST_F(Selection, ABudgetIsRefusedWhereNoTimeIsPredicted) {
   const SweepPlan guess = plan_of(read(text()), {});
   EXPECT_THAT(said_by([&] { choice(guess, 1); }), HasSubstr("`ranktide doctor --measure` takes 10 s"));
+  SweepPlan elsewhere = plan_of(read(text()), {});
+  predict(elsewhere, {}, std::nullopt, 8, cores_of("Make Of Tides", 8));
+  EXPECT_THAT(said_by([&] { choice(elsewhere, 1); }), HasSubstr("trials that finish on them make it sharper"));
   SweepPlan unread = plan(text());
   unread.estimate.reset();
   EXPECT_THAT(said_by([&] { choice(unread, 1); }), HasSubstr("while an input cannot be read"));
