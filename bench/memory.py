@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Peak memory beside what `ranktide plan` predicts for it, over 30 shapes of trials of SmolLM2-135M.
+"""Peak memory beside what `ranktide plan` predicts for it, over 32 shapes of trials of SmolLM2-135M.
 
     ninja -C build/dev train_step
     .env/bin/python bench/memory.py [--threads 2] [--json FILE]
@@ -23,6 +23,7 @@ SHAPES = [
     ("lora:16:all", "fp32", 1, 128), ("lora:16:all", "fp32", 2, 256), ("lora:16:all", "fp32", 4, 256), ("lora:16:all", "fp32", 1, 1024), ("lora:16:all", "fp32", 4, 512),
     ("lora:16:all", "bf16", 1, 128), ("lora:16:all", "bf16", 2, 256), ("lora:16:all", "bf16", 8, 128), ("lora:16:all", "bf16", 1, 1024), ("lora:16:all", "bf16", 4, 512),
     ("lora:64:mlp", "fp32", 2, 256), ("lora:64:mlp", "bf16", 2, 512), ("lora:64:all", "bf16", 4, 128), ("lora:256:all", "fp32", 1, 256), ("lora:256:all", "bf16", 2, 256),
+    ("lora:16:all:0.1", "fp32", 2, 256), ("lora:16:mlp:0.1", "bf16", 1, 1024),
     ("full", "fp32", 1, 128), ("full", "fp32", 2, 256), ("full", "fp32", 1, 1024), ("full", "fp32", 4, 512),
     ("full", "bf16", 1, 128), ("full", "bf16", 2, 256), ("full", "bf16", 8, 128), ("full", "bf16", 4, 512),
 ]
