@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -16,6 +17,7 @@
 #include <torch/version.h>
 
 #include "worker/trainer/lm/device.h"
+#include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
 #include "worker/trainer/lm/transformer.h"
@@ -91,6 +93,26 @@ Finding check_speed(at::Device device) {
   return {Verdict::warning, "products", text.str() + "; model.dtype: fp32 is faster here"};
 }
 
+// A device draws large masks itself, by operations on integers that few others use: they must be the
+// processor's.
+Finding check_dropout(at::Device device) {
+  constexpr int64_t kRows = 600, kColumns = 577;  // more than those that the processor draws for a device
+  const DropoutKey key{.key = 0xfedcba9876543210, .rate = 0.3, .first_row = (int64_t{1} << 32) - kRows / 2};
+  for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
+    const at::Tensor expected = at::empty({kRows, kColumns}, dtype);
+    const at::Tensor drawn = at::empty({kRows, kColumns}, expected.options().device(device));
+    draw_dropout_mask(key, expected);
+    draw_dropout_mask_by_operations(key, drawn);
+    const auto wrong = drawn.cpu().ne(expected).sum().item<int64_t>();
+    if (wrong > 0)
+      return {Verdict::failed, "dropout",
+              std::to_string(wrong) + " of " + std::to_string(expected.numel()) +
+                  " values of a mask are others than the processor draws; train without dropout here"};
+  }
+  return {Verdict::ok, "dropout",
+          "a mask of " + std::to_string(kRows * kColumns) + " values is the processor's bit by bit"};
+}
+
 // One layer of random weights that all train, with its head.
 Network trained_layer(const ModelShape& shape, at::Device device) {
   Network network;
@@ -136,8 +158,9 @@ Finding check_gradients(at::Device device) {
 
 std::vector<Finding> check_foundations(int threads, at::Device device) {
   start_engine(threads);
-  return {check_version(), check_device(current_engine(device), device), check_openmp(), check_speed(device),
-          check_gradients(device)};
+  return {check_version(),       check_device(current_engine(device), device),
+          check_openmp(),        check_speed(device),
+          check_dropout(device), check_gradients(device)};
 }
 
 }  // namespace ranktide

@@ -20,12 +20,13 @@ void add_climb(Batch& batch, int64_t length, int64_t vocabulary, SplitMix64& cha
 
 }  // namespace
 
-BatchSource seeded_lessons(int64_t vocabulary, uint64_t seed) {
-  return [vocabulary, seed](Step step) {
+BatchSource seeded_lessons(int64_t vocabulary, uint64_t seed, int64_t longest) {
+  return [vocabulary, seed, longest](Step step) {
     SplitMix64 chance{mix(seed, static_cast<uint64_t>(step))};
     StepBatch out;
     out.micro.resize(2);
-    for (const int64_t length : {9, 9, 70}) add_climb(out.micro[0], length, vocabulary, chance);
+    for (const int64_t length : {int64_t{9}, int64_t{9}, step == 1 ? longest : int64_t{70}})
+      add_climb(out.micro[0], length, vocabulary, chance);
     for (const int64_t length : {24, 5}) add_climb(out.micro[1], length, vocabulary, chance);
     for (const Batch& batch : out.micro) out.tokens += std::ssize(batch.tokens);
     return out;

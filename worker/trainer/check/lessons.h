@@ -9,7 +9,8 @@
 namespace ranktide {
 
 // Returns: steps of two micro-batches. Their segments are shorter and longer than a block of attention, some of
-// one length; the beginning of each has no label, as a prompt has none.
-BatchSource seeded_lessons(int64_t vocabulary, uint64_t seed);
+// one length; the beginning of each has no label, as a prompt has none. `longest`: tokens of the longest one of
+// the first step, for what a long row costs.
+BatchSource seeded_lessons(int64_t vocabulary, uint64_t seed, int64_t longest = 70);
 
 }  // namespace ranktide

@@ -19,7 +19,7 @@ constexpr int kThreadsMax = 1024;
 constexpr const char* kUsage =
     "usage: ranktide-selfcheck [--quick] [--json] [--device cpu|cuda] [--threads N]\n"
     "Trains a small model of every family there is beside the same steps in fp64, and resumes it.\n"
-    "  --quick           only what the trainer stands on: LibTorch, threads, kernels, one gradient\n"
+    "  --quick           only what the trainer stands on: LibTorch, threads, kernels, a mask, one gradient\n"
     "  --json            one JSON object instead of the table\n"
     "  --device cpu|cuda default: cpu; cuda takes LibTorch's CUDA build, and was never tried on a real GPU\n"
     "  --threads N       CPU threads, default: 1\n"

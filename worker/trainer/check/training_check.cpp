@@ -72,7 +72,7 @@ struct Setup {
   BatchSource batches;
 };
 
-Setup setup_of(Method method, std::shared_ptr<const Base> base, Step steps) {
+Setup setup_of(const Family& family, Method method, std::shared_ptr<const Base> base, Step steps) {
   const int64_t vocabulary = base->shape().vocabulary;
   return {.stage = {.id = StageId{"selfcheck"},
                     .trial = TrialId{"selfcheck"},
@@ -81,7 +81,7 @@ Setup setup_of(Method method, std::shared_ptr<const Base> base, Step steps) {
                     .to = steps,
                     .settings = settings_of(method)},
           .base = std::move(base),
-          .batches = seeded_lessons(vocabulary, kSeed)};
+          .batches = seeded_lessons(vocabulary, kSeed, family.longest_row)};
 }
 
 struct Training {
@@ -182,8 +182,8 @@ std::string failure_of_row(const TrainingRow& row, const std::string& resume) {
 TrainingRow measured(TrainingRow row, const Family& family, const CheckOptions& options) {
   const TemporaryFolder folder;
   Network drawn = write_random_model(family.config, folder.path() / "model", kSeed);
-  const Setup setup =
-      setup_of(row.method, Base::load(folder.path() / "model", row.dtype, options.device), options.steps);
+  const Setup setup = setup_of(family, row.method,
+                               Base::load(folder.path() / "model", row.dtype, options.device), options.steps);
   const Training whole = train_until(options.steps, setup, folder.path() / "whole", 1);
   row.steps_per_second = static_cast<double>(whole.losses.size()) / whole.outcome.seconds;
   row.memory_peak_bytes = whole.outcome.memory_peak_bytes;

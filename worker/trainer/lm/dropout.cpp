@@ -50,6 +50,21 @@ at::ScalarType mask_dtype(at::ScalarType dtype) {
 
 namespace {
 
+// What a mask is drawn from.
+struct Draw {
+  PhiloxRow first;
+  float keep = 0;
+};
+
+Draw draw_of(const DropoutKey& key, const at::Tensor& mask) {
+  RT_CHECK(key.rate >= 0 && key.rate < 1);
+  RT_CHECK(mask.is_contiguous() && mask.dim() == 2);
+  return {.first = {.key = key.key,
+                    .high = static_cast<uint64_t>(key.first_row),
+                    .drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32))},
+          .keep = static_cast<float>(1 / (1 - key.rate))};
+}
+
 void draw_on_processor(const PhiloxRow& first, float keep, const at::Tensor& mask) {
   const int64_t rows = mask.size(0), cols = mask.size(1);
   const auto fill = [&](auto kept, auto* out) {
@@ -68,17 +83,17 @@ void draw_on_processor(const PhiloxRow& first, float keep, const at::Tensor& mas
 }  // namespace
 
 void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask) {
-  RT_CHECK(key.rate >= 0 && key.rate < 1);
-  RT_CHECK(mask.is_contiguous() && mask.dim() == 2);
-  const PhiloxRow first{.key = key.key,
-                        .high = static_cast<uint64_t>(key.first_row),
-                        .drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32))};
-  const auto keep = static_cast<float>(1 / (1 - key.rate));
+  const auto [first, keep] = draw_of(key, mask);
   if (mask.is_cpu()) return draw_on_processor(first, keep, mask);
   if (mask.numel() >= kDrawnByDevice) return draw_mask_on_device(first, keep, mask);
   const at::Tensor drawn = at::empty(mask.sizes(), mask.scalar_type());
   draw_on_processor(first, keep, drawn);
   mask.copy_(drawn, /*non_blocking=*/true);
+}
+
+void draw_dropout_mask_by_operations(const DropoutKey& key, const at::Tensor& mask) {
+  const auto [first, keep] = draw_of(key, mask);
+  draw_mask_on_device(first, keep, mask);
 }
 
 }  // namespace ranktide

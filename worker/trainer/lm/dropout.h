@@ -45,5 +45,7 @@ at::ScalarType mask_dtype(at::ScalarType dtype);
 
 // Fills (rows, cols) with 0 or 1 / (1 - rate). Requires: mask is contiguous, of a mask's dtype.
 void draw_dropout_mask(const DropoutKey& key, const at::Tensor& mask);
+// The same bits by operations on tensors, wherever the mask lies: what draws the large masks of a device.
+void draw_dropout_mask_by_operations(const DropoutKey& key, const at::Tensor& mask);
 
 }  // namespace ranktide

@@ -1,11 +1,13 @@
 #include "worker/trainer/check/families.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
 #include <sstream>
 
+#include "common/model/cost.h"
 #include "common/model/shape.h"
 #include "tests/common/model/scratch.h"
 
@@ -55,6 +57,18 @@ TEST(Families, HaveWhatEachDoesDifferently) {
   EXPECT_TRUE(shape.at("qwen2").qkv_bias);
   EXPECT_TRUE(shape.at("qwen3").qk_norm);
   for (const auto& [name, s] : shape) EXPECT_LT(s.kv_heads, s.heads) << name;
+}
+
+TEST(Families, HaveOneOfMoreWordsAndTokensThanASumIsMadeOfAtOnce) {
+  auto shape = shapes();
+  const auto with_long_rows = std::find_if(families().begin(), families().end(),
+                                           [](const Family& family) { return family.longest_row > 1024; });
+  ASSERT_NE(with_long_rows, families().end());
+  EXPECT_GT(shape.at(with_long_rows->name).vocabulary, 1024);
+  // A block of a row's end: from 2^18 values on a device draws the mask itself.
+  EXPECT_GE(
+      kAttentionRows * shape.at(with_long_rows->name).heads * (with_long_rows->longest_row - kAttentionRows),
+      1 << 18);
 }
 
 }  // namespace

@@ -55,6 +55,12 @@ TEST(Foundations, MeasureBf16AsTheEngineMultipliesIt) {
   EXPECT_GT(best, 0.25);
 }
 
+TEST(Foundations, FindsThatAMaskDrawnByOperationsIsTheProcessors) {
+  const Finding f = findings().at("dropout");
+  EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
+  EXPECT_THAT(f.detail, HasSubstr("a mask of 346200 values"));
+}
+
 TEST(Foundations, FindsThatTheGradientSaysHowTheLossFalls) {
   const Finding f = findings().at("gradients");
   EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;

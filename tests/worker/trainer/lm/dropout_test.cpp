@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "common/vocabulary/random.h"
-#include "worker/trainer/lm/device_mask.h"
 
 namespace ranktide {
 namespace {
@@ -54,16 +53,12 @@ TEST(Dropout, IsDrawnFromPhiloxOfRowAndColumn) {
 
 // What a GPU draws by operations on tensors, here on the processor's: within a chunk and over its border.
 TEST(Dropout, IsTheSameBitsWhereADeviceDrawsIt) {
-  const float keep = static_cast<float>(1 / (1 - 0.3));
   for (const at::ScalarType dtype : {at::kFloat, at::kBFloat16}) {
     for (const int64_t cols : {1, 2, 3, 6, 129, 576, 90000}) {
       const DropoutKey key{.key = 0xfedcba9876543210, .rate = 0.3, .first_row = (int64_t{1} << 32) - 2};
       const int64_t rows = cols == 90000 ? 50 : 5;
       const Tensor drawn = at::empty({rows, cols}, dtype);
-      draw_mask_on_device({.key = key.key,
-                           .high = static_cast<uint64_t>(key.first_row),
-                           .drop_below = static_cast<uint32_t>(std::llround(key.rate * 0x1p32))},
-                          keep, drawn);
+      draw_dropout_mask_by_operations(key, drawn);
       EXPECT_TRUE(drawn.equal(mask_of(key, rows, cols, dtype))) << cols << " columns of " << toString(dtype);
     }
   }
