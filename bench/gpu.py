@@ -9,6 +9,7 @@ climb by small steps, the same for both sides; LoRA is rank 16 on all linears, f
 adapters; full finetuning has fp32 masters and products in bf16. What is compared:
 
     ours       the engine by itself; K trials take turns over one copy of the base. It does not merge the rows of trials.
+               A batch is cut into micro-batches ("cut": their rows) as a sweep's trials have them; the rivals' is whole.
     B1         PEFT and Trainer as their documents lead to, sdpa, one trial; nothing is padded, for the rows are full
     B2         B1 with Liger's kernels and flash attention 2, of these what is installed; without either there is no B2
     shared     several processes of B2 (or B1) that share the GPU, as a scheduler of fractions of a GPU would place them
@@ -22,6 +23,7 @@ Not measured: merged rows, CUDA graphs, other ranks, padded data, Unsloth.
 """
 import argparse
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -127,12 +129,12 @@ class Machine:
             self.environment |= {"CUDA_VISIBLE_DEVICES": self.gpu, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
         else:
             self.environment |= {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
-        self.facts = self.ask("device_facts.py", self.device)
+        self.facts = self.ask(self.python, BENCH / "device_facts.py", self.device) | self.ask(self.engine, "facts") | {"engine_sha256": hashlib.sha256(self.engine.read_bytes()).hexdigest()}
 
-    def ask(self, script, *words):
-        done = subprocess.run([self.python, BENCH / script, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, check=False)
+    def ask(self, *command):
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment, check=False)
         if done.returncode != 0:
-            sys.exit(f"{script}: {last_words(done.stderr)}")
+            sys.exit(f"{' '.join(map(str, command))}: {last_words(done.stderr)}")
         return json.loads(done.stdout.splitlines()[-1])
 
     def has(self, side):
@@ -264,6 +266,8 @@ def cells_of(line, side, goal, pieces, machine):
             continue
         out |= {f"{who}_tokens_per_second": result["tokens_per_second"], f"{who}_peak_bytes": result["peak_bytes"], f"{who}_held_bytes": result["held_bytes"],
                 f"{who}_last_loss": result["losses"][-1] if result["losses"] else None}
+    if "ours_error" not in out:
+        out["microbatch_rows"] = ours["runs"][0]["microbatch_rows"]
     if "ours_error" not in out and gemm and "error" not in gemm:
         out["of_gemm_rate"] = 1e-9 * ours["runs"][0]["flops_per_token"] * ours["tokens_per_second"] / gemm[machine.dtype]
         out["teraflops"] = 1e-12 * ours["runs"][0]["flops_per_token"] * ours["tokens_per_second"]
@@ -284,7 +288,7 @@ def resident(side, rival, machine):
 
 
 def text_of(rows):
-    head = f"{'':3} {'what':24} {'rival':10} {'ours tok/s':>11} {'rival tok/s':>11} {'ratio':>6} {'goal':>5} {'GEMM':>5} {'ours GB':>8} {'rival GB':>8} {'last losses':>15}  losses"
+    head = f"{'':3} {'what':24} {'cut':>3} {'rival':10} {'ours tok/s':>11} {'rival tok/s':>11} {'ratio':>6} {'goal':>5} {'GEMM':>5} {'ours GB':>8} {'rival GB':>8} {'last losses':>15}  losses"
     out = [head]
     for row in rows:
 
@@ -293,7 +297,7 @@ def text_of(rows):
 
         said = [f"{who}: {brief(row[f'{who}_error'])}" for who in ("ours", "rival") if f"{who}_error" in row]
         resident_text = f"   resident: {row['ours_resident']} trials of ours, {row['rival_resident'] or '?'} processes of the rival's" if "ours_resident" in row else ""
-        out.append(f"{row['goal']:3} {row['what']:24} {row['rival']:10} {cell('ours_tokens_per_second', '11.0f'):>11} {cell('rival_tokens_per_second', '11.0f'):>11} "
+        out.append(f"{row['goal']:3} {row['what']:24} {cell('microbatch_rows', '.0f'):>3} {row['rival']:10} {cell('ours_tokens_per_second', '11.0f'):>11} {cell('rival_tokens_per_second', '11.0f'):>11} "
                    f"{cell('ratio', '.2f'):>6} {cell('wanted', '.1f'):>5} {cell('of_gemm_rate', '.0%'):>5} {cell('ours_peak_bytes', '.2f', 1e-9):>8} {cell('rival_peak_bytes', '.2f', 1e-9):>8} "
                    f"{cell('ours_last_loss', '.4f'):>7} {cell('rival_last_loss', '.4f'):>7}  {row.get('losses', '')}{'; '.join(said)}{resident_text}")
     return "\n".join(out) + "\n"
@@ -301,7 +305,7 @@ def text_of(rows):
 
 def write_table(machine, wanted, pieces):
     rows = [cells_of(line, side, goal, pieces, machine) for line in wanted for side, goal in line.rivals if machine.has(side) or side.who != "B2"]
-    versions = ", ".join(f"{name} {value}" for name, value in machine.facts.items() if value and not name.startswith("device"))
+    versions = ", ".join(f"{name} {value}" for name, value in machine.facts.items() if value and not name.startswith(("device", "engine")))
     gemm = pieces.result("gemm") or {}
     products = ", ".join(f"{dtype} {1e-3 * gemm[dtype]:.1f} TFLOP/s" for dtype in ("fp32", "bf16") if dtype in gemm)
     text = f"{machine.facts['device']}; {versions}\nproducts: {products}; losses agree within {TOLERANCE[machine.dtype]:g}\n" + text_of(rows)

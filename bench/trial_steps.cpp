@@ -2,11 +2,14 @@
 // runs beside PEFT. Needs no more than the engine does, so tools/standalone builds it.
 //
 //     trial_steps MODEL_FOLDER full|lora fp32|bf16 ROWS TOKENS cpu|cuda TRIALS STEPS IDS [START]
+//     trial_steps facts
 //
 // LoRA is of rank 16 on all linears. Every trial trains on the same rows of IDS, a file of token ids (int32 in
-// the processor's byte order); they differ in their seeds. With START, the first trial's fresh adapter is
-// written there first, as PEFT reads it. With 0 steps that is all. Prints one line of JSON: seconds of every
-// round, in which each trial makes one step and the device is waited for, and the losses of each trial.
+// the processor's byte order), in the micro-batches that a sweep's trials have on that device; they differ in
+// their seeds. With START, the first trial's fresh adapter is written there first, as PEFT reads it. With 0
+// steps that is all. Prints one line of JSON: rows of a micro-batch, seconds of every round, in which each
+// trial makes one step and the device is waited for, and the losses of each trial. `facts` prints what the
+// engine is.
 
 #include <chrono>
 #include <cstdio>
@@ -22,6 +25,7 @@
 
 #include "bench/steps.h"
 #include "common/model/cost.h"
+#include "common/model/microbatch.h"
 #include "worker/trainer/lm/device.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/network.h"
@@ -98,12 +102,12 @@ std::vector<double> make_rounds(std::list<Trial>& trials, Step steps) {
   return seconds;
 }
 
-nlohmann::ordered_json measured(const Order& order, const std::shared_ptr<const Base>& base) {
+nlohmann::ordered_json measured(const Order& order, const std::shared_ptr<const Base>& base, int microbatch) {
   const Ids ids = ids_in(order.ids);
   if (std::ssize(ids) < order.shape.step_tokens() * order.steps)
     throw std::runtime_error(order.ids.string() + " holds " + std::to_string(ids.size()) +
                              " ids, too few for " + std::to_string(order.steps) + " steps");
-  const BatchSource batches = rows_of(ids, order.shape, order.shape.rows);
+  const BatchSource batches = rows_of(ids, order.shape, microbatch);
   const ScratchFolder scratch;
   std::list<Trial> trials;
   for (int i = 1; i <= order.trials; ++i)
@@ -122,17 +126,25 @@ int run(const Order& order) {
   start_engine(1);  // of the processor, which computes nothing but where it is the device
   const auto base = Base::load(order.model, order.dtype, device_named(order.device));
   if (!order.start.empty()) Model::for_trial(base, settings_of(order, 1)).save(order.start);
-  const Engine engine = current_engine(base->device());
-  nlohmann::ordered_json out{{"device", device_text(base->device())},
-                             {"libtorch", engine.libtorch},
-                             {"numerics_version", engine.numerics_version}};
-  if (order.steps > 0) out.update(measured(order, base));
+  const int microbatch = microbatch_rows(base->shape(), settings_of(order, 1), device_class_of(base->device()));
+  nlohmann::ordered_json out{{"device", device_text(base->device())}, {"microbatch_rows", microbatch}};
+  if (order.steps > 0) out.update(measured(order, base, microbatch));
   std::puts(out.dump().c_str());
   return 0;
 }
 
+// What results depend on besides the machine.
+int print_facts() {
+  const Engine engine = current_engine();
+  const nlohmann::ordered_json facts{{"libtorch", engine.libtorch},
+                                     {"numerics_version", engine.numerics_version}};
+  std::puts(facts.dump().c_str());
+  return 0;
+}
+
 constexpr const char* kUsage =
-    "usage: %s MODEL_FOLDER full|lora fp32|bf16 ROWS TOKENS cpu|cuda TRIALS STEPS IDS [START]\n";
+    "usage: %s MODEL_FOLDER full|lora fp32|bf16 ROWS TOKENS cpu|cuda TRIALS STEPS IDS [START]\n"
+    "       %s facts\n";
 
 bool is_one_of(std::string_view word, std::string_view a, std::string_view b) {
   return word == a || word == b;
@@ -144,11 +156,12 @@ bool is_one_of(std::string_view word, std::string_view a, std::string_view b) {
 int main(int count, char** args) {
   using namespace ranktide;
   using namespace ranktide::bench;
+  if (count == 2 && std::string_view(args[1]) == "facts") return print_facts();
   const bool is_understood = (count == 10 || count == 11) && is_one_of(args[2], "full", "lora") &&
                              is_one_of(args[3], "fp32", "bf16") && std::atoi(args[4]) > 0 &&
                              std::atoi(args[5]) > 1 && std::atoi(args[7]) > 0;
   if (!is_understood) {
-    std::fprintf(stderr, kUsage, args[0]);
+    std::fprintf(stderr, kUsage, args[0], args[0]);
     return 2;
   }
   try {

@@ -5,6 +5,7 @@ RANKTIDE_GPU_BENCH_GOALS names the goals that are run, G5 by default; the nightl
 program is RANKTIDE_TRIAL_STEPS; the rivals need transformers, peft and accelerate. What is not there is skipped by name.
 """
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -31,6 +32,11 @@ ABSENT = [name for name in ("torch", "transformers", "peft", "accelerate") if im
 def bench(folder, *options, engine=ENGINE):
     command = [sys.executable, str(BENCH / "gpu.py"), "--device", "cpu", "--tiny", "--goals", GOALS, "--engine", engine, "--folder", str(folder), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)
+
+
+def engine_facts():
+    done = subprocess.run([ENGINE, "facts"], capture_output=True, text=True, timeout=300, check=True)
+    return {**json.loads(done.stdout), "engine_sha256": hashlib.sha256(Path(ENGINE).read_bytes()).hexdigest()}
 
 
 @unittest.skipIf(ABSENT, f"needs tools/requirements-test.txt: {', '.join(ABSENT)}")
@@ -70,6 +76,7 @@ class TheWholeBench(unittest.TestCase):
             self.assertGreater(row["ratio"], 0)
             self.assertGreater(row["ours_peak_bytes"], 0)
             self.assertTrue(row["losses_agree"], row)
+            self.assertGreater(row["microbatch_rows"], 0)
 
     def test_both_sides_make_as_many_steps_and_learn(self):
         for file in (self.folder / "pieces").glob("*-lora-*.json"):
@@ -92,14 +99,44 @@ class TheWholeBench(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("name another folder", done.stderr)
 
+    def test_results_of_another_engine_are_refused(self):
+        here = json.loads((self.folder / "machine.json").read_text())
+        self.assertEqual({key: here[key] for key in engine_facts()}, engine_facts())
+        other = Path(self.scratch.name) / "rebuilt"
+        shutil.copy(ENGINE, other)
+        with other.open("ab") as program:
+            program.write(b"\0")  # runs as before, and is another
+        done = bench(self.folder, engine=str(other))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("name another folder", done.stderr)
+        self.assertEqual(json.loads((self.folder / "machine.json").read_text()), here)
+
     def test_an_engine_that_fails_is_told_in_the_table(self):
         copy = Path(self.scratch.name) / "broken"
         shutil.copytree(self.folder, copy)
         for file in (copy / "pieces").glob("ours-*.json"):
             file.unlink()
-        done = bench(copy, engine=shutil.which("false"))
+        broken = Path(self.scratch.name) / "engine_that_fails"
+        broken.write_text(f"#!/bin/sh\n[ $1 = facts ] && exec '{ENGINE}' facts\nexit 1\n")
+        broken.chmod(0o755)
+        here = json.loads((copy / "machine.json").read_text())
+        (copy / "machine.json").write_text(json.dumps({**here, "engine_sha256": hashlib.sha256(broken.read_bytes()).hexdigest()}))
+        done = bench(copy, engine=str(broken))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("ours: ended with 1 and said nothing", (copy / "table.txt").read_text())
+
+
+@unittest.skipUnless(Path(ENGINE).is_file(), f"needs the engine's program, {ENGINE}")
+class TheEnginesProgram(unittest.TestCase):
+    def microbatch_rows(self, tokens):
+        model = Path(__file__).resolve().parents[1] / "golden/tiny/llama"
+        command = [ENGINE, str(model), "lora", "fp32", "4", str(tokens), "cpu", "1", "0", "-"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        return json.loads(done.stdout)["microbatch_rows"]
+
+    def test_cuts_a_batch_as_a_trial_of_a_sweep_does(self):
+        self.assertEqual(self.microbatch_rows(64), 4)
+        self.assertEqual(self.microbatch_rows(1_000_000), 1)
 
 
 class TheTable(unittest.TestCase):
@@ -120,7 +157,7 @@ class TheTable(unittest.TestCase):
         self.pieces.run(name, lambda: dict(result))
 
     def side(self, rate, losses, held=30 * 10**9):
-        return {"tokens_per_second": rate, "peak_bytes": 1, "held_bytes": held, "losses": losses, "runs": [{"flops_per_token": 1e9}]}
+        return {"tokens_per_second": rate, "peak_bytes": 1, "held_bytes": held, "losses": losses, "runs": [{"flops_per_token": 1e9, "microbatch_rows": 4}]}
 
     def row(self, goal=2.0):
         return gpu.cells_of(self.line, self.rival, goal, self.pieces, self.machine)
