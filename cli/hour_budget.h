@@ -1,6 +1,6 @@
 #pragma once
 // --budget 20h: the part of a sweep that fits so many hours of slots. Not a limit on what runs: trials that
-// take longer than predicted take longer. Pure.
+// take longer than predicted take longer. Pure but for an error, which names what would measure this machine.
 
 #include <cstdint>
 #include <string>

@@ -34,6 +34,18 @@ TEST_F(Client, SubmitBringsTheNumbersThatRunBringsOnOneMachine) {
   EXPECT_EQ(theirs.out, alone.ranktide(query).out);
 }
 
+// Products of one thread of this machine tell nothing of slots of two.
+TEST_F(Client, APlanIsOfTheSlotsThatWorkersHave) {
+  const auto n1 = worker("n1", {"--threads-per-slot", "2"});
+  std::string plan;
+  for (int i = 0; i < 600 && plan.find("1 slot of workers") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(100ms);
+    plan = ask({"plan", world_.sweep().string()}).out;
+  }
+  EXPECT_THAT(plan, AllOf(HasSubstr("on 1 slot of workers (basis: a first guess; "),
+                          Not(HasSubstr("`ranktide doctor --measure` takes"))));
+}
+
 TEST_F(Client, ALogIsFollowedFromAnotherMachineThanTheOneThatWritesIt) {
   ASSERT_EQ(ask({"submit", world_.sweep().string(), "budget.steps=1000"}).exit_code, 0);
   const auto n1 = worker("n1");
