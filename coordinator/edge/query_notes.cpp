@@ -188,9 +188,11 @@ std::vector<std::string> completeness_notes(const std::vector<const TrialRow*>& 
     notes.back() += fmt::format(" {} {} ({})", which.size(), why, some_ids(which));
   if (not_started > 0) notes.back() += fmt::format(" {} not started", not_started);
   if (!inexact.empty())
-    notes.push_back(fmt::format("{} ran with a smaller micro-batch and {} not promised bit-equal ({})",
-                                counted(static_cast<int64_t>(inexact.size()), "trial"),
-                                inexact.size() == 1 ? "is" : "are", some_ids(inexact)));
+    notes.push_back(
+        fmt::format("{} ran with another micro-batch, or on two models of processor, and {} not promised "
+                    "bit-equal ({})",
+                    counted(static_cast<int64_t>(inexact.size()), "trial"),
+                    inexact.size() == 1 ? "is" : "are", some_ids(inexact)));
   for (auto& note : numerics_notes(trials)) notes.push_back(std::move(note));
   for (auto& note : device_notes(trials)) notes.push_back(std::move(note));
   return notes;

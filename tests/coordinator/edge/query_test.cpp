@@ -171,6 +171,16 @@ TEST_F(QueryTest, NamesTheTrialsOfEachDevice) {
             (std::vector<std::vector<Value>>{{Value{}}, {Value("cpu AVX2")}, {Value("cpu AVX512")}}));
 }
 
+TEST_F(QueryTest, NamesTheTrialsThatAreNotPromisedBitEqual) {
+  history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
+  EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("bit-equal"))));
+  history.exact = false;
+  const SweepTrial cut = history.ran({.rank = 4, .seed = 1}, 1.61, 3.0);
+  EXPECT_THAT(ask().notes, Contains("1 trial ran with another micro-batch, or on two models of processor, and "
+                                    "is not promised bit-equal (" +
+                                    cut.id.brief() + ")"));
+}
+
 TEST_F(QueryTest, WhatAnOlderTrainerDidNotTellIsAVersionOfItsOwn) {
   history.ran({.rank = 4, .seed = 0}, 1.60, 3.0);
   EXPECT_THAT(ask().notes, Not(Contains(HasSubstr("arithmetic"))));
