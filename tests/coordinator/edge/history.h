@@ -28,7 +28,7 @@ struct TrialWords {
   std::string lr_label{};     // as the sweep's axis has it; empty: no axis
   std::string train_label{};  // the same of data.train
   bool is_evaluated_midway = false;
-  std::string from{};   // model.from; empty: the base
+  std::string from{};  // model.from; empty: the base
   StepsOrShare warmup{.steps = {}, .share = 0.1};
   std::string shots{};  // its evals' own way of asking, under the same names; empty: the usual one
 };
