@@ -284,7 +284,7 @@ Work work_of(const State& state, const Unit& unit) {
   if (!unit.wanted.empty()) {
     const RunPolicy policy = policy_of(state, unit);
     work.checkpoint_every_ms = policy.checkpoint_every_ms;
-    work.require_exact = policy.require_exact;
+    work.require_exact = policy.require_exact || unit.is_trunk();  // from one that is not no trial goes on
   }
   for (const EvalId& id : unit.attempt.evals) {
     const auto order = unit.evals.find(id);

@@ -500,6 +500,14 @@ TEST_F(Game, AStoppedSweepEndsATrunkThatNothingBeginsWithAnyMore) {
   EXPECT_EQ(std::get<Stop>(effects_.messages.at(0).message).kind, StopKind::kill);
 }
 
+// Its steps would be made for nobody: no branch opens from an end that is not exact.
+TEST_F(Game, ATrunkBeginsAnewRatherThanEndInexact) {
+  submit({.budgets = {6, 9}, .has_evals = false});
+  hello("w1");
+  ASSERT_TRUE(core_.state().units().at(grants_.at(0).lease.unit).is_trunk());
+  EXPECT_TRUE(grants_.at(0).work.require_exact);
+}
+
 TEST_F(Game, ATrialThatComesAfterItsTrunkHasBegunDoesNotWaitForIt) {
   submit({.name = "first", .budgets = {6, 9}, .has_evals = false});
   submit({.name = "second", .budgets = {5, 9}, .has_evals = false});
