@@ -159,7 +159,7 @@ bool tells_of_length(const std::string& key) {
          key == "train.batch";
 }
 
-SlotKind kind_of(const MeasuredTrial& trial) {
+SlotKind slot_kind_of(const MeasuredTrial& trial) {
   return {.device = trial.device, .processor = trial.processor, .threads = trial.threads};
 }
 
@@ -176,7 +176,7 @@ void correct(Timing& timing, const std::vector<MeasuredTrial>& finished, const I
   std::map<std::string, Ratios> by_shape, peaks;
   for (const MeasuredTrial& trial : finished) {
     const auto& shape = shapes.of(trial.settings.model.path);
-    if (!shape || trial.tokens <= 0 || !timing.slots.are_like(kind_of(trial))) continue;
+    if (!shape || trial.tokens <= 0 || !timing.slots.are_like(slot_kind_of(trial))) continue;
     const DataInput* data = data_of(trial.settings, inputs);
     const MeanRow row = data ? mean_row(*data) : guessed_row(trial, inputs);
     const double steps = static_cast<double>(trial.tokens) / (row.tokens * trial.settings.train.batch);

@@ -33,7 +33,7 @@ TimedSlots cores_of(const std::string& processor, int threads) {
   return out;
 }
 
-SlotKind kind_of(const Slot& slot) {
+SlotKind slot_kind_of(const Slot& slot) {
   if (is_gpu(slot))
     return {.device = slot.model.empty() ? kSomeGpu : slot.model, .processor = "", .threads = 0};
   return {
@@ -76,7 +76,8 @@ TimedSlots timed_slots(const RunPolicy& run, const std::vector<Slot>& there) {
   const bool only_gpus = !there.empty() && std::all_of(there.begin(), there.end(), is_gpu);
   TimedSlots out(run.needs.gpus > 0 || only_gpus ? ComputedOn::gpu : ComputedOn::cpu);
   for (const Slot& slot : there)
-    if (is_asked_for(run, slot) && is_gpu(slot) == (out.on == ComputedOn::gpu)) out.kinds.insert(kind_of(slot));
+    if (is_asked_for(run, slot) && is_gpu(slot) == (out.on == ComputedOn::gpu))
+      out.kinds.insert(slot_kind_of(slot));
   return out;
 }
 

@@ -24,7 +24,7 @@ struct SlotKind {
   std::optional<bool> widens_bf16{};  // of cores, as Slot has it
   friend auto operator<=>(const SlotKind&, const SlotKind&) = default;
 };
-SlotKind kind_of(const Slot& slot);
+SlotKind slot_kind_of(const Slot& slot);
 
 struct TimedSlots {
   ComputedOn on = ComputedOn::cpu;

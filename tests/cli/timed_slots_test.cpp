@@ -45,17 +45,17 @@ TEST(TimedSlots, AreOfAProcessorOnlyWhereAllAreWithAsManyThreads) {
 
 TEST(TimedSlots, AreLikeOnesOfTheirOwnKindAndWhatWasNotToldMayBeAny) {
   const TimedSlots two = timed_slots({}, {cores(2)});
-  EXPECT_TRUE(two.are_like(kind_of(cores(2))));
-  EXPECT_FALSE(two.are_like(kind_of(cores(1))));
-  EXPECT_FALSE(two.are_like(kind_of(cores(2, "Another"))));
-  EXPECT_FALSE(two.are_like(kind_of(gpu("H200"))));
+  EXPECT_TRUE(two.are_like(slot_kind_of(cores(2))));
+  EXPECT_FALSE(two.are_like(slot_kind_of(cores(1))));
+  EXPECT_FALSE(two.are_like(slot_kind_of(cores(2, "Another"))));
+  EXPECT_FALSE(two.are_like(slot_kind_of(gpu("H200"))));
   EXPECT_TRUE(two.are_like({.device = "cpu", .processor = "", .threads = 0}));
   const TimedSlots gpus = timed_slots({}, {gpu("H200"), gpu("A100")});
-  EXPECT_TRUE(gpus.are_like(kind_of(gpu("A100"))));
-  EXPECT_FALSE(gpus.are_like(kind_of(gpu("L40S"))));
-  EXPECT_TRUE(gpus.are_like(kind_of(gpu(""))));
-  EXPECT_FALSE(gpus.are_like(kind_of(cores(1))));
-  EXPECT_TRUE(TimedSlots(ComputedOn::gpu).are_like(kind_of(gpu("L40S"))));
+  EXPECT_TRUE(gpus.are_like(slot_kind_of(gpu("A100"))));
+  EXPECT_FALSE(gpus.are_like(slot_kind_of(gpu("L40S"))));
+  EXPECT_TRUE(gpus.are_like(slot_kind_of(gpu(""))));
+  EXPECT_FALSE(gpus.are_like(slot_kind_of(cores(1))));
+  EXPECT_TRUE(TimedSlots(ComputedOn::gpu).are_like(slot_kind_of(gpu("L40S"))));
 }
 
 }  // namespace
