@@ -16,8 +16,9 @@ namespace ranktide {
 namespace {
 
 // What has had no gradient yet, as an adapter's A at its first step (B = 0), has two moments of 0, whose ratio
-// is no number under an eps of 0. Beside any other root of an fp32 this one rounds away.
-constexpr double kEpsMin = 1e-30;
+// is no number under an eps of 0. Of a gradient below some 1e-21 the square is 0 in fp32 and the first moment
+// is not: by this eps its step stays about lr at most. Beside roots above 1e-13 it rounds away.
+constexpr double kEpsMin = 1e-21;
 
 // Elements [from, to) of the flat buffers share one decay.
 void adamw_range(ModelTensors& t, Moments& moments, const TrainSettings& s, double lr, double decay, Step step,

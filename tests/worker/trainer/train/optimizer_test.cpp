@@ -69,6 +69,19 @@ TEST(AdamW, WithoutEpsLeavesAloneWhatHasNoGradient) {
   for (const int i : {0, 1, 2, 4}) EXPECT_NEAR(norm[i], textbook(i, 10, s, 0.01, false), 2e-6);
 }
 
+// Its square is 0 in fp32, and its first moment is not.
+TEST(AdamW, WithoutEpsATinyGradientMakesNoHugeStep) {
+  TrainSettings s;
+  s.eps = 0;
+  constexpr double kLr = 0.01;
+  for (const float gradient : {1e-23F, 1e-22F, 1e-21F}) {
+    Bench bench(Optimizer::adamw);
+    bench.norm.grad.mutable_data_ptr<float>()[3] = gradient;
+    optimizer_step(bench.tensors, bench.moments, s, kLr, 1);
+    EXPECT_NEAR(bench.norm.master.const_data_ptr<float>()[3], 0.4, 1.5 * kLr) << gradient;
+  }
+}
+
 // As Chen et al. (2023) write it, in double, for element i of Bench after `steps` equal gradients.
 double textbook_lion(int i, int steps, const TrainSettings& s, double lr, bool decays) {
   double p = 0.1 * (i + 1), m = 0;
