@@ -73,7 +73,7 @@ class Counter {
       if (!drops_) continue;
       add(linear.rank, in, tokens_, times);
       if (has_dx) add(tokens_, in, linear.rank, times);
-      add_bytes(times * real(tokens_ * in) * (16 + kDraw + (has_dx ? 16 + kDraw : 0)));
+      add_bytes(times * real(tokens_ * in) * (16 + kDraw + (has_dx ? 16 : 0)));
     }
     if (rank == 0 || drops_) return;
     add(rank, in, tokens_, times);
