@@ -8,6 +8,9 @@
 #include <torch/version.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 #include "worker/trainer/lm/cuda_driver.h"
@@ -53,12 +56,14 @@ c10::DeviceAllocator& allocator_of(at::Device device) {
 }
 
 // LibTorch's name, and the instructions with which oneDNN multiplies bf16, which the name leaves open: sums of
-// the one and of the other round apart.
+// the one and of the other round apart. On ARM bf16 is widened without them (product.cpp).
 std::string kernels_of_processor() {
   std::string out = at::get_cpu_capability();
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512bf16")) out += " bf16";
   if (__builtin_cpu_supports("amx-bf16")) out += " amx";
+#elif defined(__aarch64__) && defined(__linux__)
+  if ((getauxval(AT_HWCAP2) & HWCAP2_BF16) != 0) out += " bf16";
 #endif
   return out;
 }

@@ -22,13 +22,13 @@ struct NoDevice : std::runtime_error {
 at::Device device_named(const std::string& name);
 
 // Returns: which kernels compute on it: on the CPU the instruction set that LibTorch picked, as it names it,
-// and those for bf16 that AVX512 leaves open, as in "AVX512 bf16 amx"; of a CUDA device its architecture and
+// and those for bf16 that this leaves open, as in "AVX512 bf16 amx"; of a CUDA device its architecture and
 // model, and the CUDA that LibTorch was built with. Bits depend on it.
 std::string kernels_of(at::Device device);
 
 // Returns: maker, family and model of the processor, as in "AuthenticAMD 25/1", where products are computed on
 // it: libraries choose code and blocking by them too, so that bits of one instruction set may differ. Empty:
-// not known, or another device computes.
+// not known, as on ARM, or another device computes.
 std::string processor_of(at::Device device);
 
 DeviceClass device_class_of(at::Device device);
