@@ -129,7 +129,7 @@ class StageRun {
   bool has_checkpoint() const {
     const auto search =
         find_checkpoint(folders_.checkpoints, order_.stage, current_engine(base_->device()), resume_limits());
-    for (const auto& line : search.skipped) std::cerr << line << "\n";
+    for (const auto& line : search.notes) std::cerr << line << "\n";
     return search.newest.has_value();
   }
 

@@ -21,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kStateName = "state.safetensors";
 constexpr const char* kUnfinishedPrefix = "writing-";
+constexpr const char* kReplacedPrefix = "writing-old-";  // while another takes its place
 constexpr double kRoomFactor = 2.2;  // of what is written; reliability: the rest is for what others write
 
 [[noreturn]] void failed(const fs::path& path, const std::string& doing, const std::string& why) {
@@ -127,9 +128,12 @@ void require_room(const fs::path& folder, const std::vector<NamedTensor>& state)
   if (!refused.empty()) throw TrainError(folder.string() + ": a checkpoint " + refused);
 }
 
-// How far the state has come, for where it is hashed.
-std::map<std::string, std::string> counts_of(const Manifest& manifest) {
-  return {{"steps", std::to_string(manifest.step)}, {"tokens", std::to_string(manifest.tokens)}};
+// How far the state has come, and what its promise of equal bits hangs on, for where it is hashed.
+std::map<std::string, std::string> metadata_of(const Manifest& manifest) {
+  return {{"steps", std::to_string(manifest.step)},
+          {"tokens", std::to_string(manifest.tokens)},
+          {"exact", manifest.exact ? "true" : "false"},
+          {"processor", manifest.processor}};
 }
 
 void write_state(const fs::path& file, const std::vector<NamedTensor>& state,
@@ -151,7 +155,7 @@ void write_state(const fs::path& file, const std::vector<NamedTensor>& state,
 }
 
 void write_files(const fs::path& folder, Manifest manifest, const std::vector<NamedTensor>& state) {
-  write_state(folder / kStateName, state, counts_of(manifest));
+  write_state(folder / kStateName, state, metadata_of(manifest));
   pass_failpoint("checkpoint_state_written");
   manifest.files = {{kStateName, sha256_of_file(folder / kStateName)}};
   write_manifest(manifest, folder);
@@ -162,8 +166,7 @@ void write_files(const fs::path& folder, Manifest manifest, const std::vector<Na
 
 // The same step of the same attempt may be there, from before a restart: it goes once the new one is safe.
 void put_in_place(const fs::path& folder, const fs::path& final_folder) {
-  const fs::path before =
-      final_folder.parent_path() / (kUnfinishedPrefix + ("old-" + final_folder.filename().string()));
+  const fs::path before = final_folder.parent_path() / (kReplacedPrefix + final_folder.filename().string());
   std::error_code error, ignored;
   const bool is_replaced = fs::exists(final_folder, ignored);
   if (is_replaced) {
@@ -175,6 +178,24 @@ void put_in_place(const fs::path& folder, const fs::path& final_folder) {
   if (error && is_replaced) fs::rename(before, final_folder, ignored);
   if (error) failed(final_folder, "put in place", error.message());
   sync_to_disk(final_folder.parent_path());
+}
+
+// A kill while another took its place left it under a name that nobody reads.
+// Returns: a line for each checkpoint that has its name again.
+std::vector<std::string> take_back_replaced(const fs::path& attempt_folder) {
+  std::vector<fs::path> replaced;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(attempt_folder, error))
+    if (entry.path().filename().string().starts_with(kReplacedPrefix)) replaced.push_back(entry.path());
+  std::vector<std::string> lines;
+  for (const fs::path& folder : replaced) {
+    const fs::path place =
+        attempt_folder / folder.filename().string().substr(std::string(kReplacedPrefix).size());
+    if (!number_of(place) || fs::exists(place, error)) continue;
+    fs::rename(folder, place, error);
+    if (!error) lines.push_back("checkpoint " + place.string() + " has its name again: it was being replaced");
+  }
+  return lines;
 }
 
 // Returns: what became of a damaged checkpoint, for its line.
@@ -239,10 +260,10 @@ void require_agreement(const Manifest& manifest, const fs::path& folder, const S
   require(manifest.step == *number_of(folder), "step is not its folder's");
   require(manifest.seed == stage.settings.seed, "seed is not its stage's");
   const SafetensorsFile state(folder / kStateName);
-  const auto counts = counts_of(manifest);
-  for (const auto& [name, value] : counts) {
+  const auto expected = metadata_of(manifest);
+  for (const auto& [name, value] : expected) {
     const auto found = state.metadata().find(name);  // not there in the first checkpoints of this format
-    require(found == state.metadata().end() || found->second == value, name + " are not its state's");
+    require(found == state.metadata().end() || found->second == value, name + " cannot be its state's");
   }
 }
 
@@ -256,6 +277,8 @@ std::string refusal_for_bits(const Manifest& manifest, const Engine& engine) {
 CheckpointSearch find_checkpoint(const fs::path& checkpoints, const Stage& stage, const Engine& engine,
                                  const ResumeLimits& limits) {
   CheckpointSearch search;
+  for (const auto& attempt : numbered_folders(checkpoints / stage.id.text))
+    for (std::string& line : take_back_replaced(attempt)) search.notes.push_back(std::move(line));
   for (const auto& folder : checkpoint_folders(checkpoints, stage.id)) {
     if (limits.at_most && *number_of(folder) > *limits.at_most) continue;
     std::string why;
@@ -273,7 +296,7 @@ CheckpointSearch find_checkpoint(const fs::path& checkpoints, const Stage& stage
     } catch (const std::runtime_error& e) {
       why = e.what();
     }
-    search.skipped.push_back("checkpoint " + folder.string() + " is skipped: " + why);
+    search.notes.push_back("checkpoint " + folder.string() + " is skipped: " + why);
   }
   return search;
 }

@@ -42,13 +42,13 @@ struct FoundCheckpoint {
 
 struct CheckpointSearch {
   std::optional<FoundCheckpoint> newest;  // most steps of any attempt; nullopt: start over
-  std::vector<std::string> skipped;       // one line per checkpoint that is damaged or must not be resumed
+  std::vector<std::string> notes;  // a line per checkpoint that is damaged, not to be resumed, taken back
 };
 
 // Looks at the newest first and stops at the first that is whole, of this engine, and within the limits.
 // A damaged one is renamed <step>.corrupt: it is looked at once, and stays for whoever asks what happened. So
-// is one whose manifest says another place, seed or count of tokens than where it lies, the stage and the state
-// say.
+// is one whose manifest says another place, seed, count of tokens, exactness or processor than where it lies,
+// the stage and the state say. One that was being replaced when its process was killed has its name again.
 CheckpointSearch find_checkpoint(const std::filesystem::path& checkpoints, const Stage& stage,
                                  const Engine& engine, const ResumeLimits& limits);
 

@@ -82,7 +82,7 @@ TrainRun::~TrainRun() = default;
 void TrainRun::resume() {
   const Engine engine = current_engine(model_.base().device());
   const auto search = find_checkpoint(folders_.checkpoints, stage_, engine, folders_.resume);
-  for (const auto& line : search.skipped) note(line);
+  for (const auto& line : search.notes) note(line);
   if (!search.newest) {
     if (stage_.from > 0 || folders_.must_resume)
       throw TrainError("stage " + stage_.id.brief() + " begins at step " + std::to_string(stage_.from) +

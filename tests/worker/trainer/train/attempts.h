@@ -5,6 +5,8 @@
 #include <fstream>
 #include <string>
 
+#include "common/model/safetensors.h"
+#include "common/vocabulary/sha256.h"
 #include "tests/worker/trainer/train/lessons.h"
 
 namespace ranktide {
@@ -49,6 +51,17 @@ inline void edit_manifest(const std::filesystem::path& checkpoint, const Json& c
   Json manifest = manifest_of(checkpoint);
   manifest.merge_patch(changes);
   std::ofstream(checkpoint / "manifest.json") << manifest.dump();
+}
+
+// As if the checkpoint had been written so: its state is told the same.
+inline void write_as(const std::filesystem::path& checkpoint, const std::string& key, const Json& value) {
+  const auto state = checkpoint / "state.safetensors", copy = checkpoint / "copy";
+  const SafetensorsFile before(state);
+  auto metadata = before.metadata();
+  metadata[key] = value.is_string() ? value.get<std::string>() : value.dump();
+  write_safetensors(copy, before.tensors(), metadata);
+  std::filesystem::rename(copy, state);
+  edit_manifest(checkpoint, {{key, value}, {"files", {{"state.safetensors", sha256_of_file(state)}}}});
 }
 
 }  // namespace ranktide

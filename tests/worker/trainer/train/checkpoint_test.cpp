@@ -62,6 +62,31 @@ TEST(Checkpoint, OfAStepThatWasJustSavedIsNotWrittenAgain) {
   EXPECT_THAT(run.saved, ElementsAre(2, 4));
 }
 
+// Between the two renames of a replacement: the old one is whole, and under a name that nobody reads.
+TEST(Checkpoint, ThatWasBeingReplacedWhenItsProcessWasKilledHasItsNameAgain) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 2, .stop_after = 4});
+  const std::filesystem::path there = checkpoint(scratch, 1, 4), aside = there.parent_path() / "writing-old-4";
+  std::filesystem::rename(there, aside);
+  const auto next = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+  EXPECT_EQ(next.progress.front().step, 5);
+  EXPECT_EQ(next.outcome.weights_sha256, uninterrupted(stage));
+  EXPECT_THAT(next.notes, Contains(HasSubstr("stage/1/4 has its name again")));
+  EXPECT_FALSE(std::filesystem::exists(aside));
+}
+
+// A kill after both renames leaves two of one step: the new one stays.
+TEST(Checkpoint, ThatWasReplacedStaysReplaced) {
+  const Scratch scratch;
+  const Stage stage = stage_with_dropout();
+  attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 2, .stop_after = 4});
+  std::filesystem::create_directory(checkpoint(scratch, 1, 4).parent_path() / "writing-old-4");
+  const auto next = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
+  EXPECT_EQ(next.progress.front().step, 5);
+  EXPECT_THAT(next.notes, testing::Not(Contains(HasSubstr("has its name again"))));
+}
+
 constexpr int64_t kMarkBytes = int64_t{1} << 50;
 
 TEST(Checkpoint, ReplacesThatOfTheSameStepAndAttempt) {
@@ -111,8 +136,9 @@ TEST(Checkpoint, IsKeptBesideLaterOnesThatAreRefused) {
 TEST(Checkpoint, WhoseManifestSaysAnotherThingThanItsPlaceIsSkippedAsDamaged) {
   const Stage stage = stage_with_dropout();
   const std::string expected = uninterrupted(stage);
-  const std::pair<const char*, Json> flips[] = {
-      {"step", 7}, {"attempt", 3}, {"stage", "stagf"}, {"seed", 10}, {"tokens", 575}};
+  const std::pair<const char*, Json> flips[] = {{"step", 7},       {"attempt", 3},  {"stage", "stagf"},
+                                                {"seed", 10},      {"tokens", 575}, {"exact", false},
+                                                {"processor", "x"}};
   for (const auto& [key, value] : flips) {
     const Scratch scratch;
     attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 4, .stop_after = 6});
@@ -135,7 +161,7 @@ TEST(Checkpoint, WhoseStateIsOfAnotherStepThanItsFolderIsSkippedAsDamaged) {
   edit_manifest(checkpoint(scratch, 1, 6), {{"step", 7}});
   std::filesystem::rename(checkpoint(scratch, 1, 6), checkpoint(scratch, 1, 7));
   const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2});
-  EXPECT_THAT(again.notes, Contains(HasSubstr("damaged, its steps are not its state's")));
+  EXPECT_THAT(again.notes, Contains(HasSubstr("damaged, its steps cannot be its state's")));
   EXPECT_EQ(again.progress.front().step, 5);
 }
 

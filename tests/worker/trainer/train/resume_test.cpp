@@ -105,7 +105,7 @@ TEST(Resume, OnAnotherProcessorGoesOnAndIsNotExact) {
   const Stage stage = stage_with_dropout();
   const Scratch scratch;
   attempt(stage, {.checkpoints = scratch.path(), .stop_after = 4});
-  edit_manifest(checkpoint(scratch, 1, 4), {{"processor", "AbacusInside 9/1"}});
+  write_as(checkpoint(scratch, 1, 4), "processor", "AbacusInside 9/1");
   const auto second = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .stop_after = 8});
   EXPECT_EQ(second.progress.front().step, 5);
   EXPECT_THAT(second.notes, Contains(HasSubstr("it was begun on processor AbacusInside 9/1, this is ")));
@@ -118,8 +118,8 @@ TEST(Resume, BeginsAnewRatherThanEndInexactWhereThatIsAskedFor) {
   const Stage stage = stage_with_dropout();
   const Scratch scratch;
   attempt(stage, {.checkpoints = scratch.path(), .checkpoint_every = 2, .stop_after = 4});
-  edit_manifest(checkpoint(scratch, 1, 4), {{"processor", "AbacusInside 9/1"}});
-  edit_manifest(checkpoint(scratch, 1, 2), {{"exact", false}});
+  write_as(checkpoint(scratch, 1, 4), "processor", "AbacusInside 9/1");
+  write_as(checkpoint(scratch, 1, 2), "exact", false);
   const auto again = attempt(stage, {.checkpoints = scratch.path(), .attempt = 2, .resume_exact_only = true});
   EXPECT_EQ(again.progress.front().step, 1);
   EXPECT_TRUE(again.outcome.exact);
