@@ -318,7 +318,7 @@ const std::vector<Setting>& table() {
       {.key = "run.require_exact",
        .type = flag,
        .default_text = "false",
-       .doc = "fail, or begin anew, rather than finish with a result that is not exact",
+       .doc = "fail, or begin anew, rather than finish with weights that are not exact",
        .part = policy},
       {.key = "run.needs.memory",
        .type = size,
