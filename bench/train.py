@@ -83,18 +83,18 @@ def make_adapter(args, folder):
         sys.exit(f"no adapter to start from:\n{done.stderr[-2000:]}")
 
 
-def all_started(method, args, folder, faults):
-    """Returns: the processes by name, each after its warm steps, and seconds of those."""
-    processes, warm = {}, {}
+def start_all(processes, method, args, folder, faults):
+    """Fills in the processes by name, each after its warm steps. Returns: seconds of those."""
+    warm = {}
     for name in [*OURS, *filter(None, args.rivals.split(","))]:
         try:
-            process = start(name, method, args, folder)
-            warm[name] = [process.step()["seconds"] for _ in range(WARM_STEPS)]
-            processes[name] = process
+            processes[name] = start(name, method, args, folder)
+            warm[name] = [processes[name].step()["seconds"] for _ in range(WARM_STEPS)]
             print(f"  {method} {name}: ready, warm steps of " + " and ".join(f"{seconds:.1f}" for seconds in warm[name]) + " s", flush=True)
         except Failed as fault:
             faults.append(str(fault))
-    return processes, warm
+            processes.pop(name, None)
+    return warm
 
 
 def take_turns(processes, rates, runs, faults):
@@ -120,7 +120,7 @@ def measured(method, args, folder, faults):
     """Returns: the runs of each name that came to its end, by name."""
     runs, warm, processes = {}, {}, {}
     try:
-        processes, warm = all_started(method, args, folder, faults)
+        warm = start_all(processes, method, args, folder, faults)
         rates = ProductRates(args.threads, args.tokens, args.rows)
         for _ in range(args.turns):
             take_turns(processes, rates, runs, faults)
@@ -190,6 +190,9 @@ def arguments():
             parser.error(f"--methods: {method} is none of lora, full")
     if args.turns < 1:
         parser.error("--turns: at least one")
+    for name in filter(None, args.rivals.split(",")):
+        if args.rows % RIVALS[name].get("accumulate", 1):
+            parser.error(f"--rows: {name} cuts them into {RIVALS[name]['accumulate']} micro-batches of as many")
     return args
 
 

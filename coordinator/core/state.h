@@ -180,7 +180,8 @@ struct SlotSize {
 };
 
 // Returns: what tells equal submissions. Of a spec that an earlier version wrote, too, it is what this version
-// makes of it: a field that came since has its neutral value there, and the same file stays the same.
+// makes of it: a field that came since has its neutral value there, and the same file stays the same. What a
+// client counts for predictions only (DataInput::labels) is left out, for older clients do not count it.
 std::string sha256_of(const SweepSpec& spec);
 
 struct Request {
@@ -219,7 +220,7 @@ class State {
 
   // state_memory.cpp. Returns: the most rows at once that the training may be granted with on this slot, since
   // others of its kind (microbatches.h) ran out of memory with more, on a slot that has no less; nullopt: none
-  // did. What ran out on a worker is forgotten when a new life of that joins.
+  // did. What ran out on a worker is forgotten when that leaves.
   std::optional<int> most_rows(const Unit& unit, const Slot& slot) const;
 
   // state_trunks.cpp. Returns: the newest attempts of what begins with this trunk and has not gone on from the
@@ -316,7 +317,7 @@ class State {
   std::map<EvalId, EvalState> evals_;
   std::map<WorkerName, Worker> workers_;
   std::map<UnitId, std::set<WorkerName>> refusals_;  // of units that are not terminal
-  // Rows that are left after out of memory, by kind of memory; as many entries as workers have sizes of slots.
+  // Rows that are left after out of memory, by kind of memory; as many entries as joined workers have sizes of slots.
   std::map<std::string, std::map<SlotSize, int>> rows_left_;
   std::map<std::string, Request> submissions_;   // by request id
   std::map<std::string, int> quotas_;            // by owner

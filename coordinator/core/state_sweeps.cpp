@@ -77,7 +77,9 @@ void State::requeue(Sweep& sweep) {
 }
 
 std::string sha256_of(const SweepSpec& spec) {
-  return sha256_hex(to_json(spec).dump());
+  SweepSpec same = spec;
+  for (auto& [key, data] : same.inputs.data) data.labels = {};
+  return sha256_hex(to_json(same).dump());
 }
 
 // The record's own hash is of the JSON that its writer wrote.

@@ -55,6 +55,14 @@ TEST(SpecOfAnEarlierVersion, TheSameFileIsNoNewRevision) {
   EXPECT_EQ(same->revision, 1);
 }
 
+TEST(SpecOfAnEarlierVersion, TheSameFileWithItsLabelsCountedIsNoNewRevision) {
+  SweepSpec spec = sweep_for_tests({});
+  ASSERT_FALSE(spec.inputs.data.empty());
+  const State before = state_of_first_version(spec, "before");
+  for (auto& [key, data] : spec.inputs.data) data.labels = 7;
+  EXPECT_TRUE(effects_of(before, {.reply_to = 1, .request_id = "now", .spec = spec}).records.empty());
+}
+
 TEST(SpecOfAnEarlierVersion, ARequestThatIsSaidAgainHasItsAnswer) {
   const SweepSpec spec = sweep_for_tests({});
   const Effects effects =
