@@ -73,9 +73,10 @@ class ProgressTeller {
 };
 
 // What trains here for the first time may find it with another worker, so that it is given back; evals that are
-// asked for where nobody has the weights fail at once, and their trainer says why.
-void miss(const Work& work, const TrialId& trial, const std::string& why) {
-  if (work.kind == WorkKind::train)
+// asked for where nobody has the weights fail at once, and their trainer says why. It knows, too, whether a
+// checkpoint is one to go on from.
+void miss(const Work& work, const TrialId& trial, const fs::path& work_folder, const std::string& why) {
+  if (work.kind == WorkKind::train && !may_go_on_without(trial, work, work_folder))
     throw SourceMissing("what trial " + trial.brief() + " left is not here, and " + why);
   std::cerr << "what trial " << trial.brief() << " left is not here, and " << why << "\n";
 }
@@ -84,11 +85,14 @@ void bring_artifacts(const Work& work, const fs::path& work_folder,
                      const std::optional<BulkClientConfig>& coordinator, ProgressTeller on_progress) {
   const std::vector<TrialId> missing = missing_artifacts(work, work_folder);
   if (missing.empty()) return;
-  if (!coordinator) return miss(work, missing.front(), "the coordinator serves no files");
+  if (!coordinator) {
+    for (const TrialId& trial : missing) miss(work, trial, work_folder, "the coordinator serves no files");
+    return;
+  }
   BulkClient client(*coordinator);
   for (const TrialId& trial : missing)
     if (!bring_artifact(trial, work_folder, client, on_progress))
-      miss(work, trial, "the coordinator does not have it either");
+      miss(work, trial, work_folder, "the coordinator does not have it either");
 }
 
 TrainerReport answer_to(const RunWork& run, InputFinder& finder, const fs::path& work_folder,

@@ -95,13 +95,16 @@ void fetch_files(const TrialId& trial, const fs::path& draft, BulkClient& coordi
 std::vector<TrialId> missing_artifacts(const Work& work, const fs::path& work_folder) {
   if (!work.stage) return {};
   std::vector<TrialId> out = artifacts_needed(work.kind, *work.stage);
-  const bool may_start = work.kind == WorkKind::train && work.stage->start;
-  const bool is_begun = may_start && has_checkpoint(work, work_folder);
   std::erase_if(out, [&](const TrialId& trial) {
-    const bool is_under_it = may_start && work.stage->start->weights == trial;
-    return (is_begun && !is_under_it) || fs::is_directory(artifact_at(work_folder, trial));
+    const bool goes_on = !work.require_exact && may_go_on_without(trial, work, work_folder);
+    return goes_on || fs::is_directory(artifact_at(work_folder, trial));
   });
   return out;
+}
+
+bool may_go_on_without(const TrialId& trial, const Work& work, const fs::path& work_folder) {
+  const bool may_start = work.kind == WorkKind::train && work.stage && work.stage->start;
+  return may_start && work.stage->start->weights != trial && has_checkpoint(work, work_folder);
 }
 
 // What a process that was killed had fetched is gone on with.

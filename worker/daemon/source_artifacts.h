@@ -20,9 +20,12 @@ struct SourceMissing : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Returns: those of the work's artifacts that are not here. What it starts from is none of them where a
-// checkpoint of its own is here that it may go on from.
+// Returns: those of the work's artifacts that are not here. What it starts from is none of them where it may go
+// on without; but under require_exact its trainer may refuse what is not exact, and begin anew.
 std::vector<TrialId> missing_artifacts(const Work& work, const std::filesystem::path& work_folder);
+
+// Returns: whether the work only starts from what the trial left, and has a checkpoint of its own here.
+bool may_go_on_without(const TrialId& trial, const Work& work, const std::filesystem::path& work_folder);
 
 // `on_progress`: as of InputFinder. Waits while the coordinator hashes it. Returns: whether it is here now;
 // false where the coordinator has none. Throws: SourceMissing with the reason when the coordinator cannot be

@@ -330,6 +330,12 @@ TEST_F(BroughtArtifact, IsNotNeededWhereTheWorkGoesOnFromItsOwnCheckpoint) {
   EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{weights}) << "its base, so to speak";
 }
 
+TEST_F(BroughtArtifact, IsNeededWhereItsOwnCheckpointMayNotBeExactEnough) {
+  fs::create_directories(work_folder() / "checkpoints" / work_.stage->id.text / "1" / "4");
+  work_.require_exact = true;
+  EXPECT_EQ(missing_artifacts(work_, work_folder()), std::vector{trial_});
+}
+
 TEST_F(BroughtArtifact, ThatIsNowhereIsSaidToBe) {
   fs::remove_all(kept());
   EXPECT_FALSE(bring_artifact(trial_, work_folder(), *client(), on_progress_));

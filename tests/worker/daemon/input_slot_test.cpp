@@ -107,6 +107,22 @@ TEST_F(SlotWithInputs, AWorkWhoseSourceIsNowhereIsRefusedUnlessItOnlyEvaluates) 
   EXPECT_TRUE(wait_for<WorkPrepared>(slot)) << "its trainer says what is missing, and that it is for good";
 }
 
+// Its trainer knows whether the checkpoint is exact.
+TEST_F(SlotWithInputs, AWorkThatMustBeExactAndWhoseSourceIsNowhereIsLeftToItsTrainerWhereItHasACheckpoint) {
+  start_coordinator();
+  upload("rows");
+  InputSlot slot(process());
+  slot.fetch_from(door->endpoint());
+  RunWork run = work_on("d.jsonl", "rows");
+  run.work.require_exact = true;
+  run.work.stage->id = StageId{sha256_hex("warm stage")};
+  run.work.stage->trial = TrialId{sha256_hex("warm")};
+  run.work.stage->start = WarmStart{.trial = TrialId{sha256_hex("source")}};
+  std::filesystem::create_directories(work() / "checkpoints" / run.work.stage->id.text / "1" / "4");
+  slot.begin(run);
+  EXPECT_TRUE(wait_for<WorkPrepared>(slot));
+}
+
 TEST_F(SlotWithInputs, AWorkWhoseInputIsNowhereIsRefused) {
   InputSlot slot(process());
   slot.begin(work_on("d.jsonl", "rows"));
