@@ -57,12 +57,15 @@ bool fits_a_worker(const State& state, const Unit& unit) {
 }
 
 // Another sweep may still want the trunk, and be paused, or ask for slots that nobody has: then this one does
-// not wait for it. Nor for a trunk that leaves it nothing.
-bool waits_for_trunk(const State& state, const Sweep& sweep, const Unit& unit) {
+// not wait for it. Nor for a trunk that leaves it nothing. Nor on a slot that is too small for the trunk alone:
+// the few that are not may be busy for long.
+bool waits_for_trunk(const State& state, const Sweep& sweep, const Unit& unit, const WorkerName& worker,
+                     const Slot& slot) {
   const Unit* trunk = state.find_unit(unit.trunk);
   if (!trunk || is_terminal(trunk->life) || !may_leave_for(*trunk, StageId{unit.id.text})) return false;
-  return trunk->life == UnitLife::running ||
-         (trunk->wanted.contains(sweep.number) && fits_a_worker(state, *trunk));
+  if (trunk->life == UnitLife::running) return true;
+  if (!trunk->wanted.contains(sweep.number)) return false;
+  return fits(state, unit, worker, slot) ? fits(state, *trunk, worker, slot) : fits_a_worker(state, *trunk);
 }
 
 // Whether the checkpoint that it begins from lies with another worker than `name`, which is there to go on from
@@ -164,7 +167,7 @@ Look look_through(const State& state, const Sweep& sweep, const WorkerName& work
       if (unit.kind == WorkKind::train) ++look.elsewhere;
       continue;
     }
-    const bool waits = waits_for_trunk(state, sweep, unit) && !has_kept(state, worker, unit);
+    const bool waits = waits_for_trunk(state, sweep, unit, worker, slot) && !has_kept(state, worker, unit);
     if (waits || is_for_trunks_worker(state, unit, worker)) continue;
     if (unit.is_trunk() && is_kept_beginning(state, unit, worker)) continue;
     if (fits(state, unit, worker, slot)) {
