@@ -75,9 +75,10 @@ int microbatch_to_grant(const State& state, const Unit& unit, const Slot& slot) 
   // Evals have no batch, and their results are shared with sweeps that set no micro-batch.
   const bool is_training = unit.kind == WorkKind::train;
   const int by_hand = is_training ? microbatch_by_hand(state, unit).value_or(0) : 0;
+  if (is_training && is_exactness_asked(state, unit)) return by_hand;  // whatever others let it begin with
   const int asked = unit.microbatch > 0 ? unit.microbatch : by_hand;
   const bool is_known = asked > 0 || unit.memory.microbatch > 0;  // else its trainer may choose fewer
-  if (!is_training || !is_known || is_exactness_asked(state, unit)) return asked;
+  if (!is_training || !is_known) return asked;
   const auto most = state.most_rows(unit, slot);
   return most && *most < computed(unit, asked) ? *most : asked;
 }

@@ -128,8 +128,9 @@ void State::on(const LeaseGranted& r) {
   RT_CHECK(worker.is_joined);
   RT_CHECK(worker.boot == r.boot);
   if (r.trunk_to) end_trunk_at(unit, *r.trunk_to);
-  // Fewer than were asked for: its steps are computed so from now on, and it is not exact.
-  if (unit.kind == WorkKind::train && r.microbatch > 0 && r.microbatch != microbatch_by_hand(*this, unit))
+  // Fewer than were asked for: its steps are computed so from now on, and it is not exact. None: all of them,
+  // for somebody asks for exactness by now, and what was computed with fewer is begun anew.
+  if (unit.kind == WorkKind::train && r.microbatch != microbatch_by_hand(*this, unit))
     unit.microbatch = r.microbatch;
   std::vector<BranchOrder> branches = branches_of_attempt(unit);
   const auto saved = unit.saved.find(r.worker);

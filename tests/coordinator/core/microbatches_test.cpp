@@ -102,6 +102,21 @@ TEST_F(Rows, ATrialThatBeganWithFewerKeepsThemWhenTheWorkerIsStartedAgain) {
   EXPECT_EQ(grant_.work.microbatch, 0) << "in the worker's new life nothing ran out";
 }
 
+// The second trial was begun with two rows while nobody asked.
+TEST_F(Rows, WhoAsksForExactnessIsGrantedAllRowsWhereOthersWereGrantedFewer) {
+  submit({.seeds = 2});
+  hello();
+  ends(OutcomeKind::out_of_memory);
+  ends(OutcomeKind::completed);
+  EXPECT_EQ(grant_.work.microbatch, 2);
+  step(ControlSweep{.reply_to = 1, .request_id = "no", .sweep = "tiny", .action = SweepAction::cancel});
+  submit({.name = "exact", .seeds = 2, .run = "require_exact: true"});
+  EXPECT_EQ(grant_.lease.attempt, 2);
+  EXPECT_EQ(grant_.work.microbatch, 0);
+  ends(OutcomeKind::completed);
+  EXPECT_TRUE(record<UnitFinished>().outcome.exact);
+}
+
 TEST(MemoryKind, IsTheSameForWhatMemoryDoesNotHangOn) {
   const auto stage = [](const SweepForTests& wish) {
     const SweepTrial trial = *Grid(sweep_for_tests(wish)).at(0);
