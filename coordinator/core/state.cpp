@@ -56,7 +56,6 @@ void State::on(const WorkerJoined& r) {
   if (!worker.boot.empty() && worker.boot != r.boot) {
     worker.past_boots.push_back(worker.boot);
     if (worker.past_boots.size() > kPastBootsMax) worker.past_boots.erase(worker.past_boots.begin());
-    forget_memory_of(r.worker);
   }
   worker.name = r.worker;
   worker.boot = r.boot;
@@ -74,6 +73,7 @@ void State::on(const WorkerLeft& r) {
   RT_CHECK(worker.boot == r.boot);
   RT_CHECK(r.reason == LeaveReason::replaced || worker.running.empty());
   worker.is_joined = false;
+  forget_memory_of(r.worker);
 }
 
 // ---- the life of a unit

@@ -317,7 +317,8 @@ class State {
   std::map<EvalId, EvalState> evals_;
   std::map<WorkerName, Worker> workers_;
   std::map<UnitId, std::set<WorkerName>> refusals_;  // of units that are not terminal
-  // Rows that are left after out of memory, by kind of memory; as many entries as joined workers have sizes of slots.
+  // Rows that are left after out of memory, by kind of memory; as many entries as joined workers have sizes of
+  // slots.
   std::map<std::string, std::map<SlotSize, int>> rows_left_;
   std::map<std::string, Request> submissions_;   // by request id
   std::map<std::string, int> quotas_;            // by owner

@@ -129,7 +129,6 @@ void State::on(const WorkerForgotten& r) {
   }
   workers_.erase(worker);
   forget_refusals_of(r.worker);
-  forget_memory_of(r.worker);
 }
 
 }  // namespace ranktide

@@ -41,7 +41,8 @@ void State::take_out_of_memory(const Unit& unit) {
   rows = std::min(rows, left);
 }
 
-// Who restarts a worker may have made room on its machine.
+// A machine that is gone says little of those that are left, and names that come once (one for each job of a
+// cluster) would pile up for good. Who restarts a worker may have made room.
 void State::forget_memory_of(const WorkerName& worker) {
   for (auto kind = rows_left_.begin(); kind != rows_left_.end();) {
     std::erase_if(kind->second, [&](const auto& entry) { return entry.first.worker == worker; });
