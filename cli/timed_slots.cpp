@@ -1,6 +1,7 @@
 #include "cli/timed_slots.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace ranktide::cli {
 namespace {
@@ -73,11 +74,14 @@ bool is_asked_for(const RunPolicy& run, const Slot& slot) {
 }
 
 TimedSlots timed_slots(const RunPolicy& run, const std::vector<Slot>& there) {
-  const bool only_gpus = !there.empty() && std::all_of(there.begin(), there.end(), is_gpu);
+  std::vector<Slot> asked;
+  std::copy_if(there.begin(), there.end(), std::back_inserter(asked),
+               [&](const Slot& slot) { return is_asked_for(run, slot); });
+  const std::vector<Slot>& telling = asked.empty() ? there : asked;
+  const bool only_gpus = !telling.empty() && std::all_of(telling.begin(), telling.end(), is_gpu);
   TimedSlots out(run.needs.gpus > 0 || only_gpus ? ComputedOn::gpu : ComputedOn::cpu);
-  for (const Slot& slot : there)
-    if (is_asked_for(run, slot) && is_gpu(slot) == (out.on == ComputedOn::gpu))
-      out.kinds.insert(slot_kind_of(slot));
+  for (const Slot& slot : asked)
+    if (is_gpu(slot) == (out.on == ComputedOn::gpu)) out.kinds.insert(slot_kind_of(slot));
   return out;
 }
 

@@ -51,7 +51,7 @@ bool is_gpu(const Slot& slot);
 bool is_asked_for(const RunPolicy& run, const Slot& slot);
 
 // Returns: of the slots that are there those that the sweep's trials would be computed on: GPUs where it needs
-// one or only those are there.
+// one or only those are there, of the ones that it asks for where any are.
 TimedSlots timed_slots(const RunPolicy& run, const std::vector<Slot>& there);
 
 }  // namespace ranktide::cli

@@ -32,6 +32,17 @@ TEST(TimedSlots, AreGpusWhereOneIsNeededOrOnlyThoseAreThere) {
   EXPECT_EQ(timed_slots({}, {cores(1), gpu("H200")}).on, ComputedOn::cpu);
 }
 
+TEST(TimedSlots, AreGpusWhereOnlyThoseHaveTheLabelThatIsAskedFor) {
+  RunPolicy run;
+  run.needs.labels = {"big"};
+  Slot labelled = gpu("H200");
+  labelled.labels = {"big"};
+  const TimedSlots slots = timed_slots(run, {cores(1), labelled});
+  EXPECT_EQ(slots.on, ComputedOn::gpu);
+  EXPECT_TRUE(slots.are_like(slot_kind_of(labelled)));
+  EXPECT_FALSE(slots.are_like(slot_kind_of(gpu("A100"))));
+}
+
 TEST(TimedSlots, AreOfAProcessorOnlyWhereAllAreWithAsManyThreads) {
   EXPECT_EQ(timed_slots({}, {cores(2), cores(2)}).threads_on("Make Of Tides"), 2);
   EXPECT_EQ(timed_slots({}, {cores(2), cores(1)}).threads_on("Make Of Tides"), std::nullopt);
