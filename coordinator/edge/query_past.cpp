@@ -4,6 +4,7 @@
 #include <charconv>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "common/vocabulary/numerics.h"
 #include "common/vocabulary/protocol.h"
@@ -27,46 +28,65 @@ constexpr const char* kStandings =
     " JOIN stage g ON g.number=t.stage LEFT JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt"
     " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2";
 
-// Of each kind the newest: a sweep of hundreds of trials on cores must not hide the few that came after it on a
-// GPU. A trial counts once, whichever sweeps list it. Settings are read of the newest alone, for that is slow.
-// What the slot was, is read in C++: the reader's connection lets no table-valued function be made.
+// By number first, which rises with the listing: to sort a million trainings by their ends takes longer than a
+// reader has. The order of the joins is spelled out, for nothing tells SQLite that the newest are few. What the
+// slot was, is read in C++: the reader's connection lets no table-valued function be made.
+constexpr const char* kTrainings =
+    "WITH newest AS (SELECT number, id, coalesce(device, '') AS device FROM stage"
+    "   WHERE state='completed' AND attempt=1 AND seconds>0 AND exact AND numerics=?1"
+    "   ORDER BY number DESC LIMIT ?2)"
+    " SELECT t.id, a.boot, a.slots, n.device, t.method || ' ' || coalesce(json_extract(t.params, "
+    "'$.model.dtype'), '')"
+    "   || ' ' || coalesce(json_extract(t.params, '$.data.max_tokens'), '')"
+    "   || ' ' || coalesce(json_extract(t.params, '$.model.path'), '')"
+    " FROM newest n CROSS JOIN attempt a ON a.unit=n.id AND a.attempt=1 CROSS JOIN trial t ON t.stage=n.number"
+    " ORDER BY a.ended DESC, n.number DESC";
 constexpr const char* kMeasured =
-    "WITH newest AS (SELECT g.number, a.ended FROM stage g JOIN attempt a ON a.unit=g.id AND "
-    "a.attempt=g.attempt"
-    "   WHERE g.state='completed' AND g.attempt=1 AND g.seconds>0 AND g.exact AND g.numerics=?1"
-    "   ORDER BY a.ended DESC, g.number DESC LIMIT ?2),"
-    " measured AS (SELECT n.ended, t.params, t.method, g.tokens, g.seconds, a.boot,"
-    "   a.slots AS taken, coalesce(g.memory_peak_bytes, 0) AS peak, coalesce(g.device, '') AS device"
-    "   FROM newest n JOIN stage g ON g.number=n.number JOIN trial t ON t.stage=g.number"
-    "   JOIN attempt a ON a.unit=g.id AND a.attempt=g.attempt),"
-    " placed AS (SELECT *, row_number() OVER (PARTITION BY json_extract(params, '$.model.path'),"
-    "   json_extract(params, '$.model.dtype'), json_extract(params, '$.data.max_tokens'), method, device"
-    "   ORDER BY ended DESC) AS place FROM measured)"
-    " SELECT params, tokens, seconds, boot, taken, peak, device FROM placed WHERE place<=?3"
-    " ORDER BY place, ended DESC LIMIT ?4";
+    "SELECT t.params, g.tokens, g.seconds, coalesce(g.memory_peak_bytes, 0)"
+    " FROM trial t JOIN stage g ON g.number=t.stage WHERE t.id=?1";
 
-constexpr int64_t kMeasuredLookedAt = 20'000;  // the newest
-constexpr int64_t kMeasuredMax = 1'000;        // about a kilobyte each
+constexpr int64_t kMeasuredLookedAt = 20'000;  // trainings
+constexpr size_t kMeasuredMax = 1'000;         // about a kilobyte each
+constexpr int kJoinsLookedAt = 20'000;         // of workers, which have no table of their own
 
 // The slots of a life of a worker, by its boot. The worker's next life may have cut its cores otherwise.
-using Lives = std::map<std::string, std::vector<Slot>>;
+struct Lives {
+  std::map<std::string, std::vector<Slot>> slots;
+  std::set<std::string> unread;  // lives that the journal is too long to be searched for
+};
 
-Lives lives_of(const Reader& reader, const std::set<std::string>& boots) {
+// Most lives are those that go on. The journal, which has all, is read from its end on, as far as it must be.
+Lives lives_of(const Reader& reader, std::set<std::string> boots) {
   Lives out;
-  const Selection joined = reader.select(
-      "SELECT json_extract(body, '$.boot'), json_extract(body, '$.slots') FROM record WHERE kind='WorkerJoined'"
-      " ORDER BY seq");
-  for (const auto& row : joined.rows)
-    if (const auto& boot = std::get<std::string>(row[0]); boots.contains(boot))
-      out[boot] = from_json<std::vector<Slot>>(parse_json(std::get<std::string>(row[1])));
+  const auto take = [&](const std::vector<Value>& row) {
+    const auto& boot = std::get<std::string>(row[0]);
+    if (boots.erase(boot) > 0)
+      out.slots[boot] = from_json<std::vector<Slot>>(parse_json(std::get<std::string>(row[1])));
+  };
+  const Selection newest = reader.select("SELECT boot, slots FROM worker");
+  for (const auto& row : newest.rows) take(row);
+  if (boots.empty()) return out;
+  int left = kJoinsLookedAt;
+  try {
+    reader.each(
+        "SELECT json_extract(body, '$.boot'), json_extract(body, '$.slots') FROM record WHERE "
+        "kind='WorkerJoined' ORDER BY seq DESC",
+        {}, [&](const std::vector<Value>& row) {
+          take(row);
+          return !boots.empty() && --left > 0;
+        });
+    if (left == 0) out.unread = boots;
+  } catch (const StoreError&) {
+    out.unread = boots;
+  }
   return out;
 }
 
 // taken: of the attempt. Returns: the first of them, or one of which nothing is told.
 Slot slot_of(const Lives& lives, const std::string& boot, const std::string& taken) {
-  const auto life = lives.find(boot);
+  const auto life = lives.slots.find(boot);
   const std::string first = taken.substr(0, taken.find(','));
-  if (life != lives.end())
+  if (life != lives.slots.end())
     for (const Slot& slot : life->second)
       if (std::to_string(slot.index) == first) return slot;
   return {.index = 0, .device = "cpu", .threads = 0};
@@ -79,15 +99,60 @@ std::string device_of(const std::string& told, const Slot& slot) {
   return told.empty() ? "cpu" : "gpu";
 }
 
-MeasuredTrial measured_on(const Slot& slot, const std::vector<Value>& row) {
+// A training that tells of others, before its settings are read.
+struct Training {
+  std::string trial;
+  std::string device;
+  Slot slot;
+  int64_t place = 0;  // among those of its kind; 0: the newest
+};
+
+bool is_of_cores(const Training& training) {
+  return training.device == "cpu";
+}
+
+std::string measured_kind(const Training& training, const std::string& shape) {
+  if (!is_of_cores(training)) return training.device + "\n" + shape;
+  return std::to_string(training.slot.threads) + " " + training.slot.processor + "\n" + shape;
+}
+
+// Of each kind the newest: a sweep of hundreds of trials on cores must not hide the few that came after it on a
+// GPU, nor those on slots of one thread the ones on slots of eight.
+std::vector<Training> newest_trainings(const Reader& reader) {
+  const Selection found = reader.select(kTrainings, {int64_t{kNumericsVersion}, kMeasuredLookedAt});
+  std::set<std::string> boots;
+  for (const auto& row : found.rows) boots.insert(std::get<std::string>(row[1]));
+  const Lives lives = lives_of(reader, std::move(boots));
+  std::vector<Training> out;
+  std::map<std::string, int64_t> counts;
+  for (const auto& row : found.rows) {
+    const auto& boot = std::get<std::string>(row[1]);
+    if (lives.unread.contains(boot)) continue;
+    Training training{.trial = std::get<std::string>(row[0]),
+                      .device = "",
+                      .slot = slot_of(lives, boot, std::get<std::string>(row[2]))};
+    training.device = device_of(std::get<std::string>(row[3]), training.slot);
+    training.place = counts[measured_kind(training, std::get<std::string>(row[4]))]++;
+    if (training.place < kMeasuredPerKind) out.push_back(std::move(training));
+  }
+  std::stable_sort(out.begin(), out.end(),
+                   [](const Training& a, const Training& b) { return a.place < b.place; });
+  if (out.size() > kMeasuredMax) out.resize(kMeasuredMax);
+  return out;
+}
+
+// Settings are read of what is told alone, for that is slow.
+MeasuredTrial measured_of(const Reader& reader, const Training& training) {
+  const Selection found = reader.select(kMeasured, {training.trial});
+  const std::vector<Value>& row = found.rows.at(0);
   MeasuredTrial out{.settings = from_json<TrialSettings>(parse_json(std::get<std::string>(row[0]))),
                     .tokens = std::get<int64_t>(row[1]),
                     .seconds = std::get<double>(row[2]),
-                    .device = device_of(std::get<std::string>(row[6]), slot),
-                    .memory_peak_bytes = std::get<int64_t>(row[5])};
-  if (out.device == "cpu") {
-    out.threads = slot.threads;
-    out.processor = slot.processor;
+                    .device = training.device,
+                    .memory_peak_bytes = std::get<int64_t>(row[3])};
+  if (is_of_cores(training)) {
+    out.threads = training.slot.threads;
+    out.processor = training.slot.processor;
   }
   return out;
 }
@@ -163,14 +228,7 @@ std::vector<TrialStanding> trials_after(const Reader& reader, const std::string&
 
 std::vector<MeasuredTrial> measured_trials(const Reader& reader) {
   std::vector<MeasuredTrial> out;
-  const std::vector<Value> limits{int64_t{kNumericsVersion}, kMeasuredLookedAt, kMeasuredPerKind, kMeasuredMax};
-  const Selection found = reader.select(kMeasured, limits);
-  std::set<std::string> boots;
-  for (const auto& row : found.rows) boots.insert(std::get<std::string>(row[3]));
-  const Lives lives = lives_of(reader, boots);
-  for (const auto& row : found.rows)
-    out.push_back(
-        measured_on(slot_of(lives, std::get<std::string>(row[3]), std::get<std::string>(row[4])), row));
+  for (const Training& training : newest_trainings(reader)) out.push_back(measured_of(reader, training));
   return out;
 }
 

@@ -82,11 +82,13 @@ void fields(Ar& ar, MeasuredTrial& m) {
   ar("memory_peak_bytes", m.memory_peak_bytes)("threads", m.threads)("processor", m.processor);
 }
 
-// Trials that tell of each other: of one model, dtype, method and length of rows, on one device.
+// Trials that tell of each other: of one model, dtype, method and length of rows, on one device; of cores with
+// as many threads of one processor.
 inline constexpr int64_t kMeasuredPerKind = 20;
 
-// Returns: of each kind the newest, at most kMeasuredPerKind, each kind's newest first; of the 20,000 newest
-// trainings, and at most 1,000.
+// Returns: of each kind the newest, at most kMeasuredPerKind, each kind's newest first; of the 20,000 trainings
+// that were listed last, and at most 1,000. A trial counts once, whichever sweeps list it. Those of a worker's
+// life that the journal is too long to be searched for do not count, as nobody knows its slots.
 std::vector<MeasuredTrial> measured_trials(const Reader& reader);
 
 }  // namespace ranktide

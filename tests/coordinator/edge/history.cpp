@@ -163,7 +163,7 @@ void History::grant(const SweepTrial& trial) {
   ++attempts_[trial.stage.text];
   record(LeaseGranted{.lease = lease(trial),
                       .worker = WorkerName{"w1"},
-                      .boot = "a",
+                      .boot = boot,
                       .slots = {0},
                       .evals = {},
                       .keep = Keep::adapters});

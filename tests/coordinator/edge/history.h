@@ -64,6 +64,7 @@ class History {
   std::string device;            // of what ends from now on; empty: not told
   int numerics = 0;              // of what ends from now on; 0: not told
   bool exact = true;             // of what ends from now on
+  std::string boot = "a";        // of the life of w1 that is granted to from now on
   int64_t tokens = 6'000;        // of what ends from now on
   std::optional<Tuning> tune{};  // of what is submitted from now on
   PredictedMemory memory{};      // of what is listed from now on

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 
 #include "common/vocabulary/numerics.h"
 #include "tests/coordinator/edge/history.h"
@@ -82,6 +83,21 @@ TEST_F(MeasuredTrials, AreOfTheSlotsThatTheirWorkerHadThen) {
                    .slots = {{.index = 0, .device = "cpu", .threads = 2, .processor = "Make Of Tides"}}});
   EXPECT_EQ(measured().at(0).threads, 2);
   EXPECT_EQ(measured().at(0).processor, "Make Of Tides");
+}
+
+// Its worker has slots of two threads now, and trained more on those.
+TEST_F(MeasuredTrials, OfManyOnOtherSlotsDoNotHideTheFewBefore) {
+  history_.ran({.rank = 4, .seed = 100}, 1, 3);
+  history_.boot = "b";
+  history_.record(WorkerJoined{.worker = WorkerName{"w1"},
+                               .boot = "b",
+                               .version = "1",
+                               .slots = {{.index = 0, .device = "cpu", .threads = 2}}});
+  for (uint64_t seed = 0; seed < kMeasuredPerKind + 5; ++seed) history_.ran({.rank = 4, .seed = seed}, 1, 3);
+  std::map<int, int64_t> by_threads;
+  for (const MeasuredTrial& trial : measured()) ++by_threads[trial.threads];
+  EXPECT_EQ(by_threads[1], 1);
+  EXPECT_EQ(by_threads[2], kMeasuredPerKind);
 }
 
 }  // namespace
