@@ -39,15 +39,15 @@ constexpr const char* kTrainings =
     "'$.model.dtype'), '')"
     "   || ' ' || coalesce(json_extract(t.params, '$.data.max_tokens'), '')"
     "   || ' ' || coalesce(json_extract(t.params, '$.model.path'), '')"
-    " FROM newest n CROSS JOIN attempt a ON a.unit=n.id AND a.attempt=1 CROSS JOIN trial t ON t.stage=n.number"
-    " ORDER BY a.ended DESC, n.number DESC";
+    ", a.ended"
+    " FROM newest n CROSS JOIN attempt a ON a.unit=n.id AND a.attempt=1 CROSS JOIN trial t ON t.stage=n.number";
 constexpr const char* kMeasured =
     "SELECT t.params, g.tokens, g.seconds, coalesce(g.memory_peak_bytes, 0)"
     " FROM trial t JOIN stage g ON g.number=t.stage WHERE t.id=?1";
 
-constexpr int64_t kMeasuredLookedAt = 20'000;  // trainings
-constexpr size_t kMeasuredMax = 1'000;         // about a kilobyte each
-constexpr int kJoinsLookedAt = 20'000;         // of workers, which have no table of their own
+constexpr int64_t kMeasuredLookedAt = 5'000;  // trainings: some 0.1 ms each, and more beside busy trainers
+constexpr size_t kMeasuredMax = 1'000;        // about a kilobyte each
+constexpr int kJoinsLookedAt = 20'000;        // of workers
 
 // The slots of a life of a worker, by its boot. The worker's next life may have cut its cores otherwise.
 struct Lives {
@@ -116,16 +116,27 @@ std::string measured_kind(const Training& training, const std::string& shape) {
   return std::to_string(training.slot.threads) + " " + training.slot.processor + "\n" + shape;
 }
 
+// Returns: rows of kTrainings, those that ended last first. One by one, each with the time of a query.
+std::vector<std::vector<Value>> trainings(const Reader& reader) {
+  std::vector<std::vector<Value>> out;
+  reader.each(kTrainings, {int64_t{kNumericsVersion}, kMeasuredLookedAt}, [&](const std::vector<Value>& row) {
+    out.push_back(row);
+    return true;
+  });
+  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a[5] > b[5]; });
+  return out;
+}
+
 // Of each kind the newest: a sweep of hundreds of trials on cores must not hide the few that came after it on a
 // GPU, nor those on slots of one thread the ones on slots of eight.
 std::vector<Training> newest_trainings(const Reader& reader) {
-  const Selection found = reader.select(kTrainings, {int64_t{kNumericsVersion}, kMeasuredLookedAt});
+  const auto rows = trainings(reader);
   std::set<std::string> boots;
-  for (const auto& row : found.rows) boots.insert(std::get<std::string>(row[1]));
+  for (const auto& row : rows) boots.insert(std::get<std::string>(row[1]));
   const Lives lives = lives_of(reader, std::move(boots));
   std::vector<Training> out;
   std::map<std::string, int64_t> counts;
-  for (const auto& row : found.rows) {
+  for (const auto& row : rows) {
     const auto& boot = std::get<std::string>(row[1]);
     if (lives.unread.contains(boot)) continue;
     Training training{.trial = std::get<std::string>(row[0]),

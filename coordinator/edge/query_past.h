@@ -86,7 +86,7 @@ void fields(Ar& ar, MeasuredTrial& m) {
 // as many threads of one processor.
 inline constexpr int64_t kMeasuredPerKind = 20;
 
-// Returns: of each kind the newest, at most kMeasuredPerKind, each kind's newest first; of the 20,000 trainings
+// Returns: of each kind the newest, at most kMeasuredPerKind, each kind's newest first; of the 5,000 trainings
 // that were listed last, and at most 1,000. A trial counts once, whichever sweeps list it. Those of a worker's
 // life that the journal is too long to be searched for do not count, as nobody knows its slots.
 std::vector<MeasuredTrial> measured_trials(const Reader& reader);
