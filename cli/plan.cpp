@@ -10,6 +10,7 @@
 #include "cli/exit_codes.h"
 #include "cli/explain.h"
 #include "cli/folders.h"
+#include "cli/patient_client.h"
 #include "cli/plan_difference.h"
 #include "cli/plan_file.h"
 #include "cli/plan_json.h"
@@ -80,12 +81,12 @@ void print_trials(const SweepPlan& plan) {
 // What was done before is the coordinator's to tell, where there is one.
 Past past_for(const GlobalOptions& globals, Told told) {
   if (!has_results(globals)) return {};
-  return {.trials = {},
-          .page_after = [&globals, told](const std::string& after) {
-            return Results(globals).standings_after(after, told);
-          },
-          .measured = Results(globals).measured(),
-          .is_served = chosen_coordinator(globals).has_value()};
+  return {
+      .trials = {},
+      .page_after = [&globals,
+                     told](const std::string& after) { return Results(globals).standings_after(after, told); },
+      .measured = measured_if_readable([&] { return Results(globals).measured(); }, told_on_stderr(globals)),
+      .is_served = chosen_coordinator(globals).has_value()};
 }
 
 std::optional<SweepSpec> earlier_sweep(const GlobalOptions& globals, const std::string& name) {

@@ -176,7 +176,7 @@ SweepPlan planned_run(SweepSpec spec, const RunOptions& options, const fs::path&
   PreparedSweep sweep = selected_sweep(std::move(spec), options.sweep, {.data = data, .say = say},
                                        [&](const std::string& name) { return submitted_before(data, name); });
   require_inputs(sweep);
-  const Past past = past_of(data, told_for(sweep.spec));
+  const Past past = past_of(data, told_for(sweep.spec), say);
   SweepPlan plan = plan_of(std::move(sweep), past);
   predict_with_products(plan, past, data, options, say);
   const auto budget = take_budget(plan, options.sweep, plan.timing->slots.on);

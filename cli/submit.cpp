@@ -46,12 +46,12 @@ void take_affordable(SweepSpec& spec, const SubmitOptions& options, const Global
   if (options.sweep.budget.empty()) return;
   Past past;
   if (has_results(globals))
-    past = {.trials = {},
-            .page_after = [&globals, told = told_for(spec)](const std::string& after) {
-              return Results(globals).standings_after(after, told);
-            },
-            .measured = Results(globals).measured(),
-            .is_served = true};
+    past = {
+        .trials = {},
+        .page_after = [&globals, told = told_for(spec)](
+                          const std::string& after) { return Results(globals).standings_after(after, told); },
+        .measured = measured_if_readable([&] { return Results(globals).measured(); }, told_on_stderr(globals)),
+        .is_served = true};
   SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
   const TimedSlots slots = timed_slots(spec.run, slots_there(globals, plan).slots);
   const auto table = kept_table(data_folder(globals.data_dir), slots, told_on_stderr(globals));

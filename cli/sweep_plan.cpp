@@ -173,12 +173,23 @@ Told told_for(const SweepSpec& spec) {
   return raw_trials(spec) > kComparedMax ? Told::settings : Told::standing;
 }
 
-Past past_of(const fs::path& data_folder, Told told) {
+std::vector<MeasuredTrial> measured_if_readable(const std::function<std::vector<MeasuredTrial>()>& read,
+                                                const std::function<void(const std::string&)>& say) {
+  try {
+    return read();
+  } catch (const std::exception& e) {
+    say(fmt::format("note: times rest on no finished trials, which cannot be read: {}", e.what()));
+    return {};
+  }
+}
+
+Past past_of(const fs::path& data_folder, Told told, const std::function<void(const std::string&)>& say) {
   if (!fs::exists(database_file(data_folder))) return {};
   const auto page_after = [data_folder, told](const std::string& after) {
     return trials_after(Reader(data_folder), after, kTrialsPerPage, told);
   };
-  return {.trials = {}, .page_after = page_after, .measured = measured_trials(Reader(data_folder))};
+  const auto measured = [&] { return measured_trials(Reader(data_folder)); };
+  return {.trials = {}, .page_after = page_after, .measured = measured_if_readable(measured, say)};
 }
 
 PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSources& sources) {

@@ -28,7 +28,13 @@ struct Past {
 };
 // Returns: of a data folder that no coordinator serves, which is read when it is asked; nothing of one without
 // a database.
-Past past_of(const std::filesystem::path& data_folder, Told told);
+Past past_of(const std::filesystem::path& data_folder, Told told,
+             const std::function<void(const std::string&)>& say);
+
+// Returns: what `read` gives; none where it throws, which `say` hears. Times are for people: a folder that is
+// too large to be asked for them is planned and trained all the same.
+std::vector<MeasuredTrial> measured_if_readable(const std::function<std::vector<MeasuredTrial>()>& read,
+                                                const std::function<void(const std::string&)>& say);
 
 // Up to so many trials a sweep is compared with the past id by id. Of a larger one each trial of the past tells
 // its settings, and is looked for in the grid by them.

@@ -232,5 +232,13 @@ TEST_F(PlanOf, WhatWasDoneBeforeSaysWhatBecomesOfEachTrial) {
   EXPECT_EQ(this->plan(text("seeds: 3\n"), past).count(Fate::resumable), 2) << "nobody is there to run it";
 }
 
+// A folder of a million trials may be too large to be asked how long they took.
+TEST_F(PlanOf, AFolderWhoseFinishedTrialsCannotBeReadRestsOnNone) {
+  std::string said;
+  const auto unreadable = []() -> std::vector<MeasuredTrial> { throw StoreError("interrupted"); };
+  EXPECT_TRUE(measured_if_readable(unreadable, [&](const std::string& line) { said += line; }).empty());
+  EXPECT_EQ(said, "note: times rest on no finished trials, which cannot be read: interrupted");
+}
+
 }  // namespace
 }  // namespace ranktide::cli
