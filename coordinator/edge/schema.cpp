@@ -33,7 +33,7 @@ CREATE TABLE stage(number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, base TEX
   step INTEGER, message TEXT, weights_sha256 TEXT, exact INTEGER, tokens INTEGER, seconds REAL,
   memory_peak_bytes INTEGER, train_bytes INTEGER NOT NULL DEFAULT 0, forward_bytes INTEGER NOT NULL DEFAULT 0,
   numerics INTEGER, device TEXT) STRICT;
--- model_from: the trial and step that it starts from; NULL: the base; listed_in: the first record (its seq) that has all of it
+-- model_from: the trial and step that it starts from; NULL: the base; listed_in: the record (its seq) that has all of it: the first, or a later one that changed the stage's train_bytes
 CREATE TABLE trial(id TEXT PRIMARY KEY, base TEXT NOT NULL, cell TEXT NOT NULL, stage INTEGER NOT NULL REFERENCES stage,
   method TEXT NOT NULL, rank INTEGER, alpha REAL, target TEXT, lr REAL NOT NULL, seed INTEGER NOT NULL,
   steps INTEGER NOT NULL, settings TEXT NOT NULL, params TEXT NOT NULL, model_from TEXT,

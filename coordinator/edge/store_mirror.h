@@ -80,6 +80,7 @@ class Mirror {
   void spare(SweepNumber sweep, const CellId& cell);
   void cancel_removed(const SweepSubmitted& by, const UnitId& unit);
   void list_trial(const SweepTrial& trial, const PredictedMemory& memory);
+  void take_memory(SweepNumber sweep, const SweepTrial& trial, const PredictedMemory& memory);
   std::string list_evals(const SweepTrial& trial);
   void begin_anew_for_evals(const StageId& stage);
   void end_attempt(const Lease& lease, std::string_view reason, std::string_view message,

@@ -88,6 +88,7 @@ void Mirror::on(const TrialRetried& r) {
 void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial,
                         const PredictedMemory& memory) {
   list_trial(trial, memory);
+  take_memory(sweep, trial, memory);
   const std::string evalset = list_evals(trial);
   begin_anew_for_evals(trial.stage);
   if (has_result(trial.stage)) lose_evals(unit_of(trial.stage));
@@ -105,8 +106,7 @@ void Mirror::want_trial(SweepNumber sweep, int revision, const SweepTrial& trial
 void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) {
   sql("INSERT INTO stage(id, base, from_step, to_step, state, train_bytes, forward_bytes)"
       " VALUES(?1, ?2, 0, ?3, 'ready', ?4, ?5) ON CONFLICT(id) DO UPDATE SET"
-      " train_bytes=max(train_bytes, excluded.train_bytes), forward_bytes=max(forward_bytes, "
-      "excluded.forward_bytes)")
+      " forward_bytes=max(forward_bytes, excluded.forward_bytes)")
       .run(trial.stage.text, trial.base.text, trial.steps, memory.train_bytes, memory.forward_bytes);
   sql("UPDATE stage SET state='ready', step=NULL, message=NULL WHERE id=?1 AND state IN ('cancelled', "
       "'failed')")
@@ -125,6 +125,20 @@ void Mirror::list_trial(const SweepTrial& trial, const PredictedMemory& memory) 
            s.model.from.empty() ? Value{} : Value(s.model.from));
   for (const auto& subject : {base_subject(trial).text, trial.stage.text})
     sql("INSERT INTO trial_subject VALUES(?1, ?2) ON CONFLICT DO NOTHING").run(trial.id.text, subject);
+}
+
+// A stage has one figure here, and memory_in_force() goes by who wants it and with which rows by hand: the
+// newest listing's where nobody else wants it, else the most. What it takes on other slots stands in the same
+// record.
+void Mirror::take_memory(SweepNumber sweep, const SweepTrial& trial, const PredictedMemory& memory) {
+  const int64_t changed =
+      sql("UPDATE stage SET train_bytes=?2 WHERE id=?1 AND train_bytes<>?2 AND ?2>0 AND (train_bytes<?2 OR"
+          " NOT EXISTS(SELECT 1 FROM wanted w WHERE w.stage=stage.number AND w.sweep<>?3))")
+          .run(trial.stage.text, memory.train_bytes, sweep);
+  if (changed == 0) return;
+  sql("UPDATE trial SET listed_in=(SELECT max(seq) FROM record) WHERE id=?1"
+      " AND (SELECT kind FROM record ORDER BY seq DESC LIMIT 1)='TrialListed'")
+      .run(trial.id.text);
 }
 
 // What a trunk has left for it is of no use where an eval of weights before that is wanted.

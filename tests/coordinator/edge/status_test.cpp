@@ -381,6 +381,28 @@ TEST_F(WaitingTest, ATrialInBf16WaitsForLessOnASlotThatMultipliesItAsItIs) {
   EXPECT_EQ(message(), "");
 }
 
+// With fewer rows by hand a trial fits that did not, and the core places it.
+TEST_F(WaitingTest, ATrialWaitsForWhatItsSweepsNewestListingSays) {
+  leave("w1");
+  history.memory = {.train_bytes = 5 * kGiB, .as_it_is_bytes = 4 * kGiB};
+  history.list({.rank = 4});
+  Slot as_it_is = slot(3 * kGiB);
+  as_it_is.widens_bf16 = false;
+  join("w2", {as_it_is});
+  EXPECT_NE(message().find("it needs 4.2 GiB"), std::string::npos) << message();
+  history.submit("quick", 2);
+  history.memory = {.train_bytes = 4 * kGiB, .as_it_is_bytes = 2 * kGiB};
+  history.list({.rank = 4});
+  EXPECT_EQ(message(), "");
+  leave("w2");
+  join("w3", {slot(3 * kGiB)});
+  EXPECT_NE(message().find("it needs 4.2 GiB"), std::string::npos) << message();
+  history.submit("another");
+  history.memory = {.train_bytes = kGiB};
+  history.list({.rank = 4});
+  EXPECT_NE(message().find("it needs 4.2 GiB"), std::string::npos) << "two want it: the most";
+}
+
 TEST_F(WaitingTest, EvalsOfTheBaseWaitToo) {
   leave("w1");
   join("small", {slot(kGiB / 2)});
