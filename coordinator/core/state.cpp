@@ -97,7 +97,7 @@ void State::set_life(Unit& unit, UnitLife life) {
   unit.life = life;
   count(unit, +1);
   if (is_terminal(life)) {
-    unit.stage.reset();
+    unit.set_stage(std::nullopt);
     unit.evals.clear();
     if (life != UnitLife::failed) unit.saved.clear();  // else it may be tried again, and go on from them
     refusals_.erase(unit.id);

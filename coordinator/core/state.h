@@ -74,7 +74,8 @@ struct Unit {
   ModelSettings model;
   PredictedMemory memory{};                                 // with the rows that its trainer chooses
   std::map<SweepNumber, PredictedMemory> memory_by_hand{};  // with run.microbatch of each sweep that sets it
-  std::optional<Stage> stage;             // to train, or whose weights to evaluate; emptied when terminal
+  // To train, or whose weights to evaluate; emptied when terminal. Changed by set_stage() only.
+  std::optional<Stage> stage;
   std::map<EvalId, EvalOrder> evals;      // wanted of it and not finished
   std::map<SweepNumber, int64_t> wanted;  // by whom, and its place in that sweep's queue
   WorkerName home;                        // the only worker that has the weights it needs; empty: any worker
@@ -91,8 +92,16 @@ struct Unit {
   UnitId trunk{};                     // that it begins with; empty: it begins at the base
   Step leaves_trunk_at = 0;
 
+  // Of its stage (microbatches.h), once that was asked for; empty until then. It follows from the stage, so
+  // that two states that differ in it alone are equal.
+  mutable std::string memory_kind{};
+
   Lease lease() const { return {id, attempt.number}; }
   bool is_trunk() const { return !branches.empty(); }
+  void set_stage(std::optional<Stage> next) {
+    stage = std::move(next);
+    memory_kind.clear();
+  }
 };
 
 struct EvalState {

@@ -19,11 +19,23 @@ bool has_no_more(const Slot& slot, const SlotSize& than) {
          slot.memory_bytes <= than.memory_bytes;
 }
 
+const std::string& kind_of(const Unit& unit) {
+  if (unit.memory_kind.empty()) unit.memory_kind = memory_kind(*unit.stage);
+  return unit.memory_kind;
+}
+
 }  // namespace
 
+// Each unit of a queue is asked for again and again, for each slot that is free: what is hashed for it is kept,
+// and nothing is where no kind is known to be too large for the slot.
 std::optional<int> State::most_rows(const Unit& unit, const Slot& slot) const {
-  if (rows_left_.empty() || unit.kind != WorkKind::train || !unit.stage) return std::nullopt;
-  const auto kind = rows_left_.find(memory_kind(*unit.stage));
+  if (unit.kind != WorkKind::train || !unit.stage) return std::nullopt;
+  const bool is_known_small = std::any_of(rows_left_.begin(), rows_left_.end(), [&](const auto& kind) {
+    return std::any_of(kind.second.begin(), kind.second.end(),
+                       [&](const auto& entry) { return has_no_more(slot, entry.first); });
+  });
+  if (!is_known_small) return std::nullopt;
+  const auto kind = rows_left_.find(kind_of(unit));
   if (kind == rows_left_.end()) return std::nullopt;
   std::optional<int> most;
   for (const auto& [where, rows] : kind->second)
@@ -36,8 +48,7 @@ void State::take_out_of_memory(const Unit& unit) {
   const Slot* slot = slot_of_attempt(*this, unit);
   if (unit.kind != WorkKind::train || !slot) return;
   const int left = std::max(1, microbatch_of_attempt(unit) / 2);
-  int& rows =
-      rows_left_[memory_kind(*unit.stage)].try_emplace(size_of(unit.attempt.worker, *slot), left).first->second;
+  int& rows = rows_left_[kind_of(unit)].try_emplace(size_of(unit.attempt.worker, *slot), left).first->second;
   rows = std::min(rows, left);
 }
 

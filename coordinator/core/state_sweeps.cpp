@@ -195,7 +195,7 @@ void State::want_trial(Sweep& sweep, const SweepTrial& trial, const PredictedMem
     forget_failures(unit);
     set_life(unit, UnitLife::ready);
   }
-  if (!is_terminal(unit.life)) unit.stage = stage_of(trial);
+  if (!is_terminal(unit.life)) unit.set_stage(stage_of(trial));
   if (trial.start) unit.home = home_of(*this, *trial.start);
   want(sweep, unit, trial.index);
   list_evals(sweep, trial);
@@ -264,7 +264,7 @@ void State::lease_left_over_evals(Unit& stage_unit, const Stage& stage) {
   for (const auto& [id, order] : stage_unit.evals) {
     if (order.at != stage.to || stage_unit.kept == Keep::none || !is_wanted_again(stage_unit)) continue;
     Unit& unit = eval_unit(order, stage_unit);
-    unit.stage = stage;
+    unit.set_stage(stage);
     unit.home = stage_unit.attempt.worker;
     for (const SweepNumber number : evals_.at(id).wanted)
       if (!sweeps_.at(number).is_stopped) want(sweeps_.at(number), unit, stage_unit.wanted.at(number));

@@ -38,7 +38,7 @@ void State::want_trunk(Sweep& sweep, const SweepTrial& trial, const TrunkPlace& 
     set_life(trunk, UnitLife::ready);
   }
   // What runs was told where it ends, which may be earlier by now.
-  if (trunk.life != UnitLife::running) trunk.stage = trunk_stage(*branch.stage, place.trunk, place.to);
+  if (trunk.life != UnitLife::running) trunk.set_stage(trunk_stage(*branch.stage, place.trunk, place.to));
   branch.trunk = trunk.id;
   branch.leaves_trunk_at = place.at;
   for (const auto& [id, order] : branch.evals)
@@ -121,7 +121,7 @@ void State::end_trunk_at(Unit& trunk, Step to) {
     if (at <= to) kept.push_back({StageId{id.text}, at});
   RT_CHECK(!kept.empty());
   keep_branches(trunk, kept);
-  trunk.stage = trunk_stage(*trunk.stage, StageId{trunk.id.text}, to);
+  trunk.set_stage(trunk_stage(*trunk.stage, StageId{trunk.id.text}, to));
 }
 
 // Who wants a branch that waits wants the trunk again, and nobody else does. What its worker has for them stays
@@ -145,7 +145,7 @@ void State::on(const TrunkReopened& r) {
       first->second = std::min(first->second, place);
     }
   }
-  trunk.stage = trunk_stage(*units_.at(trunk.branches.begin()->first).stage, StageId{trunk.id.text}, to);
+  trunk.set_stage(trunk_stage(*units_.at(trunk.branches.begin()->first).stage, StageId{trunk.id.text}, to));
   trunk.checkpoint = 0;
   trunk.outcome.reset();
   ++trunk.infra_losses;

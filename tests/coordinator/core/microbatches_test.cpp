@@ -21,10 +21,10 @@ class Rows : public testing::Test {
     wish.has_shape = true;
     step(Submit{.reply_to = 1, .request_id = wish.name, .spec = sweep_for_tests(wish)});
   }
-  void hello(const std::string& boot = "a") {
+  void hello(const std::string& boot = "a", const std::string& worker = "w1", int64_t gibibytes = 8) {
     Hello hello{.boot = boot, .version = "test", .slots = {}, .held = {}};
-    hello.slots = {{.index = 0, .device = "cpu", .memory_bytes = 8 * kGibibyte}};
-    step(FromWorker{WorkerName{"w1"}, hello});
+    hello.slots = {{.index = 0, .device = "cpu", .memory_bytes = gibibytes * kGibibyte}};
+    step(FromWorker{WorkerName{worker}, hello});
   }
   void ends(OutcomeKind kind, const std::string& message = "") {
     Done done{.lease = grant_.lease, .seq = 1, .outcome = {}};
@@ -115,6 +115,21 @@ TEST_F(Rows, WhoAsksForExactnessIsGrantedAllRowsWhereOthersWereGrantedFewer) {
   EXPECT_EQ(grant_.work.microbatch, 0);
   ends(OutcomeKind::completed);
   EXPECT_TRUE(record<UnitFinished>().outcome.exact);
+}
+
+// It is a hash of all settings, and a unit that waits is looked at for each slot of each worker.
+TEST_F(Rows, TheKindOfAUnitIsHashedOnlyForSlotsOfWhichSomethingIsKnownAndThenKept) {
+  submit({.seeds = 3});
+  hello();
+  ends(OutcomeKind::out_of_memory);
+  hello("b", "w2", 16);
+  const Unit& on_larger = core_.state().units().at(grant_.lease.unit);
+  EXPECT_EQ(on_larger.attempt.worker.text, "w2");
+  EXPECT_EQ(on_larger.memory_kind, "");
+  hello("c", "w3", 8);
+  const Unit& on_equal = core_.state().units().at(grant_.lease.unit);
+  EXPECT_EQ(on_equal.attempt.worker.text, "w3");
+  EXPECT_EQ(on_equal.memory_kind, memory_kind(*on_equal.stage));
 }
 
 TEST(MemoryKind, IsTheSameForWhatMemoryDoesNotHangOn) {
