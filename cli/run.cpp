@@ -77,16 +77,11 @@ WatchEnd watch(LocalCluster& cluster, const Interrupt& interrupt, SweepWatch& sw
 
 // One line per reason, because a grid that fails mostly fails everywhere for the same one.
 void print_failures(const Reader& reader, const std::string& sweep) {
-  const Selection failures = reader.select(
-      "SELECT message, count(*), min(trial) FROM v_trial WHERE sweep = ?1 AND state = 'failed' GROUP BY "
-      "message",
-      {sweep});
-  for (const auto& row : failures.rows) {
-    const std::string* message = std::get_if<std::string>(&row[0]);
-    std::cerr << fmt::format("failed: {} trial(s): {}; see `ranktide logs {}`\n", std::get<int64_t>(row[1]),
-                             message ? *message : "no reason was recorded",
-                             std::get<std::string>(row[2]).substr(0, 12));
-  }
+  for (const FailureReason& reason : failure_reasons(reader, sweep))
+    std::cerr << fmt::format("failed: {} trial(s){}: {}; see `ranktide logs {}`\n", reason.trials,
+                             reason.is_one_text ? "" : ", one of them",
+                             reason.message.empty() ? "no reason was recorded" : reason.message,
+                             reason.trial.substr(0, 12));
 }
 
 int show_results(const RunOptions& options, const GlobalOptions& globals, const fs::path& data,

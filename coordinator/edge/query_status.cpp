@@ -212,6 +212,22 @@ bool has_ended(const SweepStatus& status) {
          (status.state == "finished" && status.evals_missing == 0);
 }
 
+// SQLite takes the message from the row that min() found.
+std::vector<FailureReason> failure_reasons(const Reader& reader, const std::string& sweep) {
+  const Selection found = reader.select(
+      "SELECT coalesce(message, ''), count(*), count(DISTINCT message), min(trial) FROM v_trial"
+      " WHERE sweep=?1 AND state='failed'"
+      " GROUP BY substr('; ' || message, 1, instr('; ' || message || '; placed ', '; placed ')-1)",
+      {sweep});
+  std::vector<FailureReason> out;
+  for (const auto& row : found.rows)
+    out.push_back({.trials = integer(row[1]),
+                   .is_one_text = integer(row[2]) <= 1,
+                   .message = text(row[0]),
+                   .trial = text(row[3])});
+  return out;
+}
+
 bool has_failures(const SweepStatus& status) {
   return trials_in(status, "failed") > 0 || status.failed_evals;
 }

@@ -100,6 +100,17 @@ std::optional<SweepStatus> sweep_status(const Reader& reader, const std::string&
 // Returns: every sweep's status, oldest first.
 std::vector<SweepStatus> all_sweep_status(const Reader& reader);
 
+// Why trials failed.
+struct FailureReason {
+  int64_t trials = 0;
+  bool is_one_text = true;  // false: where they were placed, and for how much, differs
+  std::string message{};    // of the one below; empty: none was recorded
+  std::string trial{};      // one of them
+};
+// Returns: the reasons of the sweep's failed trials. What was placed where is no reason: out_of_memory_text()
+// has it behind one.
+std::vector<FailureReason> failure_reasons(const Reader& reader, const std::string& sweep);
+
 // Returns: full ids of the trials whose id starts with `prefix`, at most ten, sorted.
 std::vector<std::string> trials_with_prefix(const Reader& reader, const std::string& prefix);
 

@@ -1,5 +1,7 @@
 // Where sweeps stand.
 #include <gtest/gtest.h>
+#include <map>
+#include <utility>
 
 #include "coordinator/edge/query_status.h"
 #include "tests/coordinator/edge/history.h"
@@ -291,6 +293,26 @@ TEST_F(StatusTest, AnEvalThatFailedForGoodIsCountedWithItsReasonAndKeepsNoSweepO
   EXPECT_EQ(now.failed_evals->message, "the weights are not here");
   EXPECT_EQ(now.evals_missing, 1) << "the base's other one";
   EXPECT_TRUE(has_failures(now));
+}
+
+// A grid that runs out of memory on slots of many sizes does so for one reason.
+TEST_F(StatusTest, TellsEachReasonOfFailureOnceWhereverTrialsWerePlaced) {
+  const auto fails = [&](uint64_t seed, const std::string& message) {
+    const SweepTrial trial = history.list({.rank = 4, .seed = seed});
+    history.grant(trial);
+    history.end(trial, OutcomeKind::failed, message);
+  };
+  fails(1, "out of memory; placed for 2.1 GiB, with 4 rows at once; nothing smaller can be tried");
+  fails(2, "out of memory; placed for 3.2 GiB, with 8 rows at once; nothing smaller can be tried");
+  fails(3, "placed for 3.2 GiB; nothing smaller can be tried");
+  fails(4, "no file d.txt");
+  fails(5, "no file d.txt");
+  std::map<std::string, std::pair<int64_t, bool>> told;
+  for (const FailureReason& reason : failure_reasons(history.reader(), "quick"))
+    told[reason.message.substr(0, 13)] = {reason.trials, reason.is_one_text};
+  EXPECT_EQ(told,
+            (std::map<std::string, std::pair<int64_t, bool>>{
+                {"no file d.txt", {2, true}}, {"out of memory", {2, false}}, {"placed for 3.", {1, true}}}));
 }
 
 TEST_F(StatusTest, FindsTrialsByPrefix) {
