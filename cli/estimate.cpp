@@ -129,14 +129,13 @@ double memory_spread_of(const Ratios& ratios) {
   return std::max(kSpreadMin, 2 * std::sqrt(squares / static_cast<double>(ratios.each.size())));
 }
 
-// By the formula that placing goes by, for what computes there.
+// By the formula that placing goes by.
 double predicted_peak(const Timing& timing, const TrialSettings& settings, const ModelShape& shape,
                       std::optional<int> microbatch) {
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
   const bool on_gpu = timing.slots.on == ComputedOn::gpu;
   const Bf16 bf16 = !on_gpu && timing.speeds.widens_bf16() ? Bf16::widened : Bf16::as_it_is;
-  return static_cast<double>(predicted_peak_bytes(settings, shape, largest_load(settings, rows), bf16,
-                                                  on_gpu ? DeviceClass::gpu : DeviceClass::cpu));
+  return static_cast<double>(placed_bytes(settings, shape, rows, bf16));
 }
 
 // Two standard deviations of the single trials; of one nobody knows, and a machine is never quite quiet.

@@ -55,4 +55,11 @@ StepLoad largest_load(const TrialSettings& settings, int rows) {
   return {.tokens = rows * row, .sequence = row};
 }
 
+int64_t placed_bytes(const TrialSettings& settings, const ModelShape& shape, int rows, Bf16 bf16) {
+  const StepLoad load = largest_load(settings, rows);
+  if (settings.model.dtype != Dtype::bf16 || bf16 == Bf16::widened)
+    return predicted_peak_bytes(settings, shape, load, Bf16::widened, DeviceClass::cpu);
+  return predicted_peak_bytes(settings, shape, load, Bf16::as_it_is, DeviceClass::gpu);
+}
+
 }  // namespace ranktide

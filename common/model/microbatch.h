@@ -26,4 +26,9 @@ inline constexpr int kEvalMicrobatch = 8;
 // Returns: the most that a micro-batch of so many rows holds: every row is full.
 StepLoad largest_load(const TrialSettings& settings, int rows);
 
+// Returns: what a trial with such micro-batches is placed by, and so planned by, on slots that multiply bf16
+// so: largest_load's peak. A GPU's formula serves for all that take it as it is, cores too: it is more by what
+// norms hold for a moment, which is less than 1 %.
+int64_t placed_bytes(const TrialSettings& settings, const ModelShape& shape, int rows, Bf16 bf16);
+
 }  // namespace ranktide

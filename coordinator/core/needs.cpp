@@ -34,10 +34,9 @@ bool multiplies_bf16_as_it_is(const Slot& slot) {
   return slot.device != kCpu || slot.widens_bf16 == false;
 }
 
-// A GPU's formula serves for cores too: it is more by what norms hold for a moment, which is less than 1 %.
 std::optional<int64_t> as_it_is_bytes(const TrialSettings& settings, const ModelShape& shape, int rows) {
   if (settings.model.dtype != Dtype::bf16) return std::nullopt;
-  return predicted_peak_bytes(settings, shape, largest_load(settings, rows), Bf16::as_it_is, DeviceClass::gpu);
+  return placed_bytes(settings, shape, rows, Bf16::as_it_is);
 }
 
 int64_t weight_bytes(const ModelShape& shape, Dtype dtype) {
@@ -52,7 +51,7 @@ PredictedMemory predicted_memory(const Inputs& inputs, const TrialSettings& sett
   if (model == inputs.models.end() || !model->second.shape || !is_plausible(*model->second.shape)) return {};
   const ModelShape& shape = *model->second.shape;
   const int rows = microbatch_rows(shape, settings, DeviceClass::cpu, microbatch);
-  return {.train_bytes = predicted_peak_bytes(settings, shape, largest_load(settings, rows)),
+  return {.train_bytes = placed_bytes(settings, shape, rows, Bf16::widened),
           .forward_bytes = weight_bytes(shape, settings.model.dtype),
           .microbatch = rows,
           .as_it_is_bytes = as_it_is_bytes(settings, shape, rows)};

@@ -7,6 +7,7 @@
 #include "cli/sweep_plan.h"
 #include "common/model/step_time.h"
 #include "common/sweep/identity.h"
+#include "coordinator/core/needs.h"
 #include "tests/common/model/product_rates.h"
 #include "tests/temporary_folder.h"
 
@@ -178,6 +179,34 @@ TEST_F(Estimate, MemoryOfBf16HoldsAWidenedHeadOnlyWhereItIsWidened) {
   EXPECT_LT(bytes(true, ComputedOn::gpu, Dtype::bf16), widened)
       << "this machine's products say nothing of a GPU";
   EXPECT_EQ(bytes(false, ComputedOn::cpu, Dtype::fp32), bytes(true, ComputedOn::cpu, Dtype::fp32));
+}
+
+// A wide model with few words, in which what norms hold tells a GPU's formula from one of cores.
+TEST_F(Estimate, MemoryIsThatOfPlacingWhichAsksASlotNoMoreThanHowItMultiplies) {
+  std::ofstream(model() + "/config.json")
+      << R"({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 32,
+             "hidden_size": 512, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1,
+             "num_key_value_heads": 1, "head_dim": 16, "hidden_act": "silu", "rms_norm_eps": 1e-5,
+             "rope_theta": 10000.0, "max_position_embeddings": 512, "tie_word_embeddings": true})";
+  const auto bytes = [&](ComputedOn on, Dtype dtype) {
+    SweepTrial trial = full_trial(dtype);
+    trial.settings.method = Method::lora;
+    trial.settings.lora = LoraSettings{.rank = 1, .target = {"q_proj"}};
+    return cost(trial, timing_of(products_at(1, false), 1, {}, inputs_, on)).memory_bytes;
+  };
+  const auto placed = [&](Dtype dtype) {
+    TrialSettings settings = full_trial(dtype).settings;
+    settings.method = Method::lora;
+    settings.lora = LoraSettings{.rank = 1, .target = {"q_proj"}};
+    Inputs inputs;
+    inputs.models[model_key(settings.model)].shape = read_shape(model());
+    const PredictedMemory memory = predicted_memory(inputs, settings, {});
+    return memory.as_it_is_bytes.value_or(memory.train_bytes);
+  };
+  for (const Dtype dtype : {Dtype::bf16, Dtype::fp32}) {
+    EXPECT_EQ(bytes(ComputedOn::cpu, dtype), placed(dtype));
+    EXPECT_EQ(bytes(ComputedOn::gpu, dtype), placed(dtype));
+  }
 }
 
 TEST_F(Estimate, AFinishedTrialOfAModelThatIsNotHereCorrectsNothing) {
