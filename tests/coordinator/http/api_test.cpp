@@ -165,6 +165,7 @@ TEST_F(Api, TellsOnWhatATrainingWasMeasured) {
   const auto device = [&](const std::string& slot) {
     writer.execute("UPDATE record SET body=json_set(body, '$.slots', json('[" + slot +
                    "]')) WHERE kind='WorkerJoined'");
+    writer.execute("UPDATE worker SET slots=json('[" + slot + "]')");
     return measured_trials(Reader(folder_.path())).at(0).device;
   };
   EXPECT_EQ(device(R"({"index": 0, "device": "cpu"})"), "cpu");

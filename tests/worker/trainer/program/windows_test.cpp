@@ -194,9 +194,9 @@ TEST_F(Windows, EvalNamesTheRowThatCannotBeRead) {
 TEST_F(Windows, SelfcheckFindsTheFoundationsSoundAndTrainsEveryFamily) {
   const Ended ended = window({"selfcheck"});
   EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
-  for (const char* subject : {"LibTorch", "device", "OpenMP", "products", "gradients"})
+  for (const char* subject : {"LibTorch", "device", "OpenMP", "products", "gradients", "dropout"})
     EXPECT_THAT(ended.out, HasSubstr(subject));
-  for (const char* family : {"llama ", "llama3 ", "mistral ", "qwen2 ", "qwen3 "})
+  for (const char* family : {"llama ", "llama3 ", "mistral ", "qwen2 ", "qwen3 ", "long "})
     EXPECT_THAT(ended.out, HasSubstr(family));
 }
 
@@ -205,7 +205,7 @@ TEST_F(Windows, SelfcheckIsQuickOnRequestAndSpeaksJson) {
   EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
   const Json report = Json::parse(ended.out);
   EXPECT_EQ(report["good"], true);
-  EXPECT_EQ(report["foundations"].size(), 5U);
+  EXPECT_EQ(report["foundations"].size(), 6U);
   EXPECT_EQ(report["trainings"], Json::array());
 }
 
