@@ -55,9 +55,5 @@ TEST(SmolLm2Curves, AHundredLoraStepsInBf16AreWithinAHundredthOfPeftsInFp32) {
   expect_golden_curve(Method::lora, Dtype::bf16, 1e-2);
 }
 
-TEST(SmolLm2Curves, AHundredFullStepsInBf16AreWithinAHundredthOfTransformersInFp32) {
-  expect_golden_curve(Method::full, Dtype::bf16, 1e-2);
-}
-
 }  // namespace
 }  // namespace ranktide
