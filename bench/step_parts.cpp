@@ -52,7 +52,7 @@ std::unique_ptr<at::ObserverContext> StepParts::began(const at::RecordFunction& 
   auto heard = std::make_unique<Operator>();
   const std::string_view name = called.name();
   heard->part = name == "aten::_fused_adamw_" ? "optimizer" : "others";
-  if (name == "aten::addmm" || name == "aten::baddbmm") {
+  if (name == "aten::addmm" || name == "aten::baddbmm" || name == "ranktide::product") {
     const at::Tensor a = called.inputs()[1].toTensor(), b = called.inputs()[2].toTensor();
     heard->flops = 2.0 * static_cast<double>(a.numel()) * static_cast<double>(b.size(-1));
     heard->part = a.dim() == 3 ? "attention" : listening->part_of_product(a.size(0), a.size(1), b.size(1));

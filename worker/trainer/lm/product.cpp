@@ -1,9 +1,14 @@
 #include "worker/trainer/lm/product.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/baddbmm.h>
+#include <ATen/record_function.h>
+#include <algorithm>
 #include <utility>
+
+#include "worker/trainer/lm/packed_product.h"
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
@@ -32,12 +37,90 @@ bool& is_bf16_multiplied_as_it_is() {
   return is;
 }
 
+bool& are_products_packed() {
+  static bool are = has_packed_products();
+  return are;
+}
+
+bool is_packed(const Tensor& out, const Tensor& a, const Tensor& b) {
+  const auto fits = [](const Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
+  return are_products_packed() && fits(out) && fits(a) && fits(b) && out.stride(-1) == 1 && a.size(-1) > 0 &&
+         out.size(-2) >= kTileRows && 2 * out.size(-1) >= kPanelColumns;
+}
+
+int64_t offset_of(const Tensor& x, int64_t matrix) {
+  return x.dim() == 3 ? matrix * x.stride(0) : 0;
+}
+
+MatrixView view_of(const Tensor& x, int64_t matrix) {
+  return {.values = x.const_data_ptr<float>() + offset_of(x, matrix),
+          .row_step = x.stride(-2),
+          .column_step = x.stride(-1)};
+}
+
+// One product of a batch, or the only one.
+PackedProduct packed_of(const Tensor& out, const Tensor& a, const Tensor& b, int64_t matrix) {
+  return {.m = out.size(-2),
+          .k = a.size(-1),
+          .n = out.size(-1),
+          .a = view_of(a, matrix),
+          .b = view_of(b, matrix),
+          .out = out.mutable_data_ptr<float>() + offset_of(out, matrix),
+          .out_row_step = out.stride(-2)};
+}
+
+// How a product is cut: rows times columns.
+struct Cut {
+  int64_t rows = 1, columns = 1;
+  int64_t parts() const { return rows * columns; }
+};
+
+// A part for each thread. Each packs the columns that it computes, so columns are cut first; to rows of a few
+// panels packing is no longer small.
+Cut cut_of(int64_t columns, int64_t threads) {
+  constexpr int64_t kPanelsPerPart = 4;
+  Cut cut{.rows = threads};
+  while (cut.rows % 2 == 0 && 2 * cut.columns * kPanelsPerPart * kPanelColumns <= columns)
+    cut = {.rows = cut.rows / 2, .columns = 2 * cut.columns};
+  return cut;
+}
+
+ProductPart part_of(const PackedProduct& product, const Cut& cut, int64_t index) {
+  const auto border = [](int64_t size, int64_t unit, int64_t at, int64_t of) {
+    return std::min(size, (size + unit - 1) / unit * at / of * unit);
+  };
+  const int64_t row = index / cut.columns, column = index % cut.columns;
+  return {.from_row = border(product.m, kTileRows, row, cut.rows),
+          .to_row = border(product.m, kTileRows, row + 1, cut.rows),
+          .from_column = border(product.n, kPanelColumns, column, cut.columns),
+          .to_column = border(product.n, kPanelColumns, column + 1, cut.columns)};
+}
+
+// As multiply(), all of fp32. LibTorch's profiler, and whoever else listens, hears of it as of an addmm.
+void multiply_packed(const Tensor& out, const Tensor& a, const Tensor& b, bool adds, double scale) {
+  RECORD_FUNCTION("ranktide::product", std::vector<c10::IValue>({out, a, b}));
+  constexpr int64_t kTermsPerTask = 1 << 20;  // fewer are added up before a thread has woken
+  const int64_t batch = out.dim() == 3 ? out.size(0) : 1, terms = out.numel() / batch * a.size(-1);
+  const int64_t threads = terms < kTermsPerTask ? 1 : (at::get_num_threads() + batch - 1) / batch;
+  const Cut cut = cut_of(out.size(-1), threads);
+  const int64_t least_tasks = std::max<int64_t>(1, kTermsPerTask * cut.parts() / terms);
+  at::parallel_for(0, batch * cut.parts(), least_tasks, [&](int64_t from, int64_t to) {
+    for (int64_t task = from; task < to; ++task) {
+      PackedProduct product = packed_of(out, a, b, task / cut.parts());
+      product.adds = adds;
+      product.scale = static_cast<float>(scale);
+      multiply_part(product, part_of(product, cut, task % cut.parts()));
+    }
+  });
+}
+
 // out = keep out + scale a b, all of one dtype
-void multiply(Tensor out, const Tensor& a, const Tensor& b, double keep, double scale) {
+void multiply(Tensor out, const Tensor& a, const Tensor& b, bool keeps, double scale) {
+  if (is_packed(out, a, b)) return multiply_packed(out, a, b, keeps, scale);
   if (a.dim() == 3)
-    at::baddbmm_out(out, out, a, b, keep, scale);
+    at::baddbmm_out(out, out, a, b, keeps ? 1 : 0, scale);
   else
-    at::addmm_out(out, out, a, b, keep, scale);
+    at::addmm_out(out, out, a, b, keeps ? 1 : 0, scale);
 }
 
 }  // namespace
@@ -52,6 +135,10 @@ bool multiply_bf16_as_it_is(bool yes) {
   return std::exchange(is_bf16_multiplied_as_it_is(), yes);
 }
 
+bool multiply_packed(bool yes) {
+  return std::exchange(are_products_packed(), yes && has_packed_products());
+}
+
 // A transposed matrix is widened as it lies in memory.
 Tensor factor(const Tensor& x, Arena& scratch) {
   const at::ScalarType dtype = factor_dtype(x);
@@ -64,16 +151,16 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, Arena& sc
   const Tensor left = factor(a, scratch), right = factor(b, scratch);
   const bool fits = out.scalar_type() == left.scalar_type();
   const Tensor product = fits ? out : scratch.take(out.sizes(), left.scalar_type());
-  multiply(product, left, right, 0, scale);
+  multiply(product, left, right, /*keeps=*/false, scale);
   if (!fits) out.copy_(product);
 }
 
 void add_product(const Tensor& sum, const Tensor& a, const Tensor& b, Arena& scratch, double scale) {
   const Frame frame(scratch);
   const Tensor left = factor(a, scratch), right = factor(b, scratch);
-  if (sum.scalar_type() == left.scalar_type()) return multiply(sum, left, right, 1, scale);
+  if (sum.scalar_type() == left.scalar_type()) return multiply(sum, left, right, /*keeps=*/true, scale);
   const Tensor product = scratch.take(sum.sizes(), left.scalar_type());
-  multiply(product, left, right, 0, scale);
+  multiply(product, left, right, /*keeps=*/false, scale);
   sum.add_(product);
 }
 

@@ -4,7 +4,8 @@
 // goes into fp32. A sum in bf16 is rounded again when a product is added to it. Where the processor has no
 // instructions for bf16 (x86 before AVX512, ARM before its extension of that name), factors in bf16 are widened
 // and fp32's kernels multiply them: the same terms, added up in another order and not rounded, and many times
-// faster than what LibTorch falls back to there. Engine-internal: it shows LibTorch. The engine thread.
+// faster than what LibTorch falls back to there. Products of fp32 are the engine's own loops on processors for
+// which it has some (packed_product.h), else LibTorch's. Engine-internal: it shows LibTorch. The engine thread.
 
 #include <ATen/core/Tensor.h>
 
@@ -18,6 +19,10 @@ at::ScalarType factor_dtype(const at::Tensor& tensor);
 // For tests: whether factors in bf16 are multiplied as they are from now on, whatever the processor has;
 // LibTorch's plain kernels are slow but right. Returns: what was so before.
 bool multiply_bf16_as_it_is(bool yes);
+
+// For tests: whether loops of the engine compute products of fp32 from now on, where there are such for this
+// processor, or LibTorch's. Returns: what was so before.
+bool multiply_packed(bool yes);
 
 // Returns: x as products multiply it: itself, or widened in scratch. Products do this by themselves; a factor
 // of several of them is turned into one first.

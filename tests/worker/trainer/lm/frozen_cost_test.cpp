@@ -36,7 +36,8 @@ SeenProducts& seen_products() {
 std::unique_ptr<at::ObserverContext> see(const at::RecordFunction& call) {
   const std::string_view name = call.name();
   const bool is_plain = name == "aten::mm" || name == "aten::bmm";
-  if (!is_plain && name != "aten::addmm" && name != "aten::baddbmm") return nullptr;
+  const bool is_sum = name == "aten::addmm" || name == "aten::baddbmm" || name == "ranktide::product";
+  if (!is_plain && !is_sum) return nullptr;
   const auto factors = call.inputs().slice(is_plain ? 0 : 1, 2);
   const at::Tensor a = factors[0].toTensor(), b = factors[1].toTensor();
   seen_products().push_back(
