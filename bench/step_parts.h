@@ -1,7 +1,7 @@
 #pragma once
-// Where the seconds of a step go: LibTorch tells of every operator that it runs, and products are told apart by
-// the sizes of their factors. What operators leave of a step is the engine's own loops: norms, RoPE, SwiGLU,
-// softmax, loss. One at a time, and of the thread that makes it.
+// Where the seconds of a step go: LibTorch tells of every operator that it runs and the engine of its own
+// products, which are told apart by the sizes of their factors. What is left of a step is the engine's other
+// loops: norms, RoPE, SwiGLU, softmax, loss. One at a time, and of the thread that makes it.
 
 #include <cstdint>
 #include <map>

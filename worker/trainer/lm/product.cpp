@@ -6,9 +6,12 @@
 #include <ATen/ops/baddbmm.h>
 #include <ATen/record_function.h>
 #include <algorithm>
+#include <numeric>
 #include <utility>
+#include <vector>
 
-#include "worker/trainer/lm/packed_product.h"
+#include "common/vocabulary/check.h"
+#include "worker/trainer/lm/panel_product.h"
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
@@ -37,15 +40,24 @@ bool& is_bf16_multiplied_as_it_is() {
   return is;
 }
 
-bool& are_products_packed() {
-  static bool are = has_packed_products();
+// Without OpenMP at::parallel_for is a loop of one thread, where LibTorch's library has threads of its own.
+bool computes_panels_on_threads() {
+#if defined(_OPENMP)
+  return has_panel_products();
+#else
+  return false;
+#endif
+}
+
+bool& are_panels_on() {
+  static bool are = computes_panels_on_threads();
   return are;
 }
 
-bool is_packed(const Tensor& out, const Tensor& a, const Tensor& b) {
+bool is_by_panels(const Tensor& out, const Tensor& a, const Tensor& b) {
   const auto fits = [](const Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
-  return are_products_packed() && fits(out) && fits(a) && fits(b) && out.stride(-1) == 1 && a.size(-1) > 0 &&
-         out.size(-2) >= kTileRows && 2 * out.size(-1) >= kPanelColumns;
+  return are_panels_on() && fits(out) && fits(a) && fits(b) && out.stride(-1) == 1 && out.numel() > 0 &&
+         a.size(-1) > 0 && out.size(-2) >= kTileRows && 2 * out.size(-1) >= kPanelColumns;
 }
 
 int64_t offset_of(const Tensor& x, int64_t matrix) {
@@ -59,7 +71,7 @@ MatrixView view_of(const Tensor& x, int64_t matrix) {
 }
 
 // One product of a batch, or the only one.
-PackedProduct packed_of(const Tensor& out, const Tensor& a, const Tensor& b, int64_t matrix) {
+PanelProduct panel_product_of(const Tensor& out, const Tensor& a, const Tensor& b, int64_t matrix) {
   return {.m = out.size(-2),
           .k = a.size(-1),
           .n = out.size(-1),
@@ -75,17 +87,18 @@ struct Cut {
   int64_t parts() const { return rows * columns; }
 };
 
-// A part for each thread. Each packs the columns that it computes, so columns are cut first; to rows of a few
-// panels packing is no longer small.
-Cut cut_of(int64_t columns, int64_t threads) {
+// Each part packs the columns that it computes, so columns are cut first; to rows of a few panels packing is no
+// longer small.
+Cut cut_of(int64_t m, int64_t n, int64_t parts) {
   constexpr int64_t kPanelsPerPart = 4;
-  Cut cut{.rows = threads};
-  while (cut.rows % 2 == 0 && 2 * cut.columns * kPanelsPerPart * kPanelColumns <= columns)
+  Cut cut{.rows = parts};
+  while (cut.rows % 2 == 0 && 2 * cut.columns * kPanelsPerPart * kPanelColumns <= n)
     cut = {.rows = cut.rows / 2, .columns = 2 * cut.columns};
+  cut.rows = std::min(cut.rows, (m + kTileRows - 1) / kTileRows);
   return cut;
 }
 
-ProductPart part_of(const PackedProduct& product, const Cut& cut, int64_t index) {
+ProductPart part_of(const PanelProduct& product, const Cut& cut, int64_t index) {
   const auto border = [](int64_t size, int64_t unit, int64_t at, int64_t of) {
     return std::min(size, (size + unit - 1) / unit * at / of * unit);
   };
@@ -96,17 +109,18 @@ ProductPart part_of(const PackedProduct& product, const Cut& cut, int64_t index)
           .to_column = border(product.n, kPanelColumns, column + 1, cut.columns)};
 }
 
-// As multiply(), all of fp32. LibTorch's profiler, and whoever else listens, hears of it as of an addmm.
-void multiply_packed(const Tensor& out, const Tensor& a, const Tensor& b, bool adds, double scale) {
+// As multiply(). LibTorch's profiler, and whoever else listens, hears of it as of an addmm.
+void multiply_by_panels(const Tensor& out, const Tensor& a, const Tensor& b, bool adds, double scale) {
   RECORD_FUNCTION("ranktide::product", std::vector<c10::IValue>({out, a, b}));
   constexpr int64_t kTermsPerTask = 1 << 20;  // fewer are added up before a thread has woken
-  const int64_t batch = out.dim() == 3 ? out.size(0) : 1, terms = out.numel() / batch * a.size(-1);
-  const int64_t threads = terms < kTermsPerTask ? 1 : (at::get_num_threads() + batch - 1) / batch;
-  const Cut cut = cut_of(out.size(-1), threads);
-  const int64_t least_tasks = std::max<int64_t>(1, kTermsPerTask * cut.parts() / terms);
+  const int64_t batch = out.dim() == 3 ? out.size(0) : 1, terms = out.size(-2) * out.size(-1) * a.size(-1);
+  const int64_t threads = at::get_num_threads();
+  const int64_t parts = threads / std::gcd(threads, batch);  // threads get as many tasks each
+  const Cut cut = cut_of(out.size(-2), out.size(-1), std::clamp<int64_t>(terms / kTermsPerTask, 1, parts));
+  const int64_t least_tasks = std::max<int64_t>(1, kTermsPerTask / terms);
   at::parallel_for(0, batch * cut.parts(), least_tasks, [&](int64_t from, int64_t to) {
     for (int64_t task = from; task < to; ++task) {
-      PackedProduct product = packed_of(out, a, b, task / cut.parts());
+      PanelProduct product = panel_product_of(out, a, b, task / cut.parts());
       product.adds = adds;
       product.scale = static_cast<float>(scale);
       multiply_part(product, part_of(product, cut, task % cut.parts()));
@@ -114,13 +128,20 @@ void multiply_packed(const Tensor& out, const Tensor& a, const Tensor& b, bool a
   });
 }
 
-// out = keep out + scale a b, all of one dtype
-void multiply(Tensor out, const Tensor& a, const Tensor& b, bool keeps, double scale) {
-  if (is_packed(out, a, b)) return multiply_packed(out, a, b, keeps, scale);
+void check_sizes(const Tensor& out, const Tensor& a, const Tensor& b) {
+  RT_CHECK(a.dim() == out.dim() && b.dim() == out.dim());
+  RT_CHECK(a.size(-1) == b.size(-2) && out.size(-2) == a.size(-2) && out.size(-1) == b.size(-1));
+  RT_CHECK(out.dim() == 2 || (a.size(0) == out.size(0) && b.size(0) == out.size(0)));
+}
+
+// out = scale a b, or out += scale a b, all of one dtype
+void multiply(Tensor out, const Tensor& a, const Tensor& b, bool adds, double scale) {
+  check_sizes(out, a, b);
+  if (is_by_panels(out, a, b)) return multiply_by_panels(out, a, b, adds, scale);
   if (a.dim() == 3)
-    at::baddbmm_out(out, out, a, b, keeps ? 1 : 0, scale);
+    at::baddbmm_out(out, out, a, b, adds ? 1 : 0, scale);
   else
-    at::addmm_out(out, out, a, b, keeps ? 1 : 0, scale);
+    at::addmm_out(out, out, a, b, adds ? 1 : 0, scale);
 }
 
 }  // namespace
@@ -135,8 +156,8 @@ bool multiply_bf16_as_it_is(bool yes) {
   return std::exchange(is_bf16_multiplied_as_it_is(), yes);
 }
 
-bool multiply_packed(bool yes) {
-  return std::exchange(are_products_packed(), yes && has_packed_products());
+bool multiply_by_panels(bool yes) {
+  return std::exchange(are_panels_on(), yes && computes_panels_on_threads());
 }
 
 // A transposed matrix is widened as it lies in memory.
@@ -151,16 +172,16 @@ void product_into(const Tensor& out, const Tensor& a, const Tensor& b, Arena& sc
   const Tensor left = factor(a, scratch), right = factor(b, scratch);
   const bool fits = out.scalar_type() == left.scalar_type();
   const Tensor product = fits ? out : scratch.take(out.sizes(), left.scalar_type());
-  multiply(product, left, right, /*keeps=*/false, scale);
+  multiply(product, left, right, /*adds=*/false, scale);
   if (!fits) out.copy_(product);
 }
 
 void add_product(const Tensor& sum, const Tensor& a, const Tensor& b, Arena& scratch, double scale) {
   const Frame frame(scratch);
   const Tensor left = factor(a, scratch), right = factor(b, scratch);
-  if (sum.scalar_type() == left.scalar_type()) return multiply(sum, left, right, /*keeps=*/true, scale);
+  if (sum.scalar_type() == left.scalar_type()) return multiply(sum, left, right, /*adds=*/true, scale);
   const Tensor product = scratch.take(sum.sizes(), left.scalar_type());
-  multiply(product, left, right, /*keeps=*/false, scale);
+  multiply(product, left, right, /*adds=*/false, scale);
   sum.add_(product);
 }
 

@@ -4,8 +4,10 @@
 // goes into fp32. A sum in bf16 is rounded again when a product is added to it. Where the processor has no
 // instructions for bf16 (x86 before AVX512, ARM before its extension of that name), factors in bf16 are widened
 // and fp32's kernels multiply them: the same terms, added up in another order and not rounded, and many times
-// faster than what LibTorch falls back to there. Products of fp32 are the engine's own loops on processors for
-// which it has some (packed_product.h), else LibTorch's. Engine-internal: it shows LibTorch. The engine thread.
+// faster than what LibTorch falls back to there. On processors for which the engine has loops of its own
+// (panel_product.h), products of fp32 with 6 rows and 8 columns or more are theirs, and no bit of them depends
+// on threads or on how many rows there are; all others are LibTorch's. Engine-internal: it shows LibTorch. The
+// engine thread.
 
 #include <ATen/core/Tensor.h>
 
@@ -20,16 +22,16 @@ at::ScalarType factor_dtype(const at::Tensor& tensor);
 // LibTorch's plain kernels are slow but right. Returns: what was so before.
 bool multiply_bf16_as_it_is(bool yes);
 
-// For tests: whether loops of the engine compute products of fp32 from now on, where there are such for this
-// processor, or LibTorch's. Returns: what was so before.
-bool multiply_packed(bool yes);
+// For tests and benchmarks: whether the engine's loops compute products of fp32 from now on, where this
+// processor has them, or LibTorch. Returns: what was so before.
+bool multiply_by_panels(bool yes);
 
 // Returns: x as products multiply it: itself, or widened in scratch. Products do this by themselves; a factor
 // of several of them is turned into one first.
 at::Tensor factor(const at::Tensor& x, Arena& scratch);
 
 // out = scale a b,   (M, K) (K, N) -> (M, N), or a batch of these. The factors agree in factor_dtype; out may
-// have another, and sum too.
+// have another, and sum too. Neither shares memory with a factor.
 void product_into(const at::Tensor& out, const at::Tensor& a, const at::Tensor& b, Arena& scratch,
                   double scale = 1);
 // sum += scale a b

@@ -1,4 +1,4 @@
-// What does not train costs nothing: the products of a pass, counted where LibTorch is called.
+// What does not train costs nothing: the products of a pass, counted where LibTorch and the engine tell of them.
 #include <ATen/record_function.h>
 #include <algorithm>
 #include <array>
@@ -32,7 +32,7 @@ SeenProducts& seen_products() {
   return seen;
 }
 
-// A plain product's arguments are (a, b), those of one with a sum are (sum, a, b, ...).
+// A plain product's arguments are (a, b), those of one with a sum, and of the engine's own, (sum, a, b, ...).
 std::unique_ptr<at::ObserverContext> see(const at::RecordFunction& call) {
   const std::string_view name = call.name();
   const bool is_plain = name == "aten::mm" || name == "aten::bmm";

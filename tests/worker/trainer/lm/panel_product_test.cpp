@@ -1,7 +1,7 @@
-// The engine's own products: each value, bit by bit, is the sum that packed_product.h says, whatever lies where
+// The engine's own products: each value, bit by bit, is the sum that panel_product.h says, whatever lies where
 // and whoever computes which part. Without LibTorch.
 
-#include "worker/trainer/lm/packed_product.h"
+#include "worker/trainer/lm/panel_product.h"
 
 #include <algorithm>
 #include <array>
@@ -99,13 +99,13 @@ struct Set {
 
   Factor a, b;
   Values before, out;
-  PackedProduct product;
+  PanelProduct product;
 };
 
-class PackedProducts : public testing::Test {
+class PanelProducts : public testing::Test {
  protected:
   void SetUp() override {
-    if (!has_packed_products()) GTEST_SKIP() << "this processor has other products: no AVX2 and FMA, or AVX512";
+    if (!has_panel_products()) GTEST_SKIP() << "this processor has other products: no AVX2 and FMA, or AVX512";
   }
 };
 
@@ -127,7 +127,7 @@ std::vector<Case> cases() {
   return out;
 }
 
-TEST_F(PackedProducts, EachValueIsTheSumThatIsPromised) {
+TEST_F(PanelProducts, EachValueIsTheSumThatIsPromised) {
   for (const Case& of : cases()) {
     Set set(of);
     multiply_part(set.product, {.from_row = 0, .to_row = of.m, .from_column = 0, .to_column = of.n});
@@ -135,18 +135,18 @@ TEST_F(PackedProducts, EachValueIsTheSumThatIsPromised) {
   }
 }
 
-TEST_F(PackedProducts, OfPartsIsTheWholeBitByBit) {
-  const Case of{.m = 50, .k = 300, .n = 90};
+TEST_F(PanelProducts, OfPartsIsTheWholeBitByBit) {
+  const Case of{.m = 120, .k = 1000, .n = 90, .adds = true, .scale = 0.7F};
   Set whole(of), parts(of);
-  multiply_part(whole.product, {.from_row = 0, .to_row = 50, .from_column = 0, .to_column = 90});
-  for (const auto& [from_row, to_row] : {std::pair<int64_t, int64_t>{18, 50}, {0, 18}})
-    for (const auto& [from, to] : {std::pair<int64_t, int64_t>{0, 16}, {16, 90}})
+  multiply_part(whole.product, {.from_row = 0, .to_row = 120, .from_column = 0, .to_column = 90});
+  for (const auto& [from_row, to_row] : {std::pair<int64_t, int64_t>{19, 120}, {0, 19}, {0, 0}})
+    for (const auto& [from, to] : {std::pair<int64_t, int64_t>{0, 21}, {21, 90}})
       multiply_part(parts.product,
                     {.from_row = from_row, .to_row = to_row, .from_column = from, .to_column = to});
   EXPECT_EQ(whole.out, parts.out);
 }
 
-TEST_F(PackedProducts, WriteNoValueOfAnotherPart) {
+TEST_F(PanelProducts, WriteNoValueOfAnotherPart) {
   Set set({.m = 20, .k = 10, .n = 40});
   multiply_part(set.product, {.from_row = 6, .to_row = 12, .from_column = 16, .to_column = 32});
   const Values wanted = set.expected();

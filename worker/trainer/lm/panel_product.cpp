@@ -1,4 +1,4 @@
-#include "worker/trainer/lm/packed_product.h"
+#include "worker/trainer/lm/panel_product.h"
 
 #include <algorithm>
 
@@ -164,7 +164,7 @@ template <bool kIsRowInOnePiece>
 }
 
 // The columns of a block, of the rows of one tile and a piece of k.
-void multiply_row_of_tiles(const PackedProduct& product, const Range& tile, const Range& inner,
+void multiply_row_of_tiles(const PanelProduct& product, const Range& tile, const Range& inner,
                            const Range& columns, const float* panels) {
   const auto& [values, row_step, inner_step] = product.a;
   const TileRows rows{.values = values + tile.from * row_step + inner.from * inner_step,
@@ -195,7 +195,7 @@ void pack_block(const MatrixView& b, const Range& inner, const Range& columns, P
   });
 }
 
-void multiply_block(const PackedProduct& product, const Range& all_rows, const Range& inner,
+void multiply_block(const PanelProduct& product, const Range& all_rows, const Range& inner,
                     const Range& columns, PackedBlock& block) {
   pack_block(product.b, inner, columns, block);
   for_each_piece(all_rows, kBlockRows, [&](const Range& rows) {
@@ -209,13 +209,17 @@ void multiply_block(const PackedProduct& product, const Range& all_rows, const R
 
 }  // namespace
 
-bool has_packed_products() {
+bool has_panel_products() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && !__builtin_cpu_supports("avx512f");
 }
 
-void multiply_part(const PackedProduct& product, const ProductPart& part) {
+void multiply_part(const PanelProduct& product, const ProductPart& part) {
   static thread_local PackedBlock block;
   const Range rows{part.from_row, part.to_row}, all_columns{part.from_column, part.to_column};
+  RT_CHECK(product.k > 0);
+  RT_CHECK(rows.from >= 0 && rows.to <= product.m);
+  RT_CHECK(all_columns.from >= 0 && all_columns.to <= product.n);
+  if (rows.size() <= 0) return;  // nothing to pack for
   for_each_piece({0, product.k}, kBlockInner, [&](const Range& inner) {
     for_each_piece(all_columns, kBlockColumns,
                    [&](const Range& columns) { multiply_block(product, rows, inner, columns, block); });
@@ -224,12 +228,12 @@ void multiply_part(const PackedProduct& product, const ProductPart& part) {
 
 #else
 
-bool has_packed_products() {
+bool has_panel_products() {
   return false;
 }
 
-void multiply_part(const PackedProduct&, const ProductPart&) {
-  RT_CHECK(has_packed_products());
+void multiply_part(const PanelProduct&, const ProductPart&) {
+  RT_CHECK(has_panel_products());
 }
 
 #endif

@@ -1,10 +1,10 @@
 #pragma once
 // Products of fp32 matrices as loops of an x86 processor that has AVX2 and FMA but not AVX512, where the
-// library that LibTorch multiplies by leaves up to a third of it unused (bench/README.md). The second factor is
-// copied into panels, a block that the second cache holds at a time, after Goto and van de Geijn ("Anatomy of
-// High-Performance Matrix Multiplication", 2008). A value of a product is summed in one order, that of k in
-// pieces of 192, whatever part or tile it is computed in: no bit depends on threads or on how many rows there
-// are. Without LibTorch, and without threads: product.h has both.
+// library that LibTorch multiplies by leaves up to a third of the time unused (bench/products.cpp measures it).
+// The second factor is copied into panels, a block that the second cache holds at a time, after Goto and van de
+// Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008). A value of a product is summed in one
+// order, that of k in pieces of 192, whatever part or tile it is computed in: no bit depends on threads or on
+// how many rows there are. Without LibTorch, and without threads: product.h has both.
 
 #include <cstdint>
 
@@ -17,7 +17,7 @@ struct MatrixView {
 };
 
 // out = scale a b, or out += scale a b;   (m, k) (k, n) -> (m, n), k > 0
-struct PackedProduct {
+struct PanelProduct {
   int64_t m = 0, k = 0, n = 0;
   MatrixView a, b;
   float* out = nullptr;      // shares no memory with a and b
@@ -37,10 +37,10 @@ struct ProductPart {
 };
 
 // Returns: whether this is a processor that multiply_part is for.
-bool has_packed_products();
+bool has_panel_products();
 
 // Computes a part. Several threads may compute parts of one product that share no value. Requires:
-// has_packed_products().
-void multiply_part(const PackedProduct& product, const ProductPart& part);
+// has_panel_products().
+void multiply_part(const PanelProduct& product, const ProductPart& part);
 
 }  // namespace ranktide
