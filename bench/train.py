@@ -15,7 +15,8 @@ The engine's own process is bench/train_step, the rivals' is bench/rival_steps.p
 and make two steps that count for nothing (page faults, kernel caches, compiling). Then they take turns, a step each,
 while the others wait: what else the machine does falls on all alike. A ratio is the median of those of single turns, and
 above 1 says that ranktide takes less; beside it its quartiles. Memory is the most that a process held in its life, the
-loading of model and libraries included. The share is of the rate at which a step's products ran alone right before it.
+loading of model and libraries included. The share is of the rate at which LibTorch made a
+step's products alone right before it; where the engine has products of its own (bench/products.cpp) it may be above 100 %.
 A loss that differs from B1's by more than the engine promises (1e-4 in fp32, 1e-2 in bf16) is called out. A process
 that fails or is interrupted is left out of the table of all others, and the exit code is 1.
 

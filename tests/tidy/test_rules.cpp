@@ -14,6 +14,7 @@ namespace {
 const std::map<std::string_view, std::string_view>& edges() {
   static const std::map<std::string_view, std::string_view> kEdges = {
       {"bench/plan_scale.cpp", "measures what tests/common/sweep and tests/coordinator test"},
+      {"bench/products.cpp", "measures what tests/worker/trainer/lm/product_test.cpp tests"},
       {"bench/step_parts.cpp", "part of train_step"},
       {"bench/steps.cpp", "part of train_step and trial_steps"},
       {"bench/train_order.cpp", "part of train_step"},

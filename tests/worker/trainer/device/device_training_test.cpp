@@ -224,14 +224,16 @@ class DeviceTraining : public testing::Test {
   void SetUp() override {
     start_engine(1);
     as_it_is_ = multiply_bf16_as_it_is(true);  // only the CPU widens, and only where it must
-    by_rows_ = compute_by_rows(false);         // only the CPU has loops of its own
+    by_rows_ = compute_by_rows(false);         // only the CPU has loops of its own,
+    by_panels_ = multiply_by_panels(false);    // and products
   }
   void TearDown() override {
     multiply_bf16_as_it_is(as_it_is_);
     compute_by_rows(by_rows_);
+    multiply_by_panels(by_panels_);
   }
 
-  bool as_it_is_ = false, by_rows_ = true;
+  bool as_it_is_ = false, by_rows_ = true, by_panels_ = true;
 };
 
 void expect_equal(const Said& device, const Said& cpu) {
