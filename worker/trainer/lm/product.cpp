@@ -54,10 +54,18 @@ bool& are_panels_on() {
   return are;
 }
 
+// A first factor that lies by columns is read across its lines, which a short side makes up for. The gradient
+// of a weight has none: LibTorch's library is faster there.
+bool suits_panels(const Tensor& a, int64_t columns) {
+  constexpr int64_t kShort = 4 * kPanelColumns;
+  return a.stride(-1) == 1 || std::min(a.size(-2), columns) <= kShort;
+}
+
 bool is_by_panels(const Tensor& out, const Tensor& a, const Tensor& b) {
   const auto fits = [](const Tensor& x) { return x.is_cpu() && x.scalar_type() == at::kFloat; };
   return are_panels_on() && fits(out) && fits(a) && fits(b) && out.stride(-1) == 1 && out.numel() > 0 &&
-         a.size(-1) > 0 && out.size(-2) >= kTileRows && 2 * out.size(-1) >= kPanelColumns;
+         a.size(-1) > 0 && out.size(-2) >= kTileRows && 2 * out.size(-1) >= kPanelColumns &&
+         suits_panels(a, out.size(-1));
 }
 
 int64_t offset_of(const Tensor& x, int64_t matrix) {

@@ -6,8 +6,9 @@
 // and fp32's kernels multiply them: the same terms, added up in another order and not rounded, and many times
 // faster than what LibTorch falls back to there. On processors for which the engine has loops of its own
 // (panel_product.h), products of fp32 with 6 rows and 8 columns or more are theirs, and no bit of them depends
-// on threads or on how many rows there are; all others are LibTorch's. Engine-internal: it shows LibTorch. The
-// engine thread.
+// on threads or on how many rows there are. All others are LibTorch's, as are those with a first factor that
+// lies by columns unless a side of the product is of 64 or less: the gradients of weights. Engine-internal: it
+// shows LibTorch. The engine thread.
 
 #include <ATen/core/Tensor.h>
 

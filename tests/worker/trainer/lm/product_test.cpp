@@ -81,7 +81,8 @@ Tensor fp32(at::IntArrayRef sizes) {
 std::vector<Factors> factors_by_panels() {
   return {{fp32({33, 70}), fp32({70, 41}), fp32({33, 41})},
           {fp32({300, 200}), fp32({600, 200}).t(), fp32({300, 600})},
-          {fp32({300, 700}).t(), fp32({300, 130}), fp32({700, 130})},
+          {fp32({300, 700}).t(), fp32({300, 64}), fp32({700, 64})},
+          {fp32({300, 48}).t(), fp32({300, 130}), fp32({48, 130})},
           {fp32({900, 300}), fp32({16, 300}).t(), fp32({900, 16})},
           {fp32({900, 300}).narrow(1, 7, 90), fp32({90, 128}), fp32({900, 300}).narrow(1, 16, 128)},
           {fp32({12, 600}), fp32({600, 700}), fp32({12, 700})},
@@ -93,9 +94,10 @@ std::vector<Factors> factors_by_panels() {
           {fp32({6, 3}), fp32({3, 8}), fp32({6, 8})}};
 }
 
-// Too narrow for panels, or a result that lies the other way.
+// Too narrow for panels, a first factor or a result that lies the other way.
 std::vector<Factors> factors_by_libtorch() {
-  return {{fp32({40, 30}), fp32({30, 7}), fp32({40, 7})},
+  return {{fp32({300, 65}).t(), fp32({300, 65}), fp32({65, 65})},
+          {fp32({40, 30}), fp32({30, 7}), fp32({40, 7})},
           {fp32({5, 300}), fp32({300, 50}), fp32({5, 50})},
           {fp32({40, 30}), fp32({30, 60}), fp32({60, 40}).t()}};
 }
@@ -169,7 +171,7 @@ TEST(Product, OfFp32ByLibTorchIsItsAddmm) {
   multiply_by_panels(was);
 }
 
-TEST_F(ByPanels, AreThoseOfSixRowsAndEightColumnsOrMore) {
+TEST_F(ByPanels, AreThoseOfSixRowsAndEightColumnsOrMoreThatLieByRowsOrAreShort) {
   EXPECT_EQ(count_panel_products(factors_by_panels()), 3 * std::ssize(factors_by_panels()));
   EXPECT_EQ(count_panel_products(factors_by_libtorch()), 0);
   multiply_by_panels(false);
