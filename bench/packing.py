@@ -131,6 +131,8 @@ def arguments():
     args = parser.parse_args()
     if args.steps <= WARM_STEPS:
         parser.error(f"--steps: more than {WARM_STEPS}, which count for nobody")
+    if not Path(args.ranktide).is_file():
+        parser.error(f"there is no {args.ranktide}: build it, or name the program by --ranktide")
     return args
 
 
