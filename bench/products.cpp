@@ -1,15 +1,14 @@
 // Products of fp32 as the engine computes them beside LibTorch's, in the shapes of a training step of
-// SmolLM2-135M, in turns: what panel_product.h brings on this machine.
+// SmolLM2-135M, in turns: what worker/trainer/lm/panel_product.h brings on this machine.
 //
 //     ninja -C build/dev products
 //     build/dev/bench/products [THREADS [ROUNDS]]
 //
 // A round multiplies by as many weights, one after the other, as lie in 30 layers, for a step meets each only
 // once; both sides of it take turns. Prints the median rate of both, and the median of the ratios of single
-// rounds with its quartiles: above 1, the engine's takes less time. With 1 where the processor has none of its
-// own.
+// rounds with its quartiles: above 1, the engine's takes less time. Ends with 1 where the
+// engine has none of its own.
 
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/randn.h>
@@ -20,7 +19,6 @@
 #include <vector>
 
 #include "worker/trainer/lm/engine.h"
-#include "worker/trainer/lm/panel_product.h"
 #include "worker/trainer/lm/product.h"
 
 namespace ranktide::bench {
@@ -92,8 +90,10 @@ Rates rates_of(const Shape& shape, int rounds) {
 
 int run(int threads, int rounds) {
   start_engine(threads);
-  if (!has_panel_products()) {
-    std::puts("this processor has AVX512, or no AVX2 and FMA: the engine multiplies by LibTorch there");
+  multiply_by_panels(true);
+  if (!multiply_by_panels(true)) {
+    std::puts(
+        "LibTorch multiplies here: a processor with AVX512 or without AVX2 and FMA, or a build without OpenMP");
     return 1;
   }
   std::printf("%d threads, %d rounds; GFLOP/s\n%-18s %6s %6s %6s %8s %9s %6s\n", threads, rounds, "", "m", "k",

@@ -1,6 +1,6 @@
 #pragma once
-// Products of fp32 matrices as loops of an x86 processor that has AVX2 and FMA but not AVX512, where the
-// library that LibTorch multiplies by leaves up to a third of the time unused (bench/products.cpp measures it).
+// Products of fp32 matrices as loops of an x86 processor that has AVX2 and FMA but not AVX512, where most of a
+// step's take less time so than by LibTorch's library, the logits half of it (bench/README.md has all shapes).
 // The second factor is copied into panels, a block that the second cache holds at a time, after Goto and van de
 // Geijn ("Anatomy of High-Performance Matrix Multiplication", 2008). A value of a product is summed in one
 // order, that of k in pieces of 192, whatever part or tile it is computed in: no bit depends on threads or on
