@@ -65,6 +65,7 @@ TEST_F(EndsOfWorkers, ADrainOfNothingWithoutACoordinatorSaysThatNothingIsLeft) {
   std::this_thread::sleep_for(1s);  // its welcome leaves after the commit that shows it
   coordinator->stop();
   coordinator.reset();
+  ASSERT_TRUE(n1->says("the connection to the coordinator is lost", 60s)) << "before it, its goodbye counts";
   n1->signal(SIGTERM);
   const Ended ended = n1->wait(120s);
   EXPECT_EQ(ended.exit_code, 0);
