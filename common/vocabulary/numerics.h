@@ -6,6 +6,6 @@ namespace ranktide {
 
 // Raised whenever a change of the engine may change a bit of a result. Checkpoints of another version are not
 // resumed.
-inline constexpr int kNumericsVersion = 9;
+inline constexpr int kNumericsVersion = 10;
 
 }  // namespace ranktide

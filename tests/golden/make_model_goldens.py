@@ -121,10 +121,14 @@ def save_adapter(model, folder):
 def make_curves_of(folder, text, out):
     from tokenizers import Tokenizer
     tokenizer = Tokenizer.from_file(str(pathlib.Path(folder) / "tokenizer.json"))
-    rows, length = 2, 64
-    ids = tokenizer.encode(pathlib.Path(text).read_text()[:200_000], add_special_tokens=False).ids
-    tokens = torch.tensor(ids[:STEPS * rows * length]).view(STEPS, rows, length)
+    ids = tokenizer.encode(pathlib.Path(text).read_text()[:220_000], add_special_tokens=False).ids
+
+    def tokens_of(rows, length):
+        return torch.tensor(ids[:STEPS * rows * length]).view(STEPS, rows, length)
+
+    tokens = tokens_of(2, 64)
     out.mkdir(parents=True, exist_ok=True)
+    (out / "tokens_of_512.json").write_text(json.dumps(tokens_of(4, 128).tolist()))
     make_curves(lambda: AutoModelForCausalLM.from_pretrained(folder, torch_dtype=torch.float32), tokens, out, 5e-4, 5e-5)
 
 

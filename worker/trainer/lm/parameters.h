@@ -21,6 +21,7 @@ struct ParameterSlot {
   bool decays = true;       // weight decay applies: everything but norms and biases, as the field does
   bool stays_fp32 = false;  // the value is the master whatever the product dtype: norms
   Weight* weight = nullptr;
+  int64_t offset = 0;  // into flat buffers, by lay_out
 };
 
 struct Parameter {
@@ -40,11 +41,26 @@ struct ModelTensors {
   uint64_t seed = 0;
 };
 
+// Where the slots lie in flat buffers: what decays first, then the others, each in the slots' order. Sets their
+// offsets. Returns: how many elements there are in all, and of what decays.
+struct FlatExtent {
+  int64_t total = 0, decayed = 0;
+};
+FlatExtent lay_out(std::vector<ParameterSlot>& slots);
+
 // Makes the flat buffers on the device, zero, and points the network into them. Requires: called once.
 void allocate_parameters(ModelTensors& tensors, std::vector<ParameterSlot> slots, Dtype dtype,
                          at::Device device = at::kCPU);
 
-// Copies the values into the product dtype. Called after every change of values.
+// Copies the values into the product dtype: a function of the values alone. Called after every change of
+// values. Adapters are rounded to nearest, whole models as round_weights does.
 void refresh_products(ModelTensors& tensors);
+
+// Rounds a base's weights from fp32 to bf16: stochastically, by their places in flat buffers, the first of
+// which is `first`, so that a model in training and the same weights read again are one in bf16. To nearest, no
+// product would see a small update: bases are stored in bf16, so each weight starts in the middle of what
+// rounds to it (docs/training.md has what that did to losses). Adapters start anywhere between bf16's numbers.
+// Requires: on the CPU, contiguous, of one size.
+void round_weights(const at::Tensor& values, int64_t first, const at::Tensor& out);
 
 }  // namespace ranktide

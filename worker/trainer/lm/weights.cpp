@@ -1,5 +1,7 @@
 #include "worker/trainer/lm/weights.h"
 
+#include <ATen/ops/empty_like.h>
+
 #include "worker/trainer/lm/tensor_bytes.h"
 #include "worker/trainer/lm/transformer.h"
 
@@ -48,11 +50,28 @@ at::Tensor read_slot(const WeightFiles& files, const ParameterSlot& slot, at::Sc
   }
 }
 
-at::Tensor changed(const at::Tensor& values, const std::string& name, const WeightChange& change) {
+void apply(const WeightChange& change, const std::string& name, const at::Tensor& values) {
   const at::Tensor words = values.view(at::kInt);
   change(name,
          {reinterpret_cast<uint32_t*>(words.mutable_data_ptr<int32_t>()), static_cast<size_t>(words.numel())});
-  return values;
+}
+
+bool is_stored_in_bf16(const WeightFiles& files, const std::string& name) {
+  const TensorView* view = files.find(name);
+  return view && view->dtype == "BF16";
+}
+
+// Returns: the slot's tensor as products multiply it. What is rounded is read in fp32 first.
+at::Tensor read_value(const WeightFiles& files, const ParameterSlot& slot, Dtype dtype,
+                      const WeightChange& change) {
+  const at::ScalarType wanted = slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype);
+  const bool is_rounded = wanted == at::kBFloat16 && (change || !is_stored_in_bf16(files, slot.name));
+  const at::Tensor read = read_slot(files, slot, is_rounded ? at::kFloat : wanted);
+  if (change) apply(change, slot.name, read);
+  if (!is_rounded) return read;
+  const at::Tensor out = at::empty_like(read, at::kBFloat16);
+  round_weights(read, slot.offset, out);
+  return out;
 }
 
 // A tensor that nothing reads means that the model is not what config.json says.
@@ -88,13 +107,10 @@ Network load_network(const std::filesystem::path& folder, const ModelShape& shap
                      at::Device device, const WeightChange& change) {
   const WeightFiles files(folder);
   Network network;
-  const auto slots = weight_slots(network, shape);
-  for (const ParameterSlot& slot : slots) {
-    const at::ScalarType wanted = slot.stays_fp32 ? at::kFloat : scalar_type_of(dtype);
-    const at::Tensor read = change ? changed(read_slot(files, slot, at::kFloat), slot.name, change)
-                                   : read_slot(files, slot, wanted);
-    slot.weight->value = read.to(wanted).to(device);
-  }
+  auto slots = weight_slots(network, shape);
+  lay_out(slots);
+  for (const ParameterSlot& slot : slots)
+    slot.weight->value = read_value(files, slot, dtype, change).to(device);
   refuse_foreign_tensors(files, slots, shape);
   tie(network, shape);
   return network;
@@ -105,7 +121,8 @@ void load_parameters(ModelTensors& tensors, const std::filesystem::path& folder,
   for (const Parameter& p : tensors.parameters) {
     const ParameterSlot slot{.name = p.name, .sizes = p.value.sizes().vec()};
     const at::Tensor read = read_slot(files, slot, at::kFloat);
-    at::Tensor(p.value).copy_(change ? changed(read, p.name, change) : read);
+    if (change) apply(change, p.name, read);
+    at::Tensor(p.value).copy_(read);
   }
 }
 

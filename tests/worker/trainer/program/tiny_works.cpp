@@ -56,7 +56,7 @@ Work TinyWorks::training(const std::string& name, Method method, Step steps) con
   const BaseId base = base_id_of(model());
   Stage stage = stage_of(name, base, steps);
   TrialSettings& settings = stage.settings;
-  settings.model = {.path = model().string(), .tokenizer = "", .dtype = Dtype::fp32};
+  settings.model = {.path = model().string(), .tokenizer = "", .dtype = dtype_};
   settings.method = method;
   if (method == Method::lora) settings.lora = tiny_lora();
   settings.train.lr = 1e-3;
@@ -81,7 +81,7 @@ Work TinyWorks::evaluation(const std::vector<EvalOrder>& evals) const {
           .stage = {},
           .base = base_id_of(model()),
           .tokenizer_sha256 = Tokenizer::load(model()).sha256(),
-          .model = {.path = model().string(), .tokenizer = "", .dtype = Dtype::fp32},
+          .model = {.path = model().string(), .tokenizer = "", .dtype = dtype_},
           .evals = evals};
 }
 

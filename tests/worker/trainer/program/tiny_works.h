@@ -2,9 +2,8 @@
 // Works over a tiny world: a random model, generated text, evaluation files. One verb per thing a test says or
 // hears.
 
-#include <gtest/gtest.h>
-
 #include <functional>
+#include <gtest/gtest.h>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,8 +31,8 @@ class TinyWorks : public testing::Test {
   std::filesystem::path work_dir() const { return folder_ / "work"; }
   std::filesystem::path artifact(const std::string& name) const;
 
-  // A work that trains: the name makes stage and trial ids. fp32, two rows of 32 tokens a step, dropout where
-  // it exists.
+  // A work that trains: the name makes stage and trial ids. Of dtype_, two rows of 32 tokens a step, dropout
+  // where it exists.
   Work training(const std::string& name, Method method, Step steps) const;
   Work evaluation(const std::vector<EvalOrder>& evals) const;
   EvalOrder loss_eval(const std::string& id, Step at) const;
@@ -47,6 +46,7 @@ class TinyWorks : public testing::Test {
   static RunWork order(const Work& work, Attempt attempt);
 
   ScratchFolder folder_;
+  Dtype dtype_ = Dtype::fp32;  // of the works that are made from now on
   std::optional<TrainerReady> ready_;
 
  private:

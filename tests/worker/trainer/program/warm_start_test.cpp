@@ -68,7 +68,14 @@ class WarmStarted : public TinyWorks {
   }
 };
 
-TEST_F(WarmStarted, BeginsWithTheWeightsOfItsSourcesEnd) {
+class WarmStartedIn : public WarmStarted, public testing::WithParamInterface<Dtype> {
+ protected:
+  WarmStartedIn() { dtype_ = GetParam(); }
+};
+INSTANTIATE_TEST_SUITE_P(EitherDtype, WarmStartedIn, testing::Values(Dtype::fp32, Dtype::bf16),
+                         [](const auto& at) { return std::string(text_of(at.param)); });
+
+TEST_P(WarmStartedIn, BeginsWithTheWeightsOfItsSourcesEnd) {
   for (const auto& [from, keep, method] : {std::tuple(Method::lora, Keep::adapters, Method::lora),
                                            {Method::full, Keep::weights, Method::full},
                                            {Method::full, Keep::delta, Method::full},
