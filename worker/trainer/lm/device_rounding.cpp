@@ -1,6 +1,7 @@
 #include "worker/trainer/lm/device_rounding.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <algorithm>
 
 #include "worker/trainer/lm/stochastic_rounding.h"
@@ -23,7 +24,8 @@ Tensor shifted(const Tensor& words, int64_t by) {
 // Returns: rounding_draw of the first places.
 Tensor draws_of(int64_t places, at::Device device) {
   const RoundingHash hash;
-  Tensor x = at::arange(places, at::TensorOptions(device).dtype(at::kInt)).add_(as_int32(hash.start));
+  Tensor x = at::empty({places}, at::TensorOptions(device).dtype(at::kInt));
+  at::arange_out(x, 0, places, 1).add_(as_int32(hash.start));
   x.bitwise_xor_(shifted(x, 16)).mul_(as_int32(hash.first));
   x.bitwise_xor_(shifted(x, 15)).mul_(as_int32(hash.second));
   return shifted(x, 16);
