@@ -9,7 +9,7 @@ run transformers' Trainer with its fused AdamW:
     B1a  B1 in two micro-batches, by gradient_accumulation_steps: it holds less, as ours does, which cuts by itself
     B2   bf16 weights, sdpa
     B3   B2 under torch_compile; its compile time is told apart and is in no ratio
-    B4   fp32 weights, products in bf16 by autocast: what our bf16 is nearest to
+    B4   fp32 weights, rounded to nearest for products in bf16 by autocast: what our bf16 is nearest to
 
 The engine's own process is bench/train_step, the rivals' is bench/rival_steps.py. All are started, one after the other,
 and make two steps that count for nothing (page faults, kernel caches, compiling). Then they take turns, a step each,

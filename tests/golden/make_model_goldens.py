@@ -5,7 +5,8 @@ Four tiny random models (llama, llama with llama3 RoPE, qwen2, qwen3) as Hugging
 for the llama one the losses of 100 fp32 steps of LoRA r=16 on all linears and of full finetuning, on one data order.
 Rerun: .env/bin/python tests/golden/make_model_goldens.py   (needs torch, transformers, peft, safetensors; a minute)
 With --model DIR it writes tests/golden/smollm2.json instead: sampled logits of that folder on 20 prompts.
-With --model DIR --text FILE --curves OUT it writes the two curves of that model on that text to the folder OUT.
+With --model DIR --text FILE --curves OUT it writes the two curves of that model on that text to the folder OUT, and
+without curves tokens_of_512.json, 4x128 tokens a step.
 """
 
 import argparse
@@ -105,7 +106,7 @@ def make_curves(fresh_model, tokens, root, lora_lr, full_lr, prompt=None):
             logits = adapted(torch.tensor([prompt])).logits[0]
         save_file({"logits": logits.contiguous()}, root / "adapter_end" / "logits.safetensors")
     (root / "losses.json").write_text(json.dumps({"lora_lr": lora_lr, "full_lr": full_lr, "weight_decay": 0.1,
-                                                  "rows": tokens.shape[1], "lora": lora, "full": full}))
+                                                  "lora": lora, "full": full}))
     print("lora", lora[0], lora[-1], "full", full[0], full[-1])
 
 
@@ -124,6 +125,8 @@ def make_curves_of(folder, text, out):
     ids = tokenizer.encode(pathlib.Path(text).read_text()[:220_000], add_special_tokens=False).ids
 
     def tokens_of(rows, length):
+        if len(ids) < STEPS * rows * length:
+            raise SystemExit(f"{text}: its first 220,000 characters are {len(ids)} tokens, and {STEPS * rows * length} are needed")
         return torch.tensor(ids[:STEPS * rows * length]).view(STEPS, rows, length)
 
     tokens = tokens_of(2, 64)

@@ -17,9 +17,11 @@
 #include <torch/version.h>
 
 #include "worker/trainer/lm/device.h"
+#include "worker/trainer/lm/device_rounding.h"
 #include "worker/trainer/lm/dropout.h"
 #include "worker/trainer/lm/engine.h"
 #include "worker/trainer/lm/product.h"
+#include "worker/trainer/lm/stochastic_rounding.h"
 #include "worker/trainer/lm/transformer.h"
 #include "worker/trainer/lm/weights.h"
 
@@ -113,6 +115,23 @@ Finding check_dropout(at::Device device) {
           "a mask of " + std::to_string(kRows * kColumns) + " values is the processor's bit by bit"};
 }
 
+// Kept weights are read and rounded by the processor, and those in training where they lie.
+Finding check_rounding(at::Device device) {
+  const at::Tensor words = at::empty({kRoundingDraws + 1000}, at::kInt);  // after these the draws begin again
+  for (int64_t i = 0; i < words.numel(); ++i)                             // infinities and NaN among them
+    words.mutable_data_ptr<int32_t>()[i] = static_cast<int32_t>(static_cast<uint32_t>(i) * 0x9e3779b1);
+  const at::Tensor values = words.view(at::kFloat), expected = at::empty(values.sizes(), at::kBFloat16);
+  round_weights(values, 0, expected);
+  const at::Tensor rounded = at::empty(values.sizes(), expected.options().device(device));
+  round_on_device(values.to(device), rounded);
+  const auto wrong = rounded.cpu().view(at::kShort).ne(expected.view(at::kShort)).sum().item<int64_t>();
+  const std::string all = std::to_string(values.numel());
+  if (wrong == 0) return {Verdict::ok, "rounding", all + " values go to bf16 as by the processor, bit by bit"};
+  return {Verdict::failed, "rounding",
+          std::to_string(wrong) + " of " + all +
+              " values go to another bf16 than by the processor; train whole models in fp32 here"};
+}
+
 // One layer of random weights that all train, with its head.
 Network trained_layer(const ModelShape& shape, at::Device device) {
   Network network;
@@ -158,9 +177,10 @@ Finding check_gradients(at::Device device) {
 
 std::vector<Finding> check_foundations(int threads, at::Device device) {
   start_engine(threads);
-  return {check_version(),       check_device(current_engine(device), device),
-          check_openmp(),        check_speed(device),
-          check_dropout(device), check_gradients(device)};
+  return {check_version(),        check_device(current_engine(device), device),
+          check_openmp(),         check_speed(device),
+          check_dropout(device),  check_rounding(device),
+          check_gradients(device)};
 }
 
 }  // namespace ranktide

@@ -4,6 +4,7 @@
 #include <ATen/ops/empty.h>
 #include <algorithm>
 
+#include "common/vocabulary/check.h"
 #include "worker/trainer/lm/stochastic_rounding.h"
 
 namespace ranktide {
@@ -34,15 +35,18 @@ Tensor draws_of(int64_t places, at::Device device) {
 }  // namespace
 
 void round_on_device(const Tensor& values, const Tensor& out) {
+  RT_CHECK(values.dim() == 1 && values.is_contiguous());
+  RT_CHECK(out.scalar_type() == at::kBFloat16 && out.is_contiguous());
   const int64_t total = values.numel();
+  RT_CHECK(out.numel() == total);
   const Tensor draws = draws_of(std::min(total, kRoundingDraws), values.device());
   for (int64_t first = 0; first < total; first += kRoundingDraws) {
     const int64_t count = std::min(kRoundingDraws, total - first);
     const Tensor exact = values.narrow(0, first, count);
     Tensor words = exact.view(at::kInt).add(draws.narrow(0, 0, count));
     words.masked_fill_(exact.isnan(), as_int32(kQuietNan));
-    words.bitwise_right_shift_(16);  // now in the range of an int16, whose bits are those of bf16
-    out.narrow(0, first, count).view(at::kShort).copy_(words);
+    const Tensor upper_halves = words.view(at::kShort).slice(0, 1, 2 * count, 2);  // of little-endian words
+    out.narrow(0, first, count).view(at::kShort).copy_(upper_halves);
   }
 }
 

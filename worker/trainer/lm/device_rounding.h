@@ -6,8 +6,8 @@
 
 namespace ranktide {
 
-// Rounds fp32 to bf16, from place 0 on. Takes 48 MiB beside them at most: all draws, and as many words twice.
-// Requires: both flat, contiguous and of one length.
+// Rounds fp32 to bf16, from place 0 on. Takes 36 MiB beside them at most: all draws, as many words, and a mask
+// of them. Requires: both flat, contiguous and of one length.
 void round_on_device(const at::Tensor& values, const at::Tensor& out);
 
 }  // namespace ranktide

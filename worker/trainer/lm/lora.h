@@ -22,7 +22,8 @@ void add_adapters(ModelTensors& tensors, const LoraSettings& lora, const ModelSh
 // place); B zero.
 void init_adapters(ModelTensors& tensors, uint64_t seed);
 
-// W += s B A in fp32, rounded to the product dtype once, into new tensors: the base's stay as they are.
+// W += s B A in fp32, rounded once, to nearest in the product dtype, into new tensors: the base's stay as they
+// are.
 void merge_adapters(ModelTensors& tensors);
 
 // Returns: what adapter_config.json says. Throws: ModelError for anything this engine does not compute.

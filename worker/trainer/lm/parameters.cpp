@@ -75,7 +75,9 @@ void refresh_products(ModelTensors& t) {
 }
 
 void round_weights(const at::Tensor& values, int64_t first, const at::Tensor& out) {
-  RT_CHECK(values.is_contiguous() && out.is_contiguous() && values.numel() == out.numel());
+  RT_CHECK(values.is_cpu() && values.is_contiguous());
+  RT_CHECK(out.is_cpu() && out.is_contiguous() && out.scalar_type() == at::kBFloat16);
+  RT_CHECK(values.numel() == out.numel());
   constexpr int64_t kValuesPerTask = 1 << 14;  // fewer are done before a thread has woken
   const float* from = values.const_data_ptr<float>();
   auto* to = static_cast<uint16_t*>(out.mutable_data_ptr());

@@ -41,11 +41,12 @@ struct ModelTensors {
   uint64_t seed = 0;
 };
 
-// Where the slots lie in flat buffers: what decays first, then the others, each in the slots' order. Sets their
-// offsets. Returns: how many elements there are in all, and of what decays.
 struct FlatExtent {
-  int64_t total = 0, decayed = 0;
+  int64_t total = 0;    // elements of flat buffers
+  int64_t decayed = 0;  // of those that decay
 };
+
+// Sets the slots' offsets: what decays lies first, then the others, each in the slots' order.
 FlatExtent lay_out(std::vector<ParameterSlot>& slots);
 
 // Makes the flat buffers on the device, zero, and points the network into them. Requires: called once.
@@ -58,9 +59,9 @@ void refresh_products(ModelTensors& tensors);
 
 // Rounds a base's weights from fp32 to bf16: stochastically, by their places in flat buffers, the first of
 // which is `first`, so that a model in training and the same weights read again are one in bf16. To nearest, no
-// product would see a small update: bases are stored in bf16, so each weight starts in the middle of what
-// rounds to it (docs/training.md has what that did to losses). Adapters start anywhere between bf16's numbers.
-// Requires: on the CPU, contiguous, of one size.
+// product would see a small update: most bases are stored in bf16, so each weight starts in the middle of what
+// rounds to it (docs/training.md has what that did to losses). An adapter's A starts anywhere between bf16's
+// numbers, and B near 0, where they lie dense. Requires: on the CPU, contiguous, of one size; `out` is bf16.
 void round_weights(const at::Tensor& values, int64_t first, const at::Tensor& out);
 
 }  // namespace ranktide

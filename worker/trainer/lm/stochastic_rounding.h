@@ -9,8 +9,8 @@
 
 namespace ranktide {
 
-// So many draws there are; places share them in turn. A prime, so that two values of a column share one only
-// where the whole matrix has come round, and few enough for a device to hold them all.
+// So many draws there are; places share them in turn. Few enough for a device to hold them all, and a prime: so
+// rows whose values share a draw in the same columns are as many rows apart.
 inline constexpr int64_t kRoundingDraws = 4'194'301;
 
 // Numbers of `lowbias32`, a hash of 32 bits (C. Wellons' hash prospector), and where it begins: it takes 0 to

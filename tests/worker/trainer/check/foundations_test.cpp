@@ -61,6 +61,12 @@ TEST(Foundations, FindsThatAMaskDrawnByOperationsIsTheProcessors) {
   EXPECT_THAT(f.detail, HasSubstr("a mask of 346200 values"));
 }
 
+TEST(Foundations, FindsThatWeightsRoundedByOperationsAreTheProcessors) {
+  const Finding f = findings().at("rounding");
+  EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;
+  EXPECT_THAT(f.detail, HasSubstr("4195301 values"));
+}
+
 TEST(Foundations, FindsThatTheGradientSaysHowTheLossFalls) {
   const Finding f = findings().at("gradients");
   EXPECT_EQ(f.verdict, Verdict::ok) << f.detail;

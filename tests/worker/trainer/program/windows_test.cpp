@@ -194,7 +194,7 @@ TEST_F(Windows, EvalNamesTheRowThatCannotBeRead) {
 TEST_F(Windows, SelfcheckFindsTheFoundationsSoundAndTrainsEveryFamily) {
   const Ended ended = window({"selfcheck"});
   EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
-  for (const char* subject : {"LibTorch", "device", "OpenMP", "products", "gradients", "dropout"})
+  for (const char* subject : {"LibTorch", "device", "OpenMP", "products", "gradients", "dropout", "rounding"})
     EXPECT_THAT(ended.out, HasSubstr(subject));
   for (const char* family : {"llama ", "llama3 ", "mistral ", "qwen2 ", "qwen3 ", "long "})
     EXPECT_THAT(ended.out, HasSubstr(family));
