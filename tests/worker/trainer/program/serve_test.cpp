@@ -68,12 +68,8 @@ TEST_F(Serve, EvaluatesTheBase) {
   EXPECT_EQ(run(evaluation({choice_eval("b", 0)})).evals.at("b").n, 6);
 }
 
-class ServeIn : public Serve, public testing::WithParamInterface<Dtype> {
- protected:
-  ServeIn() { dtype_ = GetParam(); }
-};
-INSTANTIATE_TEST_SUITE_P(EitherDtype, ServeIn, testing::Values(Dtype::fp32, Dtype::bf16),
-                         [](const auto& at) { return std::string(text_of(at.param)); });
+using ServeIn = OfADtype<Serve>;
+INSTANTIATE_TEST_SUITE_P(EitherDtype, ServeIn, kEitherDtype, dtype_name);
 
 TEST_P(ServeIn, EvaluatesKeptWeightsAsTheTrainingDid) {
   for (const auto& [method, keep] : {std::pair(Method::lora, Keep::adapters),

@@ -53,4 +53,15 @@ class TinyWorks : public testing::Test {
   std::optional<TrainerProcess> trainer_;
 };
 
+// A fixture whose works are of each dtype in turn.
+template <class Works>
+class OfADtype : public Works, public testing::WithParamInterface<Dtype> {
+ protected:
+  OfADtype() { this->dtype_ = this->GetParam(); }
+};
+inline const auto kEitherDtype = testing::Values(Dtype::fp32, Dtype::bf16);
+inline std::string dtype_name(const testing::TestParamInfo<Dtype>& at) {
+  return std::string(text_of(at.param));
+}
+
 }  // namespace ranktide

@@ -68,12 +68,8 @@ class WarmStarted : public TinyWorks {
   }
 };
 
-class WarmStartedIn : public WarmStarted, public testing::WithParamInterface<Dtype> {
- protected:
-  WarmStartedIn() { dtype_ = GetParam(); }
-};
-INSTANTIATE_TEST_SUITE_P(EitherDtype, WarmStartedIn, testing::Values(Dtype::fp32, Dtype::bf16),
-                         [](const auto& at) { return std::string(text_of(at.param)); });
+using WarmStartedIn = OfADtype<WarmStarted>;
+INSTANTIATE_TEST_SUITE_P(EitherDtype, WarmStartedIn, kEitherDtype, dtype_name);
 
 TEST_P(WarmStartedIn, BeginsWithTheWeightsOfItsSourcesEnd) {
   for (const auto& [from, keep, method] : {std::tuple(Method::lora, Keep::adapters, Method::lora),

@@ -205,7 +205,7 @@ TEST_F(Windows, SelfcheckIsQuickOnRequestAndSpeaksJson) {
   EXPECT_EQ(ended.exit_code, 0) << ended.out << ended.err;
   const Json report = Json::parse(ended.out);
   EXPECT_EQ(report["good"], true);
-  EXPECT_EQ(report["foundations"].size(), 6U);
+  EXPECT_EQ(report["foundations"].size(), 7U);
   EXPECT_EQ(report["trainings"], Json::array());
 }
 
