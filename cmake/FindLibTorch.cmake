@@ -24,22 +24,22 @@ if(NOT LibTorch_ROOT_DIR)
   message(FATAL_ERROR "LibTorch was not found. ${LIBTORCH_REMEDY}")
 endif()
 
-# Some builds of the wheel lack most headers; say which, instead of failing in the first .cpp file.
+# Some builds of the wheel lack most headers; say what is absent, instead of failing in the first .cpp file or when linking.
 set(LIBTORCH_ABSENT "")
-foreach(header ATen/core/Tensor.h ATen/ops/addmm.h c10/core/Device.h)
-  if(NOT EXISTS ${LibTorch_ROOT_DIR}/include/${header})
-    list(APPEND LIBTORCH_ABSENT ${header})
+foreach(file include/ATen/core/Tensor.h include/ATen/ops/addmm.h include/c10/core/Device.h lib/libtorch.so lib/libtorch_cpu.so lib/libc10.so)
+  if(NOT EXISTS ${LibTorch_ROOT_DIR}/${file})
+    list(APPEND LIBTORCH_ABSENT ${file})
   endif()
 endforeach()
 # The numbers moved from the second place to the first in the course of 2.x.
 find_file(LIBTORCH_VERSION_HEADER version.h NO_DEFAULT_PATH NO_CACHE
           PATHS ${LibTorch_ROOT_DIR}/include/torch/headeronly ${LibTorch_ROOT_DIR}/include/torch/csrc/api/include/torch)
 if(NOT LIBTORCH_VERSION_HEADER)
-  list(APPEND LIBTORCH_ABSENT torch/version.h)
+  list(APPEND LIBTORCH_ABSENT include/torch/version.h)
 endif()
 if(LIBTORCH_ABSENT)
   list(JOIN LIBTORCH_ABSENT ", " LIBTORCH_ABSENT)
-  message(FATAL_ERROR "LibTorch in ${LibTorch_ROOT_DIR} lacks headers: ${LIBTORCH_ABSENT}. "
+  message(FATAL_ERROR "LibTorch in ${LibTorch_ROOT_DIR} lacks ${LIBTORCH_ABSENT}. "
                       "Another build of the same version may have them. ${LIBTORCH_REMEDY}")
 endif()
 
