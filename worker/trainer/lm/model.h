@@ -32,8 +32,8 @@ using WeightChange = std::function<void(const std::string& name, std::span<uint3
 // there. Never written to after loading.
 class Base {
  public:
-  // Products use `dtype`; norms are kept in fp32. In bf16, what the folder holds in another
-  // dtype is rounded as a model in training is (round_weights in parameters.h).
+  // Products use `dtype`; norms are kept in fp32. In bf16, what the folder holds in another dtype is rounded as
+  // a model in training is (round_weights in parameters.h).
   // Throws: ModelError when a file is missing, damaged, or does not fit config.json.
   static std::shared_ptr<const Base> load(const std::filesystem::path& folder, Dtype dtype,
                                           const c10::Device& device);

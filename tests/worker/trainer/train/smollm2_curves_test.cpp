@@ -1,6 +1,6 @@
 // 100 steps of SmolLM2-135M on real text against PEFT and transformers in fp32, from the same start: ours in
-// fp32, and in bf16 as this machine multiplies it; full in bf16 against ours in fp32, with the default warmup.
-// Nightly: the goldens are made anew by
+// fp32, and in bf16 as this machine multiplies it; and full in bf16 against ours in fp32, in larger steps with
+// the default warmup. Nightly: the goldens are made anew by
 // tests/golden/make_model_goldens.py --curves, for their adapter is too large to keep.
 #include <cmath>
 #include <gtest/gtest.h>
