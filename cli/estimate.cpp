@@ -83,32 +83,6 @@ double step_seconds(const ProductSpeeds& speeds, const TrialSettings& settings, 
       .sum();
 }
 
-double seconds_of(const ProductSpeeds& speeds, const TrialSettings& settings, const ModelShape& shape,
-                  const EvalSize& size) {
-  if (size.tokens < 1) return 0;
-  const double forward = std::min(size.tokens, static_cast<double>(kEvalMicrobatch * settings.data.max_tokens));
-  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(forward)),
-                      .sequence = std::max<int64_t>(1, std::llround(size.item_tokens))};
-  return size.tokens / forward * eval_seconds(speeds, settings, shape, load).sum();
-}
-
-// Of all evals once. Predicted, before it is corrected.
-double round_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const ModelShape& shape,
-                     EvalSizes& sizes) {
-  double seconds = 0;
-  for (const EvalTask& task : trial.evals)
-    seconds += seconds_of(speeds, trial.settings, shape, sizes.of(task.spec));
-  return seconds;
-}
-
-// Predicted likewise: of the eval that values are compared by.
-double rung_seconds(const ProductSpeeds& speeds, const SweepTrial& trial, const EarlyStop& policy,
-                    const ModelShape& shape, EvalSizes& sizes) {
-  const auto task = std::find_if(trial.evals.begin(), trial.evals.end(),
-                                 [&](const EvalTask& each) { return each.name == policy.by; });
-  return task == trial.evals.end() ? 0 : seconds_of(speeds, trial.settings, shape, sizes.of(task->spec));
-}
-
 // Measured and predicted seconds of finished trials, together and one by one.
 struct Ratios {
   double measured = 0, predicted = 0;
@@ -307,8 +281,36 @@ Telling settings_of_cost() {
   return out;
 }
 
-TrialCosts::TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run)
-    : inputs_(inputs), timing_(timing), run_(run) {}
+TrialCosts::TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run,
+                       EvalSizesRead eval_sizes)
+    : inputs_(inputs), timing_(timing), run_(run), evals_(std::move(eval_sizes)) {}
+
+// A pass holds as many whole sequences as fit, one at least. `run.microbatch`, which may let fewer in, is left
+// out.
+double TrialCosts::eval_seconds_of(const SweepTrial& trial, const EvalTask& task, const ModelShape& shape) {
+  const EvalSize& size = evals_.of(task, trial.tokenizer_sha256);
+  if (size.tokens < 1) return 0;
+  const double sequences = size.tokens / size.sequence_tokens;
+  const double length = std::clamp(size.sequence_tokens, 1.0, static_cast<double>(shape.context) + 1);
+  const double of_a_pass = std::min(sequences, std::max(1.0, std::floor(kEvalTokensPerForward / length)));
+  const StepLoad load{.tokens = std::max<int64_t>(1, std::llround(of_a_pass * length)),
+                      .sequence = std::llround(length),
+                      .labelled_share = size.scored_share};
+  return sequences / of_a_pass * eval_seconds(timing_.speeds, trial.settings, shape, load).sum();
+}
+
+double TrialCosts::round_seconds(const SweepTrial& trial, const ModelShape& shape) {
+  double seconds = 0;
+  for (const EvalTask& task : trial.evals) seconds += eval_seconds_of(trial, task, shape);
+  return seconds;
+}
+
+double TrialCosts::rung_seconds(const SweepTrial& trial, const ModelShape& shape) {
+  if (!run_.stop_early) return 0;
+  const auto task = std::find_if(trial.evals.begin(), trial.evals.end(),
+                                 [&](const EvalTask& each) { return each.name == run_.stop_early->by; });
+  return task == trial.evals.end() ? 0 : eval_seconds_of(trial, *task, shape);
+}
 
 std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
   const TrialSettings& settings = trial.settings;
@@ -325,10 +327,8 @@ std::optional<TrialCost> TrialCosts::of(const SweepTrial& trial) {
   const Correction correction = timing_.correction(settings);
   const double step = step_seconds(timing_.speeds, settings, *shape, mean_row(*data), run_.microbatch);
   out.seconds_a_step = correction.factor * step;
-  out.seconds_a_round = correction.factor * round_seconds(timing_.speeds, trial, *shape, evals_);
-  if (run_.stop_early)
-    out.seconds_a_rung =
-        correction.factor * rung_seconds(timing_.speeds, trial, *run_.stop_early, *shape, evals_);
+  out.seconds_a_round = correction.factor * round_seconds(trial, *shape);
+  out.seconds_a_rung = correction.factor * rung_seconds(trial, *shape);
   out.spread = correction.spread;
   out.trials = correction.trials;
   return at_length(out, own_length(trial, run_));

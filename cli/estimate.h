@@ -102,17 +102,25 @@ TrialCost at_length(TrialCost cost, const TrialLength& length);
 // the others cost alike but for these.
 Telling settings_of_cost();
 
-// What trials of one sweep cost. Reads each model's shape and each eval's file once. One thread.
+// What trials of one sweep cost. Reads each model's shape once, and the file of an eval whose items nobody read
+// once for each tokenizer. One thread.
 class TrialCosts {
  public:
   // Outlives: inputs and timing outlive this. `run`: of the sweep, for its microbatch, keep and stop_early.
-  TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run = {});
+  // `eval_sizes`: of evals whose items were read; others are guessed from their files.
+  TrialCosts(const Inputs& inputs, const Timing& timing, const RunPolicy& run = {},
+             EvalSizesRead eval_sizes = {});
 
   // Returns: nullopt for a trial whose model or data is not readable (it is provisional). Every trial costs as
   // one that scouts would, where the sweep stops early: seeds cost alike but for that.
   std::optional<TrialCost> of(const SweepTrial& trial);
 
  private:
+  // Predicted, before they are corrected: of one eval; of all; of the one that values are compared by.
+  double eval_seconds_of(const SweepTrial& trial, const EvalTask& task, const ModelShape& shape);
+  double round_seconds(const SweepTrial& trial, const ModelShape& shape);
+  double rung_seconds(const SweepTrial& trial, const ModelShape& shape);
+
   const Inputs& inputs_;
   const Timing& timing_;
   RunPolicy run_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/named_content.h"
+#include "cli/sizes_read.h"
 #include "common/sweep/sweep_spec.h"
 
 namespace ranktide::cli {
@@ -16,6 +17,7 @@ struct InputsRead {
   std::vector<std::string> unreadable;  // one message per input: what, why, what to do
   std::vector<std::string> refused;     // one message per setting that an input rules out
   std::set<std::string> elsewhere;      // of inputs.contents: files that are not on this machine
+  EvalSizesRead eval_sizes;             // of the evals whose items were read
 };
 
 // Names by content become paths in `spec` first (named_content.h, named_models.h). An input that cannot be read

@@ -6,36 +6,56 @@
 #include <iterator>
 
 #include "common/content/hub_cache.h"
+#include "common/vocabulary/check.h"
 
 namespace ranktide::cli {
 namespace fs = std::filesystem;
 
 namespace {
 
-constexpr double kBytesPerToken = 4;   // of English and code under the usual vocabularies
-constexpr double kWindowTokens = 512;  // of a loss eval over plain text
+constexpr double kBytesPerToken = 4;  // of English and code under the usual vocabularies
 
 double line_count(const fs::path& file) {
   std::ifstream in(file, std::ios::binary);
   return static_cast<double>(std::count(std::istreambuf_iterator<char>(in), {}, '\n'));
 }
 
-EvalSize size_of_eval(const EvalSpec& spec) {
+EvalSize guessed_size(const EvalSpec& spec) {
   std::error_code absent;
   const auto bytes = fs::file_size(spec.data, absent);
-  if (absent) return {.tokens = 0, .item_tokens = kWindowTokens};
+  if (absent) return {.sequence_tokens = kEvalWindowTokens};
   const double tokens = static_cast<double>(bytes) / kBytesPerToken;
   const bool rows = fs::path(spec.data).extension() == ".jsonl";
-  const double items = std::max(1.0, rows ? line_count(spec.data) : tokens / kWindowTokens);
+  const double items = std::max(1.0, rows ? line_count(spec.data) : tokens / kEvalWindowTokens);
   const double share = spec.limit ? std::min(1.0, static_cast<double>(*spec.limit) / items) : 1;
-  return {.tokens = tokens * share, .item_tokens = tokens / items};
+  return {.tokens = tokens * share, .sequence_tokens = tokens / items};
 }
 
 }  // namespace
 
-const EvalSize& EvalSizes::of(const EvalSpec& spec) {
-  const auto [at, is_new] = known_.try_emplace({spec.data, spec.limit});
-  if (is_new) at->second = size_of_eval(spec);
+EvalSize eval_size_of(std::span<const EvalItem> items) {
+  int64_t sequences = 0, tokens = 0, scored = 0;
+  for (const EvalItem& item : items) {
+    for (const EvalChoice& choice : item.choices) {
+      ++sequences;
+      tokens += std::ssize(choice.tokens);
+      scored += std::ssize(choice.tokens) - choice.scored_from;
+    }
+  }
+  RT_CHECK(tokens > 0);
+  const auto all = static_cast<double>(tokens);
+  return {.tokens = all,
+          .sequence_tokens = all / static_cast<double>(sequences),
+          .scored_share = static_cast<double>(scored) / all};
+}
+
+std::string eval_size_key(const std::string& spec_id, const std::string& tokenizer_sha256) {
+  return spec_id + " " + tokenizer_sha256;
+}
+
+const EvalSize& EvalSizes::of(const EvalTask& task, const std::string& tokenizer_sha256) {
+  const auto [at, is_new] = known_.try_emplace(eval_size_key(task.spec_id, tokenizer_sha256));
+  if (is_new) at->second = guessed_size(task.spec);
   return at->second;
 }
 

@@ -42,23 +42,23 @@ std::optional<SweepSpec> submitted_before(const GlobalOptions& globals, const st
 
 // The part that --budget has room for, by what the coordinator's finished trials took, or this machine's
 // products where its workers are of the same processor.
-void take_affordable(SweepSpec& spec, const SubmitOptions& options, const GlobalOptions& globals) {
+void take_affordable(PreparedSweep& sweep, const SubmitOptions& options, const GlobalOptions& globals) {
   if (options.sweep.budget.empty()) return;
   Past past;
   if (has_results(globals))
     past = {
         .trials = {},
-        .page_after = [&globals, told = told_for(spec)](
+        .page_after = [&globals, told = told_for(sweep.spec)](
                           const std::string& after) { return Results(globals).standings_after(after, told); },
         .measured = measured_if_readable([&] { return Results(globals).measured(); }, told_on_stderr(globals)),
         .is_served = true};
-  SweepPlan plan = plan_of({.spec = spec, .read = {}, .unreadable = {}, .elsewhere = {}}, past);
-  const TimedSlots slots = timed_slots(spec.run, slots_there(globals, plan).slots);
+  SweepPlan plan = plan_of(sweep, past);
+  const TimedSlots slots = timed_slots(sweep.spec.run, slots_there(globals, plan).slots);
   const auto table = kept_table(data_folder(globals.data_dir), slots, told_on_stderr(globals));
   predict(plan, past, table, slots.threads_min(), slots);
   const auto taken = take_budget(plan, options.sweep, slots.on);
   if (!globals.quiet) std::cerr << taken->text;
-  spec = std::move(plan.spec);
+  sweep.spec = std::move(plan.spec);
 }
 
 PreparedSweep submission_of(const SubmitOptions& options, const GlobalOptions& globals) {
@@ -72,7 +72,7 @@ PreparedSweep submission_of(const SubmitOptions& options, const GlobalOptions& g
                       .say = told_on_stderr(globals)},
                      [&](const std::string& name) { return submitted_before(globals, name); });
   require_inputs(sweep);
-  take_affordable(sweep.spec, options, globals);
+  take_affordable(sweep, options, globals);
   return sweep;
 }
 
@@ -105,7 +105,8 @@ std::string away_text(const AwaySource& source) {
 }
 
 int submit(const SubmitOptions& options, const GlobalOptions& globals) {
-  const auto [spec, read, unreadable, elsewhere] = submission_of(options, globals);
+  const PreparedSweep sweep = submission_of(options, globals);
+  const SweepSpec& spec = sweep.spec;
   const int64_t trials = trial_count(spec, Grid(spec).counts());
   if (options.is_dry) {
     if (globals.json)
@@ -115,7 +116,7 @@ int submit(const SubmitOptions& options, const GlobalOptions& globals) {
     return kOk;
   }
   PatientClient client(globals, {.say = told_on_stderr(globals)});
-  upload_inputs(client, read, elsewhere, int64_t{options.upload_max_mib} << 20,
+  upload_inputs(client, sweep.read, sweep.elsewhere, int64_t{options.upload_max_mib} << 20,
                 told_on_terminal(globals, "sending"));
   const bool cancels = options.sweep.cancel_removed;
   if (!globals.quiet) tell_new_revision(client, spec, cancels ? Removed::are_cancelled : Removed::finish);

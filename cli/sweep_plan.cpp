@@ -78,7 +78,7 @@ void spare(std::vector<PlannedGroup>& groups, const std::string& block, Step sav
 }
 
 void cost_up(SweepPlan& plan) {
-  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
+  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run, plan.eval_sizes);
   std::map<int64_t, std::optional<TrialCost>> worked_out;
   for (const auto& [raw, trial] : plan.samples) worked_out.emplace(raw, costs.of(trial));
   for (PlannedGroup& group : plan.groups) {
@@ -199,7 +199,8 @@ PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSou
   return {.spec = std::move(spec),
           .read = std::move(read.inputs),
           .unreadable = std::move(read.unreadable),
-          .elsewhere = std::move(read.elsewhere)};
+          .elsewhere = std::move(read.elsewhere),
+          .eval_sizes = std::move(read.eval_sizes)};
 }
 
 void require_inputs(const PreparedSweep& sweep) {
@@ -209,8 +210,10 @@ void require_inputs(const PreparedSweep& sweep) {
 }
 
 SweepPlan plan_of(PreparedSweep sweep, const Past& past, int64_t costed_max) {
-  SweepPlan plan{
-      .spec = std::move(sweep.spec), .unreadable = std::move(sweep.unreadable), .costed_max = costed_max};
+  SweepPlan plan{.spec = std::move(sweep.spec),
+                 .unreadable = std::move(sweep.unreadable),
+                 .eval_sizes = std::move(sweep.eval_sizes),
+                 .costed_max = costed_max};
   const Grid grid(plan.spec);
   const CellCensus census(grid, tellings_of(plan.spec));
   plan.known = known_in(grid, census, past);
@@ -238,7 +241,7 @@ void take_only(SweepPlan& plan, const std::vector<int64_t>& raw) {
 
 void for_each_trial(const SweepPlan& plan, const std::function<void(const PlannedTrial&)>& visit) {
   const Grid grid(plan.spec);
-  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run);
+  TrialCosts costs(plan.spec.inputs, *plan.timing, plan.spec.run, plan.eval_sizes);
   auto known = plan.known.begin();
   PlannedTrial planned;
   std::optional<TrialCost> cost;

@@ -48,6 +48,7 @@ struct PreparedSweep {
   Inputs read;                          // of them those that were read here: not what --extend adds
   std::vector<std::string> unreadable;  // inputs, a message each; ids are provisional while there are any
   std::set<std::string> elsewhere;      // as InputsRead has it
+  EvalSizesRead eval_sizes;             // likewise
 };
 // `file` is what messages call the sweep. Throws: SpecError for settings that its inputs rule out.
 PreparedSweep prepared(SweepSpec spec, const std::string& file, const ContentSources& sources);
@@ -127,6 +128,7 @@ struct SweepPlan {
   std::vector<std::string> warnings;    // of what the file says and that does nothing
   std::vector<std::string> sharing;     // what budgets share, or why nothing
   std::map<std::string, Step> saved;    // steps that trunks save, by block
+  EvalSizesRead eval_sizes;             // of the evals whose items were read
   // The trials that stand for groups, by raw index: one for all of which a step costs alike. How long trials
   // are is worked out by itself. Where either are more than costed_max, trials are drawn by a hash, half as
   // many, one of so many kinds that stand beside each other, and the others cost as it does, by their own

@@ -33,6 +33,9 @@ struct StepLoad {
 // How the engine cuts its work, for the engine and for those who predict it.
 inline constexpr int64_t kLossRows = 256;      // rows of a chunk of the loss
 inline constexpr int64_t kAttentionRows = 64;  // queries of a segment that share a product
+// Tokens of an eval's forward pass: enough to fill the matrix kernels, few enough to hear a stop within
+// seconds.
+inline constexpr int64_t kEvalTokensPerForward = 1024;
 
 // Returns: bytes kept per token of a micro-batch between its forward and its backward pass, over all layers.
 // microbatch_rows cuts batches by it: a change may change bits, and then raises kNumericsVersion (lm/engine.h).

@@ -158,6 +158,17 @@ std::string eval_spec_id(const EvalSpec& spec, const std::string& read_as) {
   return hash_of("eval spec", body);
 }
 
+EvalSpec with_content(EvalSpec spec, const Inputs& inputs) {
+  if (const auto file = inputs.files.find(spec.data); file != inputs.files.end())
+    spec.data_sha256 = file->second;
+  return spec;
+}
+
+std::string eval_spec_id(const EvalSpec& spec, const Inputs& inputs) {
+  const auto read_as = inputs.read_as.find(spec.data);
+  return eval_spec_id(with_content(spec, inputs), read_as == inputs.read_as.end() ? "" : read_as->second);
+}
+
 EvalId eval_id(const BaseId& base, const std::string& spec_id) {
   return EvalId{hash_of("eval", {{"base", base.text}, {"spec", spec_id}})};
 }

@@ -49,6 +49,10 @@ StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to);
 // unknown). `read_as`: the kind of file where its name alone says it (Inputs::read_as); empty: its content
 // does.
 std::string eval_spec_id(const EvalSpec& spec, const std::string& read_as = "");
+// Returns: the spec with its file's hash, where the inputs know it.
+EvalSpec with_content(EvalSpec spec, const Inputs& inputs);
+// Returns: the id of the spec with_content().
+std::string eval_spec_id(const EvalSpec& spec, const Inputs& inputs);
 // Requires: `base` from base_subject (grid.h).
 EvalId eval_id(const BaseId& base, const std::string& spec_id);
 EvalId eval_id(const StageId& stage, Step at, const std::string& spec_id);

@@ -165,12 +165,8 @@ std::vector<EvalTask> evals_of(const SettingValues& set, const Inputs& inputs) {
       if (repeated)
         throw SpecError("eval." + std::string(text_of(role)) + "." + name +
                         " has a name that eval.learn has too");
-      EvalTask task{.name = name, .role = role, .spec = from_json<EvalSpec>(entry), .spec_id = ""};
-      const auto file = inputs.files.find(task.spec.data);
-      if (file != inputs.files.end()) task.spec.data_sha256 = file->second;
-      const auto read_as = inputs.read_as.find(task.spec.data);
-      task.spec_id = eval_spec_id(task.spec, read_as == inputs.read_as.end() ? "" : read_as->second);
-      out.push_back(std::move(task));
+      const EvalSpec spec = with_content(from_json<EvalSpec>(entry), inputs);
+      out.push_back({.name = name, .role = role, .spec = spec, .spec_id = eval_spec_id(spec, inputs)});
     }
   }
   return out;

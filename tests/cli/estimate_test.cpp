@@ -36,6 +36,7 @@ class Estimate : public testing::Test {
     SweepTrial trial;
     trial.cell.text = "full" + std::to_string(static_cast<int>(dtype)) + std::to_string(steps);
     trial.settings.model = {.path = model(), .tokenizer = "", .dtype = dtype};
+    trial.tokenizer_sha256 = "t";
     trial.settings.method = Method::full;
     trial.settings.train.batch = 4;
     trial.settings.data.max_tokens = 64;
@@ -228,6 +229,46 @@ TEST_F(Estimate, AnEvalTakesItsForwardPasses) {
   const double limited = cost(trial, timing()).seconds;
   EXPECT_GT(limited, without);
   EXPECT_LT(limited - without, (with - without) / 5);
+}
+
+// An eval of a size that was read, asked once.
+class EstimateOfAnEval : public Estimate {
+ protected:
+  double seconds_of(const EvalSize& size, const std::string& tokenizer = "t") const {
+    SweepTrial trial = full_trial();
+    trial.evals = {{.name = "tides", .spec = {.data = "/no/such/file"}, .spec_id = "asked so"}};
+    trial.eval_at = {10};
+    const Timing known = timing();
+    return TrialCosts(inputs_, known, {}, {{eval_size_key("asked so", tokenizer), size}})
+        .of(trial)
+        ->eval_seconds;
+  }
+  double pass_seconds(const StepLoad& load) const {
+    return eval_seconds(ProductSpeeds(products_at(1)), full_trial().settings, read_shape(model()), load).sum();
+  }
+};
+
+TEST_F(EstimateOfAnEval, ChargesTheHeadForScoredTokensAlone) {
+  const auto seconds = [&](double scored_share) {
+    return seconds_of({.tokens = 4096, .sequence_tokens = 64, .scored_share = scored_share});
+  };
+  EXPECT_NEAR(seconds(0.25), 4 * pass_seconds({.tokens = 1024, .sequence = 64, .labelled_share = 0.25}), 1e-9);
+  EXPECT_LT(seconds(0.25), 0.9 * seconds(1));
+}
+
+TEST_F(EstimateOfAnEval, PacksWholeSequencesAndLeavesOutWhatTheContextDoes) {
+  const auto seconds = [&](double sequence_tokens) {
+    return seconds_of({.tokens = 12 * sequence_tokens, .sequence_tokens = sequence_tokens});
+  };
+  ASSERT_EQ(read_shape(model()).context, 512);
+  EXPECT_NEAR(seconds(400), 6 * pass_seconds({.tokens = 800, .sequence = 400}), 1e-9);
+  EXPECT_NEAR(seconds(513), 12 * pass_seconds({.tokens = 513, .sequence = 513}), 1e-9);
+  EXPECT_NEAR(seconds(2000), seconds(513), 1e-9) << "the last tokens of each alone";
+}
+
+TEST_F(EstimateOfAnEval, IsOfTheTokenizerThatReadIt) {
+  EXPECT_GT(seconds_of({.tokens = 4096, .sequence_tokens = 64}), 0);
+  EXPECT_EQ(seconds_of({.tokens = 4096, .sequence_tokens = 64}, "another"), 0) << "guessed: there is no file";
 }
 
 TEST_F(Estimate, ATrialWhoseInputsAreUnknownCannotBeCosted) {

@@ -107,6 +107,22 @@ TEST_F(PlanOf, WhatATrunkSavesIsTakenOffTheBlockAndTheEstimateUntilATrialIsTrain
   EXPECT_NEAR(begun.estimate->slot_seconds, all.costs.at(1)->seconds + all.costs.at(2)->seconds, 1e-9 * alone);
 }
 
+TEST_F(PlanOf, EvalsWhoseItemsWereReadTakesWhatTheyTakeInAllOfItsCosts) {
+  PreparedSweep sweep = read(text());
+  const std::string id = eval_spec_id(wanted_inputs(sweep.spec).evals.at(0).spec, sweep.spec.inputs);
+  const auto planned = [&](double tokens) {
+    sweep.eval_sizes = {{eval_size_key(id, "t"), {.tokens = tokens, .sequence_tokens = 64}}};
+    SweepPlan out = plan_of(sweep, {});
+    predict(out, {}, products_at(1e-6), 1);
+    return out;
+  };
+  const SweepPlan few = planned(4096), many = planned(8192);
+  ASSERT_EQ(few.groups.size(), many.groups.size());
+  for (size_t i = 0; i < few.groups.size(); ++i)
+    EXPECT_NEAR(many.groups[i].cost->eval_seconds / few.groups[i].cost->eval_seconds, 2, 1e-9);
+  EXPECT_NEAR(listed(many).costs.at(0)->eval_seconds / listed(few).costs.at(0)->eval_seconds, 2, 1e-9);
+}
+
 TEST_F(PlanOf, AGuessHasNoHoursOfBlocks) {
   SweepPlan guessed = plan_of(read(text()), {});
   EXPECT_THAT(plan_text(guessed, slots({kGiB})), Not(HasSubstr("of slots ±")));

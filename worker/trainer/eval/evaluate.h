@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/model/cost.h"
 #include "common/text/eval_items.h"
 #include "common/vocabulary/trial.h"
 #include "worker/trainer/lm/model.h"
@@ -35,9 +36,6 @@ struct Evaluation {
   std::vector<ItemScore> items;  // in the order of the items asked
 };
 
-// Tokens of one forward pass: enough to fill the matrix kernels, few enough to hear a stop within seconds.
-inline constexpr int64_t kTokensPerForward = 1024;
-
 // Called between forwards: choices scored so far, of how many.
 using OnScored = std::function<void(size_t scored, size_t choices)>;
 
@@ -47,7 +45,7 @@ using OnScored = std::function<void(size_t scored, size_t choices)>;
 // Requires: items not empty; every token fits the model's vocabulary.
 std::optional<Evaluation> evaluate(const Model& model, std::span<const EvalItem> items, EvalKind kind,
                                    EvalNorm norm, std::stop_token stop = {}, const OnScored& on_scored = {},
-                                   int64_t tokens_per_forward = kTokensPerForward);
+                                   int64_t tokens_per_forward = kEvalTokensPerForward);
 
 // Returns: tokens of the longest sequence that these items ask of a model with this context: no pass of
 // `evaluate` is smaller than its largest.

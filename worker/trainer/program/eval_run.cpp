@@ -60,8 +60,8 @@ std::optional<Evaluation> in_less_memory(const std::string& name, int64_t tokens
 }  // namespace
 
 int64_t tokens_of_forward(int rows, int rows_by_default) {
-  if (rows <= 0 || rows >= rows_by_default) return kTokensPerForward;
-  return std::max<int64_t>(1, kTokensPerForward * rows / rows_by_default);
+  if (rows <= 0 || rows >= rows_by_default) return kEvalTokensPerForward;
+  return std::max<int64_t>(1, kEvalTokensPerForward * rows / rows_by_default);
 }
 
 std::optional<EvalResult> run_eval(const EvalOrder& order, const std::vector<EvalItem>& items,

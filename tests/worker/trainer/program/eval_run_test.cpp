@@ -9,9 +9,9 @@ namespace ranktide {
 namespace {
 
 TEST(TokensOfForward, FollowTheRowsAndNeverExceedTheUsual) {
-  EXPECT_EQ(tokens_of_forward(0, kEvalMicrobatch), kTokensPerForward) << "nobody asked for fewer";
-  EXPECT_EQ(tokens_of_forward(kEvalMicrobatch / 2, kEvalMicrobatch), kTokensPerForward / 2);
-  EXPECT_EQ(tokens_of_forward(64, kEvalMicrobatch), kTokensPerForward);
+  EXPECT_EQ(tokens_of_forward(0, kEvalMicrobatch), kEvalTokensPerForward) << "nobody asked for fewer";
+  EXPECT_EQ(tokens_of_forward(kEvalMicrobatch / 2, kEvalMicrobatch), kEvalTokensPerForward / 2);
+  EXPECT_EQ(tokens_of_forward(64, kEvalMicrobatch), kEvalTokensPerForward);
   EXPECT_EQ(tokens_of_forward(1, 1'000'000), 1);
 }
 
