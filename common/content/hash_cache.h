@@ -1,9 +1,10 @@
 #pragma once
 // Content hashes of files, and texts computed from files, remembered on disk, so that a gigabyte of weights is
-// read once and not at every start. An entry counts only while size, modification time and inode of every file that it was made from are
-// the same. Processes may share one: each adds to what is there, and of two that need the same hash the second
-// waits for the first. Losing or tearing the file costs time, never correctness. At kHashEntriesMax it begins
-// anew. What JSON cannot hold, a name that is no UTF-8, is remembered by this process only. One thread.
+// read once and not at every start. An entry counts only while size, modification time and inode of every file
+// that it was made from are the same. Processes may share one: each adds to what is there, and of two that need
+// the same hash the second waits for the first. Losing or tearing the file costs time, never correctness. At
+// kHashEntriesMax it begins anew. What JSON cannot hold, a name that is no UTF-8, is remembered by this process
+// only. One thread.
 
 #include <filesystem>
 #include <functional>
