@@ -138,7 +138,7 @@ class InputReader {
         if (fs::file_size(wanted.spec.data) > kQuickBytesMax) say_("checking " + wanted.spec.data);
         return to_json(eval_size_of(load_eval_items(wanted.spec, tokenizer))).dump();
       });
-      const std::string id = eval_spec_id(wanted.spec, read_.inputs);
+      const std::string id = eval_spec_id(with_content(wanted.spec, read_.inputs), read_.inputs);
       if (const auto read = size_in(size)) read_.eval_sizes[eval_size_key(id, tokenizer.sha256())] = *read;
     });
   }

@@ -166,7 +166,7 @@ EvalSpec with_content(EvalSpec spec, const Inputs& inputs) {
 
 std::string eval_spec_id(const EvalSpec& spec, const Inputs& inputs) {
   const auto read_as = inputs.read_as.find(spec.data);
-  return eval_spec_id(with_content(spec, inputs), read_as == inputs.read_as.end() ? "" : read_as->second);
+  return eval_spec_id(spec, read_as == inputs.read_as.end() ? "" : read_as->second);
 }
 
 EvalId eval_id(const BaseId& base, const std::string& spec_id) {

@@ -51,7 +51,7 @@ StageId stage_id(const IdentityText& text, uint64_t seed, Step from, Step to);
 std::string eval_spec_id(const EvalSpec& spec, const std::string& read_as = "");
 // Returns: the spec with its file's hash, where the inputs know it.
 EvalSpec with_content(EvalSpec spec, const Inputs& inputs);
-// Returns: the id of the spec with_content().
+// The same where the inputs tell what kind of file it is. Requires: the spec is with_content().
 std::string eval_spec_id(const EvalSpec& spec, const Inputs& inputs);
 // Requires: `base` from base_subject (grid.h).
 EvalId eval_id(const BaseId& base, const std::string& spec_id);

@@ -35,7 +35,7 @@ class InputsOfASweep : public NamedModels {
   // Of the sweep's eval.
   EvalSize eval_size_of(const std::string& more) {
     const InputsRead read = inputs_of(more);
-    const EvalSpec eval = wanted_inputs(spec_).evals.at(0).spec;
+    const EvalSpec eval = with_content(wanted_inputs(spec_).evals.at(0).spec, read.inputs);
     return read.eval_sizes.at(
         eval_size_key(eval_spec_id(eval, read.inputs), Tokenizer::load(path("m")).sha256()));
   }

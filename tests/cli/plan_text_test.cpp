@@ -109,7 +109,8 @@ TEST_F(PlanOf, WhatATrunkSavesIsTakenOffTheBlockAndTheEstimateUntilATrialIsTrain
 
 TEST_F(PlanOf, EvalsWhoseItemsWereReadTakesWhatTheyTakeInAllOfItsCosts) {
   PreparedSweep sweep = read(text());
-  const std::string id = eval_spec_id(wanted_inputs(sweep.spec).evals.at(0).spec, sweep.spec.inputs);
+  const EvalSpec eval = with_content(wanted_inputs(sweep.spec).evals.at(0).spec, sweep.spec.inputs);
+  const std::string id = eval_spec_id(eval, sweep.spec.inputs);
   const auto planned = [&](double tokens) {
     sweep.eval_sizes = {{eval_size_key(id, "t"), {.tokens = tokens, .sequence_tokens = 64}}};
     SweepPlan out = plan_of(sweep, {});
